@@ -1,0 +1,72 @@
+"""k-hop oracles: the best a rule can do that sees k rows back of a tridiagonal matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precondbench.errors import BreakdownError, MatrixError
+from precondbench.factors.jit import kernel
+from precondbench.matrices.tridiagonal import Bidiagonal
+
+__all__ = ["khop_factor"]
+
+
+@kernel
+def _window_pivots(a, b, hops):  # type: ignore[no-untyped-def]
+    pivots = np.empty(a.size, np.float64)
+    for k in range(a.size):
+        start = max(0, k - hops)
+        pivot = a[start]
+        for j in range(start + 1, k + 1):
+            pivot = a[j] - b[j - 1] * b[j - 1] / pivot
+        pivots[k] = pivot
+    return pivots
+
+
+def khop_factor(matrix: Bidiagonal, hops: int) -> Bidiagonal:
+    r"""Cholesky factor of a tridiagonal matrix, restarted ``hops`` rows back for every row.
+
+    The pivot of row k comes from rows k - hops, ..., k of A alone. For the semiseparable
+    family its relative error is u_k^2 / (u_{k-hops-1}^2 + ... + u_{k-1}^2), and 0 where the
+    window reaches row 0. ``hops = n - 1`` is the exact factor.
+
+    Parameters
+    ----------
+    matrix : Bidiagonal
+        Diagonals of A.
+    hops : int
+        Rows seen before row k; at least 0.
+
+    Returns
+    -------
+    Bidiagonal
+        The approximate factor.
+
+    Raises
+    ------
+    MatrixError
+        If ``hops`` is negative.
+    BreakdownError
+        If a window's pivot is not positive (A is not positive definite).
+
+    Examples
+    --------
+    >>> from precondbench.factors import khop_factor
+    >>> from precondbench.matrices import poisson_1d
+    >>> khop_factor(poisson_1d(4), 0).diagonal.round(4)
+    array([1.4142, 1.4142, 1.4142, 1.4142])
+    >>> khop_factor(poisson_1d(4), 3).diagonal.round(4)
+    array([1.4142, 1.2247, 1.1547, 1.118 ])
+    """
+    if hops < 0:
+        raise MatrixError(f"hops is {hops}; it must be 0 or more")
+    pivots: NDArray[np.float64] = _window_pivots(matrix.diagonal, matrix.subdiagonal, hops)
+    bad = np.flatnonzero(~(pivots > 0))
+    if bad.size:
+        raise BreakdownError(
+            f"the {hops}-hop window of row {bad[0]} has a pivot that is not positive",
+            int(bad[0]),
+        )
+    diagonal = np.sqrt(pivots)
+    return Bidiagonal(diagonal, matrix.subdiagonal / diagonal[:-1])

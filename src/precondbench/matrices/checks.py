@@ -1,0 +1,152 @@
+"""Is this a matrix we can factor? One clear error for each way in which it is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse import csr_array
+
+from precondbench.errors import MatrixError
+
+__all__ = ["check_spd_candidate", "power_of_two_scaling"]
+
+# Files written with 12 or more digits may differ in the last ones between (i, j) and (j, i).
+SYMMETRY_TOLERANCE = 1e-12
+
+
+def check_spd_candidate(matrix: Any, name: str = "matrix") -> csr_array:
+    """Return a symmetric float64 CSR copy, or say what is wrong with the matrix.
+
+    Positive definiteness itself is not tested here, only what it needs at once: a square,
+    real, finite, symmetric matrix with a positive diagonal. Duplicate entries are summed,
+    column indices sorted, and stored zeros dropped: the pattern of A is its numerically
+    nonzero entries, as in the collection's own count.
+
+    Parameters
+    ----------
+    matrix : sparse array, sparse matrix or array_like
+        The matrix; integer and boolean types are converted to float64.
+    name : str
+        How messages call it.
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        Shape (n, n), float64, sorted, exactly symmetric (the lower triangle is mirrored),
+        int32 column indices, int64 row pointers.
+
+    Raises
+    ------
+    MatrixError
+        If the matrix is not two-dimensional, empty, not square, complex, not finite, not
+        symmetric (beyond 1e-12 of its largest entry), or has a diagonal entry that is not
+        positive.
+
+    Examples
+    --------
+    >>> from precondbench.matrices import check_spd_candidate
+    >>> check_spd_candidate([[2, -1], [-1, 2]]).nnz
+    4
+    >>> check_spd_candidate([[1.0, 2.0], [0.0, 1.0]], "my matrix")
+    Traceback (most recent call last):
+        ...
+    precondbench.errors.MatrixError: my matrix is not symmetric: entry (1, 0) is 0 but (0, 1) is 2; \
+if that is rounding, pass (A + A.T) / 2
+    """
+    if not sparse.issparse(matrix):
+        try:
+            matrix = np.asarray(matrix)
+        except ValueError as error:
+            raise MatrixError(f"{name} cannot be read as a matrix: {error}") from None
+    if matrix.ndim != 2:
+        raise MatrixError(f"{name} has {matrix.ndim} dimension(s); a matrix has two")
+    rows, columns = matrix.shape
+    if rows == 0 or columns == 0:
+        raise MatrixError(f"{name} is empty ({rows} x {columns}); give a matrix with entries")
+    if rows != columns:
+        raise MatrixError(
+            f"{name} is not square ({rows} x {columns}); symmetric positive definite matrices are"
+        )
+    if matrix.dtype.kind == "c":
+        raise MatrixError(f"{name} is complex ({matrix.dtype}); only real matrices are supported")
+    if matrix.dtype.kind not in "fiub":
+        raise MatrixError(f"{name} has entries of type {matrix.dtype}; give real numbers")
+    full = csr_array(matrix, dtype=np.float64, copy=True)
+    bad = np.flatnonzero(~np.isfinite(full.data))
+    if bad.size:
+        row = int(np.searchsorted(full.indptr, bad[0], side="right")) - 1
+        column = int(full.indices[bad[0]])
+        raise MatrixError(
+            f"{name} is not finite: entry ({row}, {column}) is {full.data[bad[0]]} "
+            f"({bad.size} such entries); remove NaN and infinity"
+        )
+    full.sum_duplicates()
+    full.eliminate_zeros()
+    _check_symmetry(full, name)
+    _check_diagonal(full.diagonal(), name)
+    lower = sparse.tril(full, format="csr")
+    strict = sparse.tril(full, k=-1, format="csr")
+    symmetric = csr_array(lower + strict.T)
+    symmetric.sort_indices()
+    return csr_array(
+        (
+            symmetric.data,
+            symmetric.indices.astype(np.int32),
+            symmetric.indptr.astype(np.int64),
+        ),
+        shape=(rows, rows),
+    )
+
+
+def _check_symmetry(full: csr_array, name: str) -> None:
+    difference = csr_array(abs(full - full.T)).tocoo()
+    if difference.nnz == 0:
+        return
+    worst = int(np.argmax(difference.data))
+    largest = float(np.max(np.abs(full.data)))
+    if not difference.data[worst] <= SYMMETRY_TOLERANCE * largest:
+        i, j = int(difference.row[worst]), int(difference.col[worst])
+        i, j = max(i, j), min(i, j)
+        raise MatrixError(
+            f"{name} is not symmetric: entry ({i}, {j}) is {full[i, j]:.6g} but ({j}, {i}) is "
+            f"{full[j, i]:.6g}; if that is rounding, pass (A + A.T) / 2"
+        )
+
+
+def _check_diagonal(diagonal: NDArray[np.float64], name: str) -> None:
+    bad = np.flatnonzero(~(diagonal > 0))
+    if bad.size:
+        raise MatrixError(
+            f"{name} is not positive definite: diagonal entry {int(bad[0])} is "
+            f"{diagonal[bad[0]]:.6g} ({bad.size} such entries); every one must be positive"
+        )
+
+
+def power_of_two_scaling(diagonal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Powers of two s with s_i^2 A_ii in [0.5, 2).
+
+    A -> S A S and L -> S L are then exact in binary arithmetic: every factor here commutes
+    with it to the bit, barring overflow and underflow.
+
+    Parameters
+    ----------
+    diagonal : numpy.ndarray
+        Positive diagonal of A, shape (n,).
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 of shape (n,), each a power of two.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from precondbench.matrices import power_of_two_scaling
+    >>> power_of_two_scaling(np.array([1.0, 100.0, 1e-6]))
+    array([1.00e+00, 1.25e-01, 1.02e+03])
+    """
+    _, exponent = np.frexp(diagonal)
+    return np.ldexp(1.0, -(exponent // 2))
