@@ -15,12 +15,11 @@ if TYPE_CHECKING:
     from precondbench.datasets import SuiteSparseInvK, SyntheticTridiag
     from precondbench.errors import BreakdownError, PrecondbenchError
     from precondbench.factors import ic0, invk
-    from precondbench.quality import evaluate, k_condition, pcg
-    from precondbench.shards import Pair
+    from precondbench.quality import Pair, evaluate, k_condition, pcg
 
 _HOME = {
     "BreakdownError": "precondbench.errors",
-    "Pair": "precondbench.shards",
+    "Pair": "precondbench.quality",
     "PrecondbenchError": "precondbench.errors",
     "SuiteSparseInvK": "precondbench.datasets",
     "SyntheticTridiag": "precondbench.datasets",

@@ -146,7 +146,7 @@ def power_of_two_scaling(diagonal: NDArray[np.float64]) -> NDArray[np.float64]:
     >>> import numpy as np
     >>> from precondbench.matrices import power_of_two_scaling
     >>> power_of_two_scaling(np.array([1.0, 100.0, 1e-6]))
-    array([1.00e+00, 1.25e-01, 1.02e+03])
+    array([1.000e+00, 1.250e-01, 1.024e+03])
     """
     _, exponent = np.frexp(diagonal)
     return np.ldexp(1.0, -(exponent // 2))

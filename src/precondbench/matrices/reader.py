@@ -1,0 +1,108 @@
+"""Read a matrix file: Matrix Market (.mtx, .mtx.gz) or SciPy's .npz."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from scipy import io, sparse
+from scipy.sparse import csr_array
+
+from precondbench.errors import MatrixError
+from precondbench.matrices.checks import check_spd_candidate
+
+__all__ = ["read_matrix", "read_matrix_market", "write_matrix"]
+
+
+def read_matrix_market(source: str | Path | IO[bytes], name: str) -> csr_array:
+    """Parse Matrix Market text and check the result; pattern files get ones.
+
+    Raises
+    ------
+    MatrixError
+        If the text is not Matrix Market, or the matrix cannot be used.
+    """
+    try:
+        matrix = io.mmread(source)
+    except (ValueError, OverflowError, TypeError, EOFError, UnicodeDecodeError) as error:
+        raise MatrixError(
+            f"{name} is not readable as Matrix Market: {error}; the first line must be "
+            "'%%MatrixMarket matrix coordinate real symmetric' or a variant"
+        ) from None
+    return check_spd_candidate(matrix, name)
+
+
+def read_matrix(path: str | Path) -> csr_array:
+    """Read and check a symmetric positive definite matrix.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        ``.mtx``, ``.mtx.gz`` (Matrix Market) or ``.npz`` (``scipy.sparse.save_npz``).
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        Checked symmetric matrix, see :func:`precondbench.matrices.check_spd_candidate`.
+
+    Raises
+    ------
+    MatrixError
+        If the file does not exist, has another format, or the matrix cannot be used.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from precondbench.matrices import poisson_1d, read_matrix, symmetric_csr, write_matrix
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "A.mtx"
+    ...     write_matrix(path, symmetric_csr(poisson_1d(3)))
+    ...     read_matrix(path).nnz
+    7
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MatrixError(f"there is no file {path}; give a .mtx, .mtx.gz or .npz file")
+    if path.name.endswith((".mtx", ".mtx.gz")):
+        try:
+            return read_matrix_market(path, path.name)
+        except OSError as error:
+            raise MatrixError(f"{path} cannot be read: {error}") from None
+    if path.suffix == ".npz":
+        try:
+            matrix = sparse.load_npz(path)
+        except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+            raise MatrixError(f"{path} is not a file of scipy.sparse.save_npz: {error}") from None
+        return check_spd_candidate(matrix, path.name)
+    raise MatrixError(f"{path.name}: unknown ending; give a .mtx, .mtx.gz or .npz file")
+
+
+def write_matrix(path: str | Path, matrix: Any) -> None:
+    """Write a matrix or factor as ``.mtx`` (17 digits, exact) or ``.npz``, atomically.
+
+    Raises
+    ------
+    MatrixError
+        If the ending is unknown.
+    """
+    path = Path(path)
+    stored = sparse.coo_array(matrix) if path.suffix == ".mtx" else csr_array(matrix)
+    temporary = path.with_name(f".{path.name}.part{path.suffix}")
+    try:
+        if path.suffix == ".mtx":
+            is_symmetric = "symmetric" if _is_symmetric(stored) else "general"
+            io.mmwrite(temporary, stored, precision=17, symmetry=is_symmetric)
+        elif path.suffix == ".npz":
+            sparse.save_npz(temporary, stored)
+        else:
+            raise MatrixError(f"{path.name}: unknown ending; write to a .mtx or .npz file")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _is_symmetric(matrix: Any) -> bool:
+    difference = csr_array(matrix) - csr_array(matrix).T
+    return bool(difference.nnz == 0 or np.max(np.abs(difference.data)) == 0)

@@ -1,0 +1,126 @@
+"""Effective hops: how far a factor sees, measured by what the solver makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from precondbench.errors import MatrixError
+from precondbench.factors import LowerPattern, khop_factor
+from precondbench.matrices import Bidiagonal
+from precondbench.matrices.tridiagonal import interleave, tridiagonal_pattern
+from precondbench.quality.protocol import MAXITER, ScoringSystem
+
+__all__ = ["HopLadder", "is_tridiagonal", "khop_values", "tridiagonal_part"]
+
+
+def is_tridiagonal(matrix: csr_array) -> bool:
+    """Whether a symmetric matrix has exactly the tridiagonal pattern, n >= 2."""
+    n = matrix.shape[0]
+    if n < 2 or matrix.nnz != 3 * n - 2:
+        return False
+    rows = np.repeat(np.arange(n), np.diff(matrix.indptr))
+    return bool(np.all(np.abs(rows - matrix.indices) <= 1))
+
+
+def tridiagonal_part(matrix: csr_array) -> Bidiagonal:
+    """Diagonals of a symmetric tridiagonal matrix.
+
+    Raises
+    ------
+    MatrixError
+        If the matrix has another pattern.
+    """
+    if not is_tridiagonal(matrix):
+        raise MatrixError("k-hop oracles are defined for tridiagonal matrices only")
+    return Bidiagonal(
+        np.asarray(matrix.diagonal(), dtype=np.float64),
+        np.asarray(matrix.diagonal(-1), dtype=np.float64),
+    )
+
+
+def khop_values(matrix: csr_array, hops: int) -> tuple[LowerPattern, NDArray[np.float64]]:
+    """k-hop oracle of a tridiagonal matrix as values on the pattern of its lower triangle."""
+    part = tridiagonal_part(matrix)
+    return LowerPattern(*tridiagonal_pattern(part.n)), interleave(khop_factor(part, hops))
+
+
+@dataclass
+class HopLadder:
+    """Mean iterations of the k-hop oracles on a set of tridiagonal matrices.
+
+    Parameters
+    ----------
+    matrices : sequence of scipy.sparse.csr_array
+        Symmetric tridiagonal matrices.
+
+    Examples
+    --------
+    >>> from precondbench.matrices import poisson_1d, symmetric_csr
+    >>> from precondbench.quality import HopLadder
+    >>> ladder = HopLadder([symmetric_csr(poisson_1d(50))])
+    >>> ladder.mean_iterations(49)
+    1.0
+    >>> ladder.effective_hops(ladder.mean_iterations(4))
+    4.0
+    """
+
+    matrices: Sequence[csr_array]
+
+    def __post_init__(self) -> None:
+        if not len(self.matrices):
+            raise MatrixError("a hop ladder needs at least one matrix")
+        self._systems = [ScoringSystem(matrix) for matrix in self.matrices]
+        self._known: dict[int, float] = {}
+        self.top = max(int(matrix.shape[0]) for matrix in self.matrices) - 1
+
+    def mean_iterations(self, hops: int) -> float:
+        """Mean iterations with the k-hop oracle; a failure counts as the iteration limit."""
+        if hops not in self._known:
+            counts = []
+            for matrix, system in zip(self.matrices, self._systems, strict=True):
+                outcome = system.solve(*khop_values(matrix, hops))
+                counts.append(outcome.iterations if outcome.solved else MAXITER)
+            self._known[hops] = float(np.mean(counts))
+        return self._known[hops]
+
+    def effective_hops(self, mean_iterations: float) -> float:
+        """Return the k, between whole numbers by linear interpolation, that needs as many.
+
+        The ladder falls with k, so the rungs around ``mean_iterations`` are found by
+        bisection. 0 means no better than the 0-hop rule, n - 1 the exact factor.
+
+        Parameters
+        ----------
+        mean_iterations : float
+            Mean iterations of a submission on the same matrices, failures at the limit.
+
+        Returns
+        -------
+        float
+            Effective hops in [0, n - 1].
+        """
+        low, high = 0, self.top
+        if mean_iterations >= self.mean_iterations(low):
+            return float(low)
+        if mean_iterations <= self.mean_iterations(high):
+            # The shortest window that is as good as the whole matrix.
+            return float(self._first_at_most(self.mean_iterations(high)))
+        high = self._first_at_most(mean_iterations)
+        low = high - 1
+        above, below = self.mean_iterations(low), self.mean_iterations(high)
+        return low + (above - mean_iterations) / (above - below)
+
+    def _first_at_most(self, mean_iterations: float) -> int:
+        low, high = 0, self.top
+        while low < high:
+            middle = (low + high) // 2
+            if self.mean_iterations(middle) <= mean_iterations:
+                high = middle
+            else:
+                low = middle + 1
+        return low

@@ -1,0 +1,51 @@
+"""A matrix with its target factor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from scipy.sparse import csr_array
+
+__all__ = ["Pair", "PairSource"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A symmetric positive definite matrix and the lower-triangular factor to predict.
+
+    Unpacks like a tuple: ``name, A, L = pair``.
+
+    Attributes
+    ----------
+    name : str
+        Name of the record, for example ``"uniform-train-00017"`` or ``"HB/nos1"``.
+    A : scipy.sparse.csr_array
+        Symmetric, float64, shape (n, n), sorted.
+    L : scipy.sparse.csr_array
+        Lower triangular, float64, on the pattern of tril(A), sorted: the order of its
+        ``data`` is the order of predictions.
+    """
+
+    name: str
+    A: csr_array
+    L: csr_array
+
+    def __iter__(self) -> Iterator[str | csr_array]:
+        return iter((self.name, self.A, self.L))
+
+    def __repr__(self) -> str:
+        return f"Pair({self.name!r}, n={self.A.shape[0]}, nnz(A)={self.A.nnz}, nnz(L)={self.L.nnz})"
+
+
+class PairSource(Protocol):
+    """What :func:`precondbench.evaluate` needs of a dataset."""
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        ...
+
+    def pair(self, index: int) -> Pair:
+        """Return one pair."""
+        ...

@@ -1,0 +1,129 @@
+"""From whatever a user hands in to factor values on the published pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse import csr_array
+
+from precondbench.errors import BreakdownError, PredictionError
+from precondbench.factors import LowerPattern
+from precondbench.quality.pair import Pair
+
+__all__ = ["Predictions", "prediction_for", "values_on_pattern"]
+
+Predictions = Mapping[str, Any] | Sequence[Any] | Callable[[csr_array], Any]
+
+
+def check_cover(predictions: Predictions, names: Sequence[str]) -> None:
+    """Raise PredictionError unless there is one prediction for each name.
+
+    A callable covers everything. A mapping must hold every name and no other; ``None`` as a
+    value admits that there is none and counts as a failure.
+    """
+    if callable(predictions):
+        return
+    if isinstance(predictions, Mapping):
+        missing = [name for name in names if name not in predictions]
+        if missing:
+            raise PredictionError(
+                f"predictions lack {len(missing)} of {len(names)} matrices, first {missing[0]!r}; "
+                "give every one (None for a failure)"
+            )
+        known = set(names)
+        extra = [name for name in predictions if name not in known]
+        if extra:
+            raise PredictionError(
+                f"predictions hold {len(extra)} names that the dataset does not have, first "
+                f"{extra[0]!r}; is it the right split?"
+            )
+        return
+    if isinstance(predictions, (str, bytes)) or not hasattr(predictions, "__len__"):
+        raise PredictionError(
+            f"predictions are a {type(predictions).__name__}; give a mapping name -> values, a "
+            "list in the dataset's order, or a callable A -> L"
+        )
+    if len(predictions) != len(names):
+        raise PredictionError(
+            f"{len(predictions)} predictions for {len(names)} matrices; give one each, in order"
+        )
+
+
+def prediction_for(
+    predictions: Predictions, index: int, pair: Pair, pattern: LowerPattern
+) -> tuple[NDArray[np.float64] | None, str]:
+    """Return the values for one matrix, or ``None`` and the reason why there are none.
+
+    A callable that raises BreakdownError, ZeroDivisionError, FloatingPointError or
+    numpy.linalg.LinAlgError has failed on this matrix; other exceptions are bugs and pass.
+    """
+    if callable(predictions):
+        try:
+            given = predictions(pair.A)
+        except (BreakdownError, ArithmeticError, np.linalg.LinAlgError) as error:
+            return None, f"{type(error).__name__}: {error}"
+    elif isinstance(predictions, Mapping):
+        given = predictions[pair.name]
+    else:
+        given = predictions[index]
+    if given is None:
+        return None, "no prediction"
+    return values_on_pattern(given, pattern, pair.name)
+
+
+def values_on_pattern(
+    given: Any, pattern: LowerPattern, name: str
+) -> tuple[NDArray[np.float64] | None, str]:
+    """Values in the pattern's order from a vector of them, or from a lower-triangular matrix.
+
+    A matrix may leave entries of the pattern out (they are zero) but not reach beyond it.
+
+    Raises
+    ------
+    PredictionError
+        If a vector has another length, or a matrix another shape.
+    """
+    if not sparse.issparse(given):
+        given = _as_array(given)
+        if given.ndim == 1:
+            if given.size != pattern.nnz:
+                raise PredictionError(
+                    f"{name}: {given.size} values, the pattern has {pattern.nnz} "
+                    f"(lower triangle of A by rows, diagonal last)"
+                )
+            return _as_float(given, name), ""
+    if given.ndim != 2 or given.shape != (pattern.n, pattern.n):
+        raise PredictionError(
+            f"{name}: shape {given.shape}; give {pattern.nnz} values or a "
+            f"{pattern.n} x {pattern.n} lower-triangular matrix"
+        )
+    coo = sparse.coo_array(given)
+    data = _as_float(coo.data, name)
+    row, column, data = coo.row[data != 0], coo.col[data != 0], data[data != 0]
+    keys = np.repeat(np.arange(pattern.n, dtype=np.int64), np.diff(pattern.indptr))
+    keys = keys * pattern.n + pattern.indices
+    wanted = row.astype(np.int64) * pattern.n + column
+    at = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
+    outside = np.flatnonzero(keys[at] != wanted)
+    if outside.size:
+        k = int(outside[0])
+        return None, f"entry ({row[k]}, {column[k]}) lies outside the pattern of tril(A)"
+    values = np.zeros(pattern.nnz)
+    np.add.at(values, at, data)
+    return values, ""
+
+
+def _as_array(given: Any) -> NDArray[Any]:
+    if hasattr(given, "detach"):  # a torch tensor, without importing torch
+        given = given.detach().cpu().numpy()
+    return np.asarray(given)
+
+
+def _as_float(values: NDArray[Any], name: str) -> NDArray[np.float64]:
+    if values.dtype.kind not in "fiu":
+        raise PredictionError(f"{name}: values of type {values.dtype}; give real numbers")
+    return values.astype(np.float64)
