@@ -46,9 +46,7 @@ def _ic0(indptr, indices, a):  # type: ignore[no-untyped-def]
     return out, -1
 
 
-def ic0_values(
-    pattern: LowerPattern, a: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], int]:
+def ic0_values(pattern: LowerPattern, a: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
     """IC(0) on a pattern: values in CSR order and the column of breakdown, -1 if there is none.
 
     Parameters

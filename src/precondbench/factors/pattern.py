@@ -42,8 +42,8 @@ class LowerPattern:
         return int(self.indices.size)
 
     def csr(self, values: NDArray[np.float64]) -> csr_array:
-        """Return the CSR array with these values on the pattern (no copy)."""
-        return csr_array((values, self.indices, self.indptr), shape=(self.n, self.n))
+        """Return the CSR array with these values on the pattern; values are not copied."""
+        return csr_array((values, self.indices, _short(self.indptr)), shape=(self.n, self.n))
 
     def columns(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
         """Return the pattern by columns: ``colptr, rows, position`` of each entry in the CSR order.
@@ -54,6 +54,54 @@ class LowerPattern:
             self.indptr, self.indices
         )
         return out
+
+    def symmetric(
+        self,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the pattern mirrored to both triangles: ``indptr, indices, position, lower``.
+
+        ``position`` says which entry of the lower pattern each entry copies, ``lower`` which
+        entries have row >= column; those, in order, are the lower pattern itself.
+        """
+        out: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], NDArray[np.bool_]] = (
+            _mirror(self.indptr, self.indices, *self.columns())
+        )
+        return out
+
+    def symmetric_csr(self, values: NDArray[np.float64]) -> csr_array:
+        """Return the symmetric matrix whose lower triangle has these values, sorted CSR."""
+        indptr, indices, position, _ = self.symmetric()
+        return csr_array((values[position], indices, _short(indptr)), shape=(self.n, self.n))
+
+
+def _short(indptr: NDArray[np.int64]) -> NDArray[np.int32] | NDArray[np.int64]:
+    """Row pointers in SciPy's usual type; with 64-bit ones it would widen the indices, too."""
+    return indptr.astype(np.int32) if indptr[-1] < np.iinfo(np.int32).max else indptr
+
+
+@kernel
+def _mirror(indptr, indices, colptr, rows, position):  # type: ignore[no-untyped-def]
+    n = indptr.size - 1
+    total = 2 * indices.size - n
+    out_indptr = np.zeros(n + 1, np.int64)
+    out_indices = np.empty(total, np.int32)
+    out_position = np.empty(total, np.int64)
+    lower = np.empty(total, np.bool_)
+    t = 0
+    for i in range(n):
+        for p in range(indptr[i], indptr[i + 1]):
+            out_indices[t] = indices[p]
+            out_position[t] = p
+            lower[t] = True
+            t += 1
+        # The first entry of a column is its diagonal, already there.
+        for p in range(colptr[i] + 1, colptr[i + 1]):
+            out_indices[t] = rows[p]
+            out_position[t] = position[p]
+            lower[t] = False
+            t += 1
+        out_indptr[i + 1] = t
+    return out_indptr, out_indices, out_position, lower
 
 
 @kernel
@@ -125,9 +173,7 @@ def lower_pattern(pattern: Any, n: int | None = None) -> LowerPattern:
         raise MatrixError(f"pattern has {result.n} rows, the matrix has {n}")
     last = result.indptr[1:] - 1
     empty = np.flatnonzero(np.diff(result.indptr) == 0)
-    missing = (
-        empty if empty.size else np.flatnonzero(result.indices[last] != np.arange(result.n))
-    )
+    missing = empty if empty.size else np.flatnonzero(result.indices[last] != np.arange(result.n))
     if missing.size:
         raise MatrixError(
             f"pattern lacks the diagonal entry of row {int(missing[0])}; a factor needs them all"

@@ -129,9 +129,7 @@ def clique_graph(matrix: csr_array, pattern: LowerPattern) -> csr_array:
     ones = np.ones(pattern.nnz, dtype=np.float64)
     t = pattern.csr(ones)
     product = csr_array(t @ t.T)
-    stored = csr_array(
-        (np.ones(matrix.nnz), matrix.indices, matrix.indptr), shape=matrix.shape
-    )
+    stored = csr_array((np.ones(matrix.nnz), matrix.indices, matrix.indptr), shape=matrix.shape)
     # Both summands are positive: no entry cancels and no stored zero can be lost.
     graph = csr_array(product + stored)
     graph.sort_indices()

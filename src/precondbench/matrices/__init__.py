@@ -30,11 +30,11 @@ from precondbench.matrices.tridiagonal_laws import (
 )
 
 __all__ = [
+    "FORMULA_NAMES",
+    "LAWS",
     "Bidiagonal",
     "Collection",
     "CollectionEntry",
-    "FORMULA_NAMES",
-    "LAWS",
     "TridiagonalLaw",
     "TridiagonalSample",
     "UniformStream",

@@ -35,8 +35,7 @@ def check_spd_candidate(matrix: Any, name: str = "matrix") -> csr_array:
     Returns
     -------
     scipy.sparse.csr_array
-        Shape (n, n), float64, sorted, exactly symmetric (the lower triangle is mirrored),
-        int32 column indices, int64 row pointers.
+        Shape (n, n), float64, sorted, exactly symmetric (the lower triangle is mirrored).
 
     Raises
     ------
@@ -50,11 +49,11 @@ def check_spd_candidate(matrix: Any, name: str = "matrix") -> csr_array:
     >>> from precondbench.matrices import check_spd_candidate
     >>> check_spd_candidate([[2, -1], [-1, 2]]).nnz
     4
-    >>> check_spd_candidate([[1.0, 2.0], [0.0, 1.0]], "my matrix")
+    >>> check_spd_candidate([[1.0, 0.0], [0.0, -1.0]], "my A")
     Traceback (most recent call last):
         ...
-    precondbench.errors.MatrixError: my matrix is not symmetric: entry (1, 0) is 0 but (0, 1) is 2; \
-if that is rounding, pass (A + A.T) / 2
+    precondbench.errors.MatrixError: my A is not positive definite: diagonal entry 1 is -1 \
+(1 such entries); every one must be positive
     """
     if not sparse.issparse(matrix):
         try:
@@ -91,14 +90,7 @@ if that is rounding, pass (A + A.T) / 2
     strict = sparse.tril(full, k=-1, format="csr")
     symmetric = csr_array(lower + strict.T)
     symmetric.sort_indices()
-    return csr_array(
-        (
-            symmetric.data,
-            symmetric.indices.astype(np.int32),
-            symmetric.indptr.astype(np.int64),
-        ),
-        shape=(rows, rows),
-    )
+    return symmetric
 
 
 def _check_symmetry(full: csr_array, name: str) -> None:
@@ -149,4 +141,5 @@ def power_of_two_scaling(diagonal: NDArray[np.float64]) -> NDArray[np.float64]:
     array([1.000e+00, 1.250e-01, 1.024e+03])
     """
     _, exponent = np.frexp(diagonal)
-    return np.ldexp(1.0, -(exponent // 2))
+    scale: NDArray[np.float64] = np.ldexp(1.0, -(exponent // 2))
+    return scale

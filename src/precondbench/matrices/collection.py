@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 from precondbench.errors import ConfigurationError, MatrixError, MissingDataError
 from precondbench.matrices.reader import read_matrix_market
 
-__all__ = ["Collection", "CollectionEntry", "SOURCE_VARIABLE"]
+__all__ = ["SOURCE_VARIABLE", "Collection", "CollectionEntry"]
 
 SOURCE_VARIABLE = "PRECONDBENCH_SUITESPARSE"
 # The largest matrix of the catalogue (n < 50,000) takes 0.2 GB of text; an archive that

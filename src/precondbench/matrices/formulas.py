@@ -142,7 +142,19 @@ FORMULAS: dict[str, Callable[[], csr_array]] = {
 }
 
 # Those the collection holds; the formula knows every size.
-_TREFETHEN_SIZES = ("20b", "20", "150", "200b", "200", "300", "500", "700", "2000", "20000b", "20000")
+_TREFETHEN_SIZES = (
+    "20b",
+    "20",
+    "150",
+    "200b",
+    "200",
+    "300",
+    "500",
+    "700",
+    "2000",
+    "20000b",
+    "20000",
+)
 FORMULA_NAMES: tuple[str, ...] = (
     *(f"JGD_Trefethen/Trefethen_{size}" for size in _TREFETHEN_SIZES),
     *FORMULAS,

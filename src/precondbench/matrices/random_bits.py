@@ -64,7 +64,8 @@ class UniformStream:
             float64 of shape (size,), within [-6, 6).
         """
         draws = self.uniform(12 * size).reshape(12, size)
-        total = draws[0].copy()
+        total: NDArray[np.float64] = draws[0].copy()
         for row in draws[1:]:
             total += row
-        return total - 6.0
+        total -= 6.0
+        return total

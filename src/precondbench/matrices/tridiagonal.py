@@ -116,9 +116,7 @@ def from_factor(factor: Bidiagonal) -> Bidiagonal:
     return Bidiagonal(diagonal, s * d[:-1])
 
 
-def perturbed_factor(
-    factor: Bidiagonal, first_column: ArrayLike, tau: float = 1.0
-) -> Bidiagonal:
+def perturbed_factor(factor: Bidiagonal, first_column: ArrayLike, tau: float = 1.0) -> Bidiagonal:
     r"""Cholesky factor of L L^T + tau e_1 e_1^T in closed form, O(n).
 
     With w = L^-1 e_1 and s_k = 1 + tau (w_1^2 + ... + w_k^2), s_0 = 1:
@@ -219,9 +217,8 @@ def lower_csr(diagonals: Bidiagonal) -> csr_array:
            [-1.,  2.]])
     """
     indptr, indices = tridiagonal_pattern(diagonals.n)
-    return csr_array(
-        (interleave(diagonals), indices, indptr), shape=(diagonals.n, diagonals.n)
-    )
+    n = diagonals.n
+    return csr_array((interleave(diagonals), indices, indptr.astype(np.int32)), shape=(n, n))
 
 
 def symmetric_csr(diagonals: Bidiagonal) -> csr_array:

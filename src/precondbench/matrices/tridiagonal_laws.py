@@ -98,7 +98,7 @@ def _growth_base(c: float) -> Callable[[UniformStream, int], _Base]:
 def _paper_local_base(stream: UniformStream, n: int) -> _Base:
     sub = stream.near_normal(n - 1)
     factor = Bidiagonal(np.ones(n), sub)
-    first_column = np.cumprod(np.concatenate(([1.0], -sub)))
+    first_column: NDArray[np.float64] = np.cumprod(np.concatenate((np.ones(1), -sub)))
     return _Base(from_factor(factor), factor, first_column)
 
 
@@ -118,7 +118,7 @@ def _growth_law(name: str, stream: int, c: float, what: str) -> TridiagonalLaw:
     return TridiagonalLaw(
         name,
         stream,
-        f"u = x base, v = y / base, base_k = (1 + {c:g}/n)^k, x and y uniform on [0.5, 1.5): {what}",
+        f"u = x base, v = y / base, base_k = (1 + {c:g}/n)^k, x, y uniform on [0.5, 1.5): {what}",
         _growth_base(c),
         c,
     )

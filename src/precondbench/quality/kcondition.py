@@ -119,6 +119,4 @@ def k_condition(A: Any, L: Any) -> KCondition:
         raise MatrixError(f"A has {matrix.shape[0]} rows, L has {pattern.n}")
     scale = power_of_two_scaling(matrix.diagonal())
     inverse = selected_inverse(scale_symmetrically(matrix, scale), pattern)
-    return k_condition_values(
-        inverse, pattern, values * np.repeat(scale, np.diff(pattern.indptr))
-    )
+    return k_condition_values(inverse, pattern, values * np.repeat(scale, np.diff(pattern.indptr)))

@@ -118,7 +118,7 @@ def right_hand_side(matrix: csr_array) -> NDArray[np.float64]:
     digest = hashlib.sha256()
     digest.update(np.int64(matrix.shape[0]).astype("<i8").tobytes())
     for part in (matrix.indptr, matrix.indices):
-        digest.update(np.ascontiguousarray(part, dtype="<i8"))
-    digest.update(np.ascontiguousarray(matrix.data, dtype="<f8"))
+        digest.update(np.ascontiguousarray(part, dtype="<i8").tobytes())
+    digest.update(np.ascontiguousarray(matrix.data, dtype="<f8").tobytes())
     seed = int.from_bytes(digest.digest()[:16], "little")
     return UniformStream(seed).uniform(matrix.shape[0], -1.0, 1.0)

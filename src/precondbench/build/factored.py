@@ -1,0 +1,145 @@
+"""Both labels of one real matrix, judged by the protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array, tril
+
+from precondbench.errors import BreakdownError
+from precondbench.factors import ic0_values, invk_values, lower_pattern, selected_inverse
+from precondbench.quality import Outcome, ScoringSystem
+from precondbench.quality.kcondition import k_condition_values
+from precondbench.shards import Record
+
+__all__ = ["MARGIN", "FactoredMatrix", "factor_matrix", "winner_of"]
+
+# Iteration counts of hard cases move by several percent with rounding alone, so a winner
+# must need at least this share fewer.
+MARGIN = 0.05
+
+
+@dataclass(frozen=True)
+class FactoredMatrix:
+    """A record, or the reason why there is none.
+
+    Attributes
+    ----------
+    name : str
+        ``group/name``.
+    outcome : str
+        ``built``, or why it was left out: ``diagonal``, ``not positive definite``,
+        ``neither label converges``, ``unreadable``.
+    detail : str
+        One sentence more, may be empty.
+    record : Record or None
+        Present if ``outcome`` is ``built``.
+    """
+
+    name: str
+    outcome: str
+    detail: str = ""
+    record: Record | None = None
+
+
+def winner_of(ic0: Outcome | None, invk: Outcome) -> str:
+    """Compare two solves with the margin: ``ic0``, ``inv-k``, ``tie`` or ``neither``.
+
+    Examples
+    --------
+    >>> from precondbench.build.factored import winner_of
+    >>> from precondbench.quality import Outcome, Status
+    >>> winner_of(Outcome(Status.CONVERGED, 100, 0.0), Outcome(Status.CONVERGED, 97, 0.0))
+    'tie'
+    """
+    if ic0 is None or not ic0.solved:
+        return "inv-k" if invk.solved else "neither"
+    if not invk.solved or ic0.iterations < (1.0 - MARGIN) * invk.iterations:
+        return "ic0"
+    if invk.iterations < (1.0 - MARGIN) * ic0.iterations:
+        return "inv-k"
+    return "tie"
+
+
+def factor_matrix(full_name: str, matrix: csr_array, kind: str = "") -> FactoredMatrix:
+    """Compute Inv-K and IC(0) of a checked matrix and solve with each.
+
+    Everything is computed on the matrix scaled by powers of two and scaled back, which
+    changes no significand.
+
+    Parameters
+    ----------
+    full_name : str
+        ``group/name``.
+    matrix : scipy.sparse.csr_array
+        Checked symmetric matrix.
+    kind : str
+        Problem domain, kept as a fact.
+
+    Returns
+    -------
+    FactoredMatrix
+        Its record has labels ``invk`` and ``ic0`` (missing if IC(0) broke down) and facts:
+        iterations and status of no preconditioner, Jacobi, IC(0) and Inv-K (iterations are
+        -1 where the solve failed), n log K, breakdown column (-1 if none), winner.
+    """
+    if matrix.nnz == matrix.shape[0]:
+        return FactoredMatrix(full_name, "diagonal", "every factor is trivial")
+    system = ScoringSystem(matrix)
+    lower = csr_array(tril(system.matrix, format="csr"))
+    pattern = lower_pattern(lower)
+    a = np.asarray(lower.data, dtype=np.float64)
+    unscale = 1.0 / np.repeat(system.scale, np.diff(pattern.indptr))
+    try:
+        inverse = selected_inverse(system.matrix, pattern)
+        invk = invk_values(inverse, pattern)
+    except BreakdownError as error:
+        return FactoredMatrix(full_name, "not positive definite", str(error))
+    ic0, breakdown = ic0_values(pattern, a)
+    jacobi = np.zeros_like(a)
+    diagonal = pattern.indptr[1:] - 1
+    jacobi[diagonal] = np.sqrt(a[diagonal])
+
+    solves: dict[str, Outcome | None] = {
+        "none": system.solve(None, None),
+        "jacobi": system.solve(pattern, jacobi * unscale),
+        "invk": system.solve(pattern, invk * unscale),
+        "ic0": system.solve(pattern, ic0 * unscale) if breakdown < 0 else None,
+    }
+    assert solves["invk"] is not None
+    winner = winner_of(solves["ic0"], solves["invk"])
+    facts: dict[str, int | float | str] = {
+        "kind": kind,
+        "winner": winner,
+        "breakdown_column": breakdown,
+        "n_log_k_invk": k_condition_values(inverse, pattern, invk).n_log_k,
+        "n_log_k_ic0": (
+            k_condition_values(inverse, pattern, ic0).n_log_k if breakdown < 0 else float("nan")
+        ),
+    }
+    for method, outcome in solves.items():
+        solved = outcome is not None and outcome.solved
+        facts[f"iterations_{method}"] = outcome.iterations if outcome and solved else -1
+        facts[f"status_{method}"] = str(outcome.status) if outcome else "breakdown"
+    if winner == "neither":
+        status = f"Inv-K: {facts['status_invk']}, IC(0): {facts['status_ic0']}"
+        return FactoredMatrix(full_name, "neither label converges", status)
+    group, _, _ = full_name.partition("/")
+    raw = csr_array(tril(matrix, format="csr"))
+    record = Record(
+        name=full_name,
+        group=group,
+        indptr=pattern.indptr,
+        indices=pattern.indices,
+        a=np.asarray(raw.data, dtype=np.float64),
+        labels={"invk": invk * unscale, "ic0": ic0 * unscale if breakdown < 0 else None},
+        facts=facts,
+    )
+    detail = ", ".join(
+        f"{label} {facts[f'iterations_{method}']}"
+        if facts[f"iterations_{method}"] != -1
+        else f"{label} {facts[f'status_{method}']}"
+        for method, label in (("none", "none"), ("ic0", "IC(0)"), ("invk", "Inv-K"))
+    )
+    return FactoredMatrix(full_name, "built", f"{detail}: {winner}", record)

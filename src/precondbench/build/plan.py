@@ -1,0 +1,104 @@
+"""Which splits there are, and how each is built from nothing."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from precondbench.build import suitesparse, synthetic
+from precondbench.errors import ConfigurationError
+from precondbench.matrices import LAWS
+from precondbench.shards import Record
+
+__all__ = ["SplitPlan", "all_plans", "split_plan"]
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """One split of one configuration of one version of a dataset.
+
+    Attributes
+    ----------
+    dataset, version, configuration, split : str
+        The four names.
+    recipe : dict
+        Everything that determines the content, as JSON.
+    records : callable
+        Builds the records, in order.
+    count : int
+        How many records there will be.
+    """
+
+    dataset: str
+    version: str
+    configuration: str
+    split: str
+    recipe: dict[str, Any]
+    records: Callable[[], Iterator[Record]]
+    count: int
+
+    @property
+    def path_name(self) -> str:
+        """``dataset/version/configuration/split``."""
+        return f"{self.dataset}/{self.version}/{self.configuration}/{self.split}"
+
+
+def all_plans() -> list[SplitPlan]:
+    """Every split this library can build without a download."""
+    plans = [
+        SplitPlan(
+            synthetic.DATASET,
+            synthetic.VERSION,
+            configuration,
+            split,
+            synthetic.synthetic_recipe(configuration, split),
+            partial(synthetic.synthetic_split, configuration, split),
+            synthetic.SPLITS[split][2],
+        )
+        for configuration in LAWS
+        for split in synthetic.SPLITS
+    ]
+    plans += [
+        SplitPlan(
+            suitesparse.DATASET,
+            suitesparse.SAMPLE_VERSION,
+            "tril",
+            split,
+            suitesparse.sample_recipe(split),
+            partial(suitesparse.sample_split, split),
+            len(matrices),
+        )
+        for split, matrices in suitesparse.SAMPLE_SPLITS.items()
+    ]
+    return plans
+
+
+def split_plan(dataset: str, version: str, configuration: str, split: str) -> SplitPlan:
+    """Look a split up.
+
+    Raises
+    ------
+    ConfigurationError
+        If one of the names is unknown; the message lists the known ones.
+    """
+    left = all_plans()
+    for attribute, wanted in (
+        ("dataset", dataset),
+        ("version", version),
+        ("configuration", configuration),
+        ("split", split),
+    ):
+        known = sorted({getattr(plan, attribute) for plan in left})
+        left = [plan for plan in left if getattr(plan, attribute) == wanted]
+        if not left:
+            close = difflib.get_close_matches(wanted, known, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise ConfigurationError(
+                f"no {attribute} {wanted!r}{hint} There are: {', '.join(known)}"
+                if hint
+                else f"no {attribute} {wanted!r}; there are: {', '.join(known)}"
+            )
+    return left[0]

@@ -1,0 +1,101 @@
+"""From the contiguous arrays of a shard to the tensors of a PyG dataset, without a loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch_geometric.data import Data
+
+from precondbench.factors import LowerPattern
+from precondbench.matrices import power_of_two_scaling
+
+__all__ = ["GraphArrays", "collate_graphs"]
+
+
+@dataclass(frozen=True)
+class GraphArrays:
+    """Many lower-triangular records, one after the other.
+
+    Attributes
+    ----------
+    names : list of str
+        One a record.
+    row_offsets, nnz_offsets : numpy.ndarray
+        int64 (count + 1,): where each record's rows and entries start.
+    pattern : LowerPattern
+        The block-diagonal pattern of all records.
+    a, l : numpy.ndarray
+        float64 (nnz,): values of tril(A) and of the factor.
+    """
+
+    names: list[str]
+    row_offsets: NDArray[np.int64]
+    nnz_offsets: NDArray[np.int64]
+    pattern: LowerPattern
+    a: NDArray[np.float64]
+    l: NDArray[np.float64]  # noqa: E741 - the factor L has no better name
+
+    def scaled(self) -> GraphArrays:
+        """Return the records scaled by powers of two to diagonals in [0.5, 2), exactly."""
+        diagonal = self.a[self.pattern.indptr[1:] - 1]
+        scale = power_of_two_scaling(diagonal)
+        by_row = np.repeat(scale, np.diff(self.pattern.indptr))
+        return GraphArrays(
+            self.names,
+            self.row_offsets,
+            self.nnz_offsets,
+            self.pattern,
+            self.a * by_row * scale[self.pattern.indices],
+            self.l * by_row,
+        )
+
+
+def collate_graphs(arrays: GraphArrays) -> tuple[Data, dict[str, Any]]:
+    """Return the collated ``Data`` and slices of a PyG ``InMemoryDataset``.
+
+    One graph a record: an edge for every nonzero A_ij, from j to i, sorted by i then j, self
+    loops included.
+
+    Returns
+    -------
+    data : torch_geometric.data.Data
+        ``x`` float32 (rows, 1): A_ii; ``edge_index`` int64 (2, edges); ``edge_attr`` float32
+        (edges, 2): A_ij and sign(i - j); ``lower_mask`` bool (edges,): i >= j; ``y`` float64
+        (entries,): L on tril(A), in the order of the edges under the mask; ``name`` list.
+    slices : dict
+        Where each graph starts in each attribute.
+    """
+    pattern = arrays.pattern
+    indptr, indices, position, lower = pattern.symmetric()
+    count = len(arrays.names)
+    target = np.repeat(np.arange(pattern.n, dtype=np.int64), np.diff(indptr))
+    source = indices.astype(np.int64)
+    edges = np.empty((source.size, 2), dtype=np.float32)
+    edges[:, 0] = arrays.a[position]
+    edges[:, 1] = np.sign(target - source)
+    edge_offsets = 2 * arrays.nnz_offsets - arrays.row_offsets
+    first_row = np.repeat(arrays.row_offsets[:-1], np.diff(edge_offsets))
+    diagonal = arrays.a[pattern.indptr[1:] - 1].astype(np.float32)
+
+    data = Data(
+        x=torch.from_numpy(diagonal[:, None]),
+        edge_index=torch.from_numpy(np.stack([source - first_row, target - first_row])),
+        edge_attr=torch.from_numpy(edges),
+        y=torch.from_numpy(arrays.l.copy()),
+        lower_mask=torch.from_numpy(lower),
+    )
+    data.name = list(arrays.names)
+    by_edge = torch.from_numpy(edge_offsets)
+    slices = {
+        "x": torch.from_numpy(arrays.row_offsets.astype(np.int64)),
+        "edge_index": by_edge,
+        "edge_attr": by_edge,
+        "y": torch.from_numpy(arrays.nnz_offsets.astype(np.int64)),
+        "lower_mask": by_edge,
+        "name": torch.arange(count + 1),
+    }
+    return data, slices

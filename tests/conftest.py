@@ -1,0 +1,59 @@
+"""Shared fixtures: a cache of the session's own, no network, the mirror if there is one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from precondbench.matrices import Collection
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """Nothing of the user's cache is read or written, and nothing goes to the network."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRECONDBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("PRECONDBENCH_OFFLINE", "1")
+        patch.delenv("PRECONDBENCH_MIRROR", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Collection:
+    source = os.environ.get("PRECONDBENCH_SUITESPARSE")
+    if not source:
+        pytest.skip("PRECONDBENCH_SUITESPARSE names no mirror of the SuiteSparse collection")
+    return Collection(Path(source))
+
+
+def second_difference(m: int) -> sp.csr_array:
+    one = np.ones(m)
+    return sp.csr_array(sp.diags_array([-one[1:], 2 * one, -one[1:]], offsets=[-1, 0, 1]))
+
+
+@pytest.fixture(scope="session")
+def poisson_2d():
+    """Five-point Laplacian on an m x m grid."""
+
+    def make(m: int) -> sp.csr_array:
+        T, eye = second_difference(m), sp.eye_array(m)
+        return sp.csr_array(sp.kron(T, eye) + sp.kron(eye, T))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def random_spd():
+    """Sparse diagonally dominant matrix with a random symmetric pattern and signs."""
+
+    def make(n: int, seed: int, density: float = 0.15, shift: float = 0.1) -> sp.csr_array:
+        rng = np.random.default_rng(seed)
+        dense = np.tril(rng.standard_normal((n, n)) * (rng.random((n, n)) < density), -1)
+        off = dense + dense.T
+        return sp.csr_array(off + np.diag(np.abs(off).sum(axis=1) + shift))
+
+    return make

@@ -1,0 +1,118 @@
+"""One clear error for each unusable matrix; files are read as they are."""
+
+import gzip
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from precondbench.errors import MatrixError
+from precondbench.matrices import (
+    check_spd_candidate,
+    power_of_two_scaling,
+    read_matrix,
+    write_matrix,
+)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (np.ones((2, 3)), r"M is not square \(2 x 3\)"),
+        (np.zeros((0, 0)), "M is empty"),
+        (np.eye(2) * 1j, "M is complex"),
+        (np.array([[1, np.nan], [np.nan, 1]]), r"M is not finite: entry \(0, 1\) is nan"),
+        (np.array([[np.inf]]), "M is not finite"),
+        (np.array([[1.0, 2.0], [3.0, 20.0]]), r"not symmetric: entry \(1, 0\) is 3 but \(0, 1\)"),
+        (np.array([[1.0, 0.0], [0.0, -1.0]]), "diagonal entry 1 is -1"),
+        (np.array([[1.0, 0.5], [0.5, 0.0]]), "diagonal entry 1 is 0"),
+        (np.ones(3), "M has 1 dimension"),
+        (np.array([["a"]]), "entries of type"),
+        ([[1.0], [1.0, 2.0]], "cannot be read as a matrix"),
+    ],
+)
+def test_unusable_matrices(matrix, message):
+    with pytest.raises(MatrixError, match=message):
+        check_spd_candidate(matrix, "M")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [sp.csr_array, sp.csc_matrix, sp.coo_array, sp.lil_matrix, np.asarray, np.ndarray.tolist],
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int32, np.int64])
+def test_every_form_of_a_good_matrix(form, dtype):
+    dense = np.array([[2, -1, 0], [-1, 2, -1], [0, -1, 2]], dtype=dtype)
+    checked = check_spd_candidate(form(dense))
+    assert checked.dtype == np.float64
+    assert checked.has_sorted_indices
+    assert (checked.indices.dtype, checked.indptr.dtype) == (np.int32, np.int32)
+    np.testing.assert_array_equal(checked.toarray(), dense)
+
+
+def test_duplicates_are_summed_and_stored_zeros_dropped():
+    row, col = np.array([0, 0, 1, 1, 0]), np.array([0, 0, 1, 0, 1])
+    matrix = sp.coo_array((np.array([1.0, 1.0, 3.0, 0.0, 0.0]), (row, col)), shape=(2, 2))
+    checked = check_spd_candidate(matrix)
+    assert checked.nnz == 2
+    np.testing.assert_array_equal(checked.toarray(), [[2, 0], [0, 3]])
+
+
+def test_rounding_asymmetry_is_mirrored_from_below():
+    matrix = np.array([[1.0, 0.1], [0.1 + 1e-17, 1.0]])
+    matrix[1, 0] = np.nextafter(0.1, 1)
+    checked = check_spd_candidate(matrix)
+    assert checked[0, 1] == checked[1, 0] == np.nextafter(0.1, 1)
+
+
+def test_the_argument_is_not_changed():
+    matrix = sp.csr_array(np.array([[1.0, 0.0], [0.0, 1.0]]))
+    matrix.data[0] = 0.0
+    with pytest.raises(MatrixError):
+        check_spd_candidate(matrix)
+    assert matrix.nnz == 2
+
+
+@given(st.floats(1e-290, 1e290))
+def test_scaling_is_a_power_of_two_to_order_one(value):
+    (scale,) = power_of_two_scaling(np.array([value]))
+    assert np.frexp(scale)[0] == 0.5
+    assert 0.5 <= value * scale * scale < 2.0
+
+
+def test_write_and_read_is_exact(tmp_path, poisson_2d):
+    matrix = poisson_2d(5) * (1.0 / 3.0)
+    for name in ("A.mtx", "A.npz"):
+        write_matrix(tmp_path / name, matrix)
+        np.testing.assert_array_equal(read_matrix(tmp_path / name).toarray(), matrix.toarray())
+    (tmp_path / "A.mtx.gz").write_bytes(gzip.compress((tmp_path / "A.mtx").read_bytes()))
+    assert read_matrix(tmp_path / "A.mtx.gz").nnz == matrix.nnz
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["A.mtx", "A.mtx.gz", "A.npz"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("none.mtx", None, "there is no file"),
+        ("a.mtx", b"hello", "not readable as Matrix Market"),
+        ("a.mtx", b"", "not readable as Matrix Market"),
+        ("a.mtx", b"%%MatrixMarket matrix coordinate real symmetric\n2 2 3\n1 1 1\n", "Matrix"),
+        ("a.mtx", b"%%MatrixMarket matrix coordinate complex general\n1 1 1\n1 1 1 1\n", "complex"),
+        ("a.npz", b"hello", "save_npz"),
+        ("a.txt", b"1", "unknown ending"),
+        ("a.mtx.gz", b"1", "cannot be read|not readable"),
+    ],
+)
+def test_unreadable_files(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(MatrixError, match=message):
+        read_matrix(tmp_path / name)
+
+
+def test_pattern_and_integer_files(tmp_path):
+    text = "%%MatrixMarket matrix coordinate pattern symmetric\n2 2 2\n1 1\n2 2\n"
+    (tmp_path / "p.mtx").write_text(text)
+    np.testing.assert_array_equal(read_matrix(tmp_path / "p.mtx").toarray(), np.eye(2))
