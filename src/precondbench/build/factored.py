@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.sparse import csr_array, tril
@@ -35,12 +35,15 @@ class FactoredMatrix:
         One sentence more, may be empty.
     record : Record or None
         Present if ``outcome`` is ``built``.
+    facts : dict
+        Iterations, n log K and the rest, wherever both labels could be tried.
     """
 
     name: str
     outcome: str
     detail: str = ""
     record: Record | None = None
+    facts: dict[str, int | float | str] = field(default_factory=dict)
 
 
 def winner_of(ic0: Outcome | None, invk: Outcome) -> str:
@@ -124,7 +127,7 @@ def factor_matrix(full_name: str, matrix: csr_array, kind: str = "") -> Factored
         facts[f"status_{method}"] = str(outcome.status) if outcome else "breakdown"
     if winner == "neither":
         status = f"Inv-K: {facts['status_invk']}, IC(0): {facts['status_ic0']}"
-        return FactoredMatrix(full_name, "neither label converges", status)
+        return FactoredMatrix(full_name, "neither label converges", status, facts=facts)
     group, _, _ = full_name.partition("/")
     raw = csr_array(tril(matrix, format="csr"))
     record = Record(
@@ -142,4 +145,4 @@ def factor_matrix(full_name: str, matrix: csr_array, kind: str = "") -> Factored
         else f"{label} {facts[f'status_{method}']}"
         for method, label in (("none", "none"), ("ic0", "IC(0)"), ("invk", "Inv-K"))
     )
-    return FactoredMatrix(full_name, "built", f"{detail}: {winner}", record)
+    return FactoredMatrix(full_name, "built", f"{detail}: {winner}", record, facts)

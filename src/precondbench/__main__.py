@@ -1,0 +1,5 @@
+"""``python -m precondbench``."""
+
+from precondbench.cli import main
+
+main()

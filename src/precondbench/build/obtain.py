@@ -1,0 +1,123 @@
+"""Get a split: from the cache, from a mirror, or by building it here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import precondbench
+from precondbench.build.plan import SplitPlan, split_plan
+from precondbench.errors import DigestError
+from precondbench.shards import Record, ShardHeader, write_shard
+from precondbench.shards.cache import cache_root, fetch_shard, locked, mirrors, shard_path
+from precondbench.shards.manifest import load_manifest
+
+__all__ = ["build_plan", "obtain_shard"]
+
+_LOG = logging.getLogger(__name__)
+
+# (records done, records in all)
+Progress = Callable[[int, int], None]
+
+
+def obtain_shard(
+    dataset: str,
+    version: str,
+    configuration: str,
+    split: str,
+    root: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Return the file of a split, whose content digest is the manifest's.
+
+    In this order: the cache, the mirrors, a local build from the recipe. Several processes
+    may ask at once; one works and the others wait.
+
+    Parameters
+    ----------
+    dataset, version, configuration, split : str
+        Names, as ``precondbench list`` prints them.
+    root : path-like, optional
+        Cache folder; by default ``PRECONDBENCH_CACHE``, else the platform's.
+    progress : callable, optional
+        Called as ``progress(done, total)`` while records are built.
+
+    Returns
+    -------
+    pathlib.Path
+        The shard.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such split.
+    DigestError
+        If what a mirror serves, or what is built here, is not what the manifest says.
+    """
+    plan = split_plan(dataset, version, configuration, split)
+    manifest = load_manifest()
+    entry = manifest.split(dataset, version, configuration, split)
+    folder = cache_root(root)
+    target = shard_path(folder, dataset, version, configuration, split, entry.content_digest)
+    if target.is_file():
+        return target
+    if len(entry.shards) == 1:
+        fetched = fetch_shard(entry.shards[0], mirrors(manifest), folder)
+        if fetched is not None:
+            return fetched
+    with locked(target):
+        # Another process may have built it while this one waited.
+        if not target.is_file():
+            _LOG.info("building %s in %s", plan.path_name, target)
+            build_plan(plan, target, entry.content_digest, progress)
+    return target
+
+
+def build_plan(
+    plan: SplitPlan,
+    target: Path,
+    expected_digest: str | None = None,
+    progress: Progress | None = None,
+) -> str:
+    """Build a split into a file, which appears only if its content is what is expected.
+
+    Returns
+    -------
+    str
+        Content digest.
+
+    Raises
+    ------
+    DigestError
+        If the digest is not the expected one; nothing is left behind.
+    """
+    header = ShardHeader(
+        dataset=plan.dataset,
+        version=plan.version,
+        configuration=plan.configuration,
+        split=plan.split,
+        recipe=plan.recipe,
+        creator=precondbench.__version__,
+    )
+    building = target.with_name(f".{target.name}.building")
+    try:
+        digest = write_shard(building, header, counted(plan.records(), plan.count, progress))
+        if expected_digest is not None and digest != expected_digest:
+            raise DigestError(
+                f"{plan.path_name} built here has content digest {digest}, the manifest says "
+                f"{expected_digest}: this machine or library computes other bits. Run "
+                f"'precondbench build {plan.dataset} --check' and report what it names"
+            )
+        building.replace(target)
+    finally:
+        building.unlink(missing_ok=True)
+    return digest
+
+
+def counted(records: Iterator[Record], total: int, progress: Progress | None) -> Iterator[Record]:
+    """Pass records on and report how many there were."""
+    for done, record in enumerate(records, start=1):
+        yield record
+        if progress is not None:
+            progress(done, total)

@@ -1,0 +1,331 @@
+"""``precondbench list | info | build | verify``: the data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from precondbench.cli.output import (
+    CHECK_FAILED,
+    failing_clearly,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+)
+
+__all__ = ["build", "info", "list_splits", "verify"]
+
+Root = Annotated[Path | None, typer.Option("--root", help="Cache folder.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _plans(dataset: str | None, config: str | None, split: str | None) -> list[Any]:
+    from precondbench.build import all_plans
+    from precondbench.errors import ConfigurationError
+
+    plans = all_plans()
+    for attribute, wanted in (("dataset", dataset), ("configuration", config), ("split", split)):
+        known = sorted({getattr(plan, attribute) for plan in plans})
+        if wanted is not None and wanted not in known:
+            raise ConfigurationError(f"no {attribute} {wanted!r}; there are: {', '.join(known)}")
+        plans = [plan for plan in plans if wanted in (None, getattr(plan, attribute))]
+    return plans
+
+
+def _target(plan: Any, manifest: Any, root: Path | None) -> tuple[Path, str]:
+    from precondbench.shards.cache import cache_root, shard_path
+
+    names = (plan.dataset, plan.version, plan.configuration, plan.split)
+    digest = manifest.split(*names).content_digest
+    return shard_path(cache_root(root), *names, digest), digest
+
+
+def list_splits(
+    dataset: Annotated[str | None, typer.Argument(help="Only this dataset.")] = None,
+    root: Root = None,
+    json: AsJson = False,
+) -> None:
+    """List every split: its size, its digest, and whether it is in the cache."""
+    with failing_clearly():
+        from precondbench.shards.manifest import load_manifest
+
+        manifest = load_manifest()
+        rows = []
+        for plan in _plans(dataset, None, None):
+            path, digest = _target(plan, manifest, root)
+            rows.append(
+                {
+                    "dataset": plan.dataset,
+                    "version": plan.version,
+                    "configuration": plan.configuration,
+                    "split": plan.split,
+                    "records": plan.count,
+                    "digest": digest,
+                    "cached": path.is_file(),
+                }
+            )
+        if json:
+            print_json(rows)
+            return
+        print_table(
+            "Splits",
+            ("dataset", "version", "configuration", "split", "records", "digest", "cached"),
+            [
+                (
+                    *(
+                        row[key]
+                        for key in ("dataset", "version", "configuration", "split", "records")
+                    ),
+                    str(row["digest"])[:12],
+                    "yes" if row["cached"] else "no",
+                )
+                for row in rows
+            ],
+        )
+
+
+def info(
+    dataset: Annotated[str, typer.Argument(help="Name of a dataset.")],
+    config: Annotated[str | None, typer.Option(help="Configuration.")] = None,
+    split: Annotated[str | None, typer.Option(help="Split; with it, every matrix.")] = None,
+    root: Root = None,
+    json: AsJson = False,
+) -> None:
+    """Show what a dataset holds; with --split, one line a matrix (built if need be)."""
+    with failing_clearly():
+        from precondbench.build import obtain_shard
+        from precondbench.shards import read_shard
+        from precondbench.shards.manifest import load_manifest
+
+        plans = _plans(dataset, config, split)
+        manifest = load_manifest()
+        if split is None:
+            version = manifest.datasets[dataset][plans[0].version]
+            summary = {
+                "dataset": dataset,
+                "version": plans[0].version,
+                "description": version.description,
+                "licence": version.licence,
+                "reproducible": version.reproducible,
+                "splits": {plan.path_name: plan.recipe for plan in plans},
+            }
+            if json:
+                print_json(summary)
+                return
+            say(f"{dataset} {plans[0].version}: {version.description}")
+            say(f"licence {version.licence}, reproducible {version.reproducible}")
+            rows = [(plan.configuration, plan.split, plan.count) for plan in plans]
+            print_table("Splits", ("configuration", "split", "records"), rows)
+            return
+        matrices = []
+        for plan in plans:
+            path = obtain_shard(plan.dataset, plan.version, plan.configuration, plan.split, root)
+            shard = read_shard(path)
+            for i in range(len(shard)):
+                record = shard.record(i)
+                matrices.append(
+                    {"name": record.name, "n": record.n, "nnz": record.nnz, **record.facts}
+                )
+        if json:
+            print_json(matrices)
+            return
+        columns = [
+            key
+            for key in (
+                "name",
+                "n",
+                "nnz",
+                "iterations_none",
+                "iterations_ic0",
+                "iterations_invk",
+                "n_log_k_invk",
+                "winner",
+                "breakdown_column",
+                "attempts",
+            )
+            if any(key in row for row in matrices)
+        ]
+        rows = [tuple(row.get(key) for key in columns) for row in matrices]
+        print_table(f"{dataset} {split}", columns, rows)
+
+
+def build(
+    dataset: Annotated[str, typer.Argument(help="synthetic-tridiag or suitesparse-invk.")],
+    config: Annotated[str | None, typer.Option(help="Only this configuration.")] = None,
+    split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Rebuild in memory and compare with the manifest.")
+    ] = False,
+    source: Annotated[
+        str | None,
+        typer.Option(help="Mirror of the SuiteSparse collection: build from its matrices."),
+    ] = None,
+    max_n: Annotated[int, typer.Option(help="With --source: largest matrix.")] = 5000,
+    out: Annotated[Path | None, typer.Option(help="With --source: shard to write.")] = None,
+    root: Root = None,
+    json: AsJson = False,
+) -> None:
+    """Build splits from their recipes, or factor a mirror of the SuiteSparse collection."""
+    with failing_clearly():
+        if source is not None:
+            if dataset != "suitesparse-invk":
+                raise typer.BadParameter("only suitesparse-invk is built from a mirror")
+            _build_collection(source, max_n, out, root, json)
+        elif check:
+            _check(_plans(dataset, config, split), root, json)
+        else:
+            _build(_plans(dataset, config, split), root, json)
+
+
+def _build(plans: list[Any], root: Path | None, json: bool) -> None:
+    from precondbench.build import obtain_shard
+
+    rows = []
+    for plan in plans:
+        with progress_bar(plan.path_name) as update:
+            path = obtain_shard(
+                plan.dataset, plan.version, plan.configuration, plan.split, root, update
+            )
+        rows.append({"split": plan.path_name, "records": plan.count, "path": str(path)})
+    if json:
+        print_json(rows)
+    else:
+        table = [(row["split"], row["records"], row["path"]) for row in rows]
+        print_table("In the cache", ("split", "records", "path"), table)
+
+
+def _check(plans: list[Any], root: Path | None, json: bool) -> None:
+    from precondbench.build import check_plan
+    from precondbench.shards.manifest import load_manifest
+
+    manifest = load_manifest()
+    results = []
+    for plan in plans:
+        with progress_bar(plan.path_name) as update:
+            results.append(check_plan(plan, manifest, root, update))
+    if json:
+        print_json(
+            [
+                {
+                    "split": result.plan.path_name,
+                    "agrees": result.agrees,
+                    "digest": result.digest,
+                    "expected": result.expected,
+                    "first_difference": result.first_difference,
+                }
+                for result in results
+            ]
+        )
+    else:
+        print_table(
+            "Rebuilt and compared with the manifest",
+            ("split", "digest", "agrees", "first difference"),
+            [
+                (
+                    result.plan.path_name,
+                    result.digest[:12],
+                    "yes" if result.agrees else "NO",
+                    result.first_difference,
+                )
+                for result in results
+            ],
+        )
+    if not all(result.agrees for result in results):
+        raise typer.Exit(CHECK_FAILED)
+
+
+def _build_collection(
+    source: str, max_n: int, out: Path | None, root: Path | None, json: bool
+) -> None:
+    from precondbench.build.collection_shard import build_collection_shard
+    from precondbench.matrices import Collection
+    from precondbench.shards.cache import cache_root
+
+    folder = cache_root(root)
+    collection = Collection(source, cache=folder / "collection")
+    with progress_bar("factoring") as update:
+        path, digest, results = build_collection_shard(
+            collection, max_n, out, folder, lambda done, total, name: update(done, total, name)
+        )
+    if json:
+        print_json(
+            {
+                "path": str(path) if path else None,
+                "digest": digest,
+                "matrices": [
+                    {"name": r.name, "outcome": r.outcome, "detail": r.detail, **r.facts}
+                    for r in results
+                ],
+            }
+        )
+        return
+    print_table(
+        f"SuiteSparse matrices with n <= {max_n}",
+        ("matrix", "outcome", "PCG iterations and winner, or why"),
+        [(r.name, r.outcome, r.detail) for r in results],
+    )
+    counts: dict[str, int] = {}
+    for result in results:
+        winner = result.facts.get("winner", "") if result.outcome == "built" else ""
+        counts[result.outcome] = counts.get(result.outcome, 0) + 1
+        if winner:
+            counts[f"winner {winner}"] = counts.get(f"winner {winner}", 0) + 1
+    print_table("Outcomes", ("outcome", "matrices"), sorted(counts.items()))
+    if path:
+        say(f"wrote {path}")
+        say(f"content digest {digest}")
+
+
+def verify(
+    target: Annotated[
+        str | None, typer.Argument(help="A dataset, or a .h5 file; by default all.")
+    ] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Recompute the digest of every record.")
+    ] = False,
+    root: Root = None,
+    json: AsJson = False,
+) -> None:
+    """Check cached shards, or any shard file, against format and digests."""
+    with failing_clearly():
+        from precondbench.errors import MissingDataError, ShardError
+        from precondbench.shards import read_shard
+        from precondbench.shards.manifest import load_manifest
+
+        checks: list[tuple[Path, str | None]] = []
+        if target is not None and target.endswith(".h5"):
+            checks.append((Path(target), None))
+        else:
+            manifest = load_manifest()
+            for plan in _plans(target, None, None):
+                path, digest = _target(plan, manifest, root)
+                if path.is_file():
+                    checks.append((path, digest))
+            if not checks:
+                raise MissingDataError(
+                    "nothing is in the cache; run 'precondbench build synthetic-tridiag' first"
+                )
+        rows: list[dict[str, Any]] = []
+        for path, digest in checks:
+            try:
+                shard = read_shard(path)
+                if digest is not None and shard.content_digest != digest:
+                    raise ShardError(f"content digest {shard.content_digest}, not {digest}")
+                if deep:
+                    shard.verify()
+                rows.append({"path": str(path), "ok": True, "fault": ""})
+            except ShardError as error:
+                rows.append({"path": str(path), "ok": False, "fault": str(error)})
+        if json:
+            print_json(rows)
+        else:
+            print_table(
+                "Checked by digest of every record" if deep else "Checked by header",
+                ("shard", "ok", "fault"),
+                [(row["path"], "yes" if row["ok"] else "NO", row["fault"]) for row in rows],
+            )
+        if not all(row["ok"] for row in rows):
+            raise typer.Exit(CHECK_FAILED)

@@ -1,0 +1,115 @@
+"""How commands print: tables for people, JSON for programs, one line for an error."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from precondbench.errors import (
+    BreakdownError,
+    MissingDataError,
+    PrecondbenchError,
+    ShardError,
+)
+
+__all__ = ["exit_code", "failing_clearly", "print_json", "print_table", "progress_bar", "say"]
+
+CHECK_FAILED, USAGE, MISSING_DATA = 1, 2, 3
+
+
+def say(text: str) -> None:
+    """Print one line of plain text."""
+    Console(soft_wrap=True, highlight=False).print(text, markup=False)
+
+
+def print_json(value: Any) -> None:
+    """Print JSON; a number that JSON does not have (NaN, infinity) becomes null."""
+    sys.stdout.write(json.dumps(_plain(value), indent=2, ensure_ascii=False) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a table; numbers right, text left."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for index, column in enumerate(columns):
+        numeric = any(isinstance(row[index], (int, float)) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(format_cell(cell) for cell in row))
+    console = Console()
+    # A pipe has no width; columns must not be cut there.
+    Console(width=None if console.is_terminal else 200).print(table)
+
+
+def format_cell(value: Any) -> str:
+    """Numbers short, nothing as a dash."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+@contextmanager
+def progress_bar(description: str) -> Iterator[Any]:
+    """A progress bar on a terminal, silence elsewhere; yields ``update(done, total, text)``."""
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        task = progress.add_task(description, total=None)
+
+        def update(done: int, total: int, text: str = "") -> None:
+            label = f"{description} {text}".rstrip()
+            progress.update(task, completed=done, total=total, description=label)
+
+        yield update
+
+
+def exit_code(error: PrecondbenchError) -> int:
+    """Exit code of an error: 1 a check failed, 2 usage, 3 missing data."""
+    if isinstance(error, MissingDataError):
+        return MISSING_DATA
+    if isinstance(error, (ShardError, BreakdownError)):
+        return CHECK_FAILED
+    return USAGE
+
+
+@contextmanager
+def failing_clearly() -> Iterator[None]:
+    """Turn the library's errors, and an interrupt, into one line and an exit code."""
+    try:
+        yield
+    except PrecondbenchError as error:
+        typer.echo(f"precondbench: {error}", err=True)
+        raise typer.Exit(exit_code(error)) from None
+    except OSError as error:
+        typer.echo(f"precondbench: {error}", err=True)
+        raise typer.Exit(MISSING_DATA) from None
+    except KeyboardInterrupt:
+        typer.echo("precondbench: interrupted", err=True)
+        raise typer.Exit(130) from None

@@ -1,0 +1,261 @@
+"""What both benchmarks share: a shard served as a PyG in-memory dataset."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch_geometric
+from numpy.typing import NDArray
+from torch_geometric.data import Data, InMemoryDataset
+
+from precondbench.build import obtain_shard
+from precondbench.datasets.graph import GraphArrays, collate_graphs
+from precondbench.errors import ConfigurationError
+from precondbench.factors import LowerPattern
+from precondbench.quality import Pair
+from precondbench.shards import FORMAT_VERSION, Shard, read_shard
+from precondbench.shards.cache import cache_root, locked, replacing
+
+__all__ = ["FactorDataset"]
+
+# Part of the key of processed files; raise it when what collate_graphs returns changes.
+LAYOUT_VERSION = 1
+
+
+class FactorDataset(InMemoryDataset):  # type: ignore[misc]
+    """A split of (A, L) pairs as PyG graphs; base class of the public datasets.
+
+    The first use obtains the shard (cache, mirror or local build) and converts it; processed
+    tensors are kept under ``root`` and keyed by format, PyG and torch versions, so they may be
+    deleted at any time and never go stale.
+
+    Parameters
+    ----------
+    dataset, version, configuration, split : str
+        Names of the split.
+    scaled : bool
+        Serve the system scaled by powers of two to a diagonal in [0.5, 2).
+    root : path-like, optional
+        Cache folder; by default ``PRECONDBENCH_CACHE``, else the platform's.
+    transform, pre_transform, pre_filter : callable, optional
+        As for every PyG dataset.
+    force_reload : bool
+        Convert again even if processed tensors are there.
+    """
+
+    def __init__(
+        self,
+        dataset: str,
+        version: str,
+        configuration: str,
+        split: str,
+        *,
+        scaled: bool,
+        root: str | Path | None = None,
+        transform: Callable[[Any], Any] | None = None,
+        pre_transform: Callable[[Any], Any] | None = None,
+        pre_filter: Callable[[Any], bool] | None = None,
+        force_reload: bool = False,
+    ) -> None:
+        self.dataset_name = dataset
+        self.version = version
+        self.configuration = configuration
+        self.split = split
+        self.scaled = scaled
+        self._cache_root = cache_root(root)
+        # Fails on unknown names before anything is made on disk.
+        self.shard_path = obtain_shard(dataset, version, configuration, split, self._cache_root)
+        self._shard: Shard | None = None
+        self._records: NDArray[np.int64] | None = None
+        super().__init__(
+            str(self._cache_root),
+            transform,
+            pre_transform,
+            pre_filter,
+            log=False,
+            force_reload=force_reload,
+        )
+        stored = torch.load(self.processed_paths[0], weights_only=True)
+        self._data, self.slices = Data.from_dict(stored["data"]), stored["slices"]
+        self._records = stored["records"].numpy()
+
+    # -- what subclasses say --
+
+    def _targets(self, shard: Shard) -> NDArray[np.float64]:
+        """Values of L of every record; NaN where there is none."""
+        raise NotImplementedError
+
+    def _variant(self) -> str:
+        """What, besides the split, determines the tensors; part of the key."""
+        raise NotImplementedError
+
+    # -- PyG's protocol --
+
+    @property
+    def processed_dir(self) -> str:
+        """Folder of the processed tensors."""
+        return str(
+            self._cache_root / "processed" / self.dataset_name / self.version / self.configuration
+        )
+
+    @property
+    def processed_file_names(self) -> list[str]:
+        """One file, whose name holds everything its content depends on."""
+        transforms = hashlib.sha256(
+            repr((_describe(self.pre_transform), _describe(self.pre_filter))).encode()
+        ).hexdigest()[:8]
+        key = (
+            f"{self.shard_path.stem}-{self._variant()}-{'scaled' if self.scaled else 'raw'}"
+            f"-f{FORMAT_VERSION}.{LAYOUT_VERSION}"
+            f"-pyg{torch_geometric.__version__}-torch{torch.__version__}-{transforms}.pt"
+        )
+        return [key]
+
+    def _process(self) -> None:
+        # PyG's own would warn about other pre_transforms in the folder; the key tells them apart.
+        target = Path(self.processed_paths[0])
+        if target.is_file() and not self.force_reload:
+            return
+        with locked(target):
+            if not target.is_file() or self.force_reload:
+                self.process()
+
+    def process(self) -> None:
+        """Convert the shard to tensors and keep them, atomically."""
+        shard = self._loaded()
+        arrays, records = self._arrays(shard)
+        data, slices = collate_graphs(arrays)
+        if self.pre_filter is not None or self.pre_transform is not None:
+            self._data, self.slices, self._data_list = data, slices, None
+            items = [self.get(i) for i in range(len(arrays.names))]
+            kept = [
+                i for i, item in enumerate(items) if not self.pre_filter or self.pre_filter(item)
+            ]
+            if not kept:
+                raise ConfigurationError(f"pre_filter leaves nothing of {self.shard_path.stem}")
+            items = [items[i] for i in kept]
+            records = records[kept]
+            if self.pre_transform is not None:
+                items = [self.pre_transform(item) for item in items]
+            data, slices = self.collate(items)
+            self._data_list = None
+        with replacing(Path(self.processed_paths[0])) as temporary:
+            # Plain tensors and strings, so that reading them back runs no code.
+            torch.save(
+                {
+                    "data": data.to_dict(),
+                    "slices": dict(slices),
+                    "records": torch.from_numpy(records),
+                },
+                temporary,
+            )
+
+    # -- what users ask for --
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the matrices, in order."""
+        shard = self._loaded()
+        return [shard.names[self._record_number(i)] for i in range(len(self))]
+
+    def pair(self, index: int) -> Pair:
+        """Return matrix and target factor of one graph as SciPy arrays, float64.
+
+        Parameters
+        ----------
+        index : int
+            Position in this dataset (or in the subset that indexing made); negative counts
+            from the end.
+
+        Returns
+        -------
+        Pair
+            ``name``, ``A`` (symmetric CSR), ``L`` (lower triangular CSR), in the same scaling
+            as the graphs.
+        """
+        shard = self._loaded()
+        number = self._record_number(index)
+        arrays = self._select(shard, np.array([number], dtype=np.int64))
+        if self.scaled:
+            arrays = arrays.scaled()
+        pattern = arrays.pattern
+        return Pair(
+            arrays.names[0], pattern.symmetric_csr(arrays.a.copy()), pattern.csr(arrays.l.copy())
+        )
+
+    def facts(self, index: int) -> dict[str, int | float | str]:
+        """Return what the shard knows about one matrix: iterations, winner, n log K, ..."""
+        return dict(self._loaded().record(self._record_number(index)).facts)
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({len(self)} pairs, {self.dataset_name} {self.version}, "
+            f"{self.configuration}, {self.split})"
+        )
+
+    # -- inside --
+
+    def _loaded(self) -> Shard:
+        if self._shard is None:
+            self._shard = read_shard(self.shard_path)
+        return self._shard
+
+    def _record_number(self, index: int) -> int:
+        count = len(self)
+        if not -count <= index < count:
+            raise IndexError(f"index {index} is out of range; the dataset has {count} pairs")
+        assert self._records is not None
+        positions: Sequence[int] = self.indices()
+        return int(self._records[positions[index]])
+
+    def _arrays(self, shard: Shard) -> tuple[GraphArrays, NDArray[np.int64]]:
+        """Arrays of all records that have the label, and their numbers in the shard."""
+        first = self._targets(shard)[shard.nnz_offsets[:-1]]
+        records = np.flatnonzero(~np.isnan(first)).astype(np.int64)
+        if records.size == 0:
+            raise ConfigurationError(
+                f"no record of {self.shard_path.stem} has the label {self._variant()!r}"
+            )
+        arrays = self._select(shard, records)
+        return (arrays.scaled() if self.scaled else arrays), records
+
+    def _select(self, shard: Shard, records: NDArray[np.int64]) -> GraphArrays:
+        rows, entries = np.diff(shard.row_offsets), np.diff(shard.nnz_offsets)
+        chosen = np.zeros(len(shard), dtype=bool)
+        chosen[records] = True
+        row_offsets = np.concatenate(([0], np.cumsum(rows[records])))
+        nnz_offsets = np.concatenate(([0], np.cumsum(entries[records])))
+        by_entry = np.repeat(chosen, entries)
+        # Record i owns n + 1 pointers of which the first is 0; row ends are the others.
+        by_pointer = np.repeat(chosen, rows + 1)
+        by_pointer[shard.row_offsets[:-1] + np.arange(len(shard))] = False
+        ends = shard.pointers[by_pointer] + np.repeat(nnz_offsets[:-1], rows[records])
+        indices = shard.indices[by_entry] + np.repeat(row_offsets[:-1], entries[records])
+        pattern = LowerPattern(np.concatenate(([0], ends)), indices.astype(np.int32))
+        return GraphArrays(
+            [shard.names[i] for i in records],
+            row_offsets,
+            nnz_offsets,
+            pattern,
+            shard.a[by_entry],
+            self._targets(shard)[by_entry],
+        )
+
+
+def _describe(function: Callable[..., Any] | None) -> str:
+    """Name a transform for the key; PyG transforms print their arguments."""
+    if function is None:
+        return ""
+    named = getattr(function, "__qualname__", None)
+    return f"{function.__module__}.{named}" if named else repr(function)
+
+
+def clear_processed(root: str | Path | None = None) -> None:
+    """Delete all processed tensors; they are made again when needed."""
+    shutil.rmtree(cache_root(root) / "processed", ignore_errors=True)
