@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import precondbench
-from precondbench.cli import data, factor
+from precondbench.cli import data, factor, learn, quickstart
 
 __all__ = ["app", "main"]
 
@@ -35,10 +35,13 @@ def _options(
     """Take the options that stand before a command."""
 
 
+app.command()(quickstart.quickstart)
 app.command("list")(data.list_splits)
 app.command()(data.info)
 app.command()(data.build)
 app.command()(data.verify)
+app.command()(learn.train)
+app.command()(learn.score)
 app.command()(factor.factor)
 
 

@@ -91,8 +91,9 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         """Values of L of every record; NaN where there is none."""
         raise NotImplementedError
 
-    def _variant(self) -> str:
-        """What, besides the split, determines the tensors; part of the key."""
+    @property
+    def label(self) -> str:
+        """Name of the factor that ``y`` holds."""
         raise NotImplementedError
 
     # -- PyG's protocol --
@@ -111,7 +112,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
             repr((_describe(self.pre_transform), _describe(self.pre_filter))).encode()
         ).hexdigest()[:8]
         key = (
-            f"{self.shard_path.stem}-{self._variant()}-{'scaled' if self.scaled else 'raw'}"
+            f"{self.shard_path.stem}-{self.label}-{'scaled' if self.scaled else 'raw'}"
             f"-f{FORMAT_VERSION}.{LAYOUT_VERSION}"
             f"-pyg{torch_geometric.__version__}-torch{torch.__version__}-{transforms}.pt"
         )
@@ -220,7 +221,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         records = np.flatnonzero(~np.isnan(first)).astype(np.int64)
         if records.size == 0:
             raise ConfigurationError(
-                f"no record of {self.shard_path.stem} has the label {self._variant()!r}"
+                f"no record of {self.shard_path.stem} has the label {self.label!r}"
             )
         arrays = self._select(shard, records)
         return (arrays.scaled() if self.scaled else arrays), records

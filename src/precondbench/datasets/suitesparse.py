@@ -74,7 +74,7 @@ class SuiteSparseInvK(FactorDataset):
     ) -> None:
         if label not in LABELS:
             raise ConfigurationError(f"no label {label!r}; there are: {', '.join(LABELS)}")
-        self.label = label
+        self._label = label
         super().__init__(
             suitesparse.DATASET,
             version,
@@ -89,11 +89,13 @@ class SuiteSparseInvK(FactorDataset):
         )
 
     def _targets(self, shard: Shard) -> NDArray[np.float64]:
-        if self.label != "best":
-            return shard.labels[self.label]
+        if self._label != "best":
+            return shard.labels[self._label]
         ic0_wins = np.array([winner == "ic0" for winner in shard.facts["winner"]])
         by_entry = np.repeat(ic0_wins, np.diff(shard.nnz_offsets))
         return np.where(by_entry, shard.labels["ic0"], shard.labels["invk"])
 
-    def _variant(self) -> str:
-        return self.label
+    @property
+    def label(self) -> str:
+        """Which factor is served."""
+        return self._label

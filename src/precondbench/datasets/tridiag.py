@@ -96,5 +96,7 @@ class SyntheticTridiag(FactorDataset):
     def _targets(self, shard: Shard) -> NDArray[np.float64]:
         return shard.labels[self.target]
 
-    def _variant(self) -> str:
+    @property
+    def label(self) -> str:
+        """The target."""
         return self.target

@@ -1,0 +1,69 @@
+"""``precondbench quickstart``: from nothing to a ranked board in minutes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from precondbench.cli.output import failing_clearly, print_json, print_table, say
+
+__all__ = ["quickstart"]
+
+
+class _Voice:
+    """Tells what happens, on a terminal or in a log."""
+
+    def __init__(self, silent: bool) -> None:
+        self.silent = silent
+        self.start = time.perf_counter()
+
+    def step(self, text: str) -> None:
+        """Print one line with the time since the start."""
+        if not self.silent:
+            say(f"[{time.perf_counter() - self.start:5.1f} s] {text}")
+
+    def training(self, model: str, epochs: int) -> Any:  # noqa: ARG002
+        """Show loss, validation cosine and time left."""
+        from precondbench.baselines import training_progress
+
+        return training_progress(epochs, silent=self.silent)
+
+    def scoring(self, done: int, total: int, method: str) -> None:
+        """Say nothing: scoring takes seconds."""
+
+
+def quickstart(
+    out: Annotated[Path, typer.Option(help="Folder for what comes out.")] = Path(
+        "quickstart-output"
+    ),
+    epochs: Annotated[int, typer.Option(help="Training epochs of each model.")] = 8,
+    rounds: Annotated[int, typer.Option(help="Graph Network blocks.")] = 4,
+    seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    root: Annotated[Path | None, typer.Option("--root", help="Cache folder.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
+) -> None:
+    """Build both samples, train two models, score them, and write board.html."""
+    with failing_clearly():
+        from precondbench.leaderboard.quickstart import run_quickstart
+        from precondbench.leaderboard.tables import REAL_COLUMNS
+
+        voice = _Voice(silent=json)
+        result = run_quickstart(
+            out, voice, epochs=epochs, rounds=rounds, seed=seed, device=device, root=root
+        )
+        if json:
+            print_json(
+                {
+                    "synthetic": result.synthetic.to_dict(),
+                    "real": [dict(zip(REAL_COLUMNS, row, strict=True)) for row in result.real_rows],
+                    "files": [str(path) for path in result.files],
+                }
+            )
+            return
+        print_table(result.synthetic.title, result.synthetic.headings(), result.synthetic.rows())
+        print_table("SuiteSparseInvK, sample", REAL_COLUMNS, result.real_rows)
+        voice.step("done; open " + str(result.files[0]))

@@ -1,0 +1,66 @@
+"""Open a dataset by the names that files and command lines use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from precondbench.build import split_plan, suitesparse, synthetic
+from precondbench.datasets.base import FactorDataset
+from precondbench.datasets.suitesparse import SuiteSparseInvK
+from precondbench.datasets.tridiag import SyntheticTridiag
+from precondbench.errors import ConfigurationError
+
+__all__ = ["DEFAULT_LABELS", "open_dataset"]
+
+DEFAULT_LABELS = {synthetic.DATASET: "modified", suitesparse.DATASET: "best"}
+DEFAULT_CONFIGURATIONS = {synthetic.DATASET: "uniform", suitesparse.DATASET: "tril"}
+VERSIONS = {synthetic.DATASET: synthetic.VERSION, suitesparse.DATASET: suitesparse.SAMPLE_VERSION}
+
+
+def open_dataset(
+    dataset: str,
+    split: str,
+    *,
+    configuration: str | None = None,
+    label: str | None = None,
+    version: str | None = None,
+    root: str | Path | None = None,
+) -> FactorDataset:
+    """Open a split by name; what is left out takes its default.
+
+    Parameters
+    ----------
+    dataset : {"synthetic-tridiag", "suitesparse-invk"}
+        Name of the dataset.
+    split : str
+        Name of the split.
+    configuration, label, version : str, optional
+        By default ``uniform`` and ``modified``, or ``tril`` and ``best``, and the newest.
+    root : path-like, optional
+        Cache folder.
+
+    Returns
+    -------
+    FactorDataset
+        A :class:`SyntheticTridiag` or a :class:`SuiteSparseInvK`.
+
+    Raises
+    ------
+    ConfigurationError
+        If a name is unknown.
+
+    Examples
+    --------
+    >>> from precondbench.datasets import open_dataset
+    >>> open_dataset("synthetic-tridiag", "val")
+    SyntheticTridiag(200 pairs, synthetic-tridiag 0.1, uniform, val)
+    """
+    if dataset not in VERSIONS:
+        raise ConfigurationError(f"no dataset {dataset!r}; there are: {', '.join(VERSIONS)}")
+    version = version or VERSIONS[dataset]
+    configuration = configuration or DEFAULT_CONFIGURATIONS[dataset]
+    label = label or DEFAULT_LABELS[dataset]
+    split_plan(dataset, version, configuration, split)
+    if dataset == synthetic.DATASET:
+        return SyntheticTridiag(root, split, configuration, label, version=version)
+    return SuiteSparseInvK(root, split, label, version=version)

@@ -1,0 +1,92 @@
+"""Figures drawn from stored numbers, as SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from precondbench.leaderboard.tables import Board
+from precondbench.quality import LocalityProfile
+from precondbench.shards.cache import replacing
+
+__all__ = ["draw_iterations_against_cosine", "draw_locality"]
+
+_MARKS = {"learned": ("o", "#0b6e4f"), "oracle": ("^", "#3b5b92"), "classical": ("s", "#8c8c8c")}
+
+
+def _figure(width: float = 6.0, height: float = 4.0) -> tuple[Any, Any]:
+    # The object interface: no global state, no display, no backend to choose.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _save(figure: Any, path: Path) -> None:
+    import matplotlib as mpl
+
+    # Without a date and with fixed identifiers equal figures are equal files.
+    with (
+        mpl.rc_context({"svg.hashsalt": "precondbench", "svg.fonttype": "none"}),
+        replacing(path) as temporary,
+    ):
+        figure.savefig(temporary, format="svg", metadata={"Date": None})
+
+
+def draw_locality(profiles: Mapping[str, LocalityProfile], path: str | Path) -> None:
+    """Draw the relative change of L_kk against the distance from the changed entry of A.
+
+    Parameters
+    ----------
+    profiles : mapping
+        name -> profile.
+    path : path-like
+        SVG file to write.
+    """
+    figure, axes = _figure()
+    for name, profile in profiles.items():
+        shown = np.where(profile.change > 0, profile.change, np.nan)
+        axes.semilogy(profile.distance, shown, label=name, linewidth=1.4)
+    axes.set_xlabel("rows from the changed entry of A")
+    axes.set_ylabel("relative change of L on the diagonal")
+    axes.set_ylim(bottom=1e-17)
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend(frameon=False)
+    _save(figure, Path(path))
+
+
+def draw_iterations_against_cosine(board: Board, path: str | Path) -> None:
+    """Draw mean PCG iterations against 1 - cosine, one mark a method.
+
+    Parameters
+    ----------
+    board : Board
+        Scored methods; those without a cosine are left out.
+    path : path-like
+        SVG file to write.
+    """
+    figure, axes = _figure(7.0, 4.5)
+    seen: set[str] = set()
+    for name, result in board.evaluations.items():
+        cosine = result.summary.get("cosine_mean")
+        if cosine is None:
+            continue
+        kind = board.kinds.get(name, "classical")
+        mark, colour = _MARKS.get(kind, ("o", "black"))
+        x = max(1.0 - float(cosine), 1e-16)
+        y = float(result.summary["iterations_mean"] or 0.0)
+        axes.loglog(
+            x, y, mark, color=colour, markersize=6, label=kind if kind not in seen else None
+        )
+        seen.add(kind)
+        axes.annotate(name, (x, y), textcoords="offset points", xytext=(6, 3), fontsize=7)
+    axes.invert_xaxis()
+    axes.set_xlabel("1 - cosine with the target (better to the right)")
+    axes.set_ylabel("mean PCG iterations (better below)")
+    axes.set_title(board.title, fontsize=10)
+    axes.grid(visible=True, which="both", alpha=0.2)
+    axes.legend(frameon=False)
+    _save(figure, Path(path))

@@ -1,0 +1,219 @@
+"""Predictions in a file: HDF5, one dataset a seed, values on the published pattern."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from precondbench.errors import PredictionError
+from precondbench.shards import Shard
+from precondbench.shards.cache import replacing
+
+__all__ = ["PredictionFile", "read_predictions", "write_predictions"]
+
+FORMAT_NAME = "precondbench-predictions"
+FORMAT_VERSION = 1
+_SEED = re.compile(r"seed_(0|[1-9][0-9]{0,8})")
+_IDENTITY = (
+    "dataset",
+    "version",
+    "configuration",
+    "split",
+    "content_digest",
+    "label",
+    "method",
+)
+
+
+@dataclass(frozen=True)
+class PredictionFile:
+    """Predictions of one method on one split.
+
+    Attributes
+    ----------
+    method : str
+        Name of the method.
+    dataset, version, configuration, split, content_digest : str
+        The split they are for.
+    label : str
+        What was to be predicted: ``modified``, ``literal``, ``best``, ``invk`` or ``ic0``.
+    seeds : dict of int to numpy.ndarray
+        Float32 or float64 values on the patterns of all records, in the shard's order; NaN
+        throughout a record is no prediction.
+    """
+
+    method: str
+    dataset: str
+    version: str
+    configuration: str
+    split: str
+    content_digest: str
+    label: str
+    seeds: dict[int, NDArray[np.floating[Any]]]
+
+    def by_name(self, seed: int, shard: Shard) -> dict[str, NDArray[np.float64] | None]:
+        """Values of one seed as a mapping for :func:`precondbench.evaluate`.
+
+        Raises
+        ------
+        PredictionError
+            If the file is for another split or content, or has another number of values.
+        """
+        header = shard.header
+        ours = (header.dataset, header.version, header.configuration, header.split)
+        theirs = (self.dataset, self.version, self.configuration, self.split)
+        if theirs != ours or self.content_digest != shard.content_digest:
+            raise PredictionError(
+                f"predictions are for {'/'.join(theirs)} with digest {self.content_digest[:12]}, "
+                f"the data is {'/'.join(ours)} with digest {shard.content_digest[:12]}"
+            )
+        if seed not in self.seeds:
+            raise PredictionError(f"there is no seed {seed}; there are {sorted(self.seeds)}")
+        values = self.seeds[seed]
+        if values.size != shard.nnz_offsets[-1]:
+            raise PredictionError(
+                f"seed {seed} has {values.size} values, the split has {shard.nnz_offsets[-1]}"
+            )
+        pieces = np.split(values.astype(np.float64), shard.nnz_offsets[1:-1])
+        return {
+            name: None if np.all(np.isnan(piece)) else piece
+            for name, piece in zip(shard.names, pieces, strict=True)
+        }
+
+
+def write_predictions(
+    path: str | Path,
+    method: str,
+    shard: Shard,
+    label: str,
+    seeds: Mapping[int, Mapping[str, NDArray[np.floating[Any]] | None]],
+) -> None:
+    """Write predictions for all records of a shard; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, ``.h5``.
+    method : str
+        Name of the method.
+    shard : Shard
+        The split predicted.
+    label : str
+        Name of the label predicted.
+    seeds : mapping of int to mapping
+        seed -> name -> values in the record's order. A record that is not named, or whose
+        value is None, has no prediction.
+
+    Raises
+    ------
+    PredictionError
+        If a name is unknown or a length is wrong.
+    """
+    columns: dict[int, NDArray[np.floating[Any]]] = {}
+    lengths = np.diff(shard.nnz_offsets)
+    for seed, predictions in seeds.items():
+        unknown = sorted(set(predictions) - set(shard.names))
+        if unknown:
+            raise PredictionError(f"seed {seed} predicts {unknown[0]!r}, which the split lacks")
+        pieces = []
+        for name, length in zip(shard.names, lengths, strict=True):
+            values = predictions.get(name)
+            piece = np.full(length, np.nan) if values is None else np.asarray(values)
+            if piece.shape != (length,):
+                raise PredictionError(
+                    f"{name}: {piece.size} values, the pattern has {length} entries"
+                )
+            pieces.append(piece)
+        columns[seed] = np.concatenate(pieces)
+    header = shard.header
+    with replacing(Path(path)) as temporary, h5py.File(temporary, "w") as file:
+        for key, value in {
+            "format": FORMAT_NAME,
+            "method": method,
+            "dataset": header.dataset,
+            "version": header.version,
+            "configuration": header.configuration,
+            "split": header.split,
+            "content_digest": shard.content_digest,
+            "label": label,
+        }.items():
+            file.attrs.create(key, value, dtype=h5py.string_dtype("utf-8"))
+        file.attrs.create("format_version", FORMAT_VERSION, dtype="<i8")
+        for seed, values in columns.items():
+            file.create_dataset(
+                f"seed_{seed}",
+                data=values,
+                compression="gzip",
+                shuffle=True,
+                fletcher32=True,
+                track_times=False,
+            )
+
+
+def read_predictions(path: str | Path) -> PredictionFile:
+    """Read predictions; nothing in the file is executed or followed.
+
+    Raises
+    ------
+    PredictionError
+        If it is no such file, or holds anything but one-dimensional float datasets named
+        ``seed_<number>``.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise PredictionError(f"there is no file {path}")
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != FORMAT_NAME:
+                raise PredictionError(f"{path} is not a file of predictions")
+            if int(file.attrs.get("format_version", 0)) != FORMAT_VERSION:
+                raise PredictionError(
+                    f"{path} has format version {file.attrs.get('format_version')}; "
+                    f"this library reads version {FORMAT_VERSION}"
+                )
+            missing = [key for key in _IDENTITY if not isinstance(file.attrs.get(key), str)]
+            if missing:
+                raise PredictionError(f"{path} lacks the attribute {missing[0]!r}")
+            identity = {key: str(file.attrs[key]) for key in _IDENTITY}
+            seeds = {}
+            for name in file:
+                seeds[_seed(name, path)] = _column(file, name, path)
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        if isinstance(error, PredictionError):
+            raise
+        raise PredictionError(f"{path} cannot be read as HDF5: {error}") from None
+    if not seeds:
+        raise PredictionError(f"{path} holds no predictions")
+    return PredictionFile(seeds=seeds, **identity)
+
+
+def _seed(name: str, path: Path) -> int:
+    match = _SEED.fullmatch(name)
+    if match is None:
+        raise PredictionError(f"{path} holds {name!r}; only seed_<number> is expected")
+    return int(match[1])
+
+
+def _column(file: Any, name: str, path: Path) -> NDArray[np.floating[Any]]:
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        raise PredictionError(f"{path}: {name} is a link; datasets only")
+    item = file[name]
+    if not isinstance(item, h5py.Dataset) or item.is_virtual or item.external:
+        raise PredictionError(f"{path}: {name} is not a plain dataset")
+    if item.ndim != 1 or item.dtype.newbyteorder("=") not in (np.float32, np.float64):
+        raise PredictionError(
+            f"{path}: {name} has type {item.dtype} and shape {item.shape}; float32 or float64 "
+            "values in one dimension are expected"
+        )
+    # Deflate shrinks by at most 1032; a file that claims more would only fill the memory.
+    if item.size * item.dtype.itemsize > 1100 * path.stat().st_size:
+        raise PredictionError(f"{path}: {name} claims {item.size} values, more than it can hold")
+    values: NDArray[np.floating[Any]] = item[:]
+    return values
