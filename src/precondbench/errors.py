@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "BreakdownError",
+    "CheckpointError",
     "ConfigurationError",
     "DigestError",
     "ManifestError",
@@ -12,6 +13,7 @@ __all__ = [
     "PrecondbenchError",
     "PredictionError",
     "ShardError",
+    "TrainingDivergedError",
 ]
 
 
@@ -65,3 +67,11 @@ class ManifestError(PrecondbenchError):
 
 class MissingDataError(PrecondbenchError):
     """Data is neither in the cache, nor on a mirror, nor can it be built here."""
+
+
+class CheckpointError(PrecondbenchError):
+    """A file is not a checkpoint of the documented format, or does not fit its model."""
+
+
+class TrainingDivergedError(PrecondbenchError, ArithmeticError):
+    """The loss or the validation cosine is no longer finite."""

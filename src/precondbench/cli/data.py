@@ -117,8 +117,8 @@ def info(
                 return
             say(f"{dataset} {plans[0].version}: {version.description}")
             say(f"licence {version.licence}, reproducible {version.reproducible}")
-            rows = [(plan.configuration, plan.split, plan.count) for plan in plans]
-            print_table("Splits", ("configuration", "split", "records"), rows)
+            counts = [(plan.configuration, plan.split, plan.count) for plan in plans]
+            print_table("Splits", ("configuration", "split", "records"), counts)
             return
         matrices = []
         for plan in plans:

@@ -25,7 +25,7 @@ class _Voice:
         if not self.silent:
             say(f"[{time.perf_counter() - self.start:5.1f} s] {text}")
 
-    def training(self, model: str, epochs: int) -> Any:  # noqa: ARG002
+    def training(self, model: str, epochs: int) -> Any:
         """Show loss, validation cosine and time left."""
         from precondbench.baselines import training_progress
 
@@ -39,7 +39,7 @@ def quickstart(
     out: Annotated[Path, typer.Option(help="Folder for what comes out.")] = Path(
         "quickstart-output"
     ),
-    epochs: Annotated[int, typer.Option(help="Training epochs of each model.")] = 8,
+    epochs: Annotated[int, typer.Option(help="Training epochs of each model.")] = 20,
     rounds: Annotated[int, typer.Option(help="Graph Network blocks.")] = 4,
     seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",

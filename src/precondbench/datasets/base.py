@@ -16,6 +16,7 @@ from torch_geometric.data import Data, InMemoryDataset
 
 from precondbench.build import obtain_shard
 from precondbench.datasets.graph import GraphArrays, collate_graphs
+from precondbench.datasets.transforms import describe
 from precondbench.errors import ConfigurationError
 from precondbench.factors import LowerPattern
 from precondbench.quality import Pair
@@ -73,6 +74,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         self.shard_path = obtain_shard(dataset, version, configuration, split, self._cache_root)
         self._shard: Shard | None = None
         self._records: NDArray[np.int64] | None = None
+        self._content: dict[str, Any] | None = None
         super().__init__(
             str(self._cache_root),
             transform,
@@ -81,9 +83,10 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
             log=False,
             force_reload=force_reload,
         )
-        stored = torch.load(self.processed_paths[0], weights_only=True)
-        self._data, self.slices = Data.from_dict(stored["data"]), stored["slices"]
-        self._records = stored["records"].numpy()
+        content = self._content or torch.load(self.processed_paths[0], weights_only=True)
+        self._content = None
+        self._data, self.slices = Data.from_dict(content["data"]), content["slices"]
+        self._records = content["records"].numpy()
 
     # -- what subclasses say --
 
@@ -108,9 +111,8 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
     @property
     def processed_file_names(self) -> list[str]:
         """One file, whose name holds everything its content depends on."""
-        transforms = hashlib.sha256(
-            repr((_describe(self.pre_transform), _describe(self.pre_filter))).encode()
-        ).hexdigest()[:8]
+        described = f"{describe(self.pre_transform)}|{describe(self.pre_filter)}"
+        transforms = hashlib.sha256(described.encode()).hexdigest()[:12]
         key = (
             f"{self.shard_path.stem}-{self.label}-{'scaled' if self.scaled else 'raw'}"
             f"-f{FORMAT_VERSION}.{LAYOUT_VERSION}"
@@ -120,6 +122,9 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
 
     def _process(self) -> None:
         # PyG's own would warn about other pre_transforms in the folder; the key tells them apart.
+        if describe(self.pre_transform) is None or describe(self.pre_filter) is None:
+            self._content = self._convert()
+            return
         target = Path(self.processed_paths[0])
         if target.is_file() and not self.force_reload:
             return
@@ -129,33 +134,30 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
 
     def process(self) -> None:
         """Convert the shard to tensors and keep them, atomically."""
-        shard = self._loaded()
-        arrays, records = self._arrays(shard)
+        with replacing(Path(self.processed_paths[0])) as temporary:
+            # Plain tensors and strings, so that reading them back runs no code.
+            torch.save(self._convert(), temporary)
+
+    def _convert(self) -> dict[str, Any]:
+        arrays, records = self._arrays(self._loaded())
         data, slices = collate_graphs(arrays)
         if self.pre_filter is not None or self.pre_transform is not None:
             self._data, self.slices, self._data_list = data, slices, None
             items = [self.get(i) for i in range(len(arrays.names))]
-            kept = [
-                i for i, item in enumerate(items) if not self.pre_filter or self.pre_filter(item)
-            ]
-            if not kept:
-                raise ConfigurationError(f"pre_filter leaves nothing of {self.shard_path.stem}")
-            items = [items[i] for i in kept]
-            records = records[kept]
+            if self.pre_filter is not None:
+                kept = [i for i, item in enumerate(items) if self.pre_filter(item)]
+                if not kept:
+                    raise ConfigurationError(f"pre_filter leaves nothing of {self.shard_path.stem}")
+                items, records = [items[i] for i in kept], records[kept]
             if self.pre_transform is not None:
                 items = [self.pre_transform(item) for item in items]
             data, slices = self.collate(items)
             self._data_list = None
-        with replacing(Path(self.processed_paths[0])) as temporary:
-            # Plain tensors and strings, so that reading them back runs no code.
-            torch.save(
-                {
-                    "data": data.to_dict(),
-                    "slices": dict(slices),
-                    "records": torch.from_numpy(records),
-                },
-                temporary,
-            )
+        return {
+            "data": data.to_dict(),
+            "slices": dict(slices),
+            "records": torch.from_numpy(records),
+        }
 
     # -- what users ask for --
 
@@ -247,14 +249,6 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
             shard.a[by_entry],
             self._targets(shard)[by_entry],
         )
-
-
-def _describe(function: Callable[..., Any] | None) -> str:
-    """Name a transform for the key; PyG transforms print their arguments."""
-    if function is None:
-        return ""
-    named = getattr(function, "__qualname__", None)
-    return f"{function.__module__}.{named}" if named else repr(function)
 
 
 def clear_processed(root: str | Path | None = None) -> None:

@@ -14,6 +14,8 @@ from precondbench.shards.cache import replacing
 
 __all__ = ["draw_iterations_against_cosine", "draw_locality"]
 
+# Closer than this to the target is drawn as this close.
+COSINE_FLOOR = 1e-9
 _MARKS = {"learned": ("o", "#0b6e4f"), "oracle": ("^", "#3b5b92"), "classical": ("s", "#8c8c8c")}
 
 
@@ -52,7 +54,7 @@ def draw_locality(profiles: Mapping[str, LocalityProfile], path: str | Path) -> 
         axes.semilogy(profile.distance, shown, label=name, linewidth=1.4)
     axes.set_xlabel("rows from the changed entry of A")
     axes.set_ylabel("relative change of L on the diagonal")
-    axes.set_ylim(bottom=1e-17)
+    axes.set_ylim(bottom=1e-12)
     axes.grid(visible=True, alpha=0.3)
     axes.legend(frameon=False)
     _save(figure, Path(path))
@@ -68,6 +70,8 @@ def draw_iterations_against_cosine(board: Board, path: str | Path) -> None:
     path : path-like
         SVG file to write.
     """
+    from matplotlib.ticker import ScalarFormatter
+
     figure, axes = _figure(7.0, 4.5)
     seen: set[str] = set()
     for name, result in board.evaluations.items():
@@ -76,14 +80,25 @@ def draw_iterations_against_cosine(board: Board, path: str | Path) -> None:
             continue
         kind = board.kinds.get(name, "classical")
         mark, colour = _MARKS.get(kind, ("o", "black"))
-        x = max(1.0 - float(cosine), 1e-16)
+        x = max(1.0 - float(cosine), COSINE_FLOOR)
         y = float(result.summary["iterations_mean"] or 0.0)
         axes.loglog(
             x, y, mark, color=colour, markersize=6, label=kind if kind not in seen else None
         )
         seen.add(kind)
-        axes.annotate(name, (x, y), textcoords="offset points", xytext=(6, 3), fontsize=7)
-    axes.invert_xaxis()
+        # Oracles lie on one curve: their names go below it, all others above.
+        below = kind == "oracle"
+        axes.annotate(
+            name,
+            (x, y),
+            textcoords="offset points",
+            xytext=(-6, -3) if below else (6, 3),
+            ha="right" if below else "left",
+            va="top" if below else "bottom",
+            fontsize=7,
+        )
+    axes.set_xlim(2.0, COSINE_FLOOR / 3)
+    axes.yaxis.set_major_formatter(ScalarFormatter())
     axes.set_xlabel("1 - cosine with the target (better to the right)")
     axes.set_ylabel("mean PCG iterations (better below)")
     axes.set_title(board.title, fontsize=10)

@@ -31,6 +31,10 @@ class Section:
     rows: Sequence[Sequence[Any]]
     figures: Sequence[Figure] = ()
 
+    def numeric(self, column: int) -> bool:
+        """Whether a column holds numbers."""
+        return any(_numeric(row[column]) for row in self.rows)
+
 
 def render_page(path: str | Path, title: str, sections: Sequence[Section], footer: str) -> None:
     """Write the page; everything but the figures is escaped.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -57,7 +56,7 @@ def run_quickstart(
     out: str | Path,
     narrator: Narrator,
     *,
-    epochs: int = 8,
+    epochs: int = 20,
     rounds: int = 4,
     seed: int = 0,
     device: str = "auto",

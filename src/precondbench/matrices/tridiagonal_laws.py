@@ -98,7 +98,7 @@ def _growth_base(c: float) -> Callable[[UniformStream, int], _Base]:
 def _paper_local_base(stream: UniformStream, n: int) -> _Base:
     sub = stream.near_normal(n - 1)
     factor = Bidiagonal(np.ones(n), sub)
-    first_column: NDArray[np.float64] = np.cumprod(np.concatenate((np.ones(1), -sub)))
+    first_column: NDArray[np.float64] = np.multiply.accumulate(np.concatenate(([1.0], -sub)))
     return _Base(from_factor(factor), factor, first_column)
 
 

@@ -1,0 +1,46 @@
+# Everything starts from a fresh clone: each target makes .venv and installs what it needs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help quickstart test test-long lint format benchmarks clean
+
+help:
+	@echo "make quickstart  build both samples, train two models, write quickstart-output/board.html"
+	@echo "make test        run the test suite"
+	@echo "make test-long   run the tests marked long"
+	@echo "make lint        ruff and mypy"
+	@echo "make benchmarks  time Inv-K and PCG against the usual ways"
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "precondbench needs Python 3.11 or newer; set PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+quickstart: $(READY)
+	$(BIN)/precondbench quickstart
+
+test: $(READY)
+	$(BIN)/python -m pytest -m 'not long'
+
+test-long: $(READY)
+	$(BIN)/python -m pytest -m long
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+benchmarks: $(READY)
+	$(BIN)/python benchmarks/invk_and_pcg.py
+
+clean:
+	rm -rf $(VENV) quickstart-output runs .pytest_cache .mypy_cache .ruff_cache

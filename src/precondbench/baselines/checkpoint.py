@@ -1,0 +1,101 @@
+"""Trained models on disk: weights and feature map in one safetensors file, no pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+
+from precondbench.baselines.factor_model import FactorModel
+from precondbench.baselines.registry import build_model
+from precondbench.errors import CheckpointError
+from precondbench.shards.cache import replacing
+
+__all__ = ["load_model", "save_model"]
+
+FORMAT_VERSION = 1
+# One key: safetensors keeps metadata in a hash map, whose order differs from run to run.
+METADATA_KEY = "precondbench"
+
+
+def save_model(model: FactorModel, path: str | os.PathLike[str]) -> None:
+    """Write a model; equal models give equal bytes, and the file is whole or absent.
+
+    Parameters
+    ----------
+    model : FactorModel
+        Made by ``build_model`` or ``train``.
+    path : path-like
+        File to write or replace, by convention ``checkpoint.safetensors``.
+    """
+    description = {
+        "format_version": FORMAT_VERSION,
+        "model": model.name,
+        "rounds": model.rounds,
+        "width": model.width,
+    }
+    tensors = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
+    metadata = {METADATA_KEY: json.dumps(description, sort_keys=True)}
+    with replacing(Path(path)) as temporary:
+        temporary.write_bytes(safetensors.torch.save(tensors, metadata))
+
+
+def load_model(path: str | os.PathLike[str], *, device: torch.device | str = "cpu") -> FactorModel:
+    """Read a model, ready to predict.
+
+    Parameters
+    ----------
+    path : path-like
+        File written by :func:`save_model`.
+    device : torch.device or str
+        Where to put it.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is damaged, of another format, or does not fit the model it names.
+    ConfigurationError
+        If the model it names is not registered.
+    FileNotFoundError
+        If there is no file.
+    """
+    path = Path(path)
+    description, tensors = _read(path)
+    # Building draws weights that are overwritten; the caller's random numbers stay as they were.
+    with torch.random.fork_rng(devices=[]):
+        model = build_model(description["model"], description["rounds"], description["width"])
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path} does not fit model {description['model']!r} of {description['rounds']} rounds "
+            f"and width {description['width']}; has the model changed since? {error}"
+        ) from error
+    return model.to(device).eval()
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except safetensors.SafetensorError as error:
+        raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
+    try:
+        description: dict[str, Any] = json.loads(metadata[METADATA_KEY])
+        version = description["format_version"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is a safetensors file, but not a checkpoint of precondbench"
+        ) from error
+    if version != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path} has checkpoint format {version}; this version reads {FORMAT_VERSION}. "
+            "Load it with the version of precondbench that wrote it"
+        )
+    return description, tensors

@@ -1,0 +1,135 @@
+"""The training protocol as one frozen value."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import torch
+
+from precondbench.errors import ConfigurationError
+
+__all__ = ["TrainingConfiguration", "resolve_device"]
+
+_POSITIVE = ("rounds", "width", "epochs", "decay_every", "patience", "batch_size", "threads")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfiguration:
+    """What a run was asked to do; the defaults are the paper's protocol on synthetic data.
+
+    Parameters
+    ----------
+    model : str
+        Name of a registered model.
+    rounds : int
+        Blocks of the processor; the paper goes up to 7.
+    width : int
+        Width of hidden representations.
+    epochs : int
+        At most this many passes over the training split.
+    learning_rate : float
+        First learning rate of Adam.
+    decay_factor : float
+        The learning rate is multiplied by it every ``decay_every`` epochs.
+    decay_every : int
+        Epochs between decays.
+    patience : int
+        Stop after so many epochs without a better mean cosine on the validation split.
+    batch_size : int
+        Graphs a step: 16 for synthetic matrices, 8 for real ones.
+    seed : int
+        Seeds the weights and the order of the training graphs.
+    device : {"auto", "cpu", "cuda"}
+        "auto" takes CUDA where there is one.
+    threads : int
+        Processor threads. One is fastest for graphs of up to some thousand edges, see
+        ``cpu_threads``; give more for large matrices.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value has another type or is out of range.
+
+    Examples
+    --------
+    >>> from precondbench.baselines import TrainingConfiguration
+    >>> TrainingConfiguration(model="MLP", epochs=0)
+    Traceback (most recent call last):
+        ...
+    precondbench.errors.ConfigurationError: epochs is 0; it must be an integer, 1 or more
+    """
+
+    model: str = "MessagePassingMLP"
+    rounds: int = 4
+    width: int = 16
+    epochs: int = 300
+    learning_rate: float = 1e-3
+    decay_factor: float = 0.6
+    decay_every: int = 50
+    patience: int = 50
+    batch_size: int = 16
+    seed: int = 0
+    device: str = "auto"
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, str):
+            raise ConfigurationError(f"model is {self.model!r}; it must be the name of a model")
+        for name in _POSITIVE:
+            self._check_integer(name, 1)
+        self._check_integer("seed", 0)
+        for name, upper in (("learning_rate", math.inf), ("decay_factor", 1.0)):
+            value = getattr(self, name)
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not (number and 0 < value <= upper and math.isfinite(value)):
+                bound = "" if upper == math.inf else f" and at most {upper:g}"
+                raise ConfigurationError(
+                    f"{name} is {value!r}; it must be a finite number above 0{bound}"
+                )
+        if self.device not in DEVICES:
+            raise ConfigurationError(
+                f"device is {self.device!r}; it must be one of {', '.join(DEVICES)}"
+            )
+
+    def _check_integer(self, name: str, least: int) -> None:
+        value = getattr(self, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ConfigurationError(f"{name} is {value!r}; it must be an integer, {least} or more")
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> TrainingConfiguration:
+        """Read a mapping, for instance a parsed ``configuration.json``; unknown keys are errors."""
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ConfigurationError(
+                f"unknown settings: {', '.join(unknown)}; known: {', '.join(sorted(known))}"
+            )
+        return cls(**values)
+
+    def to_json(self) -> str:
+        """Return the configuration as a JSON object, one setting a line."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def resolve_device(name: str) -> torch.device:
+    """Turn "auto", "cpu" or "cuda" into a device.
+
+    Raises
+    ------
+    ConfigurationError
+        If CUDA is asked for and there is none, or the name is another.
+    """
+    if name not in DEVICES:
+        raise ConfigurationError(f"device is {name!r}; it must be one of {', '.join(DEVICES)}")
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise ConfigurationError(
+            "device is 'cuda', but torch finds no CUDA device here; use 'auto' or 'cpu'"
+        )
+    return torch.device("cuda" if available and name != "cpu" else "cpu")

@@ -1,0 +1,146 @@
+"""Identity of data: what a record's and a split's digest are, to the byte.
+
+docs/format.md states the same for other languages. Digests see content only: neither HDF5,
+nor compression, nor the machine. They compare values by their bits, so 0.0 and -0.0 differ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from precondbench.errors import DigestError
+from precondbench.shards.record import Record
+
+__all__ = ["RECORD_TAG", "SPLIT_TAG", "check_digest", "record_digest", "split_digest"]
+
+# First bytes hashed: another definition, or another use of sha256, cannot give an equal digest.
+RECORD_TAG = b"precondbench-record-1"
+SPLIT_TAG = b"precondbench-split-1"
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def _prefixed(data: bytes) -> bytes:
+    return len(data).to_bytes(8, "little") + data
+
+
+def record_digest(record: Record) -> str:
+    """Sha256 of a record's content.
+
+    Hashed are these fields in order, each preceded by its length in bytes as an unsigned
+    little-endian 64-bit integer: the tag ``precondbench-record-1``; the name in UTF-8; n as
+    int64; indptr as int64; indices as int32; a as float64; then for each label in ascending
+    order of its name: the name in UTF-8, and its values as float64, or nothing (length zero)
+    where the label does not exist. All numbers are little-endian. Group and facts are left out.
+
+    Parameters
+    ----------
+    record : Record
+        The record.
+
+    Returns
+    -------
+    str
+        64 lower-case hexadecimal digits.
+
+    Examples
+    --------
+    >>> from precondbench.shards import Record, record_digest
+    >>> record = Record("one", "demo", [0, 1], [0], [4.0], {"exact": [2.0], "ic0": None})
+    >>> record_digest(record)[:16]
+    '15ba7177c50dd28e'
+    """
+    sha = hashlib.sha256()
+
+    def add(values: Any, dtype: str) -> None:
+        array = np.ascontiguousarray(values, dtype=dtype)
+        sha.update(array.nbytes.to_bytes(8, "little"))
+        sha.update(array.data)
+
+    sha.update(_prefixed(RECORD_TAG))
+    sha.update(_prefixed(record.name.encode("utf-8")))
+    add([record.n], "<i8")
+    add(record.indptr, "<i8")
+    add(record.indices, "<i4")
+    add(record.a, "<f8")
+    # Label names are ASCII identifiers, so every language sorts them alike.
+    for label in sorted(record.labels):
+        sha.update(_prefixed(label.encode("utf-8")))
+        values = record.labels[label]
+        add([] if values is None else values, "<f8")
+    return sha.hexdigest()
+
+
+def split_digest(digests: Iterable[str]) -> str:
+    """Sha256 over record digests in order: the content digest of a shard or of a split.
+
+    Hashed are the tag ``precondbench-split-1`` with its length before it (as in
+    :func:`record_digest`), then the 32 bytes of each record digest. A split spread over
+    several shards is hashed over the records of all of them, in the order of the shards.
+
+    Parameters
+    ----------
+    digests : iterable of str
+        Record digests, 64 lower-case hexadecimal digits each.
+
+    Returns
+    -------
+    str
+        64 lower-case hexadecimal digits.
+
+    Raises
+    ------
+    DigestError
+        If an entry is not such a digest.
+
+    Examples
+    --------
+    >>> from precondbench.shards import split_digest
+    >>> split_digest([])[:16]
+    '27daa74b6975530f'
+    >>> split_digest(["00" * 32, "ff" * 32]) == split_digest(["ff" * 32, "00" * 32])
+    False
+    """
+    sha = hashlib.sha256(_prefixed(SPLIT_TAG))
+    for position, digest in enumerate(digests):
+        sha.update(bytes.fromhex(check_digest(digest, f"digest of record {position}")))
+    return sha.hexdigest()
+
+
+def check_digest(digest: Any, what: str) -> str:
+    """Return the digest if it is 64 lower-case hexadecimal digits.
+
+    Parameters
+    ----------
+    digest : str
+        What should be a sha256 in hexadecimal.
+    what : str
+        How the message calls it.
+
+    Returns
+    -------
+    str
+        The digest.
+
+    Raises
+    ------
+    DigestError
+        If it is anything else.
+
+    Examples
+    --------
+    >>> from precondbench.shards.digest import check_digest
+    >>> check_digest("abc", "digest of record 0")
+    Traceback (most recent call last):
+        ...
+    precondbench.errors.DigestError: digest of record 0 is 'abc'; it must be 64 lower-case \
+hexadecimal digits
+    """
+    if not isinstance(digest, str) or _DIGEST.fullmatch(digest) is None:
+        raise DigestError(f"{what} is {digest!r}; it must be 64 lower-case hexadecimal digits")
+    return digest

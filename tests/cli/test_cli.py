@@ -1,0 +1,179 @@
+"""The command line: what it prints, what it exits with."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from precondbench.cli import app
+from precondbench.matrices import formula_matrix, read_matrix, write_matrix
+
+runner = CliRunner()
+
+
+def run(*arguments, code=0):
+    result = runner.invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture
+def beam(tmp_path):
+    path = tmp_path / "nos1.mtx"
+    write_matrix(path, formula_matrix("HB/nos1"))
+    return path
+
+
+def test_list_and_info():
+    rows = json.loads(run("list", "--json").stdout)
+    assert len(rows) == 27
+    assert "uniform" in run("list", "synthetic-tridiag").stdout
+    assert "CC-BY-4.0" in run("info", "suitesparse-invk").stdout
+    matrices = json.loads(run("info", "suitesparse-invk", "--split", "val", "--json").stdout)
+    assert [m["name"] for m in matrices] == ["HB/nos1", "HB/nos2"]
+    assert matrices[0]["breakdown_column"] == 10
+    assert matrices[0]["n_log_k_ic0"] is None
+
+
+def test_build_check_and_verify(tmp_path):
+    arguments = ("synthetic-tridiag", "--config", "uniform", "--split", "val", "--root", tmp_path)
+    (row,) = json.loads(run("build", *arguments, "--json").stdout)
+    assert row["records"] == 200
+    assert "yes" in run("build", *arguments, "--check").stdout
+    (checked,) = json.loads(run("verify", "--deep", "--root", tmp_path, "--json").stdout)
+    assert checked["ok"]
+    run("verify", row["path"])
+
+
+def test_verify_finds_damage(tmp_path):
+    arguments = ("synthetic-tridiag", "--config", "uniform", "--split", "val", "--root", tmp_path)
+    (row,) = json.loads(run("build", *arguments, "--json").stdout)
+    import h5py
+
+    with h5py.File(row["path"], "r+") as file:
+        values = file["values/a"][:]
+        values[12345] = np.nextafter(values[12345], np.inf)
+        file["values/a"][:] = values
+    run("verify", "--root", tmp_path)
+    result = json.loads(run("verify", "--deep", "--root", tmp_path, "--json", code=1).stdout)
+    assert "uniform-val-00124" in result[0]["fault"]  # value 12345 of 99 a record
+    run("verify", tmp_path / "none.h5", code=1)
+
+
+def test_verify_of_nothing(tmp_path):
+    assert "precondbench build" in run("verify", "--root", tmp_path, code=3).stderr
+
+
+def test_factor(beam, tmp_path):
+    out = tmp_path / "L.mtx"
+    text = run("factor", beam, "--method", "invk", "--out", out).stdout
+    assert "IC(0) broke down at column 10" in text
+    assert "wrote invk factor" in text
+    from scipy.io import mmread
+
+    from precondbench import invk
+
+    np.testing.assert_array_equal(mmread(out).toarray(), invk(read_matrix(beam)).toarray())
+    report = json.loads(run("factor", beam, "--json").stdout)
+    assert report["facts"]["iterations_invk"] == 24
+    assert report["facts"]["n_log_k_ic0"] is None
+
+
+def test_factor_fails_clearly(beam, tmp_path):
+    out = tmp_path / "L.npz"
+    result = run("factor", beam, "--method", "ic0", "--out", out, code=1)
+    assert "IC(0) broke down: the pivot of column 10" in result.stderr
+    assert not out.exists()
+    assert "there is no file" in run("factor", tmp_path / "x.mtx", code=2).stderr
+    run("factor", beam, "--out", tmp_path / "L.txt", code=2)
+    run("factor", beam, "--method", "lu", code=2)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list", "nothing"),
+        ("info", "nothing"),
+        ("build", "synthetic-tridiag", "--config", "nothing"),
+        ("build", "suitesparse-invk", "--source", "/nonexistent-folder"),
+        ("train", "synthetic-tridiag", "--model", "nothing"),
+        ("train", "nothing"),
+        ("train", "synthetic-tridiag", "--seeds", "a"),
+        ("score", "/nonexistent.h5"),
+    ],
+)
+def test_errors_are_one_line(arguments):
+    result = runner.invoke(app, list(arguments))
+    assert result.exit_code in (2, 3)
+    assert result.stderr.startswith("precondbench: ")
+    assert "Traceback" not in result.output
+    assert result.stderr.count("\n") == 1
+
+
+def test_train_then_score(tmp_path):
+    run(
+        "train",
+        "synthetic-tridiag",
+        "--model",
+        "MLP",
+        "--rounds",
+        1,
+        "--epochs",
+        1,
+        "--seeds",
+        "3,4",
+        "--out",
+        tmp_path,
+        "--device",
+        "cpu",
+    )
+    folder = tmp_path / "synthetic-tridiag" / "MLP-1" / "seed-4"
+    assert {path.name for path in folder.iterdir()} == {
+        "configuration.json",
+        "metrics.jsonl",
+        "checkpoint.safetensors",
+        "predictions-val.h5",
+        "predictions-test.h5",
+        "predictions-test_large.h5",
+    }
+    report = json.loads(run("score", folder / "predictions-test.h5", "--json").stdout)
+    assert report["method"] == "MLP (1 rounds)"
+    summary = report["seeds"]["4"]["summary"]
+    assert summary["solved"] == 1.0
+    assert summary["cosine_mean"] > 0.8
+    assert len(report["seeds"]["4"]["rows"]) == 200
+    assert "effective hops" in run("score", folder / "predictions-val.h5").stdout
+
+
+def test_quickstart(tmp_path):
+    result = run("quickstart", "--out", tmp_path / "q", "--epochs", 1, "--device", "cpu", "--json")
+    report = json.loads(result.stdout)
+    methods = {row["method"]: row for row in report["synthetic"]["methods"]}
+    assert methods["exact factor"]["iterations_mean"] < 2
+    assert methods["none"]["iterations_mean"] > methods["Jacobi"]["iterations_mean"]
+    assert methods["MessagePassingMLP (4 rounds, 1 epochs)"]["kind"] == "learned"
+    hops = [methods[f"{k}-hop oracle"]["iterations_mean"] for k in (0, 1, 2, 4, 8, 16, 32)]
+    assert hops == sorted(hops, reverse=True)
+    assert len(report["real"]) == 13
+    page = (tmp_path / "q" / "board.html").read_text()
+    assert page.count("<svg") == 2
+    assert "GHS_psdef/torsion1" in page
+    for name in ("locality.svg", "iterations-against-cosine.svg", "predictions-MLP.h5"):
+        assert (tmp_path / "q" / name).stat().st_size > 1000
+    run("score", tmp_path / "q" / "predictions-MLP.h5")
+
+
+def test_module_and_version():
+    command = [sys.executable, "-m", "precondbench", "--version"]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert out.startswith("precondbench 0.")
+
+
+def test_help_names_every_command():
+    text = run("--help").stdout
+    for command in ("quickstart", "list", "info", "build", "verify", "train", "score", "factor"):
+        assert command in text
+        assert run(command, "--help").stdout

@@ -1,0 +1,163 @@
+"""Files of predictions, boards and pages."""
+
+import h5py
+import numpy as np
+import pytest
+
+from precondbench import SyntheticTridiag
+from precondbench.errors import PredictionError
+from precondbench.leaderboard import (
+    read_predictions,
+    score_methods,
+    tridiagonal_methods,
+    write_predictions,
+)
+from precondbench.leaderboard.figures import draw_iterations_against_cosine, draw_locality
+from precondbench.leaderboard.page import Section, render_page
+from precondbench.leaderboard.quickstart import locality_of_laws
+from precondbench.leaderboard.runs import score_file
+from precondbench.shards import read_shard
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return SyntheticTridiag(split="val")
+
+
+@pytest.fixture(scope="module")
+def shard(dataset):
+    return read_shard(dataset.shard_path)
+
+
+@pytest.fixture(scope="module")
+def exact(dataset):
+    return {dataset.pair(i).name: dataset.pair(i).L.data for i in range(len(dataset))}
+
+
+def test_round_trip_and_score(dataset, shard, exact, tmp_path):
+    path = tmp_path / "p.h5"
+    partial = dict(list(exact.items())[:150])
+    single = {name: values.astype(np.float32) for name, values in exact.items()}
+    write_predictions(path, "exact", shard, "modified", {0: exact, 7: partial})
+    read = read_predictions(path)
+    assert sorted(read.seeds) == [0, 7]
+    by_name = read.by_name(0, shard)
+    assert all(np.array_equal(by_name[name], exact[name]) for name in exact)
+    scored = score_file(path)
+    assert scored.evaluations[0].summary["solved"] == 1.0
+    assert scored.evaluations[7].summary["solved"] == 0.75
+    write_predictions(path, "exact in single precision", shard, "modified", {0: single})
+    assert score_file(path).evaluations[0].summary["iterations_mean"] < 5
+
+
+def test_predictions_that_do_not_fit(shard, exact, tmp_path):
+    with pytest.raises(PredictionError, match="which the split lacks"):
+        write_predictions(tmp_path / "p.h5", "m", shard, "modified", {0: {"x": np.ones(1)}})
+    name = shard.names[0]
+    with pytest.raises(PredictionError, match="98 values"):
+        write_predictions(tmp_path / "p.h5", "m", shard, "modified", {0: {name: np.ones(98)}})
+    assert list(tmp_path.iterdir()) == []
+
+
+def _attributes(file, **changes):
+    attributes = {
+        "format": "precondbench-predictions",
+        "format_version": 1,
+        "method": "m",
+        "dataset": "synthetic-tridiag",
+        "version": "0.1",
+        "configuration": "uniform",
+        "split": "val",
+        "content_digest": "0" * 64,
+        "label": "modified",
+    }
+    for key, value in {**attributes, **changes}.items():
+        if value is not None:
+            file.attrs[key] = value
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda f: _attributes(f), "holds no predictions"),
+        (lambda f: _attributes(f, format="x"), "not a file of predictions"),
+        (lambda f: _attributes(f, format_version=2), "format version 2"),
+        (lambda f: _attributes(f, split=None), "lacks the attribute 'split'"),
+        (lambda f: (_attributes(f), f.create_group("seed_0")), "not a plain dataset"),
+        (lambda f: (_attributes(f), f.create_dataset("other", data=[1.0])), "only seed_<number>"),
+        (lambda f: (_attributes(f), f.create_dataset("seed_0", data=[1])), "has type int64"),
+        (lambda f: (_attributes(f), f.create_dataset("seed_0", data=np.ones((2, 2)))), "shape"),
+        (lambda f: (_attributes(f), f.__setitem__("seed_0", h5py.SoftLink("/x"))), "is a link"),
+        (
+            lambda f: (_attributes(f), f.__setitem__("seed_0", h5py.ExternalLink("y.h5", "/x"))),
+            "is a link",
+        ),
+        (
+            lambda f: (
+                _attributes(f),
+                f.create_dataset("seed_0", (10**12,), "f8", chunks=(10**6,)),
+            ),
+            "claims 1000000000000 values",
+        ),
+        (
+            lambda f: (
+                _attributes(f),
+                f.create_dataset("seed_0", data=["a"], dtype=h5py.string_dtype()),
+            ),
+            "has type",
+        ),
+        (lambda f: (_attributes(f), f.create_dataset("seed_0", data=[1.0])), "the data is"),
+    ],
+)
+def test_hostile_files(make, message, tmp_path):
+    path = tmp_path / "p.h5"
+    with h5py.File(path, "w") as file:
+        make(file)
+    with pytest.raises(PredictionError, match=message):
+        score_file(path)
+
+
+def test_not_hdf5(tmp_path):
+    path = tmp_path / "p.h5"
+    path.write_bytes(b"text")
+    with pytest.raises(PredictionError, match="cannot be read as HDF5"):
+        read_predictions(path)
+    with pytest.raises(PredictionError, match="there is no file"):
+        read_predictions(tmp_path / "q.h5")
+
+
+def test_board_is_ranked(dataset):
+    few = dataset[:20]
+    methods = {name: ("oracle", f) for name, f in tridiagonal_methods().items()}
+    board = score_methods("t", few, methods)
+    counts = [row[3] for row in board.rows()]
+    assert counts == sorted(counts)
+    assert next(iter(board.evaluations)) == "exact factor"
+    assert len(board.headings()) == len(board.rows()[0])
+    assert board.to_dict()["methods"][0]["method"] == "exact factor"
+
+
+def test_figures_repeat_to_the_byte(dataset, tmp_path):
+    methods = {name: ("oracle", f) for name, f in tridiagonal_methods().items()}
+    board = score_methods("t", dataset[:5], methods)
+    for name in ("a", "b"):
+        draw_locality(locality_of_laws(), tmp_path / f"{name}1.svg")
+        draw_iterations_against_cosine(board, tmp_path / f"{name}2.svg")
+    for number in "12":
+        first = (tmp_path / f"a{number}.svg").read_bytes()
+        assert first == (tmp_path / f"b{number}.svg").read_bytes()
+        assert b"<svg" in first
+
+
+def test_locality_tells_the_laws_apart():
+    last = {name: profile.change[-1] for name, profile in locality_of_laws().items()}
+    assert last["local"] < 1e-4 < last["growth"]
+
+
+def test_page_escapes_what_it_shows(tmp_path):
+    section = Section("<b>t</b>", "a & b", ["<h>"], [["<script>alert(1)</script>", None, 0.5]])
+    render_page(tmp_path / "p.html", "<title>", [section], "<footer>")
+    text = (tmp_path / "p.html").read_text()
+    for markup in ("<script>", "<b>t", "<h>", "<title><title>"):
+        assert markup not in text
+    assert "&lt;script&gt;" in text
