@@ -17,6 +17,7 @@ from precondbench.leaderboard.page import Section, render_page
 from precondbench.leaderboard.quickstart import locality_of_laws
 from precondbench.leaderboard.runs import score_file
 from precondbench.shards import read_shard
+from precondbench.shards.hdf5 import write_attributes
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +72,8 @@ def _attributes(file, **changes):
         "content_digest": "0" * 64,
         "label": "modified",
     }
-    for key, value in {**attributes, **changes}.items():
-        if value is not None:
-            file.attrs[key] = value
+    chosen = {key: value for key, value in {**attributes, **changes}.items() if value is not None}
+    write_attributes(file, chosen)
 
 
 @pytest.mark.parametrize(
@@ -82,10 +82,10 @@ def _attributes(file, **changes):
         (lambda f: _attributes(f), "holds no predictions"),
         (lambda f: _attributes(f, format="x"), "not a file of predictions"),
         (lambda f: _attributes(f, format_version=2), "format version 2"),
-        (lambda f: _attributes(f, split=None), "lacks the attribute 'split'"),
-        (lambda f: (_attributes(f), f.create_group("seed_0")), "not a plain dataset"),
+        (lambda f: _attributes(f, split=None), "'split' is None"),
+        (lambda f: (_attributes(f), f.create_group("seed_0")), "is not an HDF5 dataset"),
         (lambda f: (_attributes(f), f.create_dataset("other", data=[1.0])), "only seed_<number>"),
-        (lambda f: (_attributes(f), f.create_dataset("seed_0", data=[1])), "has type int64"),
+        (lambda f: (_attributes(f), f.create_dataset("seed_0", data=[1])), "is not float32"),
         (lambda f: (_attributes(f), f.create_dataset("seed_0", data=np.ones((2, 2)))), "shape"),
         (lambda f: (_attributes(f), f.__setitem__("seed_0", h5py.SoftLink("/x"))), "is a link"),
         (
@@ -97,7 +97,7 @@ def _attributes(file, **changes):
                 _attributes(f),
                 f.create_dataset("seed_0", (10**12,), "f8", chunks=(10**6,)),
             ),
-            "claims 1000000000000 values",
+            "claims more data",
         ),
         (
             lambda f: (

@@ -15,16 +15,9 @@ import pytest
 from werkzeug import Response
 
 from precondbench.errors import ConfigurationError, DigestError, MissingDataError
-from precondbench.shards.cache import (
-    cache_root,
-    fetch_shard,
-    file_sha256,
-    locked,
-    mirrors,
-    offline,
-    replacing,
-    shard_path,
-)
+from precondbench.files import replacing
+from precondbench.shards.cache import cache_root, locked, mirrors, offline, shard_path
+from precondbench.shards.fetch import fetch_shard, file_sha256
 from precondbench.shards.manifest import Manifest, ShardFile
 
 CONTENT = bytes(range(256)) * 64
@@ -300,7 +293,7 @@ def test_file_sha256(tmp_path):
 
 def test_importing_it_opens_nothing_and_loads_no_network_library():
     heavy = "{'pooch', 'requests', 'pydantic', 'filelock', 'platformdirs'}"
-    code = f"import sys, precondbench.shards.cache; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys, precondbench.shards.fetch; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
     )

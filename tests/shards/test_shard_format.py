@@ -377,7 +377,7 @@ def bomb(file):
         (remove("values/l_ic0"), "/index/has_l_ic0 holds uint8; facts are"),
         (replaced("values/a", np.ones(14)), "/values/a has 14 entries where the index asks for 15"),
         (replaced("values/a", np.ones((15, 1))), r"has shape \(15, 1\)"),
-        (replaced("values/a", np.ones(15, np.float32)), "/values/a has type float32"),
+        (replaced("values/a", np.ones(15, np.float32)), "/values/a holds float32"),
         (replaced("values/a", np.ones(15, np.int64)), "/values/a holds int64, not float64"),
         (replaced("values/a", np.ones(15, ">f8")), "/values/a has type >f8"),
         (replaced("values/b", np.ones(15)), "/values/b is not part of the format"),

@@ -14,7 +14,7 @@ import torch
 from precondbench.baselines.factor_model import FactorModel
 from precondbench.baselines.registry import build_model
 from precondbench.errors import CheckpointError
-from precondbench.shards.cache import replacing
+from precondbench.files import replacing
 
 __all__ = ["load_model", "save_model"]
 

@@ -12,7 +12,7 @@ from precondbench.baselines.checkpoint import save_model
 from precondbench.baselines.configuration import TrainingConfiguration
 from precondbench.baselines.factor_model import FactorModel
 from precondbench.baselines.progress import EpochRecord
-from precondbench.shards.cache import replacing
+from precondbench.files import replacing
 
 __all__ = ["RunDirectory"]
 

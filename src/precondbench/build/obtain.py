@@ -10,7 +10,8 @@ import precondbench
 from precondbench.build.plan import SplitPlan, split_plan
 from precondbench.errors import DigestError
 from precondbench.shards import Record, ShardHeader, write_shard
-from precondbench.shards.cache import cache_root, fetch_shard, locked, mirrors, shard_path
+from precondbench.shards.cache import cache_root, locked, mirrors, shard_path
+from precondbench.shards.fetch import fetch_shard
 from precondbench.shards.manifest import load_manifest
 
 __all__ = ["build_plan", "obtain_shard"]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import precondbench
-from precondbench.cli import data, factor, learn, quickstart
+from precondbench.cli import build, data, factor, learn, quickstart
 
 __all__ = ["app", "main"]
 
@@ -38,7 +38,7 @@ def _options(
 app.command()(quickstart.quickstart)
 app.command("list")(data.list_splits)
 app.command()(data.info)
-app.command()(data.build)
+app.command()(build.build)
 app.command()(data.verify)
 app.command()(learn.train)
 app.command()(learn.score)

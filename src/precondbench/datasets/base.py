@@ -19,9 +19,10 @@ from precondbench.datasets.graph import GraphArrays, collate_graphs
 from precondbench.datasets.transforms import describe
 from precondbench.errors import ConfigurationError
 from precondbench.factors import LowerPattern
+from precondbench.files import replacing
 from precondbench.quality import Pair
 from precondbench.shards import FORMAT_VERSION, Shard, read_shard
-from precondbench.shards.cache import cache_root, locked, replacing
+from precondbench.shards.cache import cache_root, locked
 
 __all__ = ["FactorDataset"]
 

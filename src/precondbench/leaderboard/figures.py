@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from precondbench.files import replacing
 from precondbench.leaderboard.tables import Board
 from precondbench.quality import LocalityProfile
-from precondbench.shards.cache import replacing
 
 __all__ = ["draw_iterations_against_cosine", "draw_locality"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from precondbench.shards.cache import replacing
+from precondbench.files import replacing
 
 __all__ = ["Figure", "Section", "render_page"]
 

@@ -12,9 +12,16 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from precondbench.errors import PredictionError
+from precondbench.errors import PredictionError, ShardError
+from precondbench.files import replacing
 from precondbench.shards import Shard
-from precondbench.shards.cache import replacing
+from precondbench.shards.hdf5 import (
+    member,
+    read_attribute,
+    read_column,
+    text_attribute,
+    write_attributes,
+)
 
 __all__ = ["PredictionFile", "read_predictions", "write_predictions"]
 
@@ -134,18 +141,20 @@ def write_predictions(
         columns[seed] = np.concatenate(pieces)
     header = shard.header
     with replacing(Path(path)) as temporary, h5py.File(temporary, "w") as file:
-        for key, value in {
-            "format": FORMAT_NAME,
-            "method": method,
-            "dataset": header.dataset,
-            "version": header.version,
-            "configuration": header.configuration,
-            "split": header.split,
-            "content_digest": shard.content_digest,
-            "label": label,
-        }.items():
-            file.attrs.create(key, value, dtype=h5py.string_dtype("utf-8"))
-        file.attrs.create("format_version", FORMAT_VERSION, dtype="<i8")
+        write_attributes(
+            file,
+            {
+                "format": FORMAT_NAME,
+                "format_version": FORMAT_VERSION,
+                "method": method,
+                "dataset": header.dataset,
+                "version": header.version,
+                "configuration": header.configuration,
+                "split": header.split,
+                "content_digest": shard.content_digest,
+                "label": label,
+            },
+        )
         for seed, values in columns.items():
             file.create_dataset(
                 f"seed_{seed}",
@@ -170,24 +179,21 @@ def read_predictions(path: str | Path) -> PredictionFile:
     if not path.is_file():
         raise PredictionError(f"there is no file {path}")
     try:
-        with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != FORMAT_NAME:
+        with h5py.File(path, "r", locking="best-effort") as file:
+            if read_attribute(file, "format") != FORMAT_NAME:
                 raise PredictionError(f"{path} is not a file of predictions")
-            if int(file.attrs.get("format_version", 0)) != FORMAT_VERSION:
+            version = read_attribute(file, "format_version")
+            if version != FORMAT_VERSION:
                 raise PredictionError(
-                    f"{path} has format version {file.attrs.get('format_version')}; "
-                    f"this library reads version {FORMAT_VERSION}"
+                    f"{path} has format version {version}; this library reads {FORMAT_VERSION}"
                 )
-            missing = [key for key in _IDENTITY if not isinstance(file.attrs.get(key), str)]
-            if missing:
-                raise PredictionError(f"{path} lacks the attribute {missing[0]!r}")
-            identity = {key: str(file.attrs[key]) for key in _IDENTITY}
-            seeds = {}
-            for name in file:
-                seeds[_seed(name, path)] = _column(file, name, path)
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
-        if isinstance(error, PredictionError):
-            raise
+            identity = {key: text_attribute(file, key) for key in _IDENTITY}
+            seeds = {
+                _seed(name, path): _column(member(file, name, h5py.Dataset), path) for name in file
+            }
+    except ShardError as error:
+        raise PredictionError(f"{path}: {error}") from None
+    except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:
         raise PredictionError(f"{path} cannot be read as HDF5: {error}") from None
     if not seeds:
         raise PredictionError(f"{path} holds no predictions")
@@ -201,19 +207,8 @@ def _seed(name: str, path: Path) -> int:
     return int(match[1])
 
 
-def _column(file: Any, name: str, path: Path) -> NDArray[np.floating[Any]]:
-    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-        raise PredictionError(f"{path}: {name} is a link; datasets only")
-    item = file[name]
-    if not isinstance(item, h5py.Dataset) or item.is_virtual or item.external:
-        raise PredictionError(f"{path}: {name} is not a plain dataset")
-    if item.ndim != 1 or item.dtype.newbyteorder("=") not in (np.float32, np.float64):
-        raise PredictionError(
-            f"{path}: {name} has type {item.dtype} and shape {item.shape}; float32 or float64 "
-            "values in one dimension are expected"
-        )
-    # Deflate shrinks by at most 1032; a file that claims more would only fill the memory.
-    if item.size * item.dtype.itemsize > 1100 * path.stat().st_size:
-        raise PredictionError(f"{path}: {name} claims {item.size} values, more than it can hold")
-    values: NDArray[np.floating[Any]] = item[:]
+def _column(dataset: Any, path: Path) -> NDArray[np.floating[Any]]:
+    values = read_column(dataset)
+    if isinstance(values, list) or values.dtype not in (np.float32, np.float64):
+        raise PredictionError(f"{path}: {dataset.name} is not float32 or float64")
     return values

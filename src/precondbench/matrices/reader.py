@@ -11,6 +11,7 @@ from scipy import io, sparse
 from scipy.sparse import csr_array
 
 from precondbench.errors import MatrixError
+from precondbench.files import replacing
 from precondbench.matrices.checks import check_spd_candidate
 
 __all__ = ["read_matrix", "read_matrix_market", "write_matrix"]
@@ -88,21 +89,17 @@ def write_matrix(path: str | Path, matrix: Any) -> None:
         If the ending is unknown.
     """
     path = Path(path)
-    stored = sparse.coo_array(matrix) if path.suffix == ".mtx" else csr_array(matrix)
-    temporary = path.with_name(f".{path.name}.part{path.suffix}")
-    try:
-        if path.suffix == ".mtx":
-            is_symmetric = "symmetric" if _is_symmetric(stored) else "general"
-            io.mmwrite(temporary, stored, precision=17, symmetry=is_symmetric)
-        elif path.suffix == ".npz":
-            sparse.save_npz(temporary, stored)
+    if path.suffix not in {".mtx", ".npz"}:
+        raise MatrixError(f"{path.name}: unknown ending; write to a .mtx or .npz file")
+    stored = csr_array(matrix)
+    with replacing(path) as temporary, temporary.open("wb") as handle:
+        if path.suffix == ".npz":
+            sparse.save_npz(handle, stored)
         else:
-            raise MatrixError(f"{path.name}: unknown ending; write to a .mtx or .npz file")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+            symmetry = "symmetric" if _is_symmetric(stored) else "general"
+            io.mmwrite(handle, sparse.coo_array(stored), precision=17, symmetry=symmetry)
 
 
-def _is_symmetric(matrix: Any) -> bool:
-    difference = csr_array(matrix) - csr_array(matrix).T
+def _is_symmetric(matrix: csr_array) -> bool:
+    difference = matrix - matrix.T
     return bool(difference.nnz == 0 or np.max(np.abs(difference.data)) == 0)

@@ -5,15 +5,10 @@ The manifest and the cache are imported by name (:mod:`precondbench.shards.manif
 """
 
 from precondbench.shards.digest import record_digest, split_digest
-from precondbench.shards.format import (
-    FORMAT_NAME,
-    FORMAT_VERSION,
-    Shard,
-    ShardHeader,
-    read_shard,
-    write_shard,
-)
+from precondbench.shards.reading import read_shard
 from precondbench.shards.record import Record
+from precondbench.shards.shard import FORMAT_NAME, FORMAT_VERSION, Shard, ShardHeader
+from precondbench.shards.writing import write_shard
 
 __all__ = [
     "FORMAT_NAME",

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from precondbench.errors import ConfigurationError, ManifestError
-from precondbench.shards.cache import replacing
+from precondbench.files import replacing
 
 __all__ = [
     "ConfigurationEntry",

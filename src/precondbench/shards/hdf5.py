@@ -1,0 +1,101 @@
+"""HDF5 without trust: attributes, members and columns that cannot crash, run or point away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from precondbench.errors import ShardError
+
+__all__ = ["member", "read_attribute", "read_column", "text_attribute", "write_attributes"]
+
+_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+# deflate cannot shrink more than this; a file that claims to is damaged or made to fill memory.
+_DEFLATE_LIMIT = 1032
+
+
+def write_attributes(file: Any, attributes: Mapping[str, str | int]) -> None:
+    """Write root attributes, sorted: text of fixed width, numbers as int64.
+
+    HDF5 may crash on damaged text of variable length.
+    """
+    for key, value in sorted(attributes.items()):
+        if isinstance(value, int):
+            file.attrs.create(key, value, dtype="<i8")
+        else:
+            data = value.encode("utf-8")
+            file.attrs.create(key, np.bytes_(data), dtype=h5py.string_dtype("utf-8", len(data)))
+
+
+def read_attribute(file: Any, key: str) -> Any:
+    """Read a root attribute: str, integer, or None if there is none.
+
+    Raises
+    ------
+    ShardError
+        If it has another type.
+    """
+    if key not in file.attrs:
+        return None
+    # Look before reading: HDF5 may crash on damaged text of variable length.
+    dtype = file.attrs.get_id(key).dtype
+    if dtype.kind not in "Siu":
+        raise ShardError(f"root attribute {key!r} has type {dtype}; use fixed-width text")
+    value = file.attrs[key]
+    return value.decode("utf-8") if isinstance(value, bytes) else value
+
+
+def text_attribute(file: Any, key: str) -> str:
+    """Read a root attribute that must be there and be text."""
+    value = read_attribute(file, key)
+    if not isinstance(value, str):
+        raise ShardError(f"root attribute {key!r} is {value!r}; it must be fixed-width text")
+    return value
+
+
+def member(parent: Any, name: str, kind: type) -> Any:
+    """Return a group or dataset below ``parent`` that lies in the file itself."""
+    where = f"{parent.name.rstrip('/')}/{name}"
+    link = parent.get(name, getlink=True)
+    if link is None:
+        raise ShardError(f"{where} is missing; fetch or build the file again")
+    if not isinstance(link, h5py.HardLink):
+        raise ShardError(
+            f"{where} is a link ({type(link).__name__}); links are not allowed, distrust it"
+        )
+    found = parent[name]
+    if not isinstance(found, kind):
+        raise ShardError(f"{where} is not an HDF5 {kind.__name__.lower()}")
+    return found
+
+
+def read_column(dataset: Any) -> NDArray[Any] | list[str]:
+    """Read a whole vector after checking that its type, filters and size are allowed."""
+    where = dataset.name
+    if dataset.shape is None or len(dataset.shape) != 1:
+        raise ShardError(f"{where} has shape {dataset.shape}; every array is a vector")
+    if dataset.is_virtual or dataset.external:
+        raise ShardError(f"{where} keeps its data in other files; that is not allowed, distrust it")
+    plan = dataset.id.get_create_plist()
+    filters = {plan.get_filter(k)[0] for k in range(plan.get_nfilters())}
+    if filters - _FILTERS:
+        raise ShardError(
+            f"{where} uses HDF5 filters {sorted(filters - _FILTERS)}; only deflate, shuffle and "
+            "fletcher32 are allowed: repack the file with h5repack"
+        )
+    if dataset.nbytes > _DEFLATE_LIMIT * dataset.id.get_storage_size():
+        raise ShardError(f"{where} claims more data than is stored; fetch or build the file again")
+    text = h5py.check_string_dtype(dataset.dtype)
+    if text is not None and text.length is not None:
+        return [value.decode("utf-8") for value in dataset[...].tolist()]
+    if dataset.dtype not in [np.dtype(kind) for kind in ("<i8", "<i4", "<f8", "<f4", "u1")]:
+        raise ShardError(
+            f"{where} has type {dataset.dtype}; allowed are int64, int32, uint8, float64 and "
+            "float32 (little-endian) and fixed-width text"
+        )
+    values: NDArray[Any] = dataset[...]
+    return values.astype(values.dtype.newbyteorder("="), copy=False)

@@ -1,0 +1,198 @@
+"""What a shard holds, in memory: its header and the records' arrays end to end."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precondbench.errors import ConfigurationError, DigestError, ShardError
+from precondbench.shards.digest import record_digest, split_digest
+from precondbench.shards.record import Record, check_text
+
+__all__ = ["FORMAT_NAME", "FORMAT_VERSION", "Shard", "ShardHeader", "recipe_json"]
+
+FORMAT_NAME = "precondbench-shard"
+FORMAT_VERSION = 1
+
+_LONGEST_RECIPE = 60000  # bytes; HDF5 attributes end at 64 KiB
+
+
+@dataclass(frozen=True)
+class ShardHeader:
+    """What a shard is part of and how it was made.
+
+    Parameters
+    ----------
+    dataset, version, configuration, split : str
+        Names as in the manifest.
+    recipe : mapping
+        What it was built from; anything JSON can hold. Kept in its JSON form (tuples become
+        lists), so that what is written equals what is read.
+    creator : str
+        Version of the library that wrote it.
+    reproducible : {"bitwise", "tolerance"}
+        Whether a rebuild gives the same content digest on every machine.
+
+    Examples
+    --------
+    >>> from precondbench.shards import ShardHeader
+    >>> ShardHeader("tridiag", "1", "default", "test", {"seed": 1}, "0.1.0").reproducible
+    'bitwise'
+    """
+
+    dataset: str
+    version: str
+    configuration: str
+    split: str
+    recipe: Mapping[str, Any]
+    creator: str
+    reproducible: str = "bitwise"
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            if item.name != "recipe":
+                text = getattr(self, item.name)
+                check_text(text, f"header: {item.name}")
+                if not text:
+                    raise ShardError(f"header: {item.name} is empty; a shard says what it is")
+        if self.reproducible not in {"bitwise", "tolerance"}:
+            raise ShardError(
+                f"header: reproducible is {self.reproducible!r}; use 'bitwise' or 'tolerance'"
+            )
+        try:
+            recipe = json.loads(recipe_json(self.recipe))
+        except (TypeError, ValueError) as error:
+            raise ShardError(f"header: the recipe is not JSON ({error})") from None
+        if not isinstance(recipe, dict):
+            raise ShardError(f"header: the recipe is {self.recipe!r}; it must be a mapping")
+        if len(recipe_json(recipe).encode("utf-8")) > _LONGEST_RECIPE:
+            raise ShardError(
+                f"header: the recipe takes more than {_LONGEST_RECIPE} bytes as JSON; keep the "
+                "parameters in it, and long lists in the index"
+            )
+        object.__setattr__(self, "recipe", recipe)
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """All records of a file in contiguous arrays.
+
+    Record i owns ``pointers[row_offsets[i] + i : row_offsets[i + 1] + i + 1]`` (n + 1 of them,
+    the first zero) and ``indices, a, labels[...][nnz_offsets[i] : nnz_offsets[i + 1]]``.
+
+    Attributes
+    ----------
+    header : ShardHeader
+        What the shard is part of.
+    content_digest : str
+        Digest the file claims (:meth:`verify` checks it).
+    names, groups, record_digests : list of str
+        One entry a record.
+    n : numpy.ndarray
+        int64, rows of each record.
+    row_offsets, nnz_offsets : numpy.ndarray
+        int64 of shape (records + 1,).
+    pointers, indices, a : numpy.ndarray
+        int64, int32 and float64.
+    labels : dict of str to numpy.ndarray
+        float64 values of each label, NaN where the record does not have it.
+    has_label : dict of str to numpy.ndarray
+        bool of shape (records,).
+    facts : dict of str to numpy.ndarray or list of str
+        int64, float64 or text columns.
+    path : pathlib.Path
+        The file.
+    """
+
+    header: ShardHeader
+    content_digest: str
+    names: list[str]
+    groups: list[str]
+    record_digests: list[str]
+    n: NDArray[np.int64]
+    row_offsets: NDArray[np.int64]
+    nnz_offsets: NDArray[np.int64]
+    pointers: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    a: NDArray[np.float64]
+    labels: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    has_label: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    facts: dict[str, NDArray[Any] | list[str]] = field(default_factory=dict)
+    path: Path = Path("shard in memory")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.names)}
+
+    def index_of(self, name: str) -> int:
+        """Position of the record with this name; ConfigurationError if there is none."""
+        if name not in self._positions:
+            close = difflib.get_close_matches(name, self.names, n=3)
+            hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+            raise ConfigurationError(
+                f"{self.path} has no record {name!r} among its {len(self)}{hint}"
+            )
+        return self._positions[name]
+
+    def record(self, i: int) -> Record:
+        """Record i (negative: from the end); its arrays share memory with the shard's."""
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"record {i} of {self.path}, which has {len(self)}")
+        i = i % len(self)
+        part = slice(self.nnz_offsets[i], self.nnz_offsets[i + 1])
+        return Record(
+            name=self.names[i],
+            group=self.groups[i],
+            indptr=self.pointers[self.row_offsets[i] + i : self.row_offsets[i + 1] + i + 1],
+            indices=self.indices[part],
+            a=self.a[part],
+            labels={
+                label: values[part] if self.has_label[label][i] else None
+                for label, values in self.labels.items()
+            },
+            facts={
+                fact: column[i] if isinstance(column, list) else column[i].item()
+                for fact, column in self.facts.items()
+            },
+        )
+
+    def verify(self) -> None:
+        """Recompute every digest from the arrays.
+
+        Raises
+        ------
+        DigestError
+            Naming the first record whose content differs, or the shard itself.
+        """
+        remedy = "delete the file and fetch or build it again"
+        for i, expected in enumerate(self.record_digests):
+            found = record_digest(self.record(i))
+            if found != expected:
+                raise DigestError(
+                    f"{self.path}: record {i} ({self.names[i]!r}) has digest {found}, "
+                    f"not {expected}; {remedy}"
+                )
+        found = split_digest(self.record_digests)
+        if found != self.content_digest:
+            raise DigestError(
+                f"{self.path}: every record is as its digest says, but together they have "
+                f"{found}, not {self.content_digest}: records are missing, added or moved; {remedy}"
+            )
+
+
+def recipe_json(recipe: Mapping[str, Any]) -> str:
+    """Return a recipe in its one JSON form: sorted keys, no spaces, no NaN."""
+    return json.dumps(
+        recipe, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
