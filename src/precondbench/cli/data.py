@@ -25,7 +25,7 @@ def selected_plans(dataset: str | None, config: str | None, split: str | None) -
     """Return the plans with these names; None matches all."""
     from precondbench.errors import ConfigurationError
 
-    plans = allselected_plans()
+    plans = all_plans()
     for attribute, wanted in (("dataset", dataset), ("configuration", config), ("split", split)):
         known = sorted({getattr(plan, attribute) for plan in plans})
         if wanted is not None and wanted not in known:
