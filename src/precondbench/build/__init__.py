@@ -3,7 +3,7 @@
 from precondbench.build.factored import FactoredMatrix, factor_matrix
 from precondbench.build.golden import CheckResult, check_plan, golden_manifest
 from precondbench.build.obtain import build_plan, obtain_shard
-from precondbench.build.plan import SplitPlan, all_plans, split_plan
+from precondbench.build.plan import SplitPlan, all_plans, select_plans, split_plan
 from precondbench.build.suitesparse import factor_collection
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "factor_matrix",
     "golden_manifest",
     "obtain_shard",
+    "select_plans",
     "split_plan",
 ]

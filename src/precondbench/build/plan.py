@@ -13,7 +13,7 @@ from precondbench.errors import ConfigurationError
 from precondbench.matrices import LAWS
 from precondbench.shards import Record
 
-__all__ = ["SplitPlan", "all_plans", "split_plan"]
+__all__ = ["SplitPlan", "all_plans", "select_plans", "split_plan"]
 
 
 @dataclass(frozen=True)
@@ -76,29 +76,39 @@ def all_plans() -> list[SplitPlan]:
     return plans
 
 
-def split_plan(dataset: str, version: str, configuration: str, split: str) -> SplitPlan:
-    """Look a split up.
+def select_plans(
+    dataset: str | None = None,
+    version: str | None = None,
+    configuration: str | None = None,
+    split: str | None = None,
+) -> list[SplitPlan]:
+    """Return the plans that have these names; None matches every name.
 
     Raises
     ------
     ConfigurationError
         If one of the names is unknown; the message lists the known ones.
     """
-    left = all_plans()
+    plans = all_plans()
     for attribute, wanted in (
         ("dataset", dataset),
         ("version", version),
         ("configuration", configuration),
         ("split", split),
     ):
-        known = sorted({getattr(plan, attribute) for plan in left})
-        left = [plan for plan in left if getattr(plan, attribute) == wanted]
-        if not left:
+        if wanted is None:
+            continue
+        known = list(dict.fromkeys(getattr(plan, attribute) for plan in plans))
+        if wanted not in known:
             close = difflib.get_close_matches(wanted, known, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise ConfigurationError(
-                f"no {attribute} {wanted!r}{hint} There are: {', '.join(known)}"
-                if hint
-                else f"no {attribute} {wanted!r}; there are: {', '.join(known)}"
+                f"no {attribute} {wanted!r}; there are: {', '.join(known)}{hint}"
             )
-    return left[0]
+        plans = [plan for plan in plans if getattr(plan, attribute) == wanted]
+    return plans
+
+
+def split_plan(dataset: str, version: str, configuration: str, split: str) -> SplitPlan:
+    """Return the one plan with these names; see :func:`select_plans`."""
+    return select_plans(dataset, version, configuration, split)[0]

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from precondbench.cli.data import selected_plans
 from precondbench.cli.output import (
     CHECK_FAILED,
     failing_clearly,
@@ -41,14 +40,16 @@ def build(
 ) -> None:
     """Build splits from their recipes, or factor a mirror of the SuiteSparse collection."""
     with failing_clearly():
+        from precondbench.build import select_plans
+
         if source is not None:
             if dataset != "suitesparse-invk":
                 raise typer.BadParameter("only suitesparse-invk is built from a mirror")
             _build_collection(source, max_n, out, root, json)
         elif check:
-            _check(selected_plans(dataset, config, split), root, json)
+            _check(select_plans(dataset, None, config, split), root, json)
         else:
-            _build(selected_plans(dataset, config, split), root, json)
+            _build(select_plans(dataset, None, config, split), root, json)
 
 
 def _build(plans: list[Any], root: Path | None, json: bool) -> None:

@@ -15,23 +15,10 @@ from precondbench.cli.output import (
     say,
 )
 
-__all__ = ["info", "list_splits", "selected_plans", "verify"]
+__all__ = ["info", "list_splits", "verify"]
 
 Root = Annotated[Path | None, typer.Option("--root", help="Cache folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-def selected_plans(dataset: str | None, config: str | None, split: str | None) -> list[Any]:
-    """Return the plans with these names; None matches all."""
-    from precondbench.errors import ConfigurationError
-
-    plans = all_plans()
-    for attribute, wanted in (("dataset", dataset), ("configuration", config), ("split", split)):
-        known = sorted({getattr(plan, attribute) for plan in plans})
-        if wanted is not None and wanted not in known:
-            raise ConfigurationError(f"no {attribute} {wanted!r}; there are: {', '.join(known)}")
-        plans = [plan for plan in plans if wanted in (None, getattr(plan, attribute))]
-    return plans
 
 
 def _target(plan: Any, manifest: Any, root: Path | None) -> tuple[Path, str]:
@@ -49,11 +36,12 @@ def list_splits(
 ) -> None:
     """List every split: its size, its digest, and whether it is in the cache."""
     with failing_clearly():
+        from precondbench.build import select_plans
         from precondbench.shards.manifest import load_manifest
 
         manifest = load_manifest()
         rows = []
-        for plan in selected_plans(dataset, None, None):
+        for plan in select_plans(dataset):
             path, digest = _target(plan, manifest, root)
             rows.append(
                 {
@@ -95,11 +83,11 @@ def info(
 ) -> None:
     """Show what a dataset holds; with --split, one line a matrix (built if need be)."""
     with failing_clearly():
-        from precondbench.build import obtain_shard
+        from precondbench.build import obtain_shard, select_plans
         from precondbench.shards import read_shard
         from precondbench.shards.manifest import load_manifest
 
-        plans = selected_plans(dataset, config, split)
+        plans = select_plans(dataset, None, config, split)
         manifest = load_manifest()
         if split is None:
             version = manifest.datasets[dataset][plans[0].version]
@@ -163,6 +151,7 @@ def verify(
 ) -> None:
     """Check cached shards, or any shard file, against format and digests."""
     with failing_clearly():
+        from precondbench.build import select_plans
         from precondbench.errors import MissingDataError, ShardError
         from precondbench.shards import read_shard
         from precondbench.shards.manifest import load_manifest
@@ -172,7 +161,7 @@ def verify(
             checks.append((Path(target), None))
         else:
             manifest = load_manifest()
-            for plan in selected_plans(target, None, None):
+            for plan in select_plans(target):
                 cached = _target(plan, manifest, root)
                 if cached[0].is_file():
                     checks.append(cached)
