@@ -1,0 +1,106 @@
+"""Every example in README.md and docs/ is run, file by file, from top to bottom.
+
+In a ```python fence stands a doctest; the fences of a file share one namespace. In a ```console
+fence, lines that start with "$ " are commands of precondbench, and what stands between them is
+not compared. What must not be run stands in a ```text fence.
+"""
+
+import doctest
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fence of a file."""
+
+    language: str
+    text: str
+    line: int
+
+    def commands(self) -> list[str]:
+        """Commands of a console fence; a backslash at the end of a line joins the next one."""
+        lines = self.text.replace("\\\n", " ").splitlines()
+        return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+
+
+def blocks_of(path: Path) -> list[Block]:
+    text = path.read_text(encoding="utf-8")
+    return [
+        Block(match[1], match[2], text.count("\n", 0, match.start()) + 1)
+        for match in FENCE.finditer(text)
+        if match[1] in ("python", "console")
+    ]
+
+
+PAGES = [
+    path for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if blocks_of(path)
+]
+
+
+def run_python(block: Block, namespace: dict, path: Path) -> None:
+    test = doctest.DocTestParser().get_doctest(
+        block.text, namespace, path.name, str(path), block.line
+    )
+    assert test.examples, f"{path.name}, line {block.line}: a python fence without >>>"
+    # The parser copies the namespace; the fences of a file are to share it.
+    test.globs = namespace
+    said: list[str] = []
+    result = doctest.DocTestRunner(verbose=False, optionflags=FLAGS).run(
+        test, out=said.append, clear_globs=False
+    )
+    assert result.failed == 0, "".join(said)
+
+
+def run_console(block: Block, path: Path, folder: Path) -> None:
+    where = f"{path.name}, line {block.line}"
+    assert block.commands(), f"{where}: a console fence without '$ '"
+    for command in block.commands():
+        words = shlex.split(command, comments=True)
+        assert words[0] == "precondbench", f"{where}: only precondbench is run, not {command!r}"
+        done = subprocess.run(
+            [sys.executable, "-m", "precondbench", *words[1:]],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, f"{where}: {command}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_examples_run(path, tmp_path, monkeypatch):
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PRECONDBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PRECONDBENCH_OFFLINE", "1")
+    namespace: dict = {"__name__": "__main__"}
+    for block in blocks_of(path):
+        if block.language == "python":
+            run_python(block, namespace, path)
+        else:
+            run_console(block, path, folder)
+
+
+def test_there_are_pages_with_examples():
+    assert {"quickstart.md", "mathematics.md", "protocol.md", "data.md"} <= {
+        path.name for path in PAGES
+    }
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
+def test_links_between_pages_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        if "://" not in target and not target.startswith(("#", "mailto:")):
+            assert (path.parent / target.partition("#")[0]).exists(), target
