@@ -9,7 +9,7 @@ import precondbench
 
 ROOT = Path(precondbench.__file__).parent
 ORDER = [
-    "errors", "files", "matrices", "factors", "quality", "shards", "build", "datasets",
+    "errors", "files", "network", "matrices", "factors", "quality", "shards", "build", "datasets",
     "baselines", "leaderboard", "cli",
 ]  # fmt: skip
 # The decorator of kernels stands in factors; these need neither torch nor what comes later.

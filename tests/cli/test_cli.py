@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from precondbench.build import all_plans
 from precondbench.cli import app
 from precondbench.matrices import formula_matrix, read_matrix, write_matrix
 
@@ -29,10 +30,12 @@ def beam(tmp_path):
 
 def test_list_and_info():
     rows = json.loads(run("list", "--json").stdout)
-    assert len(rows) == 27
+    assert len(rows) == len(all_plans())
     assert "uniform" in run("list", "synthetic-tridiag").stdout
     assert "CC-BY-4.0" in run("info", "suitesparse-invk").stdout
-    matrices = json.loads(run("info", "suitesparse-invk", "--split", "val", "--json").stdout)
+    matrices = json.loads(
+        run("info", "suitesparse-invk", "--version", "sample", "--split", "val", "--json").stdout
+    )
     assert [m["name"] for m in matrices] == ["HB/nos1", "HB/nos2"]
     assert matrices[0]["breakdown_column"] == 10
     assert matrices[0]["n_log_k_ic0"] is None
@@ -98,7 +101,10 @@ def test_factor_fails_clearly(beam, tmp_path):
         ("list", "nothing"),
         ("info", "nothing"),
         ("build", "synthetic-tridiag", "--config", "nothing"),
-        ("build", "suitesparse-invk", "--source", "/nonexistent-folder"),
+        ("build", "suitesparse-invk", "--source", "/nonexistent-folder", "--max-n", "9"),
+        ("build", "suitesparse-invk"),
+        ("train", "suitesparse-invk"),
+        ("build", "synthetic-tridiag", "--jobs", "0"),
         ("train", "synthetic-tridiag", "--model", "nothing"),
         ("train", "nothing"),
         ("train", "synthetic-tridiag", "--seeds", "a"),

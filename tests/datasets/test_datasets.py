@@ -25,7 +25,7 @@ def uniform():
 
 @pytest.fixture(scope="module")
 def real():
-    return SuiteSparseInvK(split="val")
+    return SuiteSparseInvK(split="val", version="sample")
 
 
 def test_shapes_and_types(uniform):
@@ -103,7 +103,7 @@ def test_batches_keep_the_order_of_predictions(uniform):
 
 
 def test_real_matrices_are_scaled_exactly(real):
-    raw = SuiteSparseInvK(split="val", scaled=False)
+    raw = SuiteSparseInvK(split="val", scaled=False, version="sample")
     for i in range(len(real)):
         scaled, plain = real.pair(i), raw.pair(i)
         diagonal = scaled.A.diagonal()
@@ -117,10 +117,11 @@ def test_real_matrices_are_scaled_exactly(real):
 
 
 def test_labels_of_real_matrices():
-    assert len(SuiteSparseInvK(split="val", label="invk")) == 2
+    assert len(SuiteSparseInvK(split="val", label="invk", version="sample")) == 2
     with pytest.raises(ConfigurationError, match="no record"):
-        SuiteSparseInvK(split="val", label="ic0")  # IC(0) breaks down on both beams
-    test = SuiteSparseInvK(split="test", label="ic0", scaled=False)
+        # IC(0) breaks down on both beams.
+        SuiteSparseInvK(split="val", label="ic0", version="sample")
+    test = SuiteSparseInvK(split="test", label="ic0", scaled=False, version="sample")
     np.testing.assert_array_equal(test.pair(0).L.data, ic0(test.pair(0).A).data)
     assert test.facts(0)["iterations_invk"] == 17
 
@@ -130,7 +131,7 @@ def test_evaluate_on_datasets(uniform, real):
     assert exact.summary["iterations_mean"] < 2.5
     assert exact.summary["effective_hops"] > 30
     scaled = evaluate(real, invk)
-    raw = evaluate(SuiteSparseInvK(split="val", scaled=False), invk)
+    raw = evaluate(SuiteSparseInvK(split="val", scaled=False, version="sample"), invk)
     assert [row.iterations for row in scaled.rows] == [row.iterations for row in raw.rows]
     assert scaled.summary["ratio_to_target"] == 1.0
 

@@ -94,7 +94,7 @@ def test_unit_diagonal_of_the_preconditioned_inverse(name):
     L = invk(A)
     Z = selected_inverse(A, lower_pattern(sp.tril(A)))
     forms = column_quadratic_forms(Z, lower_pattern(L), L.data)
-    assert np.max(np.abs(forms - 1.0)) < 1e-7 if name == "HB/nos1" else 1e-12
+    assert np.max(np.abs(forms - 1.0)) < (1e-7 if name == "HB/nos1" else 1e-12)
     dense = L.toarray()
     np.testing.assert_allclose(
         np.diag(dense.T @ np.linalg.solve(A.toarray(), dense)), 1.0, atol=1e-6

@@ -96,6 +96,17 @@ def test_read_from_a_folder(small_mirror):
     assert collection.positive_definite(1) == []
 
 
+@pytest.fixture
+def _online(monkeypatch):
+    monkeypatch.delenv("PRECONDBENCH_OFFLINE")
+
+
+def test_offline_forbids_a_url(tmp_path):
+    with pytest.raises(MissingDataError, match="PRECONDBENCH_OFFLINE forbids"):
+        Collection("http://127.0.0.1:9", cache=tmp_path).entries()
+
+
+@pytest.mark.usefixtures("_online")
 def test_read_from_a_url(small_mirror, httpserver, tmp_path):
     for path in ("files/ssstats.csv", "MM/G/tiny.tar.gz"):
         httpserver.expect_request(f"/{path}").respond_with_data((small_mirror / path).read_bytes())
@@ -105,6 +116,7 @@ def test_read_from_a_url(small_mirror, httpserver, tmp_path):
     np.testing.assert_array_equal(collection.matrix(entry).toarray(), [[2, -1], [-1, 2]])
 
 
+@pytest.mark.usefixtures("_online")
 def test_url_without_an_index(httpserver, tmp_path):
     httpserver.expect_request("/files/ssstats.csv").respond_with_data("<html>no</html>", status=404)
     with pytest.raises(MissingDataError, match="index of"):

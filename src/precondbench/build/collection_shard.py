@@ -1,40 +1,50 @@
-"""A shard of every matrix of a mirror that could be factored."""
+"""Factor what a mirror holds, whatever it is, and keep what succeeded in a local shard."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import precondbench
+from precondbench.build.collection_release import candidates, tasks_for
+from precondbench.build.context import BuildContext
 from precondbench.build.factored import FactoredMatrix
-from precondbench.build.suitesparse import DATASET, factor_collection
-from precondbench.matrices import Collection
+from precondbench.build.parts import PartStore, factor_all
+from precondbench.build.plan import release_plans
+from precondbench.build.suitesparse import DATASET
+from precondbench.matrices import Collection, CollectionEntry
 from precondbench.shards import ShardHeader, write_shard
 
-__all__ = ["build_collection_shard"]
+__all__ = ["build_collection_shard", "mirror_entries", "outcome_counts", "unverified_entries"]
+
+
+def mirror_entries(context: BuildContext, max_n: int) -> list[CollectionEntry]:
+    """Real SPD matrices of the source's own index up to a size."""
+    collection = Collection(context.collection_source(), context.folder / "collection")
+    return collection.positive_definite(max_n)
+
+
+def unverified_entries() -> list[CollectionEntry]:
+    """Candidates of the catalogue that version 1.0 does not hold."""
+    released = {name for plan in release_plans() for name in plan.recipe["matrices"]}
+    return [entry for entry in candidates() if entry.full_name not in released]
 
 
 def build_collection_shard(
-    collection: Collection,
-    max_n: int,
-    out: Path | None,
-    folder: Path,
-    progress: Callable[[int, int, str], None] | None = None,
+    entries: Sequence[CollectionEntry], context: BuildContext, out: Path
 ) -> tuple[Path | None, str | None, list[FactoredMatrix]]:
-    """Factor a mirror's SPD matrices up to a size and write those that succeeded.
+    """Factor matrices and write those that succeeded; one bad matrix stops nothing.
 
     Parameters
     ----------
-    collection : Collection
-        The mirror.
-    max_n : int
-        Largest number of rows.
-    out : pathlib.Path, optional
-        File to write; by default ``folder/local/suitesparse-invk-max<n>.h5``.
-    folder : pathlib.Path
-        Cache folder.
-    progress : callable, optional
-        Called as ``progress(done, total, name)``.
+    entries : sequence of CollectionEntry
+        What to try.
+    context : BuildContext
+        Source, cache, workers, progress. Finished matrices are kept: started again after an
+        interruption, the build goes on where it was.
+    out : pathlib.Path
+        Shard to write.
 
     Returns
     -------
@@ -43,18 +53,13 @@ def build_collection_shard(
     digest : str or None
         Its content digest.
     results : list of FactoredMatrix
-        One for each matrix of the index, whatever became of it.
+        One for each entry, whatever became of it.
     """
-
-    def report(done: int, total: int, what: FactoredMatrix | str) -> None:
-        if progress is not None:
-            progress(done, total, what if isinstance(what, str) else what.name)
-
-    results = factor_collection(collection, max_n, report)
+    store = PartStore(context.folder / "parts")
+    results = factor_all(tasks_for(entries, context), store, context.executor, context.progress)
     records = [result.record for result in results if result.record is not None]
     if not records:
         return None, None, results
-    path = out or folder / "local" / f"{DATASET}-max{max_n}.h5"
     header = ShardHeader(
         dataset=DATASET,
         version="local",
@@ -62,11 +67,19 @@ def build_collection_shard(
         split="all",
         recipe={
             "kind": "collection",
-            "max_n": max_n,
+            "matrices": [record.name for record in records],
             "stored_zeros": "dropped",
             "scaling": "power-of-two",
         },
         creator=precondbench.__version__,
     )
-    digest = write_shard(path, header, records)
-    return path, digest, results
+    return out, write_shard(out, header, records), results
+
+
+def outcome_counts(results: Sequence[FactoredMatrix]) -> list[tuple[str, int]]:
+    """Count outcomes, and winners among what was built."""
+    counts = Counter(result.outcome for result in results)
+    winners = Counter(
+        f"winner {result.facts['winner']}" for result in results if result.outcome == "built"
+    )
+    return [*sorted(counts.items()), *sorted(winners.items())]

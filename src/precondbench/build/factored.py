@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.sparse import csr_array, tril
 
 from precondbench.errors import BreakdownError
-from precondbench.factors import ic0_values, invk_values, lower_pattern, selected_inverse
+from precondbench.factors import (
+    condition_estimate,
+    estimate_cost,
+    ic0_values,
+    invk_values,
+    lower_pattern,
+    plan_elimination,
+    selected_inverse,
+)
+from precondbench.matrices import matrix_digest
 from precondbench.quality import Outcome, ScoringSystem
 from precondbench.quality.kcondition import k_condition_values
 from precondbench.shards import Record
@@ -18,6 +28,11 @@ __all__ = ["MARGIN", "FactoredMatrix", "factor_matrix", "winner_of"]
 # Iteration counts of hard cases move by several percent with rounding alone, so a winner
 # must need at least this share fewer.
 MARGIN = 0.05
+
+# About two minutes of one core; only Trefethen_20000 and 20000b, whose factors are nearly
+# dense, need more among the matrices seen so far.
+MAX_OPERATIONS = 1e11
+ANNOUNCED_OPERATIONS = 1e9
 
 
 @dataclass(frozen=True)
@@ -30,9 +45,12 @@ class FactoredMatrix:
         ``group/name``.
     outcome : str
         ``built``, or why it was left out: ``diagonal``, ``not positive definite``,
-        ``neither label converges``, ``unreadable``.
+        ``neither label converges``, ``too dear``, ``duplicate``, ``not verified``,
+        ``unreadable``, ``not in the mirror``.
     detail : str
         One sentence more, may be empty.
+    matrix_digest : str
+        Digest of the source entries; empty if the matrix was not read.
     record : Record or None
         Present if ``outcome`` is ``built``.
     facts : dict
@@ -42,6 +60,7 @@ class FactoredMatrix:
     name: str
     outcome: str
     detail: str = ""
+    matrix_digest: str = ""
     record: Record | None = None
     facts: dict[str, int | float | str] = field(default_factory=dict)
 
@@ -65,7 +84,14 @@ def winner_of(ic0: Outcome | None, invk: Outcome) -> str:
     return "tie"
 
 
-def factor_matrix(full_name: str, matrix: csr_array, kind: str = "") -> FactoredMatrix:
+def factor_matrix(
+    full_name: str,
+    matrix: csr_array,
+    kind: str = "",
+    *,
+    max_operations: float = MAX_OPERATIONS,
+    announce: Callable[[str], None] | None = None,
+) -> FactoredMatrix:
     """Compute Inv-K and IC(0) of a checked matrix and solve with each.
 
     Everything is computed on the matrix scaled by powers of two and scaled back, which
@@ -79,26 +105,38 @@ def factor_matrix(full_name: str, matrix: csr_array, kind: str = "") -> Factored
         Checked symmetric matrix.
     kind : str
         Problem domain, kept as a fact.
+    max_operations : float
+        Above this predicted cost nothing is computed: the outcome is ``too dear``.
+    announce : callable, optional
+        Told the predicted cost of a large matrix before work on it starts.
 
     Returns
     -------
     FactoredMatrix
         Its record has labels ``invk`` and ``ic0`` (missing if IC(0) broke down) and facts:
         iterations and status of no preconditioner, Jacobi, IC(0) and Inv-K (iterations are
-        -1 where the solve failed), n log K, breakdown column (-1 if none), winner.
+        -1 where the solve failed), n log K, breakdown column (-1 if none), winner, an estimate
+        of the condition number in the 1-norm of A scaled to a diagonal of order one.
     """
+    digest = matrix_digest(matrix)
     if matrix.nnz == matrix.shape[0]:
-        return FactoredMatrix(full_name, "diagonal", "every factor is trivial")
+        return FactoredMatrix(full_name, "diagonal", "every factor is trivial", digest)
     system = ScoringSystem(matrix)
     lower = csr_array(tril(system.matrix, format="csr"))
     pattern = lower_pattern(lower)
     a = np.asarray(lower.data, dtype=np.float64)
     unscale = 1.0 / np.repeat(system.scale, np.diff(pattern.indptr))
+    symbolic = plan_elimination(system.matrix, pattern)
+    cost = estimate_cost(symbolic, pattern)
+    if cost.operations > max_operations:
+        return FactoredMatrix(full_name, "too dear", f"needs {cost}", digest)
+    if announce is not None and cost.operations > ANNOUNCED_OPERATIONS:
+        announce(f"{full_name}: {cost}")
     try:
-        inverse = selected_inverse(system.matrix, pattern)
+        inverse = selected_inverse(system.matrix, pattern, symbolic)
         invk = invk_values(inverse, pattern)
     except BreakdownError as error:
-        return FactoredMatrix(full_name, "not positive definite", str(error))
+        return FactoredMatrix(full_name, "not positive definite", str(error), digest)
     ic0, breakdown = ic0_values(pattern, a)
     jacobi = np.zeros_like(a)
     diagonal = pattern.indptr[1:] - 1
@@ -116,6 +154,7 @@ def factor_matrix(full_name: str, matrix: csr_array, kind: str = "") -> Factored
         "kind": kind,
         "winner": winner,
         "breakdown_column": breakdown,
+        "condition_scaled": condition_estimate(system.matrix),
         "n_log_k_invk": k_condition_values(inverse, pattern, invk).n_log_k,
         "n_log_k_ic0": (
             k_condition_values(inverse, pattern, ic0).n_log_k if breakdown < 0 else float("nan")
@@ -127,7 +166,7 @@ def factor_matrix(full_name: str, matrix: csr_array, kind: str = "") -> Factored
         facts[f"status_{method}"] = str(outcome.status) if outcome else "breakdown"
     if winner == "neither":
         status = f"Inv-K: {facts['status_invk']}, IC(0): {facts['status_ic0']}"
-        return FactoredMatrix(full_name, "neither label converges", status, facts=facts)
+        return FactoredMatrix(full_name, "neither label converges", status, digest, facts=facts)
     group, _, _ = full_name.partition("/")
     raw = csr_array(tril(matrix, format="csr"))
     record = Record(
@@ -145,4 +184,4 @@ def factor_matrix(full_name: str, matrix: csr_array, kind: str = "") -> Factored
         else f"{label} {facts[f'status_{method}']}"
         for method, label in (("none", "none"), ("ic0", "IC(0)"), ("invk", "Inv-K"))
     )
-    return FactoredMatrix(full_name, "built", f"{detail}: {winner}", record, facts)
+    return FactoredMatrix(full_name, "built", f"{detail}: {winner}", digest, record, facts)

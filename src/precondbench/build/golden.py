@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from precondbench.build import suitesparse, synthetic
-from precondbench.build.obtain import Progress, counted
-from precondbench.build.plan import SplitPlan, all_plans
+from precondbench.build.collection_release import candidates, left_out_by_index, tasks_for
+from precondbench.build.context import BuildContext
+from precondbench.build.families import family, split_of_family
+from precondbench.build.obtain import counted
+from precondbench.build.parts import PartStore, factor_all
+from precondbench.build.plan import SplitPlan, all_plans, release_plans
 from precondbench.errors import DigestError
-from precondbench.matrices import LAWS
-from precondbench.shards import read_shard, record_digest, split_digest
-from precondbench.shards.cache import cache_root, shard_path
-from precondbench.shards.manifest import Manifest
+from precondbench.matrices import LAWS, catalogue
+from precondbench.shards import Record, read_shard, record_digest, split_digest
+from precondbench.shards.cache import shard_path
+from precondbench.shards.manifest import Manifest, SourceEntry
 
-__all__ = ["CheckResult", "check_plan", "golden_manifest"]
+__all__ = [
+    "CheckResult",
+    "check_plan",
+    "golden_manifest",
+    "golden_sources",
+    "label_digests",
+    "updated_manifest",
+]
 
 # The collection's licence; factors computed from its matrices go out under the same.
 LICENCE = "CC-BY-4.0"
@@ -59,22 +72,27 @@ class CheckResult:
 def check_plan(
     plan: SplitPlan,
     manifest: Manifest,
-    root: str | Path | None = None,
-    progress: Progress | None = None,
+    context: BuildContext | None = None,
 ) -> CheckResult:
-    """Rebuild a split without writing it and compare its digest with the manifest's."""
+    """Rebuild a split without writing it and compare its digest with the manifest's.
+
+    Parts of earlier builds are not used: everything is computed again.
+    """
+    context = context or BuildContext()
     expected = manifest.split(
         plan.dataset, plan.version, plan.configuration, plan.split
     ).content_digest
     names, digests = [], []
-    for record in counted(plan.records(), plan.count, progress):
-        names.append(record.name)
-        digests.append(record_digest(record))
+    with TemporaryDirectory() as scratch:
+        records = plan.records(replace(context, root=Path(scratch)))
+        for record in counted(records, plan.count, context.progress):
+            names.append(record.name)
+            digests.append(record_digest(record))
     digest = split_digest(digests)
     if digest == expected:
         return CheckResult(plan, digest, expected)
     published = shard_path(
-        cache_root(root), plan.dataset, plan.version, plan.configuration, plan.split, expected
+        context.folder, plan.dataset, plan.version, plan.configuration, plan.split, expected
     )
     first = ""
     if published.is_file():
@@ -84,7 +102,11 @@ def check_plan(
     return CheckResult(plan, digest, expected, first)
 
 
-def golden_manifest(base: Manifest, plans: Iterable[SplitPlan] | None = None) -> Manifest:
+def golden_manifest(
+    base: Manifest,
+    plans: Iterable[SplitPlan] | None = None,
+    context: BuildContext | None = None,
+) -> Manifest:
     """Return a manifest with freshly computed digests of the given splits (default: all).
 
     A digest that is already there is never replaced: published content does not change, a
@@ -95,9 +117,10 @@ def golden_manifest(base: Manifest, plans: Iterable[SplitPlan] | None = None) ->
     DigestError
         If a split that the manifest knows now has another digest.
     """
+    context = context or BuildContext()
     data: dict[str, Any] = base.model_dump(mode="json")
     for plan in all_plans() if plans is None else plans:
-        digest = split_digest([record_digest(record) for record in plan.records()])
+        digest = split_digest([record_digest(record) for record in plan.records(context)])
         version = data["datasets"].setdefault(plan.dataset, {})
         version = version.setdefault(plan.version, _version_entry(plan.dataset))
         configuration = version["configurations"].setdefault(
@@ -112,8 +135,60 @@ def golden_manifest(base: Manifest, plans: Iterable[SplitPlan] | None = None) ->
                 f"{known['content_digest']}; published content never changes: make a new version"
             )
         configuration["recipe"]["splits"][plan.split] = plan.recipe
-    data["sources"] = _sources()
     return Manifest.model_validate(data)
+
+
+def golden_sources(context: BuildContext) -> list[SourceEntry]:
+    """Say what becomes of each of the 161 candidates, by building all that the source holds."""
+    store = PartStore(context.folder / "parts")
+    tried = candidates()
+    results = factor_all(tasks_for(tried, context), store, context.executor, context.progress)
+    by_name = {result.name: result for result in results}
+    entries = []
+    for entry in catalogue():
+        result = by_name.get(entry.full_name)
+        outcome = left_out_by_index(entry) if result is None else result.outcome
+        record = result.record if result is not None else None
+        entries.append(
+            SourceEntry(
+                name=entry.name,
+                group=entry.group,
+                licence=LICENCE,
+                matrix_id=entry.matrix_id,
+                n=entry.rows,
+                nnz=entry.nnz,
+                kind=entry.kind,
+                family=family(entry.name),
+                split=split_of_family(family(entry.name)),
+                outcome="not verified" if outcome == "not in the mirror" else outcome,
+                matrix_digest=(result.matrix_digest or None) if result is not None else None,
+                labels={} if record is None else label_digests(record),
+            )
+        )
+    return entries
+
+
+def updated_manifest(
+    base: Manifest, dataset: str, plans: Iterable[SplitPlan], context: BuildContext
+) -> Manifest:
+    """Return the manifest with digests of these splits; for real data first its sources.
+
+    The sources decide which matrices a split of the real benchmark holds, so its plans are
+    made anew from them.
+    """
+    if dataset != suitesparse.DATASET:
+        return golden_manifest(base, plans, context)
+    manifest = base.model_copy(update={"sources": golden_sources(context)})
+    return golden_manifest(manifest, release_plans(manifest.sources), context)
+
+
+def label_digests(record: Record) -> dict[str, str]:
+    """Sha256 of each label's float64 values, little-endian; missing labels are left out."""
+    return {
+        label: hashlib.sha256(values.astype("<f8").tobytes()).hexdigest()
+        for label, values in record.labels.items()
+        if values is not None
+    }
 
 
 def _version_entry(dataset: str) -> dict[str, Any]:
@@ -123,11 +198,3 @@ def _version_entry(dataset: str) -> dict[str, Any]:
         "description": DESCRIPTIONS[dataset],
         "configurations": {},
     }
-
-
-def _sources() -> list[dict[str, str]]:
-    names = [name for matrices in suitesparse.SAMPLE_SPLITS.values() for name, _ in matrices]
-    return [
-        {"group": group, "name": name, "licence": LICENCE}
-        for group, _, name in (full_name.partition("/") for full_name in names)
-    ]

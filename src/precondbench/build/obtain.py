@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import precondbench
+from precondbench.build.context import BuildContext
 from precondbench.build.plan import SplitPlan, split_plan
-from precondbench.errors import DigestError
+from precondbench.errors import DigestError, MissingDataError
 from precondbench.shards import Record, ShardHeader, write_shard
-from precondbench.shards.cache import cache_root, locked, mirrors, shard_path
-from precondbench.shards.fetch import fetch_shard
+from precondbench.shards.cache import locked, shard_path
 from precondbench.shards.manifest import load_manifest
+from precondbench.shards.offers import Offers
 
 __all__ = ["build_plan", "obtain_shard"]
 
 _LOG = logging.getLogger(__name__)
-
-# (records done, records in all)
-Progress = Callable[[int, int], None]
 
 
 def obtain_shard(
@@ -28,7 +27,7 @@ def obtain_shard(
     configuration: str,
     split: str,
     root: str | Path | None = None,
-    progress: Progress | None = None,
+    context: BuildContext | None = None,
 ) -> Path:
     """Return the file of a split, whose content digest is the manifest's.
 
@@ -41,8 +40,9 @@ def obtain_shard(
         Names, as ``precondbench list`` prints them.
     root : path-like, optional
         Cache folder; by default ``PRECONDBENCH_CACHE``, else the platform's.
-    progress : callable, optional
-        Called as ``progress(done, total)`` while records are built.
+    context : BuildContext, optional
+        Source of real matrices, workers and progress of a local build; ``root`` overrides
+        its cache folder.
 
     Returns
     -------
@@ -53,25 +53,34 @@ def obtain_shard(
     ------
     ConfigurationError
         If there is no such split.
+    MissingDataError
+        If it must be built from matrices that cannot be had.
     DigestError
         If what a mirror serves, or what is built here, is not what the manifest says.
     """
     plan = split_plan(dataset, version, configuration, split)
     manifest = load_manifest()
     entry = manifest.split(dataset, version, configuration, split)
-    folder = cache_root(root)
+    context = context or BuildContext()
+    if root is not None:
+        context = replace(context, root=Path(root))
+    folder = context.folder
     target = shard_path(folder, dataset, version, configuration, split, entry.content_digest)
     if target.is_file():
         return target
-    if len(entry.shards) == 1:
-        fetched = fetch_shard(entry.shards[0], mirrors(manifest), folder)
-        if fetched is not None:
-            return fetched
+    reasons: list[str] = []
+    names = (dataset, version, configuration, split)
+    fetched = Offers(manifest).fetch(*names, folder, reasons=reasons)
+    if fetched is not None:
+        return fetched
     with locked(target):
         # Another process may have built it while this one waited.
         if not target.is_file():
             _LOG.info("building %s in %s", plan.path_name, target)
-            build_plan(plan, target, entry.content_digest, progress)
+            try:
+                build_plan(plan, target, entry.content_digest, context)
+            except MissingDataError as error:
+                raise MissingDataError(f"{error}; mirrors: {'; '.join(reasons)}") from None
     return target
 
 
@@ -79,7 +88,7 @@ def build_plan(
     plan: SplitPlan,
     target: Path,
     expected_digest: str | None = None,
-    progress: Progress | None = None,
+    context: BuildContext | None = None,
 ) -> str:
     """Build a split into a file, which appears only if its content is what is expected.
 
@@ -101,9 +110,11 @@ def build_plan(
         recipe=plan.recipe,
         creator=precondbench.__version__,
     )
+    context = context or BuildContext()
+    records = counted(plan.records(context), plan.count, context.progress)
     building = target.with_name(f".{target.name}.building")
     try:
-        digest = write_shard(building, header, counted(plan.records(), plan.count, progress))
+        digest = write_shard(building, header, records)
         if expected_digest is not None and digest != expected_digest:
             raise DigestError(
                 f"{plan.path_name} built here has content digest {digest}, the manifest says "
@@ -116,9 +127,11 @@ def build_plan(
     return digest
 
 
-def counted(records: Iterator[Record], total: int, progress: Progress | None) -> Iterator[Record]:
+def counted(
+    records: Iterator[Record], total: int, progress: Callable[[int, int, str], None] | None
+) -> Iterator[Record]:
     """Pass records on and report how many there were."""
     for done, record in enumerate(records, start=1):
         yield record
         if progress is not None:
-            progress(done, total)
+            progress(done, total, record.name)

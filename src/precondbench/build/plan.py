@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
-from precondbench.build import suitesparse, synthetic
+from precondbench.build import collection_release, suitesparse, synthetic
+from precondbench.build.context import BuildContext
 from precondbench.errors import ConfigurationError
 from precondbench.matrices import LAWS
 from precondbench.shards import Record
+from precondbench.shards.manifest import SourceEntry, load_manifest
 
-__all__ = ["SplitPlan", "all_plans", "select_plans", "split_plan"]
+__all__ = [
+    "SplitPlan",
+    "all_plans",
+    "newest_version",
+    "release_plans",
+    "select_plans",
+    "split_plan",
+]
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,7 @@ class SplitPlan:
     recipe : dict
         Everything that determines the content, as JSON.
     records : callable
-        Builds the records, in order.
+        Builds the records, in order, given a :class:`BuildContext`.
     count : int
         How many records there will be.
     """
@@ -37,7 +46,7 @@ class SplitPlan:
     configuration: str
     split: str
     recipe: dict[str, Any]
-    records: Callable[[], Iterator[Record]]
+    records: Callable[[BuildContext], Iterator[Record]]
     count: int
 
     @property
@@ -47,7 +56,7 @@ class SplitPlan:
 
 
 def all_plans() -> list[SplitPlan]:
-    """Every split this library can build without a download."""
+    """Every split there is."""
     plans = [
         SplitPlan(
             synthetic.DATASET,
@@ -55,7 +64,7 @@ def all_plans() -> list[SplitPlan]:
             configuration,
             split,
             synthetic.synthetic_recipe(configuration, split),
-            partial(synthetic.synthetic_split, configuration, split),
+            _without_context(synthetic.synthetic_split, configuration, split),
             synthetic.SPLITS[split][2],
         )
         for configuration in LAWS
@@ -68,12 +77,48 @@ def all_plans() -> list[SplitPlan]:
             "tril",
             split,
             suitesparse.sample_recipe(split),
-            partial(suitesparse.sample_split, split),
+            _without_context(suitesparse.sample_split, split),
             len(matrices),
         )
         for split, matrices in suitesparse.SAMPLE_SPLITS.items()
     ]
-    return plans
+    return [*plans, *release_plans()]
+
+
+def release_plans(sources: Sequence[SourceEntry] | None = None) -> list[SplitPlan]:
+    """Plans of version 1.0 of the real benchmark; by default from the manifest's sources."""
+    if sources is None:
+        sources = _manifest_sources()
+    known = {f"{entry.group}/{entry.name}": entry for entry in sources}
+    return [
+        SplitPlan(
+            suitesparse.DATASET,
+            collection_release.VERSION,
+            "tril",
+            split,
+            collection_release.release_recipe(names),
+            partial(collection_release.release_split, names, known),
+            len(names),
+        )
+        for split, names in collection_release.release_splits(sources).items()
+    ]
+
+
+@cache
+def _manifest_sources() -> tuple[SourceEntry, ...]:
+    return tuple(load_manifest().sources)
+
+
+def _without_context(
+    make: Callable[..., Iterator[Record]], *arguments: str
+) -> Callable[[BuildContext], Iterator[Record]]:
+    """Adapt a recipe that needs nothing from outside."""
+    return lambda context: make(*arguments)
+
+
+def newest_version(dataset: str) -> str:
+    """Return the version that is meant when none is named."""
+    return select_plans(dataset)[-1].version
 
 
 def select_plans(

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from precondbench.build.factored import FactoredMatrix, factor_matrix
-from precondbench.errors import PrecondbenchError, ShardError
-from precondbench.matrices import Collection, formula_matrix
+from precondbench.build.factored import factor_matrix
+from precondbench.errors import ShardError
+from precondbench.matrices import formula_matrix
 from precondbench.shards import Record
 
 __all__ = [
     "DATASET",
     "SAMPLE_SPLITS",
     "SAMPLE_VERSION",
-    "factor_collection",
     "sample_recipe",
     "sample_split",
 ]
@@ -61,43 +60,3 @@ def sample_split(split: str) -> Iterator[Record]:
         if result.record is None:
             raise ShardError(f"{name} of the sample was not built: {result.outcome}")
         yield result.record
-
-
-def factor_collection(
-    collection: Collection,
-    max_n: int,
-    progress: Callable[[int, int, FactoredMatrix | str], None] | None = None,
-) -> list[FactoredMatrix]:
-    """Factor every real SPD matrix of a mirror up to a size; one bad matrix stops nothing.
-
-    Parameters
-    ----------
-    collection : Collection
-        The mirror.
-    max_n : int
-        Largest number of rows.
-    progress : callable, optional
-        Called with (done, total, name) before and (done, total, result) after each matrix.
-
-    Returns
-    -------
-    list of FactoredMatrix
-        By size; an entry the mirror lacks has the outcome ``not in the mirror``, one that
-        cannot be read ``unreadable``.
-    """
-    entries = collection.positive_definite(max_n)
-    results: list[FactoredMatrix] = []
-    for done, entry in enumerate(entries):
-        if progress is not None:
-            progress(done, len(entries), entry.full_name)
-        if not collection.has(entry):
-            result = FactoredMatrix(entry.full_name, "not in the mirror")
-        else:
-            try:
-                result = factor_matrix(entry.full_name, collection.matrix(entry), entry.kind)
-            except PrecondbenchError as error:
-                result = FactoredMatrix(entry.full_name, "unreadable", str(error))
-        results.append(result)
-        if progress is not None:
-            progress(done + 1, len(entries), result)
-    return results

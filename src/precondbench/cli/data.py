@@ -78,32 +78,33 @@ def info(
     dataset: Annotated[str, typer.Argument(help="Name of a dataset.")],
     config: Annotated[str | None, typer.Option(help="Configuration.")] = None,
     split: Annotated[str | None, typer.Option(help="Split; with it, every matrix.")] = None,
+    version: Annotated[str | None, typer.Option(help="By default the newest.")] = None,
     root: Root = None,
     json: AsJson = False,
 ) -> None:
     """Show what a dataset holds; with --split, one line a matrix (built if need be)."""
     with failing_clearly():
-        from precondbench.build import obtain_shard, select_plans
+        from precondbench.build import newest_version, obtain_shard, select_plans
         from precondbench.shards import read_shard
         from precondbench.shards.manifest import load_manifest
 
-        plans = select_plans(dataset, None, config, split)
+        plans = select_plans(dataset, version or newest_version(dataset), config, split)
         manifest = load_manifest()
         if split is None:
-            version = manifest.datasets[dataset][plans[0].version]
+            entry = manifest.datasets[dataset][plans[0].version]
             summary = {
                 "dataset": dataset,
                 "version": plans[0].version,
-                "description": version.description,
-                "licence": version.licence,
-                "reproducible": version.reproducible,
+                "description": entry.description,
+                "licence": entry.licence,
+                "reproducible": entry.reproducible,
                 "splits": {plan.path_name: plan.recipe for plan in plans},
             }
             if json:
                 print_json(summary)
                 return
-            say(f"{dataset} {plans[0].version}: {version.description}")
-            say(f"licence {version.licence}, reproducible {version.reproducible}")
+            say(f"{dataset} {plans[0].version}: {entry.description}")
+            say(f"licence {entry.licence}, reproducible {entry.reproducible}")
             counts = [(plan.configuration, plan.split, plan.count) for plan in plans]
             print_table("Splits", ("configuration", "split", "records"), counts)
             return

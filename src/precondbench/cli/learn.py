@@ -28,6 +28,7 @@ def train(
     seeds: Annotated[str, typer.Option(help="Comma-separated, one run each.")] = "0",
     config: Annotated[str | None, typer.Option(help="Configuration of the data.")] = None,
     label: Annotated[str | None, typer.Option(help="Label or target to learn.")] = None,
+    version: Annotated[str | None, typer.Option(help="Of the data; by default the newest.")] = None,
     batch_size: Annotated[
         int | None, typer.Option(help="Default 16 for synthetic, 8 for real matrices.")
     ] = None,
@@ -60,7 +61,7 @@ def train(
                 batch_size=batch_size,
                 device=device,
             )
-            data = f"{dataset}-{config}" if config else dataset
+            data = "-".join(part for part in (dataset, version, config) if part)
             folder = out / data / f"{model}-{rounds}" / f"seed-{seed}"
             if not json:
                 say(f"{model}, {rounds} rounds, seed {seed}: {folder}")
@@ -70,6 +71,7 @@ def train(
                 folder,
                 data_configuration=config,
                 label=label,
+                version=version,
                 root=root,
                 progress=partial(training_progress, silent=json),
             )

@@ -148,7 +148,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
             if self.pre_filter is not None:
                 kept = [i for i, item in enumerate(items) if self.pre_filter(item)]
                 if not kept:
-                    raise ConfigurationError(f"pre_filter leaves nothing of {self.shard_path.stem}")
+                    raise ConfigurationError(f"pre_filter leaves nothing of split {self.split!r}")
                 items, records = [items[i] for i in kept], records[kept]
             if self.pre_transform is not None:
                 items = [self.pre_transform(item) for item in items]
@@ -224,7 +224,8 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         records = np.flatnonzero(~np.isnan(first)).astype(np.int64)
         if records.size == 0:
             raise ConfigurationError(
-                f"no record of {self.shard_path.stem} has the label {self.label!r}"
+                f"no matrix of {self.dataset_name} {self.version}, split {self.split!r}, has the "
+                f"label {self.label!r}"
             )
         arrays = self._select(shard, records)
         return (arrays.scaled() if self.scaled else arrays), records

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from precondbench.build import split_plan, suitesparse, synthetic
+from precondbench.build import collection_release, split_plan, suitesparse, synthetic
 from precondbench.datasets.base import FactorDataset
 from precondbench.datasets.suitesparse import SuiteSparseInvK
 from precondbench.datasets.tridiag import SyntheticTridiag
@@ -14,7 +14,7 @@ __all__ = ["DEFAULT_LABELS", "open_dataset"]
 
 DEFAULT_LABELS = {synthetic.DATASET: "modified", suitesparse.DATASET: "best"}
 DEFAULT_CONFIGURATIONS = {synthetic.DATASET: "uniform", suitesparse.DATASET: "tril"}
-VERSIONS = {synthetic.DATASET: synthetic.VERSION, suitesparse.DATASET: suitesparse.SAMPLE_VERSION}
+VERSIONS = {synthetic.DATASET: synthetic.VERSION, suitesparse.DATASET: collection_release.VERSION}
 
 
 def open_dataset(

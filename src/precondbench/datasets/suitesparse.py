@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from precondbench.build import suitesparse
+from precondbench.build import collection_release, suitesparse
 from precondbench.datasets.base import FactorDataset
 from precondbench.errors import ConfigurationError
 from precondbench.shards import Shard
@@ -40,20 +40,23 @@ class SuiteSparseInvK(FactorDataset):
     scaled : bool
         Serve the scaled system.
     version : str
-        Version of the data; ``sample`` holds 13 matrices that formulas reproduce entry for
-        entry, and needs no download.
+        Version of the data. ``1.0`` is built from matrices of the SuiteSparse collection
+        (``PRECONDBENCH_SUITESPARSE``, else its site) unless a mirror has it ready; ``sample``
+        holds 13 matrices that formulas reproduce entry for entry, and needs no download.
 
     Raises
     ------
     ConfigurationError
         If a name is unknown.
+    MissingDataError
+        If the matrices can neither be found nor downloaded.
     DigestError
         If the data is not what the manifest says.
 
     Examples
     --------
     >>> from precondbench import SuiteSparseInvK
-    >>> dataset = SuiteSparseInvK(split="val")
+    >>> dataset = SuiteSparseInvK(split="val", version="sample")
     >>> dataset.names
     ['HB/nos1', 'HB/nos2']
     >>> dataset.facts(0)["winner"]
@@ -70,7 +73,7 @@ class SuiteSparseInvK(FactorDataset):
         pre_filter: Callable[[Any], bool] | None = None,
         force_reload: bool = False,
         scaled: bool = True,
-        version: str = suitesparse.SAMPLE_VERSION,
+        version: str = collection_release.VERSION,
     ) -> None:
         if label not in LABELS:
             raise ConfigurationError(f"no label {label!r}; there are: {', '.join(LABELS)}")

@@ -1,5 +1,7 @@
 """A -> L: elimination orders, sparse Cholesky, selected inversion, Inv-K, IC(0), k-hop oracles."""
 
+from precondbench.factors.condition import condition_estimate
+from precondbench.factors.cost import Cost, estimate_cost, plan_elimination
 from precondbench.factors.ic0 import ic0, ic0_values
 from precondbench.factors.invk import column_quadratic_forms, invk, invk_values, scale_symmetrically
 from precondbench.factors.khop import khop_factor
@@ -7,9 +9,12 @@ from precondbench.factors.pattern import LowerPattern, lower_pattern, lower_valu
 from precondbench.factors.selected_inverse import SelectedInverse, selected_inverse
 
 __all__ = [
+    "Cost",
     "LowerPattern",
     "SelectedInverse",
     "column_quadratic_forms",
+    "condition_estimate",
+    "estimate_cost",
     "ic0",
     "ic0_values",
     "invk",
@@ -17,6 +22,7 @@ __all__ = [
     "khop_factor",
     "lower_pattern",
     "lower_values",
+    "plan_elimination",
     "scale_symmetrically",
     "selected_inverse",
 ]

@@ -1,4 +1,4 @@
-"""k-hop oracles: the best a rule can do that sees k rows back of a tridiagonal matrix."""
+"""k-hop oracles: the Cholesky recurrence of a tridiagonal matrix, restarted k rows back."""
 
 from __future__ import annotations
 

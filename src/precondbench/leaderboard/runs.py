@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precondbench.build import all_plans
+from precondbench.build import select_plans
 from precondbench.leaderboard.prediction_file import read_predictions, write_predictions
 from precondbench.quality import Evaluation, HopLadder, evaluate
 from precondbench.quality.hops import is_tridiagonal
@@ -28,6 +28,7 @@ def train_and_predict(
     *,
     data_configuration: str | None = None,
     label: str | None = None,
+    version: str | None = None,
     root: str | Path | None = None,
     progress: Callable[[int], AbstractContextManager[ReportEpoch]] | None = None,
 ) -> tuple[TrainingResult, list[Path]]:
@@ -41,7 +42,7 @@ def train_and_predict(
         The protocol.
     out : path-like
         Run directory: configuration, metrics, checkpoint and ``predictions-<split>.h5``.
-    data_configuration, label : str, optional
+    data_configuration, label, version : str, optional
         As for ``open_dataset``.
     root : path-like, optional
         Cache folder.
@@ -62,17 +63,19 @@ def train_and_predict(
 
     def opened(split: str):  # type: ignore[no-untyped-def]
         return open_dataset(
-            dataset, split, configuration=data_configuration, label=label, root=root
+            dataset,
+            split,
+            configuration=data_configuration,
+            label=label,
+            version=version,
+            root=root,
         )
 
     train_set, val_set = opened("train"), opened("val")
     with progress(configuration.epochs) if progress else nullcontext(None) as report:
         result = train(train_set, val_set, configuration, out_dir=out, progress=report)
-    splits = dict.fromkeys(
-        plan.split
-        for plan in all_plans()
-        if plan.dataset == dataset and plan.configuration == train_set.configuration
-    )
+    plans = select_plans(dataset, train_set.version, train_set.configuration)
+    splits = [plan.split for plan in plans]
     paths = []
     for split in splits:
         if split == "train":

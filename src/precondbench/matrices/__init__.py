@@ -1,7 +1,9 @@
 """Where A comes from: tridiagonal generators, SuiteSparse matrices, readers."""
 
+from precondbench.matrices.catalogue import CATALOGUE_LIMIT, catalogue
 from precondbench.matrices.checks import check_spd_candidate, power_of_two_scaling
 from precondbench.matrices.collection import Collection, CollectionEntry
+from precondbench.matrices.digest import matrix_digest
 from precondbench.matrices.formulas import (
     FORMULA_NAMES,
     clamped_beam,
@@ -30,6 +32,7 @@ from precondbench.matrices.tridiagonal_laws import (
 )
 
 __all__ = [
+    "CATALOGUE_LIMIT",
     "FORMULA_NAMES",
     "LAWS",
     "Bidiagonal",
@@ -38,12 +41,14 @@ __all__ = [
     "TridiagonalLaw",
     "TridiagonalSample",
     "UniformStream",
+    "catalogue",
     "check_spd_candidate",
     "clamped_beam",
     "draw_tridiagonal",
     "formula_matrix",
     "from_factor",
     "lower_csr",
+    "matrix_digest",
     "perturbed_factor",
     "poisson_1d",
     "power_of_two_scaling",

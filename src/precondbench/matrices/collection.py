@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 
 from precondbench.errors import ConfigurationError, MatrixError, MissingDataError
 from precondbench.matrices.reader import read_matrix_market
+from precondbench.network import offline
 
 __all__ = ["SOURCE_VARIABLE", "Collection", "CollectionEntry"]
 
@@ -157,6 +158,10 @@ class Collection:
         return self.folder / "MM" / entry.group / f"{entry.name}.tar.gz"
 
     def _cache_folder(self) -> Path:
+        if offline():
+            raise MissingDataError(
+                f"PRECONDBENCH_OFFLINE forbids asking {self.url}; unset it, or name a local mirror"
+            )
         if self.cache is None:
             raise ConfigurationError("a URL source needs a cache folder for its downloads")
         self.cache.mkdir(parents=True, exist_ok=True)

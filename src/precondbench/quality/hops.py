@@ -92,7 +92,8 @@ class HopLadder:
         """Return the k, between whole numbers by linear interpolation, that needs as many.
 
         The ladder falls with k, so the rungs around ``mean_iterations`` are found by
-        bisection. 0 means no better than the 0-hop rule, n - 1 the exact factor.
+        bisection. 0 means no better than the 0-hop rule; a submission as good as the exact
+        factor gets the shortest window that is as good.
 
         Parameters
         ----------

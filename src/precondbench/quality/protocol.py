@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from precondbench.factors import LowerPattern, scale_symmetrically
-from precondbench.matrices import UniformStream, power_of_two_scaling
+from precondbench.matrices import UniformStream, matrix_digest, power_of_two_scaling
 from precondbench.quality.pcg import Status, pcg_values
 
 __all__ = ["MAXITER", "RTOL", "Outcome", "ScoringSystem"]
@@ -110,15 +109,10 @@ def _invalid(reason: str) -> Outcome:
 
 
 def right_hand_side(matrix: csr_array) -> NDArray[np.float64]:
-    """Uniform numbers on [-1, 1) from a stream named by the sha256 of the (scaled) matrix.
+    """Uniform numbers on [-1, 1) from a stream named by the digest of the (scaled) matrix.
 
-    The hash is over n, row pointers, column indices (all int64) and values (float64), little
-    endian; its first 16 bytes, as one little-endian integer, seed PCG64.
+    The first 16 bytes of :func:`precondbench.matrices.matrix_digest`, as one little-endian
+    integer, seed PCG64.
     """
-    digest = hashlib.sha256()
-    digest.update(np.int64(matrix.shape[0]).astype("<i8").tobytes())
-    for part in (matrix.indptr, matrix.indices):
-        digest.update(np.ascontiguousarray(part, dtype="<i8").tobytes())
-    digest.update(np.ascontiguousarray(matrix.data, dtype="<f8").tobytes())
-    seed = int.from_bytes(digest.digest()[:16], "little")
+    seed = int.from_bytes(bytes.fromhex(matrix_digest(matrix))[:16], "little")
     return UniformStream(seed).uniform(matrix.shape[0], -1.0, 1.0)

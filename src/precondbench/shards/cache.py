@@ -21,7 +21,6 @@ __all__ = [
     "cache_root",
     "locked",
     "mirrors",
-    "offline",
     "shard_path",
 ]
 
@@ -52,19 +51,6 @@ def cache_root(root: str | os.PathLike[str] | None = None) -> Path:
 
         chosen = platformdirs.user_cache_dir("precondbench", appauthor=False)
     return Path(chosen).expanduser().absolute()
-
-
-def offline() -> bool:
-    """Whether ``PRECONDBENCH_OFFLINE`` forbids the network.
-
-    Returns
-    -------
-    bool
-        True for every value but an empty one, ``0``, ``false``, ``no`` and ``off``: a typing
-        error must not open a connection.
-    """
-    value = os.environ.get("PRECONDBENCH_OFFLINE", "")
-    return value.strip().lower() not in {"", "0", "false", "no", "off"}
 
 
 def mirrors(manifest: Manifest | None = None) -> list[str]:

@@ -31,6 +31,7 @@ __all__ = [
     "VersionEntry",
     "load_manifest",
     "manifest_json_schema",
+    "manifest_text",
     "save_manifest",
 ]
 
@@ -85,15 +86,27 @@ class VersionEntry(_Entry):
 
 
 class SourceEntry(_Entry):
-    """A matrix the data was made from."""
+    """A candidate matrix of the real benchmark, and what became of it."""
 
     name: Text
     group: Text
     licence: Text
     url: Text | None = None
     sha256: Sha256 | None = Field(default=None, description="Of the file at url.")
+    matrix_id: int | None = Field(default=None, description="Number in the collection.")
+    n: int | None = None
+    nnz: int | None = Field(default=None, description="Nonzeros of the full matrix.")
+    kind: str = ""
+    family: str = Field(default="", description="Never straddles splits.")
+    split: str = Field(default="", description="By the rule of families.")
+    outcome: Text = Field(
+        default="built", description="built, or why not; 'not verified': never seen here."
+    )
     matrix_digest: Sha256 | None = Field(
-        default=None, description="Record digest of tril(A) without labels."
+        default=None, description="Of the source entries, see docs/format.md."
+    )
+    labels: dict[Name, Sha256] = Field(
+        default={}, description="Sha256 of each label's float64 values, little-endian."
     )
 
 
@@ -223,10 +236,15 @@ def save_manifest(manifest: Manifest, path: str | os.PathLike[str]) -> None:
     path : path-like
         The file; one that exists is replaced, whole or not at all.
     """
+    with replacing(Path(path)) as temporary:
+        temporary.write_text(manifest_text(manifest), encoding="utf-8", newline="\n")
+
+
+def manifest_text(manifest: Manifest) -> str:
+    """Return what :func:`save_manifest` writes."""
     data = manifest.model_dump(mode="json")
     text = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    with replacing(Path(path)) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8", newline="\n")
+    return text + "\n"
 
 
 def manifest_json_schema() -> dict[str, Any]:

@@ -1,0 +1,234 @@
+"""Factor many matrices, in parallel and resumably: one finished matrix is never done again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import precondbench
+from precondbench.build.factored import MAX_OPERATIONS, FactoredMatrix, factor_matrix
+from precondbench.errors import MissingDataError, PrecondbenchError, ShardError
+from precondbench.files import replacing
+from precondbench.matrices import Collection, CollectionEntry, formula_matrix
+from precondbench.shards import ShardHeader, read_shard, record_digest, write_shard
+
+__all__ = ["PART_VERSION", "PartStore", "Task", "factor_all", "process_pool"]
+
+# Raise it when factor_matrix gives other numbers: parts of older versions are then ignored.
+PART_VERSION = 1
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One matrix to factor.
+
+    Attributes
+    ----------
+    entry : CollectionEntry
+        Which matrix.
+    source : str or None
+        Mirror (folder or URL) that holds it; None to make it from its formula.
+    download_cache : str or None
+        Folder for what a URL source downloads.
+    max_operations : float
+        Budget, see ``factor_matrix``.
+    """
+
+    entry: CollectionEntry
+    source: str | None = None
+    download_cache: str | None = None
+    max_operations: float = MAX_OPERATIONS
+
+    def run(self) -> FactoredMatrix:
+        """Read and factor the matrix; every failure of the library is an outcome."""
+        name = self.entry.full_name
+        try:
+            if self.source is None:
+                matrix = formula_matrix(name)
+            else:
+                cache = Path(self.download_cache) if self.download_cache else None
+                matrix = Collection(self.source, cache).matrix(self.entry)
+        except MissingDataError as error:
+            return FactoredMatrix(name, "not in the mirror", str(error))
+        except PrecondbenchError as error:
+            return FactoredMatrix(name, "unreadable", str(error))
+        return factor_matrix(name, matrix, self.entry.kind, max_operations=self.max_operations)
+
+    @property
+    def key(self) -> str:
+        """Name of the part: changes with whatever changes the result."""
+        described = json.dumps(
+            [PART_VERSION, self.entry.full_name, self.source, self.max_operations]
+        )
+        return hashlib.sha256(described.encode()).hexdigest()[:16]
+
+
+class PartStore:
+    """Finished matrices on disk, one small file or two each.
+
+    ``<name>-<key>.h5`` holds the record, ``<name>-<key>.json`` outcome, facts and digest. The
+    JSON is written last and names the record's digest, so a part is complete or it is not
+    there, whenever the process dies.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where; it may be deleted at any time.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def _stem(self, task: Task) -> Path:
+        return self.folder / f"{task.entry.group}__{task.entry.name}-{task.key}"
+
+    def load(self, task: Task) -> FactoredMatrix | None:
+        """Return a finished part, or None."""
+        stem = self._stem(task)
+        try:
+            notes = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
+            record = None
+            if notes["record_digest"]:
+                record = read_shard(stem.with_suffix(".h5")).record(0)
+                if record_digest(record) != notes["record_digest"]:
+                    return None
+            facts = {
+                key: float("nan") if value is None else value
+                for key, value in notes["facts"].items()
+            }
+            return FactoredMatrix(
+                task.entry.full_name,
+                notes["outcome"],
+                notes["detail"],
+                notes["matrix_digest"],
+                record,
+                facts,
+            )
+        except (OSError, ValueError, KeyError, TypeError, ShardError):
+            return None
+
+    def save(self, task: Task, result: FactoredMatrix) -> None:
+        """Keep a part."""
+        stem = self._stem(task)
+        digest = ""
+        if result.record is not None:
+            header = ShardHeader(
+                "part", str(PART_VERSION), "tril", "part", {}, precondbench.__version__
+            )
+            write_shard(stem.with_suffix(".h5"), header, [result.record])
+            digest = record_digest(result.record)
+        notes = {
+            "outcome": result.outcome,
+            "detail": result.detail,
+            "matrix_digest": result.matrix_digest,
+            "record_digest": digest,
+            "facts": {k: None if v != v else v for k, v in result.facts.items()},
+        }
+        with replacing(stem.with_suffix(".json")) as temporary:
+            temporary.write_text(json.dumps(notes), encoding="utf-8")
+
+
+def _run(task: Task) -> FactoredMatrix:
+    return task.run()
+
+
+def _leave_with(parent: int) -> None:
+    """End this worker when its parent is gone: a killed build leaves no process behind."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def process_pool(jobs: int) -> Iterator[Executor]:
+    """Worker processes that start clean and die with this one.
+
+    Parameters
+    ----------
+    jobs : int
+        How many.
+    """
+    # Fork is not safe once threads run (numba, HDF5); spawn works everywhere.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, _leave_with, (os.getpid(),)) as pool:
+        yield pool
+
+
+def factor_all(
+    tasks: Sequence[Task],
+    store: PartStore | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> list[FactoredMatrix]:
+    """Factor every matrix; results come in the order of the tasks, however they were made.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        What to do.
+    store : PartStore, optional
+        Finished parts are taken from it and kept in it.
+    executor : concurrent.futures.Executor, optional
+        Where to work: a process pool, or ``dask.distributed.Client(...).get_executor()``. By
+        default this process. Results travel back by pickling, so workers need no access to the
+        store, only to the source.
+    progress : callable, optional
+        Called as ``progress(done, total, name)``.
+
+    Returns
+    -------
+    list of FactoredMatrix
+        One a task.
+    """
+    results: dict[int, FactoredMatrix] = {}
+    total = len(tasks)
+
+    def finished(index: int, result: FactoredMatrix, fresh: bool) -> None:
+        if fresh and store is not None and result.outcome != "not in the mirror":
+            store.save(tasks[index], result)
+        results[index] = result
+        if progress is not None:
+            progress(len(results), total, result.name)
+
+    waiting: list[int] = []
+    for index, task in enumerate(tasks):
+        known = store.load(task) if store is not None else None
+        if known is None:
+            waiting.append(index)
+        else:
+            finished(index, known, fresh=False)
+    # Large matrices first, so that no worker starts the largest when the others are done.
+    waiting.sort(key=lambda index: -tasks[index].entry.nnz)
+    for index, result in _results(tasks, waiting, executor):
+        finished(index, result, fresh=True)
+    return [results[index] for index in range(total)]
+
+
+def _results(
+    tasks: Sequence[Task], waiting: Iterable[int], executor: Executor | None
+) -> Iterator[tuple[int, FactoredMatrix]]:
+    if executor is None:
+        for index in waiting:
+            yield index, tasks[index].run()
+        return
+    futures: dict[Future[Any], int] = {
+        executor.submit(_run, tasks[index]): index for index in waiting
+    }
+    for future in as_completed(futures):
+        yield futures.pop(future), future.result()
