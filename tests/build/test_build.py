@@ -83,14 +83,14 @@ def test_wrong_content_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_four_processes_at_once(tmp_path):
+def test_eight_processes_at_once(tmp_path):
     code = f"from precondbench.build import obtain_shard; print(obtain_shard(*{SYNTHETIC!r}))"
     environment = dict(os.environ, PRECONDBENCH_CACHE=str(tmp_path))
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True
         )
-        for _ in range(4)
+        for _ in range(8)
     ]
     outputs = {process.communicate(timeout=120)[0] for process in processes}
     assert all(process.returncode == 0 for process in processes)
@@ -362,7 +362,7 @@ def test_version_1_0_from_the_mirror(mirror, tmp_path):
                 )
                 assert label_digests(record) == source.labels
                 gap = record.facts["n_log_k_ic0"] - record.facts["n_log_k_invk"]
-                assert np.isnan(gap) or gap >= -1e-6 * abs(record.facts["n_log_k_ic0"])
+                assert np.isnan(gap) or gap >= -1e-6 * abs(record.facts["n_log_k_ic0"]) - 1e-9
     assert len(patterns) > 60
 
 

@@ -76,12 +76,20 @@ def obtain_shard(
     with locked(target):
         # Another process may have built it while this one waited.
         if not target.is_file():
+            _remove_leftovers(target)
             _LOG.info("building %s in %s", plan.path_name, target)
             try:
                 build_plan(plan, target, entry.content_digest, context)
             except MissingDataError as error:
                 raise MissingDataError(f"{error}; mirrors: {'; '.join(reasons)}") from None
     return target
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Delete what killed builds of this file left; the caller holds its lock."""
+    for leftover in target.parent.glob(f".*{target.name}.*"):
+        if leftover.suffix in {".part", ".building"}:
+            leftover.unlink(missing_ok=True)
 
 
 def build_plan(

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ __all__ = ["PART_VERSION", "PartStore", "Task", "factor_all", "process_pool"]
 
 # Raise it when factor_matrix gives other numbers: parts of older versions are then ignored.
 PART_VERSION = 1
+LEFTOVER_SECONDS = 3600.0
 
 Progress = Callable[[int, int, str], None]
 
@@ -90,6 +91,11 @@ class PartStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        for leftover in folder.glob(".*.part"):
+            # Killed builds leave these; another build may be writing a younger one.
+            with suppress(OSError):
+                if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
+                    leftover.unlink()
 
     def _stem(self, task: Task) -> Path:
         return self.folder / f"{task.entry.group}__{task.entry.name}-{task.key}"

@@ -56,7 +56,12 @@ class SplitPlan:
 
 
 def all_plans() -> list[SplitPlan]:
-    """Every split there is."""
+    """Return every split there is."""
+    return list(_all_plans())
+
+
+@cache
+def _all_plans() -> tuple[SplitPlan, ...]:
     plans = [
         SplitPlan(
             synthetic.DATASET,
@@ -82,7 +87,7 @@ def all_plans() -> list[SplitPlan]:
         )
         for split, matrices in suitesparse.SAMPLE_SPLITS.items()
     ]
-    return [*plans, *release_plans()]
+    return (*plans, *release_plans())
 
 
 def release_plans(sources: Sequence[SourceEntry] | None = None) -> list[SplitPlan]:

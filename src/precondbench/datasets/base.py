@@ -33,9 +33,10 @@ LAYOUT_VERSION = 1
 class FactorDataset(InMemoryDataset):  # type: ignore[misc]
     """A split of (A, L) pairs as PyG graphs; base class of the public datasets.
 
-    The first use obtains the shard (cache, mirror or local build) and converts it; processed
-    tensors are kept under ``root`` and keyed by format, PyG and torch versions, so they may be
-    deleted at any time and never go stale.
+    The first use obtains the shard (cache, mirror or local build). Every use converts its
+    arrays to tensors in one go. What a ``pre_transform`` or ``pre_filter`` makes of them is
+    kept under ``root``, keyed by its code and by format, PyG and torch versions, so it may be
+    deleted at any time and never goes stale.
 
     Parameters
     ----------
@@ -122,8 +123,10 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         return [key]
 
     def _process(self) -> None:
-        # PyG's own would warn about other pre_transforms in the folder; the key tells them apart.
-        if describe(self.pre_transform) is None or describe(self.pre_filter) is None:
+        # Converting a shard takes no longer than reading tensors back, so only the work of a
+        # pre_transform or pre_filter is kept, and only if its name says what it does.
+        described = describe(self.pre_transform), describe(self.pre_filter)
+        if None in described or not any(described):
             self._content = self._convert()
             return
         target = Path(self.processed_paths[0])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch_geometric.data import Data
 
 from precondbench.factors import LowerPattern
+from precondbench.factors.jit import kernel
 from precondbench.matrices import power_of_two_scaling
 
 __all__ = ["GraphArrays", "collate_graphs"]
@@ -54,6 +55,19 @@ class GraphArrays:
         )
 
 
+@kernel
+def _fill_edges(row_offsets, indptr, indices, position, a, edge_index, edges):  # type: ignore[no-untyped-def]
+    for r in range(row_offsets.size - 1):
+        first = row_offsets[r]
+        for i in range(first, row_offsets[r + 1]):
+            for t in range(indptr[i], indptr[i + 1]):
+                j = indices[t]
+                edge_index[0, t] = j - first
+                edge_index[1, t] = i - first
+                edges[t, 0] = a[position[t]]
+                edges[t, 1] = 1.0 if i > j else (-1.0 if i < j else 0.0)
+
+
 def collate_graphs(arrays: GraphArrays) -> tuple[Data, dict[str, Any]]:
     """Return the collated ``Data`` and slices of a PyG ``InMemoryDataset``.
 
@@ -72,18 +86,15 @@ def collate_graphs(arrays: GraphArrays) -> tuple[Data, dict[str, Any]]:
     pattern = arrays.pattern
     indptr, indices, position, lower = pattern.symmetric()
     count = len(arrays.names)
-    target = np.repeat(np.arange(pattern.n, dtype=np.int64), np.diff(indptr))
-    source = indices.astype(np.int64)
-    edges = np.empty((source.size, 2), dtype=np.float32)
-    edges[:, 0] = arrays.a[position]
-    edges[:, 1] = np.sign(target - source)
+    edge_index = np.empty((2, indices.size), dtype=np.int64)
+    edges = np.empty((indices.size, 2), dtype=np.float32)
+    _fill_edges(arrays.row_offsets, indptr, indices, position, arrays.a, edge_index, edges)
     edge_offsets = 2 * arrays.nnz_offsets - arrays.row_offsets
-    first_row = np.repeat(arrays.row_offsets[:-1], np.diff(edge_offsets))
     diagonal = arrays.a[pattern.indptr[1:] - 1].astype(np.float32)
 
     data = Data(
         x=torch.from_numpy(diagonal[:, None]),
-        edge_index=torch.from_numpy(np.stack([source - first_row, target - first_row])),
+        edge_index=torch.from_numpy(edge_index),
         edge_attr=torch.from_numpy(edges),
         y=torch.from_numpy(arrays.l.copy()),
         lower_mask=torch.from_numpy(lower),

@@ -6,6 +6,7 @@ import difflib
 import json
 import os
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -54,7 +55,7 @@ class _Entry(BaseModel):
 class ShardFile(_Entry):
     """One published file; its path stands for these bytes for ever."""
 
-    path: RelativePath = Field(description="Below a mirror, and below the cache folder.")
+    path: RelativePath = Field(description="Below a mirror.")
     bytes: int = Field(gt=0, description="Size of the file.")
     sha256: Sha256 = Field(description="Of the file's bytes: checks the transport.")
 
@@ -195,7 +196,21 @@ def load_manifest(path: str | os.PathLike[str] | None = None) -> Manifest:
     precondbench.errors.ManifestError: nowhere.json cannot be read (No such file or directory); \
 give the path of a data_manifest.json
     """
-    path = _default_path() if path is None else Path(path)
+    if path is None:
+        default = _default_path()
+        # The library's own file does not change under it; reading it takes milliseconds.
+        status = default.stat() if default.is_file() else None
+        stamp = (status.st_mtime_ns, status.st_size) if status else None
+        return _load_default(default, stamp)
+    return _load(Path(path))
+
+
+@lru_cache(maxsize=1)
+def _load_default(path: Path, stamp: tuple[int, int] | None) -> Manifest:
+    return _load(path)
+
+
+def _load(path: Path) -> Manifest:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
