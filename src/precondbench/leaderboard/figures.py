@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,12 @@ from precondbench.files import replacing
 from precondbench.leaderboard.tables import Board
 from precondbench.quality import LocalityProfile
 
-__all__ = ["draw_iterations_against_cosine", "draw_locality"]
+__all__ = [
+    "draw_invk_against_ic0",
+    "draw_iterations_against_cosine",
+    "draw_locality",
+    "five_outcomes",
+]
 
 # Closer than this to the target is drawn as this close.
 COSINE_FLOOR = 1e-9
@@ -104,4 +109,78 @@ def draw_iterations_against_cosine(board: Board, path: str | Path) -> None:
     axes.set_title(board.title, fontsize=10)
     axes.grid(visible=True, which="both", alpha=0.2)
     axes.legend(frameon=False)
+    _save(figure, Path(path))
+
+
+def five_outcomes(facts: Sequence[Mapping[str, Any]], neither: int) -> dict[str, int]:
+    """Count the cases of the paper's Figure 2, with ties apart.
+
+    Parameters
+    ----------
+    facts : sequence of mapping
+        Facts of every matrix with at least one label that converges.
+    neither : int
+        How many more there are where neither does.
+
+    Returns
+    -------
+    dict of str to int
+        Only Inv-K converges; both do and Inv-K, neither or IC(0) needs fewer; neither converges.
+    """
+    alone = sum(row["iterations_ic0"] == -1 for row in facts)
+    both = [row for row in facts if row["iterations_ic0"] != -1 and row["iterations_invk"] != -1]
+    return {
+        "IC(0) fails, Inv-K converges": alone,
+        "Inv-K needs fewer iterations": sum(row["winner"] == "inv-k" for row in both),
+        "tie": sum(row["winner"] == "tie" for row in both),
+        "IC(0) needs fewer iterations": len(facts)
+        - alone
+        - sum(row["winner"] in ("inv-k", "tie") for row in both),
+        "both fail": neither,
+    }
+
+
+def draw_invk_against_ic0(
+    facts: Sequence[Mapping[str, Any]], neither: int, path: str | Path
+) -> None:
+    """Draw iterations with Inv-K against iterations with IC(0); failures stand on the margin.
+
+    Parameters
+    ----------
+    facts : sequence of mapping
+        Facts of every matrix with at least one label that converges.
+    neither : int
+        How many more there are where neither does.
+    path : path-like
+        SVG file to write.
+    """
+    figure, axes = _figure(6.0, 5.0)
+    counts = five_outcomes(facts, neither)
+    margin = 20_000.0
+    colours = dict(
+        zip(counts, ("#0b6e4f", "#58a55c", "#8c8c8c", "#b8442c", "#000000"), strict=True)
+    )
+    points: dict[str, list[tuple[float, float]]] = {case: [] for case in counts}
+    for row in facts:
+        ic0, invk = float(row["iterations_ic0"]), float(row["iterations_invk"])
+        if ic0 == -1:
+            case = "IC(0) fails, Inv-K converges"
+        elif row["winner"] == "inv-k":
+            case = "Inv-K needs fewer iterations"
+        else:
+            case = "tie" if row["winner"] == "tie" else "IC(0) needs fewer iterations"
+        points[case].append((ic0 if ic0 != -1 else margin, invk if invk != -1 else margin))
+    for case, count in counts.items():
+        x, y = zip(*points[case], strict=True) if points[case] else ((), ())
+        axes.loglog(
+            x, y, "o", color=colours[case], markersize=5, alpha=0.8, label=f"{case}: {count}"
+        )
+    axes.plot([1, 1e4], [1, 1e4], color="black", linewidth=0.6)
+    axes.axvline(margin, color="black", linewidth=0.4, linestyle=":")
+    axes.set_xlim(0.7, 1.5 * margin)
+    axes.set_ylim(0.7, 1.5 * margin)
+    axes.set_xlabel("PCG iterations with IC(0); failures at the right")
+    axes.set_ylabel("PCG iterations with Inv-K")
+    axes.grid(visible=True, alpha=0.2)
+    axes.legend(frameon=False, fontsize=8, loc="upper left")
     _save(figure, Path(path))
