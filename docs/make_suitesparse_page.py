@@ -23,9 +23,7 @@ def all_facts() -> list[dict[str, object]]:
     """Facts of every released matrix, by size."""
     rows = []
     for plan in release_plans():
-        shard = read_shard(
-            obtain_shard(plan.dataset, plan.version, plan.configuration, plan.split)
-        )
+        shard = read_shard(obtain_shard(plan.dataset, plan.version, plan.configuration, plan.split))
         for i in range(len(shard)):
             record = shard.record(i)
             rows.append(

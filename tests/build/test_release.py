@@ -61,7 +61,7 @@ def all_files(folder):
 def test_files(release):
     found = all_files(release.folder)
     assert set(release.files) == set(found)
-    assert CARDS < set(found)
+    assert set(found) > CARDS
     for split in release.splits:
         plan = split.plan
         names = (plan.dataset, plan.version, plan.configuration, plan.split)
@@ -189,9 +189,7 @@ def test_no_address_but_the_given_one(tmp_path, base_url):
 
 def test_base_url_and_date(tmp_path):
     url = "https://data.example/precondbench/v1"
-    release = write_release(
-        tmp_path / "r", small_plans(), base_url=url + "/", date="2026-02-03"
-    )
+    release = write_release(tmp_path / "r", small_plans(), base_url=url + "/", date="2026-02-03")
     published = load_manifest(release.folder / "data_manifest.json")
     assert published.mirrors == [url]
     data = json.loads((release.folder / "croissant.json").read_text())
@@ -255,7 +253,7 @@ def test_other_content_is_never_overwritten(copy, name):
 
 
 def test_a_larger_release_needs_a_new_folder(copy):
-    with pytest.raises(ConfigurationError, match="README.md.*with other content"):
+    with pytest.raises(ConfigurationError, match=r"README\.md.*with other content"):
         write_release(copy, select_plans("suitesparse-invk", "sample"))
     assert not list(copy.rglob("train-*"))
 
@@ -264,7 +262,7 @@ def test_a_damaged_published_shard_is_not_replaced(copy, release):
     path = copy / release.splits[0].shard.path
     damaged = path.read_bytes()[:-1000]
     path.write_bytes(damaged)
-    with pytest.raises(ConfigurationError, match="is there with other content.*new folder"):
+    with pytest.raises(ConfigurationError, match=r"is there with other content.*new folder"):
         write_release(copy, small_plans())
     assert path.read_bytes() == damaged
 

@@ -16,7 +16,8 @@ from werkzeug import Response
 
 from precondbench.errors import ConfigurationError, DigestError, MissingDataError
 from precondbench.files import replacing
-from precondbench.shards.cache import cache_root, locked, mirrors, offline, shard_path
+from precondbench.network import offline
+from precondbench.shards.cache import cache_root, locked, mirrors, shard_path
 from precondbench.shards.fetch import fetch_shard, file_sha256
 from precondbench.shards.manifest import Manifest, ShardFile
 
@@ -31,6 +32,7 @@ def plain_environment(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     # A proxy would be asked for 127.0.0.1, too.
     monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setattr("precondbench.shards.transport._PAUSES", (0, 0, 0))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import precondbench
-from precondbench.cli import build, data, factor, learn, quickstart
+from precondbench.cli import build, data, export, factor, learn, publish, quickstart
 
 __all__ = ["app", "main"]
 
@@ -43,6 +43,10 @@ app.command()(data.verify)
 app.command()(learn.train)
 app.command()(learn.score)
 app.command()(factor.factor)
+app.command()(publish.download)
+app.command()(publish.release)
+app.command()(export.export)
+app.command()(publish.cite)
 
 
 def main() -> None:

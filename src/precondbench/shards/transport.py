@@ -1,0 +1,173 @@
+"""Bytes from one mirror into a local file: a folder, an http(s) address or a DOI.
+
+What arrives is not judged here, but for its size: whoever asks compares digests. pooch is
+imported where it is used.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from precondbench.errors import ConfigurationError
+from precondbench.network import offline
+
+__all__ = ["Progress", "RefusalError", "WrongBytesError", "copy_file", "is_address"]
+
+_LOG = logging.getLogger(__name__)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_NETWORK_TIMEOUT = 30  # seconds of silence, not of the whole download
+_CHUNK = 1 << 16
+_PAUSES = (0.5, 1.0, 2.0)  # seconds before each further attempt
+# What passes by itself: too busy, restarting, too many requests.
+_PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
+
+# (bytes so far, bytes in all)
+Progress = Callable[[int, int], None]
+
+
+class RefusalError(Exception):
+    """A mirror does not have the file, may not be asked, or does not answer."""
+
+
+class WrongBytesError(RefusalError):
+    """A mirror has the file, with other bytes."""
+
+
+def is_address(source: str) -> bool:
+    """Whether a mirror is asked over the network; raises for protocols that are not spoken.
+
+    Examples
+    --------
+    >>> from precondbench.shards.transport import is_address
+    >>> is_address("https://data.example/v1"), is_address("doi:10.5281/zenodo.1"), is_address("/x")
+    (True, True, False)
+    """
+    if source.lower().startswith("doi:"):
+        return True
+    scheme = _SCHEME.match(source)
+    if scheme is None:
+        return False
+    if scheme[1].lower() in {"http", "https"}:
+        return True
+    raise ConfigurationError(
+        f"mirror {source!r} is neither an http(s) address nor a folder nor 'doi:' and a DOI"
+    )
+
+
+def copy_file(
+    source: str,
+    name: str,
+    destination: Path,
+    *,
+    limit: int,
+    progress: Progress | None = None,
+) -> None:
+    """Copy a mirror's file to a place that nobody looks at yet.
+
+    A failure of the network that may pass is tried again a few times, each time after a
+    longer pause.
+
+    Parameters
+    ----------
+    source : str
+        http(s) address, ``doi:`` and a DOI that pooch knows (Zenodo, figshare, Dataverse), or
+        a folder.
+    name : str
+        Path of the file below it.
+    destination : pathlib.Path
+        File to write; may be left half-written.
+    limit : int
+        Bytes the file may have: a server that sends more is cut off.
+    progress : callable, optional
+        Called as ``progress(bytes so far, limit)``.
+
+    Raises
+    ------
+    RefusalError
+        If the mirror does not have the file, does not answer, or may not be asked
+        (``PRECONDBENCH_OFFLINE``).
+    WrongBytesError
+        If the file is larger than the limit.
+    ConfigurationError
+        If the mirror has another protocol.
+    """
+    if not is_address(source):
+        original = Path(source).expanduser() / name
+        if not original.is_file():
+            raise RefusalError(f"has no file {name}")
+        if original.stat().st_size > limit:
+            raise WrongBytesError(f"has other bytes, more than {limit} of them")
+        shutil.copyfile(original, destination)
+    elif offline():
+        raise RefusalError("not asked, PRECONDBENCH_OFFLINE forbids the network")
+    else:
+        _download(source, name, destination, _Meter(limit, progress))
+
+
+class _Meter:
+    """What pooch takes for a progress bar: it reports, and ends a download that is too long."""
+
+    def __init__(self, limit: int, progress: Progress | None) -> None:
+        self.total = 0  # set by pooch from the server's header
+        self._limit = limit
+        self._progress = progress
+        self._done = 0
+
+    def update(self, step: int) -> None:
+        self._done += step
+        # pooch counts whole chunks, so the last one may overshoot.
+        if self._done >= self._limit + _CHUNK:
+            raise WrongBytesError(f"has other bytes, more than {self._limit} of them")
+        if self._progress is not None:
+            self._progress(min(self._done, self._limit), self._limit)
+
+    def reset(self) -> None:
+        self._done = 0
+
+    def close(self) -> None:
+        pass
+
+
+def _download(source: str, name: str, destination: Path, meter: _Meter) -> None:
+    from requests.exceptions import RequestException
+
+    for pause in (*_PAUSES, None):
+        meter.reset()
+        try:
+            return _attempt(source, name, destination, meter)
+        except RequestException as error:
+            if pause is None or not _may_pass(error):
+                raise RefusalError(f"download failed ({error})") from None
+            _LOG.info("%s: %s; trying again in %g s", source, error, pause)
+            time.sleep(pause)
+        # pooch reads a repository's reply, or a header, without checking it.
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise RefusalError(f"download failed ({error})") from None
+    return None
+
+
+def _attempt(source: str, name: str, destination: Path, meter: _Meter) -> None:
+    import pooch
+
+    doi = source.lower().startswith("doi:")
+    kind: Any = pooch.DOIDownloader if doi else pooch.HTTPDownloader
+    downloader = kind(progressbar=meter, chunk_size=_CHUNK, timeout=_NETWORK_TIMEOUT)
+    downloader(f"{source.rstrip('/')}/{name}", str(destination), None)
+
+
+def _may_pass(error: Exception) -> bool:
+    from requests import exceptions
+
+    if isinstance(error, exceptions.HTTPError):
+        return error.response is None or error.response.status_code in _PASSING_STATUS
+    if isinstance(error, exceptions.SSLError):
+        return False
+    return isinstance(
+        error, (exceptions.ConnectionError, exceptions.Timeout, exceptions.ChunkedEncodingError)
+    )
