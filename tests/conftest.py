@@ -11,6 +11,9 @@ import scipy.sparse as sp
 
 from precondbench.matrices import Collection
 
+MIRROR_VARIABLE = "PRECONDBENCH_SUITESPARSE"
+MIRROR = os.environ.get(MIRROR_VARIABLE)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory):
@@ -19,15 +22,17 @@ def _own_cache(tmp_path_factory):
         patch.setenv("PRECONDBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("PRECONDBENCH_OFFLINE", "1")
         patch.delenv("PRECONDBENCH_MIRROR", raising=False)
+        # Real matrices come through the fixture below, never by accident.
+        patch.delenv(MIRROR_VARIABLE, raising=False)
         yield
 
 
 @pytest.fixture(scope="session")
 def mirror() -> Collection:
-    source = os.environ.get("PRECONDBENCH_SUITESPARSE")
-    if not source:
-        pytest.skip("PRECONDBENCH_SUITESPARSE names no mirror of the SuiteSparse collection")
-    return Collection(Path(source))
+    """The mirror of the collection that the environment names, or a skip that says so."""
+    if not MIRROR:
+        pytest.skip(f"{MIRROR_VARIABLE} names no mirror of the SuiteSparse collection")
+    return Collection(Path(MIRROR))
 
 
 def second_difference(m: int) -> sp.csr_array:

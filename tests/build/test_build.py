@@ -38,7 +38,7 @@ from precondbench.quality import Outcome, Status
 from precondbench.shards import read_shard
 from precondbench.shards.manifest import load_manifest
 
-SYNTHETIC = ("synthetic-tridiag", "0.1", "uniform", "val")
+SYNTHETIC = ("synthetic-tridiag", "1.0", "uniform", "val")
 
 
 def outcome(iterations, status=Status.CONVERGED):
@@ -101,10 +101,10 @@ def test_eight_processes_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (("synthetic-tridag", "0.1", "uniform", "val"), "did you mean 'synthetic-tridiag'"),
+        (("synthetic-tridag", "1.0", "uniform", "val"), "did you mean 'synthetic-tridiag'"),
         (("synthetic-tridiag", "9", "uniform", "val"), "no version '9'"),
-        (("synthetic-tridiag", "0.1", "unifrom", "val"), "did you mean 'uniform'"),
-        (("synthetic-tridiag", "0.1", "uniform", "valid"), "did you mean 'val'"),
+        (("synthetic-tridiag", "1.0", "unifrom", "val"), "did you mean 'uniform'"),
+        (("synthetic-tridiag", "1.0", "uniform", "valid"), "did you mean 'val'"),
     ],
 )
 def test_unknown_names(names, message, tmp_path):

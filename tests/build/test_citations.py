@@ -80,7 +80,7 @@ def test_known_entries():
 
 def test_synthetic_data_cites_no_collection():
     entries = parse(cite(load_manifest(), "synthetic-tridiag"))
-    assert list(entries) == ["precondbench-synthetic-tridiag-0.1", "trifonov2026messagepassing"]
+    assert list(entries) == ["precondbench-synthetic-tridiag-1.0", "trifonov2026messagepassing"]
 
 
 def test_institutions_and_unknown_words():

@@ -44,7 +44,7 @@ def to(request):
     ("names", "labels"),
     [
         (("suitesparse-invk", "sample", "tril", "val"), ["invk"]),
-        (("synthetic-tridiag", "0.1", "hard", "val"), ["literal", "modified"]),
+        (("synthetic-tridiag", "1.0", "hard", "val"), ["literal", "modified"]),
     ],
 )
 def test_round_trip(tmp_path, to, names, labels):

@@ -140,7 +140,7 @@ def test_datasets_take_the_mirrors_file_and_build_nothing(mirror, tmp_path, monk
 
 
 def test_what_the_mirror_lacks_is_built(mirror, tmp_path):
-    assert obtain_shard("synthetic-tridiag", "0.1", "uniform", "val", root=tmp_path).is_file()
+    assert obtain_shard("synthetic-tridiag", "1.0", "uniform", "val", root=tmp_path).is_file()
     assert len(mirror) == 1
 
 
@@ -150,7 +150,7 @@ def test_where_nothing_can_be_built_the_mirrors_are_named(mirror, tmp_path, monk
 
     monkeypatch.setattr("precondbench.build.obtain.build_plan", build)
     with pytest.raises(MissingDataError, match=r"no matrices here; mirrors: http.*no single file"):
-        obtain_shard("synthetic-tridiag", "0.1", "uniform", "val", root=tmp_path)
+        obtain_shard("synthetic-tridiag", "1.0", "uniform", "val", root=tmp_path)
 
 
 def test_a_mirror_that_serves_other_bytes_is_an_error_not_a_reason_to_build(

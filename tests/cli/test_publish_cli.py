@@ -53,12 +53,12 @@ def test_release_reports_json(tmp_path):
 def test_release_of_several_datasets(tmp_path):
     report = json.loads(
         run(
-            *("release", tmp_path / "r", "--dataset", "synthetic-tridiag", "--version", "0.1"),
+            *("release", tmp_path / "r", "--dataset", "synthetic-tridiag", "--version", "1.0"),
             *("--config", "uniform", "--split", "val", "--base-url", "http://data.example/x"),
             *("--date", "2026-02-03", "--json"),
         ).stdout
     )
-    assert list(report["splits"]) == ["synthetic-tridiag/0.1/uniform/val"]
+    assert list(report["splits"]) == ["synthetic-tridiag/1.0/uniform/val"]
     assert "http://data.example/x" in (tmp_path / "r" / "data_manifest.json").read_text()
 
 
@@ -125,7 +125,7 @@ def test_cite():
     assert "10.1145/2049662.2049663" in text
     assert "@misc{suitesparse-HB-nos1," in text
     assert "suitesparse-HB" not in run("cite", "synthetic-tridiag").stdout
-    assert "@software{precondbench-synthetic-tridiag-0.1," in run("cite").stdout
+    assert "@software{precondbench-synthetic-tridiag-1.0," in run("cite").stdout
     assert "no dataset 'x'" in run("cite", "x", code=2).stderr
 
 

@@ -210,7 +210,7 @@ def test_unknown_label_and_dataset():
 
 
 def test_representations(uniform):
-    assert repr(uniform) == "SyntheticTridiag(200 pairs, synthetic-tridiag 0.1, uniform, val)"
+    assert repr(uniform) == "SyntheticTridiag(200 pairs, synthetic-tridiag 1.0, uniform, val)"
     assert repr(uniform.pair(0)) == "Pair('uniform-val-00000', n=50, nnz(A)=148, nnz(L)=99)"
 
 

@@ -66,7 +66,7 @@ def _attributes(file, **changes):
         "format_version": 1,
         "method": "m",
         "dataset": "synthetic-tridiag",
-        "version": "0.1",
+        "version": "1.0",
         "configuration": "uniform",
         "split": "val",
         "content_digest": "0" * 64,

@@ -101,7 +101,7 @@ def source_names(manifest: Manifest, dataset: str, version: str) -> list[str]:
     >>> from precondbench.shards.manifest import load_manifest
     >>> len(source_names(load_manifest(), "suitesparse-invk", "sample"))
     13
-    >>> source_names(load_manifest(), "synthetic-tridiag", "0.1")
+    >>> source_names(load_manifest(), "synthetic-tridiag", "1.0")
     []
     """
     known = {f"{source.group}/{source.name}" for source in manifest.sources}

@@ -85,7 +85,7 @@ def cite(manifest: Manifest, dataset: str | None = None) -> str:
     >>> from precondbench.shards.manifest import load_manifest
     >>> text = cite(load_manifest(), "synthetic-tridiag")
     >>> [line for line in text.splitlines() if line.startswith("@")]
-    ['@software{precondbench-synthetic-tridiag-0.1,', '@article{trifonov2026messagepassing,']
+    ['@software{precondbench-synthetic-tridiag-1.0,', '@article{trifonov2026messagepassing,']
     """
     if dataset is not None and dataset not in manifest.datasets:
         raise ConfigurationError(

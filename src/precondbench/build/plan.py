@@ -70,7 +70,7 @@ def _all_plans() -> tuple[SplitPlan, ...]:
             split,
             synthetic.synthetic_recipe(configuration, split),
             _without_context(synthetic.synthetic_split, configuration, split),
-            synthetic.SPLITS[split][2],
+            synthetic.SPLITS[split][1],
         )
         for configuration in LAWS
         for split in synthetic.SPLITS

@@ -21,7 +21,7 @@ from precondbench.errors import ConfigurationError
 from precondbench.factors import LowerPattern
 from precondbench.files import replacing
 from precondbench.quality import Pair
-from precondbench.shards import FORMAT_VERSION, Shard, read_shard
+from precondbench.shards import FORMAT_VERSION, Shard, read_shard, write_shard
 from precondbench.shards.cache import cache_root, locked
 
 __all__ = ["FactorDataset"]
@@ -44,6 +44,8 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         Names of the split.
     scaled : bool
         Serve the system scaled by powers of two to a diagonal in [0.5, 2).
+    shard : Shard, optional
+        The data itself; nothing is then looked up, and nothing is kept under ``root``.
     root : path-like, optional
         Cache folder; by default ``PRECONDBENCH_CACHE``, else the platform's.
     transform, pre_transform, pre_filter : callable, optional
@@ -60,6 +62,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         split: str,
         *,
         scaled: bool,
+        shard: Shard | None = None,
         root: str | Path | None = None,
         transform: Callable[[Any], Any] | None = None,
         pre_transform: Callable[[Any], Any] | None = None,
@@ -72,9 +75,11 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         self.split = split
         self.scaled = scaled
         self._cache_root = cache_root(root)
-        # Fails on unknown names before anything is made on disk.
-        self.shard_path = obtain_shard(dataset, version, configuration, split, self._cache_root)
-        self._shard: Shard | None = None
+        self.shard_path: Path | None = None
+        if shard is None:
+            # Fails on unknown names before anything is made on disk.
+            self.shard_path = obtain_shard(dataset, version, configuration, split, self._cache_root)
+        self._shard = shard
         self._records: NDArray[np.int64] | None = None
         self._content: dict[str, Any] | None = None
         super().__init__(
@@ -116,7 +121,8 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         described = f"{describe(self.pre_transform)}|{describe(self.pre_filter)}"
         transforms = hashlib.sha256(described.encode()).hexdigest()[:12]
         key = (
-            f"{self.shard_path.stem}-{self.label}-{'scaled' if self.scaled else 'raw'}"
+            f"{self.split}-{self._loaded().content_digest[:16]}"
+            f"-{self.label}-{'scaled' if self.scaled else 'raw'}"
             f"-f{FORMAT_VERSION}.{LAYOUT_VERSION}"
             f"-pyg{torch_geometric.__version__}-torch{torch.__version__}-{transforms}.pt"
         )
@@ -126,7 +132,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         # Converting a shard takes no longer than reading tensors back, so only the work of a
         # pre_transform or pre_filter is kept, and only if its name says what it does.
         described = describe(self.pre_transform), describe(self.pre_filter)
-        if None in described or not any(described):
+        if self.shard_path is None or None in described or not any(described):
             self._content = self._convert()
             return
         target = Path(self.processed_paths[0])
@@ -200,6 +206,27 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         """Return what the shard knows about one matrix: iterations, winner, n log K, ..."""
         return dict(self._loaded().record(self._record_number(index)).facts)
 
+    @property
+    def shard(self) -> Shard:
+        """The records as they are stored, unscaled, whatever part of them is served."""
+        return self._loaded()
+
+    def save(self, path: str | Path) -> str:
+        """Write all records of the split to a shard file, which ``from_shard`` reads.
+
+        Parameters
+        ----------
+        path : path-like
+            The file; one that exists is replaced, whole or not at all.
+
+        Returns
+        -------
+        str
+            Content digest.
+        """
+        shard = self._loaded()
+        return write_shard(path, shard.header, [shard.record(i) for i in range(len(shard))])
+
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}({len(self)} pairs, {self.dataset_name} {self.version}, "
@@ -210,6 +237,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
 
     def _loaded(self) -> Shard:
         if self._shard is None:
+            assert self.shard_path is not None
             self._shard = read_shard(self.shard_path)
         return self._shard
 

@@ -53,7 +53,7 @@ def open_dataset(
     --------
     >>> from precondbench.datasets import open_dataset
     >>> open_dataset("synthetic-tridiag", "val")
-    SyntheticTridiag(200 pairs, synthetic-tridiag 0.1, uniform, val)
+    SyntheticTridiag(200 pairs, synthetic-tridiag 1.0, uniform, val)
     """
     if dataset not in VERSIONS:
         raise ConfigurationError(f"no dataset {dataset!r}; there are: {', '.join(VERSIONS)}")

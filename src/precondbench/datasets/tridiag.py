@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+import precondbench
 from precondbench.build import synthetic
 from precondbench.datasets.base import FactorDataset
-from precondbench.errors import ConfigurationError
-from precondbench.shards import Shard
+from precondbench.errors import ConfigurationError, ShardError
+from precondbench.matrices import TridiagonalLaw, growth_law, tridiagonal_law
+from precondbench.shards import Shard, ShardHeader, read_shard, shard_in_memory
 
 __all__ = ["SyntheticTridiag"]
 
 TARGETS = ("modified", "literal")
 
 
+def _check_target(target: str) -> None:
+    if target not in TARGETS:
+        raise ConfigurationError(f"no target {target!r}; there are: {', '.join(TARGETS)}")
+
+
 class SyntheticTridiag(FactorDataset):
-    r"""Tridiagonal SPD matrices A + e_1 e_1^T whose Cholesky factors depend on them non-locally.
+    r"""Tridiagonal SPD matrices whose Cholesky factors depend on them non-locally.
 
     Each graph has an edge j -> i for every nonzero A_ij, self loops included:
 
@@ -36,12 +43,13 @@ class SyntheticTridiag(FactorDataset):
     root : path-like, optional
         Cache folder; by default ``PRECONDBENCH_CACHE``, else the platform's.
     split : {"train", "val", "test", "test_large"}
-        1000, 200 and 200 matrices with n = 50, and 200 with n = 200.
-    config : {"local", "uniform", "growth", "hard", "paper-local", "poisson"}
+        1000, 200 and 200 matrices with n = 50, and 200 with n = 200 (``twin``: 20 and 50).
+    config : {"local", "uniform", "growth", "hard", "paper-local", "poisson", "sawtooth", "twin"}
         Random law of the matrices; see docs/data.md.
     target : {"modified", "literal"}
-        ``modified``: chol(A + e_1 e_1^T). ``literal``: chol(A), what equation (7) of the
-        paper says to the letter, although the model sees A + e_1 e_1^T.
+        ``modified``: the Cholesky factor of the record's own matrix, which is A + e_1 e_1^T, or
+        A for one half of the twins. ``literal``: chol(A), what equation (7) of the paper says
+        to the letter, although the model sees A + e_1 e_1^T.
     transform, pre_transform, pre_filter, force_reload
         As for every PyG dataset.
     version : str
@@ -77,8 +85,7 @@ class SyntheticTridiag(FactorDataset):
         force_reload: bool = False,
         version: str = synthetic.VERSION,
     ) -> None:
-        if target not in TARGETS:
-            raise ConfigurationError(f"no target {target!r}; there are: {', '.join(TARGETS)}")
+        _check_target(target)
         self.target = target
         super().__init__(
             synthetic.DATASET,
@@ -92,6 +99,135 @@ class SyntheticTridiag(FactorDataset):
             pre_filter=pre_filter,
             force_reload=force_reload,
         )
+
+    @classmethod
+    def generate(
+        cls,
+        n: int = 50,
+        c: float = 6.0,
+        seed: int = 0,
+        count: int = 100,
+        *,
+        law: str | TridiagonalLaw | None = None,
+        twins: bool = False,
+        target: str = "modified",
+        transform: Callable[[Any], Any] | None = None,
+    ) -> Self:
+        """Draw matrices of your own size; nothing is read from or written to disk.
+
+        Parameters
+        ----------
+        n, count : int
+            Rows of each matrix, number of matrices.
+        c : float
+            Growth of u over all rows is about e^c, see ``growth_law``.
+        seed : int
+            Records depend on law, n, seed and their index only.
+        law : str or TridiagonalLaw, optional
+            A named law, or one of your own, instead of growth with c.
+        twins : bool
+            With c: serve A and A + e_1 e_1^T in turn, instead of A + e_1 e_1^T alone.
+        target : {"modified", "literal"}
+            As for the class.
+        transform : callable, optional
+            As for every PyG dataset.
+
+        Returns
+        -------
+        SyntheticTridiag
+            In memory; ``save`` writes it to a shard.
+
+        Raises
+        ------
+        ConfigurationError
+            If a name is unknown, or ``count`` is below 1.
+        MatrixError
+            If n is below 2, or draws are too ill-conditioned.
+
+        Examples
+        --------
+        >>> from precondbench import SyntheticTridiag, evaluate, ic0
+        >>> dataset = SyntheticTridiag.generate(n=30, c=3.0, count=10)
+        >>> dataset.names[0], dataset[0].num_nodes
+        ('growth-3-seed0-00000', 30)
+        >>> evaluate(dataset, ic0).summary["solved"]
+        1.0
+        """
+        if count < 1 or seed < 0:
+            raise ConfigurationError(
+                f"count is {count} and seed {seed}; count must be 1 or more, seed 0 or more"
+            )
+        if law is None:
+            law = growth_law(c, twins=twins)
+        elif isinstance(law, str):
+            law = tridiagonal_law(law)
+        entropy = (seed, law.stream, synthetic.GENERATED_STREAM, n)
+        records = synthetic.tridiagonal_records(
+            law, n, count, *entropy, prefix=f"{law.name}-seed{seed}"
+        )
+        recipe = {
+            "kind": "tridiagonal",
+            "law": law.name,
+            "records": law.records,
+            "description": law.description,
+            "n": n,
+            "count": count,
+            "entropy": list(entropy),
+        }
+        header = ShardHeader(
+            synthetic.DATASET, "generated", law.name, "all", recipe, precondbench.__version__
+        )
+        return cls._of(shard_in_memory(header, records), target, transform)
+
+    @classmethod
+    def from_shard(
+        cls,
+        path: str | Path,
+        target: str = "modified",
+        transform: Callable[[Any], Any] | None = None,
+    ) -> Self:
+        """Read a shard file of tridiagonal records, for example one that ``save`` wrote.
+
+        Raises
+        ------
+        ShardError
+            If it is no shard, is damaged (digests are checked), or has no such label.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from precondbench import SyntheticTridiag
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     digest = SyntheticTridiag.generate(n=20, count=4).save(f"{folder}/mine.h5")
+        ...     mine = SyntheticTridiag.from_shard(f"{folder}/mine.h5")
+        >>> mine
+        SyntheticTridiag(4 pairs, synthetic-tridiag generated, growth-6, all)
+        """
+        shard = read_shard(path)
+        shard.verify()
+        if target not in shard.labels:
+            raise ShardError(
+                f"{path} has no label {target!r}; there are: {', '.join(shard.labels)}"
+            )
+        return cls._of(shard, target, transform)
+
+    @classmethod
+    def _of(cls, shard: Shard, target: str, transform: Callable[[Any], Any] | None) -> Self:
+        _check_target(target)
+        self = cls.__new__(cls)
+        self.target = target
+        header = shard.header
+        FactorDataset.__init__(
+            self,
+            header.dataset,
+            header.version,
+            header.configuration,
+            header.split,
+            scaled=False,
+            shard=shard,
+            transform=transform,
+        )
+        return self
 
     def _targets(self, shard: Shard) -> NDArray[np.float64]:
         return shard.labels[self.target]

@@ -82,14 +82,13 @@ def run_quickstart(
     """
     from precondbench.baselines import TrainingConfiguration, predict, train
     from precondbench.datasets import SuiteSparseInvK, SyntheticTridiag
-    from precondbench.shards import read_shard
 
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     narrator.step("building the synthetic benchmark: 1400 tridiagonal matrices, n = 50")
     sets = {split: SyntheticTridiag(root, split) for split in ("train", "val", "test")}
     test = sets["test"]
-    shard = read_shard(test.shard_path)
+    shard = test.shard
 
     methods: dict[str, tuple[str, Any]] = {}
     files: list[Path] = []

@@ -12,7 +12,6 @@ from precondbench.build import select_plans
 from precondbench.leaderboard.prediction_file import read_predictions, write_predictions
 from precondbench.quality import Evaluation, HopLadder, evaluate
 from precondbench.quality.hops import is_tridiagonal
-from precondbench.shards import read_shard
 
 if TYPE_CHECKING:
     from precondbench.baselines import TrainingConfiguration, TrainingResult
@@ -83,7 +82,7 @@ def train_and_predict(
         data = opened(split)
         path = Path(out) / f"predictions-{split}.h5"
         values = predict(result.model, data)
-        shard = read_shard(data.shard_path)
+        shard = data.shard
         method = f"{configuration.model} ({configuration.rounds} rounds)"
         write_predictions(path, method, shard, data.label, {configuration.seed: values})
         paths.append(path)
@@ -146,7 +145,7 @@ def score_file(
         version=predictions.version,
         root=root,
     )
-    shard = read_shard(data.shard_path)
+    shard = data.shard
     matrices = [data.pair(i).A for i in range(len(data))]
     ladder = HopLadder(matrices) if all(map(is_tridiagonal, matrices)) else None
     evaluations = {}

@@ -28,6 +28,7 @@ from precondbench.matrices.tridiagonal_laws import (
     TridiagonalLaw,
     TridiagonalSample,
     draw_tridiagonal,
+    growth_law,
     tridiagonal_law,
 )
 
@@ -47,6 +48,7 @@ __all__ = [
     "draw_tridiagonal",
     "formula_matrix",
     "from_factor",
+    "growth_law",
     "lower_csr",
     "matrix_digest",
     "perturbed_factor",

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from precondbench.errors import ConfigurationError, MatrixError
 from precondbench.matrices.random_bits import UniformStream
-from precondbench.matrices.tridiagonal import (
-    Bidiagonal,
-    from_factor,
-    perturbed_factor,
-    semiseparable_factor,
+from precondbench.matrices.tridiagonal import Bidiagonal, perturbed_factor
+from precondbench.matrices.tridiagonal_bases import (
+    DrawBase,
+    growth_base,
+    paper_local_base,
+    poisson_base,
+    sawtooth_base,
+    tent_base,
+    twin_base,
 )
 
-__all__ = ["LAWS", "TridiagonalLaw", "TridiagonalSample", "draw_tridiagonal", "tridiagonal_law"]
+__all__ = [
+    "LAWS",
+    "TridiagonalLaw",
+    "TridiagonalSample",
+    "draw_tridiagonal",
+    "growth_law",
+    "tridiagonal_law",
+]
 
 # A draw is rejected when the double-precision Cholesky recurrence on the stored matrix
 # differs from the constructed factor by more than this (relative, any entry): past that
@@ -28,33 +38,27 @@ MAX_ATTEMPTS = 100
 
 @dataclass(frozen=True)
 class TridiagonalSample:
-    """One draw: the matrix A + e_1 e_1^T with both readings of equation (7) of the paper.
+    """One draw: A and A + e_1 e_1^T with the factors of both.
 
     Attributes
     ----------
+    original : Bidiagonal
+        Diagonals of A.
+    literal : Bidiagonal
+        chol(A).
     matrix : Bidiagonal
         Diagonals of A_m = A + e_1 e_1^T.
     modified : Bidiagonal
-        chol(A_m), the default target.
-    literal : Bidiagonal
-        chol(A), what equation (7) says literally.
+        chol(A_m).
     attempts : int
         Draws needed, 1 unless draws were rejected.
     """
 
+    original: Bidiagonal
+    literal: Bidiagonal
     matrix: Bidiagonal
     modified: Bidiagonal
-    literal: Bidiagonal
     attempts: int
-
-
-@dataclass(frozen=True)
-class _Base:
-    """A before the change: its diagonals, factor, and w = L^-1 e_1."""
-
-    matrix: Bidiagonal
-    factor: Bidiagonal
-    first_column: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -69,80 +73,118 @@ class TridiagonalLaw:
         Number of the law in the entropy of its random stream; never reused.
     description : str
         The law in one sentence.
-    growth : float or None
-        c of the growth dial base_k = (1 + c / n)^k, where the law has one.
+    draw_base : callable
+        Draws A and its factor.
+    records : {"perturbed", "twins"}
+        ``perturbed``: each draw gives one record, A + e_1 e_1^T (equation (7) of the paper).
+        ``twins``: each draw gives two, A and A + e_1 e_1^T, whose rows differ in the first
+        entry only.
+    rows : int
+        n of train, val and test.
+    rows_large : int
+        n of test_large.
     """
 
     name: str
     stream: int
     description: str
-    draw_base: Callable[[UniformStream, int], _Base]
-    growth: float | None = None
+    draw_base: DrawBase
+    records: Literal["perturbed", "twins"] = "perturbed"
+    rows: int = 50
+    rows_large: int = 200
 
 
-def _growth_base(c: float) -> Callable[[UniformStream, int], _Base]:
-    def draw(stream: UniformStream, n: int) -> _Base:
-        ratio = 1.0 + c / n
-        if not ratio > 0.0:
-            raise MatrixError(f"growth c = {c} needs n > {-c}, n is {n}")
-        # cumprod multiplies strictly from left to right: repeated multiplication, no pow.
-        base = np.cumprod(np.concatenate(([1.0], np.full(n - 1, ratio))))
-        u = stream.uniform(n, 0.5, 1.5) * base
-        v = stream.uniform(n, 0.5, 1.5) / base
-        factor = semiseparable_factor(u, v)
-        return _Base(from_factor(factor), factor, u * v[0])
+def growth_law(c: float, *, twins: bool = False) -> TridiagonalLaw:
+    """Return the law u = x base, v = y / base, base_k = (1 + c/n)^k, for any c.
 
-    return draw
+    Parameters
+    ----------
+    c : float
+        Growth of u over all n rows is about e^c; negative decays.
+    twins : bool
+        Serve A and A + e_1 e_1^T; by default A + e_1 e_1^T alone.
 
+    Returns
+    -------
+    TridiagonalLaw
+        Not one of the named configurations, even where it has the law of one.
 
-def _paper_local_base(stream: UniformStream, n: int) -> _Base:
-    sub = stream.near_normal(n - 1)
-    factor = Bidiagonal(np.ones(n), sub)
-    first_column: NDArray[np.float64] = np.multiply.accumulate(np.concatenate(([1.0], -sub)))
-    return _Base(from_factor(factor), factor, first_column)
-
-
-def _poisson_base(stream: UniformStream, n: int) -> _Base:
-    kappa = stream.uniform(n + 1, 0.5, 1.5)
-    matrix = Bidiagonal(kappa[:-1] + kappa[1:], -kappa[1:-1])
-    # Resistance from the left boundary: R_k = 1/kappa_1 + ... + 1/kappa_k.
-    resistance = np.cumsum(1.0 / kappa[:-1])
-    pivots = kappa[1:] + 1.0 / resistance
-    diagonal = np.sqrt(pivots)
-    factor = Bidiagonal(diagonal, matrix.subdiagonal / diagonal[:-1])
-    first_column = resistance[0] / (resistance * diagonal)
-    return _Base(matrix, factor, first_column)
-
-
-def _growth_law(name: str, stream: int, c: float, what: str) -> TridiagonalLaw:
+    Examples
+    --------
+    >>> from precondbench.matrices import growth_law
+    >>> growth_law(3.0).name
+    'growth-3'
+    """
     return TridiagonalLaw(
-        name,
-        stream,
-        f"u = x base, v = y / base, base_k = (1 + {c:g}/n)^k, x, y uniform on [0.5, 1.5): {what}",
-        _growth_base(c),
-        c,
+        f"growth-{c:g}",
+        9,
+        f"u = x base, v = y / base, base_k = (1 + {c:g}/n)^k, x, y uniform on [0.5, 1.5)",
+        growth_base(c),
+        "twins" if twins else "perturbed",
     )
 
 
+_XY = "x, y uniform on [0.5, 1.5)"
 LAWS: dict[str, TridiagonalLaw] = {
     law.name: law
     for law in (
-        _growth_law("local", 1, -8.0, "decaying u, exponentially local, the control"),
-        _growth_law("uniform", 2, 0.0, "bounded u, influence decays like 1/distance"),
-        _growth_law("growth", 3, 6.0, "growing u, persistent influence, cond about 1e7 to 1e9"),
-        _growth_law("hard", 4, 12.0, "fast growing u, cond up to 1e13"),
+        TridiagonalLaw(
+            "local",
+            1,
+            f"u = x base, v = y / base, base_k = (1 - 8/n)^k, {_XY}: exponentially local, control",
+            growth_base(-8.0),
+        ),
+        TridiagonalLaw(
+            "uniform",
+            2,
+            f"u = x, v = y, {_XY}: influence decays like 1/distance",
+            growth_base(0.0),
+        ),
+        TridiagonalLaw(
+            "growth",
+            3,
+            f"twins with u = x base, v = y / base, base_k = (1 + 6/n)^k, {_XY}: far rows agree "
+            "between twins and their factors differ by 12/n",
+            growth_base(6.0),
+            "twins",
+        ),
+        TridiagonalLaw(
+            "hard",
+            4,
+            f"twins with u = x base, v = y / base, base rising by 1 + 12/n a row over the first "
+            f"half and falling back, {_XY}: rows of the first half differ by 24/n",
+            tent_base(12.0),
+            "twins",
+        ),
         TridiagonalLaw(
             "paper-local",
             5,
             "L_ii = 1, L_{i+1,i} near normal (Irwin-Hall): the paper's local example",
-            _paper_local_base,
+            paper_local_base,
         ),
         TridiagonalLaw(
             "poisson",
             6,
             "-(kappa u')' = f on an interval, kappa uniform on [0.5, 1.5) between nodes, "
             "Dirichlet ends; kappa = 1 is equation (2) of the paper",
-            _poisson_base,
+            poisson_base,
+        ),
+        TridiagonalLaw(
+            "sawtooth",
+            7,
+            "u climbs by factors uniform on [1.3, 2.4) over 5 to 12 rows, drops to 1, climbs "
+            "again; v = (s/t)/u, s, t uniform on [0.5, 1.5)",
+            sawtooth_base,
+        ),
+        TridiagonalLaw(
+            "twin",
+            8,
+            "twins with u = x (1 + 6/n)^k, x uniform on [0.7, 1.3), v = y/u, y uniform on "
+            "[0.5, 1.5): short, and factors of far rows differ by 28 %",
+            twin_base,
+            "twins",
+            rows=20,
+            rows_large=50,
         ),
     )
 }
@@ -162,18 +204,6 @@ def tridiagonal_law(name: str) -> TridiagonalLaw:
         raise ConfigurationError(
             f"no tridiagonal configuration {name!r}; there are {', '.join(LAWS)}"
         ) from None
-
-
-def growth_law(c: float) -> TridiagonalLaw:
-    """Return the growth law with any c, for :meth:`SyntheticTridiag.generate`.
-
-    Its stream number is that of ``growth``: with c of a named configuration and the same
-    seed it does not repeat that configuration's records, because c scales the same draws.
-    """
-    for law in LAWS.values():
-        if law.growth == c:
-            return law
-    return _growth_law(f"growth-{c:g}", 3, c, "user-chosen growth")
 
 
 def _refactoring_error(matrix: Bidiagonal, factor: Bidiagonal) -> float:
@@ -204,9 +234,9 @@ def draw_tridiagonal(
     *entropy : int
         Names of the random stream, for example seed, split and index.
     tolerance : float
-        A draw is rejected, and the next one of the stream's successors taken, when the
-        double-precision Cholesky recurrence on A or on A + e_1 e_1^T differs from the
-        constructed factor by more than this relative to any diagonal entry.
+        A draw is rejected, and the stream's next attempt taken, when the double-precision
+        Cholesky recurrence on A or on A + e_1 e_1^T differs from the constructed factor by
+        more than this relative to any diagonal entry.
 
     Returns
     -------
@@ -239,7 +269,7 @@ def draw_tridiagonal(
             _refactoring_error(base.matrix, base.factor), _refactoring_error(matrix, modified)
         )
         if error <= tolerance:
-            return TridiagonalSample(matrix, modified, base.factor, attempt + 1)
+            return TridiagonalSample(base.matrix, base.factor, matrix, modified, attempt + 1)
     raise MatrixError(
         f"{MAX_ATTEMPTS} draws of {law.name!r} with n = {n} were all too ill-conditioned for "
         f"double precision (tolerance {tolerance:g}); use a smaller n or less growth"

@@ -5,6 +5,7 @@ The manifest and the cache are imported by name (:mod:`precondbench.shards.manif
 """
 
 from precondbench.shards.digest import record_digest, split_digest
+from precondbench.shards.memory import shard_in_memory
 from precondbench.shards.reading import read_shard
 from precondbench.shards.record import Record
 from precondbench.shards.shard import FORMAT_NAME, FORMAT_VERSION, Shard, ShardHeader
@@ -18,6 +19,7 @@ __all__ = [
     "ShardHeader",
     "read_shard",
     "record_digest",
+    "shard_in_memory",
     "split_digest",
     "write_shard",
 ]

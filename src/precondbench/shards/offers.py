@@ -53,7 +53,7 @@ class Offers:
     >>> from precondbench.shards.offers import Offers
     >>> reasons = []
     >>> offers = Offers(load_manifest(), ["/nowhere"])
-    >>> offers.fetch("synthetic-tridiag", "0.1", "uniform", "val", "/tmp", reasons=reasons)
+    >>> offers.fetch("synthetic-tridiag", "1.0", "uniform", "val", "/tmp", reasons=reasons)
     >>> reasons
     ['/nowhere: has no file data_manifest.json']
     """

@@ -18,7 +18,7 @@ from precondbench.shards.hdf5 import member, read_attribute, read_column, text_a
 from precondbench.shards.record import check_identifier, pattern_fault
 from precondbench.shards.shard import FORMAT_NAME, FORMAT_VERSION, Shard, ShardHeader
 
-__all__ = ["read_shard"]
+__all__ = ["assemble", "read_shard"]
 
 _TEXT_COLUMNS = ("name", "group", "digest")
 _COUNT_COLUMNS = ("n", "nnz", "row_offset", "nnz_offset")
@@ -65,7 +65,7 @@ def read_shard(path: str | os.PathLike[str]) -> Shard:
                 for group in ("index", "pattern", "values")
                 for name, column in _read_group(file, group).items()
             }
-        return _assemble(path, header, digest, columns)
+        return assemble(path, header, digest, columns)
     except ShardError as error:
         raise ShardError(f"{path}: {error}") from None
     except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
@@ -102,9 +102,11 @@ def _read_group(file: Any, name: str) -> dict[str, NDArray[Any] | list[str]]:
     return {key: read_column(member(group, key, h5py.Dataset)) for key in group}
 
 
-def _assemble(
+def assemble(
     path: Path, header: ShardHeader, digest: str, columns: dict[str, NDArray[Any] | list[str]]
 ) -> Shard:
+    """Check that columns fit together and make a shard of them; ``columns`` is used up."""
+
     def take(key: str, kind: Any, size: int | None = None) -> Any:
         column = columns.pop(key, None)
         if column is None:

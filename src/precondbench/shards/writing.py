@@ -19,7 +19,7 @@ from precondbench.shards.hdf5 import write_attributes
 from precondbench.shards.record import Record
 from precondbench.shards.shard import FORMAT_NAME, FORMAT_VERSION, ShardHeader, recipe_json
 
-__all__ = ["write_shard"]
+__all__ = ["shard_columns", "write_shard"]
 
 _CHUNK = 65536  # entries
 
@@ -63,7 +63,7 @@ def write_shard(
     (array([2.]), True)
     """
     path = Path(path)
-    columns = _columns(list(records), path)
+    columns = shard_columns(list(records), path)
     digest = split_digest(text.decode() for text in columns["index/digest"].tolist())
     with (
         replacing(path) as temporary,
@@ -95,7 +95,8 @@ def write_shard(
     return digest
 
 
-def _columns(records: list[Record], path: Path) -> dict[str, NDArray[Any]]:
+def shard_columns(records: list[Record], path: Path) -> dict[str, NDArray[Any]]:
+    """Lay records end to end: one array a dataset of the file, text as bytes."""
     if not records:
         raise ShardError(f"{path}: there are no records to write; a shard has at least one")
     first = records[0]

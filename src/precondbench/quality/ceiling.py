@@ -1,0 +1,101 @@
+"""The best mean cosine that a local rule can reach on a pair of twins."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from precondbench.errors import MatrixError
+from precondbench.matrices import Bidiagonal
+
+__all__ = ["shared_cosine", "twin_ceiling"]
+
+Vector = NDArray[np.float64]
+
+
+def twin_ceiling(first: Bidiagonal, second: Bidiagonal, columns: int) -> float:
+    """Largest mean cosine on two twins of a rule that sees A_11 in the first columns only.
+
+    A and A + e_1 e_1^T differ in their first entry. A rule whose values in columns
+    ``columns`` + 1, ..., n of L do not depend on A_11 gives the same values there for both,
+    and is free in the first ones. Its mean cosine with the two factors is at most this
+    (proof in docs/twins.md).
+
+    Parameters
+    ----------
+    first, second : Bidiagonal
+        Cholesky factors of the twins.
+    columns : int
+        Columns of L that may depend on A_11, from 0 to n. A Graph Network of K blocks with
+        message-passing node models has K, a k-hop oracle k + 1.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 1 for ``columns = n``.
+
+    Raises
+    ------
+    MatrixError
+        If the sizes differ or ``columns`` is out of range.
+
+    Examples
+    --------
+    >>> from precondbench.matrices import LAWS, draw_tridiagonal
+    >>> from precondbench.quality.ceiling import twin_ceiling
+    >>> pair = draw_tridiagonal(LAWS["twin"], 20, 0)
+    >>> [round(twin_ceiling(pair.literal, pair.modified, k), 3) for k in (0, 7, 20)]
+    [0.977, 0.992, 1.0]
+    """
+    n = first.n
+    if second.n != n or not 0 <= columns <= n:
+        raise MatrixError(
+            f"factors of {n} and {second.n} rows and columns = {columns}; sizes must agree and "
+            "columns lie between 0 and n"
+        )
+    near, far = _split(first, columns)
+    other_near, other_far = _split(second, columns)
+    return shared_cosine(near, far, other_near, other_far)
+
+
+def _split(factor: Bidiagonal, columns: int) -> tuple[Vector, Vector]:
+    """Entries in the first columns, and in the others."""
+    d, s = factor.diagonal, factor.subdiagonal
+    near = np.concatenate((d[:columns], s[:columns]))
+    far = np.concatenate((d[columns:], s[columns:]))
+    return near, far
+
+
+def shared_cosine(near: Vector, far: Vector, other_near: Vector, other_far: Vector) -> float:
+    r"""Maximise 1/2 [cos((a, x), (near, far)) + cos((b, x), (other_near, other_far))].
+
+    Over vectors a, b and a shared x. With a and b optimal this is the maximum over unit x of
+    1/2 [sqrt(|near|^2 + (x . far)^2) / |l| + the same for the other], and an optimal x lies
+    between the two far parts in their plane, which leaves one angle.
+
+    Parameters
+    ----------
+    near, far, other_near, other_far : numpy.ndarray
+        Parts of the two targets.
+
+    Returns
+    -------
+    float
+        The maximum.
+    """
+    n1, f1, n2, f2 = (float(np.sum(v * v)) for v in (near, far, other_near, other_far))
+    if f1 == 0.0 or f2 == 0.0:
+        return 1.0
+    gamma = float(np.sum(far * other_far)) / np.sqrt(f1 * f2)
+    angle = float(np.arccos(np.clip(gamma, -1.0, 1.0)))
+
+    def loss(phi: float) -> float:
+        # cos^2 = 1 - sin^2 keeps small angles exact.
+        own = np.sqrt(1.0 - f1 * np.sin(phi) ** 2 / (n1 + f1))
+        other = np.sqrt(1.0 - f2 * np.sin(angle - phi) ** 2 / (n2 + f2))
+        return 1.0 - 0.5 * float(own + other)
+
+    ends = min(loss(0.0), loss(angle))
+    inner = minimize_scalar(loss, bounds=(0.0, angle), method="bounded", options={"xatol": 1e-12})
+    return 1.0 - min(ends, float(inner.fun))

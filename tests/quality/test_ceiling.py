@@ -1,0 +1,138 @@
+"""The ceiling of local rules on twins, against brute force and against local rules."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+from precondbench.errors import MatrixError
+from precondbench.factors import khop_factor
+from precondbench.matrices import LAWS, draw_tridiagonal
+from precondbench.matrices.tridiagonal import interleave
+from precondbench.quality import cosine
+from precondbench.quality.ceiling import shared_cosine, twin_ceiling
+
+TWINS = [name for name, law in LAWS.items() if law.records == "twins"]
+
+
+def brute_force(near, far, other_near, other_far, starts=40, seed=0):
+    """Maximise over every free variable: both near parts and the shared far part."""
+    rng = np.random.default_rng(seed)
+    m, k = near.size, far.size
+    first, second = np.concatenate((near, far)), np.concatenate((other_near, other_far))
+
+    def loss(z):
+        a, b, x = z[:m], z[m : 2 * m], z[2 * m :]
+        return -0.5 * (
+            first @ np.concatenate((a, x)) / np.linalg.norm(first) / np.hypot(*norms(a, x))
+            + second @ np.concatenate((b, x)) / np.linalg.norm(second) / np.hypot(*norms(b, x))
+        )
+
+    def norms(a, x):
+        return np.linalg.norm(a), np.linalg.norm(x)
+
+    best = 1.0
+    for _ in range(starts):
+        found = minimize(
+            loss, rng.standard_normal(2 * m + k), method="BFGS", options={"gtol": 1e-9}
+        )
+        best = min(best, found.fun)
+    return -best
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("m", "k"), [(1, 2), (2, 3), (3, 2), (0, 3)])
+def test_against_brute_force_on_any_vectors(seed, m, k):
+    rng = np.random.default_rng(seed)
+    near, other_near = rng.standard_normal((2, m))
+    far = rng.standard_normal(k)
+    other_far = far + rng.uniform(0.1, 2.0) * rng.standard_normal(k)
+    if far @ other_far < 0:
+        other_far = -other_far
+    ours = shared_cosine(near, far, other_near, other_far)
+    assert ours == pytest.approx(brute_force(near, far, other_near, other_far), abs=1e-8)
+
+
+@pytest.mark.parametrize("columns", [1, 3, 5])
+def test_against_brute_force_on_twins(columns):
+    pair = draw_tridiagonal(LAWS["twin"], 8, 3)
+
+    def parts(factor):
+        d, s = factor.diagonal, factor.subdiagonal
+        return (
+            np.concatenate((d[:columns], s[:columns])),
+            np.concatenate((d[columns:], s[columns:])),
+        )
+
+    exact = brute_force(*parts(pair.literal), *parts(pair.modified), starts=6)
+    assert twin_ceiling(pair.literal, pair.modified, columns) == pytest.approx(exact, abs=1e-8)
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_monotone_and_one_at_the_end(name):
+    for i in range(5):
+        pair = draw_tridiagonal(LAWS[name], 20, i)
+        values = [twin_ceiling(pair.literal, pair.modified, k) for k in range(21)]
+        assert np.all(np.diff(values) >= -1e-13)
+        assert values[-1] == 1.0
+        assert values[0] < 1.0
+
+
+@pytest.mark.parametrize("name", TWINS)
+@pytest.mark.parametrize("hops", [0, 1, 3, 7])
+def test_no_window_rule_is_above(name, hops):
+    """A k-hop oracle sees A_11 in k + 1 columns."""
+    for i in range(10):
+        pair = draw_tridiagonal(LAWS[name], 20, 5, i)
+        mean = 0.5 * (
+            cosine(interleave(khop_factor(pair.original, hops)), interleave(pair.literal))
+            + cosine(interleave(khop_factor(pair.matrix, hops)), interleave(pair.modified))
+        )
+        assert mean <= twin_ceiling(pair.literal, pair.modified, hops + 1) + 1e-12
+
+
+def test_the_ceiling_is_attained():
+    """The rule of the proof: targets near A_11, the best shared values beyond."""
+    pair = draw_tridiagonal(LAWS["twin"], 20, 1)
+    k = 7
+    ceiling = twin_ceiling(pair.literal, pair.modified, k)
+
+    def column(values):
+        return np.where(np.arange(values.size) // 2 < k, 0, 1).astype(bool)
+
+    first, second = interleave(pair.literal), interleave(pair.modified)
+    far = column(first)
+    f, g = first[far], second[far]
+    best = 0.0
+    for t in np.linspace(0, 1, 2001):
+        x = (1 - t) * f / np.linalg.norm(f) + t * g / np.linalg.norm(g)
+        x /= np.linalg.norm(x)
+        mean = 0.0
+        for target, part in ((first, f), (second, g)):
+            guess = target.copy()
+            guess[far] = x * (x @ part)
+            mean += 0.5 * cosine(guess, target)
+        best = max(best, mean)
+    assert best == pytest.approx(ceiling, abs=1e-7)
+
+
+def test_twins_agree_but_for_one_entry():
+    for name in TWINS:
+        pair = draw_tridiagonal(LAWS[name], LAWS[name].rows, 2)
+        difference = pair.matrix.diagonal - pair.original.diagonal
+        assert difference[0] == pytest.approx(1.0)
+        assert not difference[1:].any()
+        np.testing.assert_array_equal(pair.matrix.subdiagonal, pair.original.subdiagonal)
+
+
+def test_far_rows_of_twins_differ_as_stated():
+    changes = []
+    for i in range(40):
+        pair = draw_tridiagonal(LAWS["twin"], 20, 4, i)
+        changes.append(np.median(np.abs(pair.modified.diagonal / pair.literal.diagonal - 1)[5:]))
+    assert np.mean(changes) == pytest.approx(0.28, abs=0.03)
+
+
+def test_bad_arguments():
+    pair = draw_tridiagonal(LAWS["twin"], 20, 0)
+    with pytest.raises(MatrixError, match="columns lie between"):
+        twin_ceiling(pair.literal, pair.modified, 21)
