@@ -46,7 +46,7 @@ def twin_ceiling(first: Bidiagonal, second: Bidiagonal, columns: int) -> float:
     >>> from precondbench.quality.ceiling import twin_ceiling
     >>> pair = draw_tridiagonal(LAWS["twin"], 20, 0)
     >>> [round(twin_ceiling(pair.literal, pair.modified, k), 3) for k in (0, 7, 20)]
-    [0.977, 0.992, 1.0]
+    [0.994, 0.996, 1.0]
     """
     n = first.n
     if second.n != n or not 0 <= columns <= n:
