@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from precondbench.build import suitesparse, synthetic
+from precondbench.build import collection_release, suitesparse, synthetic
 from precondbench.build.collection_release import candidates, left_out_by_index, tasks_for
 from precondbench.build.context import BuildContext
 from precondbench.build.families import family, split_of_family
@@ -34,10 +34,12 @@ __all__ = [
 # The collection's licence; factors computed from its matrices go out under the same.
 LICENCE = "CC-BY-4.0"
 DESCRIPTIONS = {
-    synthetic.DATASET: "Tridiagonal SPD matrices with exact, non-local Cholesky factors: "
-    + ", ".join(LAWS),
-    suitesparse.DATASET: "Inv-K and IC(0) factors of SuiteSparse matrices on the pattern of "
-    "tril(A); the sample holds matrices that formulas reproduce entry for entry",
+    (synthetic.DATASET, synthetic.VERSION): "Tridiagonal SPD matrices with exact, non-local "
+    "Cholesky factors: " + ", ".join(LAWS),
+    (suitesparse.DATASET, suitesparse.SAMPLE_VERSION): "Inv-K and IC(0) factors on the pattern of "
+    "tril(A) of SuiteSparse matrices that formulas reproduce entry for entry",
+    (suitesparse.DATASET, collection_release.VERSION): "Inv-K and IC(0) factors on the pattern of "
+    "tril(A) of real SPD matrices of the SuiteSparse collection with n < 50,000",
 }
 
 
@@ -122,7 +124,7 @@ def golden_manifest(
     for plan in all_plans() if plans is None else plans:
         digest = split_digest([record_digest(record) for record in plan.records(context)])
         version = data["datasets"].setdefault(plan.dataset, {})
-        version = version.setdefault(plan.version, _version_entry(plan.dataset))
+        version = version.setdefault(plan.version, _version_entry(plan))
         configuration = version["configurations"].setdefault(
             plan.configuration, {"recipe": {"splits": {}}, "splits": {}}
         )
@@ -191,10 +193,10 @@ def label_digests(record: Record) -> dict[str, str]:
     }
 
 
-def _version_entry(dataset: str) -> dict[str, Any]:
+def _version_entry(plan: SplitPlan) -> dict[str, Any]:
     return {
         "reproducible": "bitwise",
         "licence": LICENCE,
-        "description": DESCRIPTIONS[dataset],
+        "description": DESCRIPTIONS[plan.dataset, plan.version],
         "configurations": {},
     }
