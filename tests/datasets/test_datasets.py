@@ -214,6 +214,11 @@ def test_representations(uniform):
     assert repr(uniform.pair(0)) == "Pair('uniform-val-00000', n=50, nnz(A)=148, nnz(L)=99)"
 
 
+def test_tables_for_notebooks(uniform):
+    assert "<td>200</td>" in uniform._repr_html_()
+    assert "uniform-val-00000" in uniform.pair(0)._repr_html_()
+
+
 def test_tensors_equal_the_shard(uniform):
     shard = read_shard(uniform.shard_path)
     np.testing.assert_array_equal(uniform.y.numpy(), shard.labels["modified"])

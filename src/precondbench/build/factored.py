@@ -91,6 +91,7 @@ def factor_matrix(
     *,
     max_operations: float = MAX_OPERATIONS,
     announce: Callable[[str], None] | None = None,
+    announced_operations: float = ANNOUNCED_OPERATIONS,
 ) -> FactoredMatrix:
     """Compute Inv-K and IC(0) of a checked matrix and solve with each.
 
@@ -109,6 +110,8 @@ def factor_matrix(
         Above this predicted cost nothing is computed: the outcome is ``too dear``.
     announce : callable, optional
         Told the predicted cost of a large matrix before work on it starts.
+    announced_operations : float
+        Above this predicted cost a matrix is large.
 
     Returns
     -------
@@ -130,7 +133,7 @@ def factor_matrix(
     cost = estimate_cost(symbolic, pattern)
     if cost.operations > max_operations:
         return FactoredMatrix(full_name, "too dear", f"needs {cost}", digest)
-    if announce is not None and cost.operations > ANNOUNCED_OPERATIONS:
+    if announce is not None and cost.operations > announced_operations:
         announce(f"{full_name}: {cost}")
     try:
         inverse = selected_inverse(system.matrix, pattern, symbolic)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import multiprocessing
 import os
 import threading
@@ -27,6 +28,8 @@ __all__ = ["PART_VERSION", "PartStore", "Task", "factor_all", "process_pool"]
 # Raise it when factor_matrix gives other numbers: parts of older versions are then ignored.
 PART_VERSION = 1
 LEFTOVER_SECONDS = 3600.0
+
+_LOG = logging.getLogger(__name__)
 
 Progress = Callable[[int, int, str], None]
 
@@ -65,7 +68,13 @@ class Task:
             return FactoredMatrix(name, "not in the mirror", str(error))
         except PrecondbenchError as error:
             return FactoredMatrix(name, "unreadable", str(error))
-        return factor_matrix(name, matrix, self.entry.kind, max_operations=self.max_operations)
+        return factor_matrix(
+            name,
+            matrix,
+            self.entry.kind,
+            max_operations=self.max_operations,
+            announce=lambda text: _LOG.info("large matrix %s", text),
+        )
 
     @property
     def key(self) -> str:
@@ -150,8 +159,10 @@ def _run(task: Task) -> FactoredMatrix:
     return task.run()
 
 
-def _leave_with(parent: int) -> None:
-    """End this worker when its parent is gone: a killed build leaves no process behind."""
+def _start_worker(parent: int, level: int) -> None:
+    """Log as the parent does, and end when it is gone: a killed build leaves no process behind."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("precondbench").setLevel(level)
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -172,7 +183,8 @@ def process_pool(jobs: int) -> Iterator[Executor]:
     """
     # Fork is not safe once threads run (numba, HDF5); spawn works everywhere.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _leave_with, (os.getpid(),)) as pool:
+    arguments = (os.getpid(), logging.getLogger("precondbench").getEffectiveLevel())
+    with ProcessPoolExecutor(jobs, context, _start_worker, arguments) as pool:
         yield pool
 
 

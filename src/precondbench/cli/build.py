@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -63,6 +64,9 @@ def build(
         from precondbench.build import BuildContext, newest_version, select_plans
         from precondbench.build.executors import open_executor
 
+        # What a large matrix will cost is said before work on it starts.
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("precondbench").setLevel(logging.WARNING if json else logging.INFO)
         collecting = max_n is not None or unverified
         if (collecting or source is not None) and dataset != "suitesparse-invk":
             raise typer.BadParameter("only suitesparse-invk is built from a mirror")

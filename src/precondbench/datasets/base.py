@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,21 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         """
         shard = self._loaded()
         return write_shard(path, shard.header, [shard.record(i) for i in range(len(shard))])
+
+    def _repr_html_(self) -> str:
+        """Show a table in a notebook."""
+        rows = {
+            "dataset": f"{self.dataset_name} {self.version}",
+            "configuration": self.configuration,
+            "split": self.split,
+            "label": self.label,
+            "pairs": len(self),
+            "content digest": self.shard.content_digest[:16],
+        }
+        body = "".join(
+            f"<tr><th>{key}</th><td>{escape(str(value))}</td></tr>" for key, value in rows.items()
+        )
+        return f"<table><caption>{type(self).__name__}</caption>{body}</table>"
 
     def __repr__(self) -> str:
         return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import escape
 from typing import Protocol
 
 from scipy.sparse import csr_array
@@ -34,6 +35,18 @@ class Pair:
 
     def __iter__(self) -> Iterator[str | csr_array]:
         return iter((self.name, self.A, self.L))
+
+    def _repr_html_(self) -> str:
+        """Show a table in a notebook."""
+        rows = {
+            "n": self.A.shape[0],
+            "entries of A": self.A.nnz,
+            "entries of L": self.L.nnz,
+            "diagonal of A": f"{self.A.diagonal().min():.4g} to {self.A.diagonal().max():.4g}",
+            "diagonal of L": f"{self.L.diagonal().min():.4g} to {self.L.diagonal().max():.4g}",
+        }
+        body = "".join(f"<tr><th>{key}</th><td>{value}</td></tr>" for key, value in rows.items())
+        return f"<table><caption>Pair {escape(self.name)}</caption>{body}</table>"
 
     def __repr__(self) -> str:
         return f"Pair({self.name!r}, n={self.A.shape[0]}, nnz(A)={self.A.nnz}, nnz(L)={self.L.nnz})"
