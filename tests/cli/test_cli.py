@@ -52,6 +52,16 @@ def test_build_check_and_verify(tmp_path):
     run("verify", row["path"])
 
 
+def test_a_manifest_can_be_written_again(tmp_path):
+    """What a maintainer does for a new split leaves known digests alone."""
+    from precondbench.shards.manifest import load_manifest
+
+    out = tmp_path / "manifest.json"
+    names = ("synthetic-tridiag", "--config", "twin", "--split", "val")
+    run("build", *names, "--update-manifest", out)
+    assert load_manifest(out) == load_manifest()
+
+
 def test_verify_finds_damage(tmp_path):
     arguments = ("synthetic-tridiag", "--config", "uniform", "--split", "val", "--root", tmp_path)
     (row,) = json.loads(run("build", *arguments, "--json").stdout)
@@ -197,6 +207,19 @@ def test_module_and_version():
 
 def test_help_names_every_command():
     text = run("--help").stdout
-    for command in ("quickstart", "list", "info", "build", "verify", "train", "score", "factor"):
+    for command in (
+        "quickstart",
+        "list",
+        "info",
+        "build",
+        "verify",
+        "train",
+        "score",
+        "factor",
+        "download",
+        "release",
+        "export",
+        "cite",
+    ):
         assert command in text
         assert run(command, "--help").stdout

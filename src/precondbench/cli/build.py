@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from precondbench.cli.options import AsJson, Config, Root, Split, Version
 from precondbench.cli.output import (
     CHECK_FAILED,
     failing_clearly,
@@ -20,15 +21,12 @@ from precondbench.cli.output import (
 
 __all__ = ["build"]
 
-Root = Annotated[Path | None, typer.Option("--root", help="Cache folder.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
 
 def build(
     dataset: Annotated[str, typer.Argument(help="synthetic-tridiag or suitesparse-invk.")],
-    config: Annotated[str | None, typer.Option(help="Only this configuration.")] = None,
-    split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
-    version: Annotated[str | None, typer.Option(help="By default the newest.")] = None,
+    config: Config = None,
+    split: Split = None,
+    version: Version = None,
     check: Annotated[
         bool, typer.Option("--check", help="Rebuild in memory and compare with the manifest.")
     ] = False,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from precondbench.cli.options import AsJson, Root, Version
 from precondbench.cli.output import (
     CHECK_FAILED,
     failing_clearly,
@@ -16,9 +17,6 @@ from precondbench.cli.output import (
 )
 
 __all__ = ["info", "list_splits", "verify"]
-
-Root = Annotated[Path | None, typer.Option("--root", help="Cache folder.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _target(plan: Any, manifest: Any, root: Path | None) -> tuple[Path, str]:
@@ -78,7 +76,7 @@ def info(
     dataset: Annotated[str, typer.Argument(help="Name of a dataset.")],
     config: Annotated[str | None, typer.Option(help="Configuration.")] = None,
     split: Annotated[str | None, typer.Option(help="Split; with it, every matrix.")] = None,
-    version: Annotated[str | None, typer.Option(help="By default the newest.")] = None,
+    version: Version = None,
     root: Root = None,
     json: AsJson = False,
 ) -> None:

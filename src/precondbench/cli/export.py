@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from precondbench.cli.options import AsJson, Config, Root, Version
 from precondbench.cli.output import failing_clearly, print_json, print_table, progress_bar
 
 __all__ = ["export"]
@@ -26,13 +27,13 @@ def export(
     split: Annotated[str, typer.Option(help="Split.")],
     to: Annotated[Format, typer.Option(help="Matrix Market, SciPy's npz, or Binsparse.")],
     out: Annotated[Path, typer.Option(help="Folder to write into.")],
-    config: Annotated[str | None, typer.Option(help="Only this configuration.")] = None,
-    version: Annotated[str | None, typer.Option(help="By default the newest.")] = None,
+    config: Config = None,
+    version: Version = None,
     label: Annotated[
         list[str] | None, typer.Option(help="Only this factor; may be repeated.")
     ] = None,
-    root: Annotated[Path | None, typer.Option("--root", help="Cache folder.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    root: Root = None,
+    json: AsJson = False,
 ) -> None:
     """Write A and L of every record of a split, unscaled and to the bit."""
     with failing_clearly():

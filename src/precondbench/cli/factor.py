@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from precondbench.cli.options import AsJson
 from precondbench.cli.output import failing_clearly, print_json, print_table, say
 
 __all__ = ["factor"]
@@ -24,7 +25,7 @@ def factor(
     matrix: Annotated[Path, typer.Argument(help="A .mtx, .mtx.gz or .npz file.")],
     method: Annotated[Method, typer.Option(help="Which factor to make.")] = Method.INVK,
     out: Annotated[Path | None, typer.Option(help="Write L to this .mtx or .npz file.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Factor a matrix and compare Inv-K and IC(0) by what PCG does with them.
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from precondbench.cli.options import Root
 from precondbench.cli.output import (
     failing_clearly,
     print_json,
@@ -16,8 +17,6 @@ from precondbench.cli.output import (
 )
 
 __all__ = ["score", "train"]
-
-Root = Annotated[Path | None, typer.Option("--root", help="Cache folder.")]
 
 
 def train(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from precondbench.cli.options import AsJson, Config, Root, Split, Version
 from precondbench.cli.output import (
     failing_clearly,
     print_json,
@@ -17,17 +18,12 @@ from precondbench.cli.output import (
 
 __all__ = ["cite", "download", "release"]
 
-Root = Annotated[Path | None, typer.Option("--root", help="Cache folder.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Config = Annotated[str | None, typer.Option(help="Only this configuration.")]
-Split = Annotated[str | None, typer.Option(help="Only this split.")]
-
 
 def download(
     dataset: Annotated[str, typer.Argument(help="Name of a dataset.")],
     config: Config = None,
     split: Split = None,
-    version: Annotated[str | None, typer.Option(help="By default the newest.")] = None,
+    version: Version = None,
     mirror: Annotated[
         str | None, typer.Option(help="Only from here: http(s)://..., a folder, or doi:...")
     ] = None,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from precondbench.cli.options import Root
 from precondbench.cli.output import failing_clearly, print_json, print_table, say
 
 __all__ = ["quickstart"]
@@ -43,7 +44,7 @@ def quickstart(
     rounds: Annotated[int, typer.Option(help="Graph Network blocks.")] = 4,
     seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    root: Annotated[Path | None, typer.Option("--root", help="Cache folder.")] = None,
+    root: Root = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
     """Build both samples, train two models, score them, and write board.html."""
