@@ -1,6 +1,7 @@
 """Release, serve over HTTP, download with nothing else present."""
 
 import functools
+import hashlib
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import threading
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+import h5py
 import pytest
 
 from precondbench.build import obtain_shard, select_plans
@@ -131,6 +133,29 @@ def mirror(release, monkeypatch):
     with serving(release.folder) as (address, asked):
         monkeypatch.setenv("PRECONDBENCH_MIRROR", address)
         yield asked
+
+
+def test_other_facts_are_refused(release, tmp_path):
+    """A mirror cannot change who wins, though no record changes by that."""
+    folder = tmp_path / "forged"
+    shutil.copytree(release.folder, folder)
+    (path,) = folder.rglob("*.h5")
+    with h5py.File(path, "r+") as file:
+        winners = file["index/winner"][:]
+        winners[0] = b"ic0"
+        file["index/winner"][:] = winners
+    manifest = json.loads((folder / "data_manifest.json").read_text())
+    text = json.dumps(manifest)
+    for split in manifest["datasets"]["suitesparse-invk"]["sample"]["configurations"]["tril"][
+        "splits"
+    ].values():
+        for shard in split["shards"]:
+            text = text.replace(shard["sha256"], hashlib.sha256(path.read_bytes()).hexdigest())
+    (folder / "data_manifest.json").write_text(text)
+    result = run(tmp_path, str(folder), "download", *SELECTION)
+    assert result.returncode == 1
+    assert "what it says about them is not what this library expects" in result.stderr
+    assert cached(tmp_path) == []
 
 
 def test_datasets_take_the_mirrors_file_and_build_nothing(mirror, tmp_path, monkeypatch):

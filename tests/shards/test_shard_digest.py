@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from precondbench.errors import DigestError
-from precondbench.shards import Record, record_digest, split_digest
+from precondbench.shards import Record, facts_digest, record_digest, split_digest
 
 EXAMPLE = Record(
     "one", "demo", [0, 1], [0], [4.0], {"exact": [2.0], "ic0": None}, {"iterations": 1}
@@ -115,3 +115,12 @@ def test_split_digest_depends_on_order_and_count():
 def test_only_digests_make_a_split_digest(bad):
     with pytest.raises(DigestError, match="digest of record 1 is"):
         split_digest(["0" * 64, bad])
+
+
+def test_facts_digest_is_the_documented_one():
+    text = '[{"a":1,"winner":"ti\u00e9"},{"a":-1,"winner":"x"}]'
+    facts = [{"winner": "ti\u00e9", "a": 1, "k": 0.5}, {"a": -1, "winner": "x", "k": 0.25}]
+    assert facts_digest(facts) == hashlib.sha256(text.encode("utf-8")).hexdigest()
+    assert facts_digest(facts) != facts_digest(facts[::-1])
+    facts[1]["winner"] = "y"
+    assert facts_digest(facts) != hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -18,7 +18,13 @@ from precondbench.build.parts import PartStore, factor_all
 from precondbench.build.plan import SplitPlan, all_plans, release_plans
 from precondbench.errors import DigestError
 from precondbench.matrices import LAWS, catalogue
-from precondbench.shards import Record, read_shard, record_digest, split_digest
+from precondbench.shards import (
+    Record,
+    facts_digest,
+    read_shard,
+    record_digest,
+    split_digest,
+)
 from precondbench.shards.cache import shard_path
 from precondbench.shards.manifest import Manifest, SourceEntry
 
@@ -57,18 +63,21 @@ class CheckResult:
         The manifest's.
     first_difference : str
         Name of the first record that differs from the cached shard, if there is one to
-        compare with; else empty.
+        compare with; ``facts`` if only those differ; else empty.
+    same_facts : bool
+        Whether iterations, winners and the like are those of the manifest.
     """
 
     plan: SplitPlan
     digest: str
     expected: str
     first_difference: str = ""
+    same_facts: bool = True
 
     @property
     def agrees(self) -> bool:
-        """Whether the rebuild has the manifest's digest."""
-        return self.digest == self.expected
+        """Whether the rebuild has the manifest's digests."""
+        return self.digest == self.expected and self.same_facts
 
 
 def check_plan(
@@ -81,18 +90,19 @@ def check_plan(
     Parts of earlier builds are not used: everything is computed again.
     """
     context = context or BuildContext()
-    expected = manifest.split(
-        plan.dataset, plan.version, plan.configuration, plan.split
-    ).content_digest
-    names, digests = [], []
+    entry = manifest.split(plan.dataset, plan.version, plan.configuration, plan.split)
+    expected = entry.content_digest
+    names, digests, facts = [], [], []
     with TemporaryDirectory() as scratch:
         records = plan.records(replace(context, root=Path(scratch)))
         for record in counted(records, plan.count, context.progress):
             names.append(record.name)
             digests.append(record_digest(record))
+            facts.append(record.facts)
     digest = split_digest(digests)
     if digest == expected:
-        return CheckResult(plan, digest, expected)
+        same_facts = entry.facts_digest in (None, facts_digest(facts))
+        return CheckResult(plan, digest, expected, "" if same_facts else "facts", same_facts)
     published = shard_path(
         context.folder, plan.dataset, plan.version, plan.configuration, plan.split, expected
     )
@@ -122,7 +132,11 @@ def golden_manifest(
     context = context or BuildContext()
     data: dict[str, Any] = base.model_dump(mode="json")
     for plan in all_plans() if plans is None else plans:
-        digest = split_digest([record_digest(record) for record in plan.records(context)])
+        digests, facts = [], []
+        for record in plan.records(context):
+            digests.append(record_digest(record))
+            facts.append(record.facts)
+        digest = split_digest(digests)
         version = data["datasets"].setdefault(plan.dataset, {})
         version = version.setdefault(plan.version, _version_entry(plan))
         configuration = version["configurations"].setdefault(
@@ -136,6 +150,7 @@ def golden_manifest(
                 f"{plan.path_name} has digest {digest} but the manifest says "
                 f"{known['content_digest']}; published content never changes: make a new version"
             )
+        known["facts_digest"] = facts_digest(facts)
         configuration["recipe"]["splits"][plan.split] = plan.recipe
     return Manifest.model_validate(data)
 

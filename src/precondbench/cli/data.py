@@ -19,12 +19,13 @@ from precondbench.cli.output import (
 __all__ = ["info", "list_splits", "verify"]
 
 
-def _target(plan: Any, manifest: Any, root: Path | None) -> tuple[Path, str]:
+def _target(plan: Any, manifest: Any, root: Path | None) -> tuple[Path, str, str | None]:
     from precondbench.shards.cache import cache_root, shard_path
 
     names = (plan.dataset, plan.version, plan.configuration, plan.split)
-    digest = manifest.split(*names).content_digest
-    return shard_path(cache_root(root), *names, digest), digest
+    entry = manifest.split(*names)
+    path = shard_path(cache_root(root), *names, entry.content_digest)
+    return path, entry.content_digest, entry.facts_digest
 
 
 def list_splits(
@@ -40,7 +41,7 @@ def list_splits(
         manifest = load_manifest()
         rows = []
         for plan in select_plans(dataset):
-            path, digest = _target(plan, manifest, root)
+            path, digest, _ = _target(plan, manifest, root)
             rows.append(
                 {
                     "dataset": plan.dataset,
@@ -155,9 +156,9 @@ def verify(
         from precondbench.shards import read_shard
         from precondbench.shards.manifest import load_manifest
 
-        checks: list[tuple[Path, str | None]] = []
+        checks: list[tuple[Path, str | None, str | None]] = []
         if target is not None and target.endswith(".h5"):
-            checks.append((Path(target), None))
+            checks.append((Path(target), None, None))
         else:
             manifest = load_manifest()
             for plan in select_plans(target):
@@ -169,11 +170,13 @@ def verify(
                     "nothing is in the cache; run 'precondbench build synthetic-tridiag' first"
                 )
         rows: list[dict[str, Any]] = []
-        for path, digest in checks:
+        for path, digest, facts in checks:
             try:
                 shard = read_shard(path)
                 if digest is not None and shard.content_digest != digest:
                     raise ShardError(f"content digest {shard.content_digest}, not {digest}")
+                if deep and facts is not None and shard.facts_digest() != facts:
+                    raise ShardError("facts (iterations, winners, ...) differ from the manifest's")
                 if deep:
                     shard.verify()
                 rows.append({"path": str(path), "ok": True, "fault": ""})

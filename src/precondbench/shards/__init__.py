@@ -4,7 +4,7 @@ The manifest and the cache are imported by name (:mod:`precondbench.shards.manif
 :mod:`precondbench.shards.cache`), so that reading a shard loads neither pydantic nor pooch.
 """
 
-from precondbench.shards.digest import record_digest, split_digest
+from precondbench.shards.digest import facts_digest, record_digest, split_digest
 from precondbench.shards.memory import shard_in_memory
 from precondbench.shards.reading import read_shard
 from precondbench.shards.record import Record
@@ -17,6 +17,7 @@ __all__ = [
     "Record",
     "Shard",
     "ShardHeader",
+    "facts_digest",
     "read_shard",
     "record_digest",
     "shard_in_memory",

@@ -7,8 +7,9 @@ nor compression, nor the machine. They compare values by their bits, so 0.0 and 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,14 @@ import numpy as np
 from precondbench.errors import DigestError
 from precondbench.shards.record import Record
 
-__all__ = ["RECORD_TAG", "SPLIT_TAG", "check_digest", "record_digest", "split_digest"]
+__all__ = [
+    "RECORD_TAG",
+    "SPLIT_TAG",
+    "check_digest",
+    "facts_digest",
+    "record_digest",
+    "split_digest",
+]
 
 # First bytes hashed: another definition, or another use of sha256, cannot give an equal digest.
 RECORD_TAG = b"precondbench-record-1"
@@ -110,6 +118,38 @@ def split_digest(digests: Iterable[str]) -> str:
     for position, digest in enumerate(digests):
         sha.update(bytes.fromhex(check_digest(digest, f"digest of record {position}")))
     return sha.hexdigest()
+
+
+def facts_digest(facts: Iterable[Mapping[str, int | float | str]]) -> str:
+    """Digest of what is known about the records of a split, in order.
+
+    Integers and text only: iterations, statuses, winners and the like are the same on every
+    machine. Floating-point facts (n log K, condition estimates, ceilings) come from libraries
+    whose last bits differ, and are left out.
+
+    Parameters
+    ----------
+    facts : iterable of mapping
+        Facts of each record.
+
+    Returns
+    -------
+    str
+        Sha256, in hexadecimal, of the facts as a JSON list of objects: keys sorted, no spaces,
+        UTF-8.
+
+    Examples
+    --------
+    >>> from precondbench.shards import facts_digest
+    >>> facts_digest([{"winner": "tie", "gap": 0.1}]) == facts_digest([{"winner": "tie"}])
+    True
+    """
+    exact = [
+        {key: value for key, value in record.items() if not isinstance(value, float)}
+        for record in facts
+    ]
+    text = json.dumps(exact, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def check_digest(digest: Any, what: str) -> str:

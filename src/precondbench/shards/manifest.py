@@ -65,6 +65,9 @@ class SplitEntry(_Entry):
 
     records: int = Field(gt=0)
     content_digest: Sha256 = Field(description="Split digest of docs/format.md: the identity.")
+    facts_digest: Sha256 | None = Field(
+        default=None, description="Of whole-number and text facts, see docs/format.md."
+    )
     shards: list[ShardFile] = Field(
         default=[], description="In the order of the records; empty: built where it is used."
     )

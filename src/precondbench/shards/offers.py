@@ -211,3 +211,8 @@ def _check_content(names: Names, entry: SplitEntry, path: Path) -> None:
             f"{entry.content_digest} and {entry.records}"
         )
     shard.verify()
+    if entry.facts_digest is not None and shard.facts_digest() != entry.facts_digest:
+        raise DigestError(
+            f"{path}: its records are right, but what it says about them is not what this library "
+            "expects (iterations, winners); distrust where it comes from"
+        )

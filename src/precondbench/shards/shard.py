@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precondbench.errors import ConfigurationError, DigestError, ShardError
-from precondbench.shards.digest import record_digest, split_digest
+from precondbench.shards.digest import facts_digest, record_digest, split_digest
 from precondbench.shards.record import Record, check_text
 
 __all__ = ["FORMAT_NAME", "FORMAT_VERSION", "Shard", "ShardHeader", "recipe_json"]
@@ -166,6 +166,10 @@ class Shard:
                 for fact, column in self.facts.items()
             },
         )
+
+    def facts_digest(self) -> str:
+        """Digest of the exact facts of all records, which :meth:`verify` knows nothing of."""
+        return facts_digest(self.record(i).facts for i in range(len(self)))
 
     def verify(self) -> None:
         """Recompute every digest from the arrays.
