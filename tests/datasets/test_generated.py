@@ -5,7 +5,15 @@ import pytest
 from torch_geometric.loader import DataLoader
 
 from precondbench import SyntheticTridiag, evaluate, ic0
-from precondbench.errors import ConfigurationError, DigestError, MatrixError, ShardError
+from precondbench.errors import (
+    ConfigurationError,
+    DigestError,
+    MatrixError,
+    PredictionError,
+    ShardError,
+)
+from precondbench.leaderboard.prediction_file import write_predictions
+from precondbench.leaderboard.runs import score_file
 from precondbench.matrices import Bidiagonal
 from precondbench.quality.ceiling import twin_ceiling
 
@@ -74,6 +82,15 @@ def test_save_and_read_back(tmp_path):
     literal = SyntheticTridiag.from_shard(tmp_path / "mine.h5", target="literal")
     assert literal[0].y[0] != back[0].y[0]
     assert len(back[1:3]) == 2
+
+
+def test_predictions_for_generated_data_are_refused_by_name(tmp_path):
+    dataset = SyntheticTridiag.generate(n=15, count=2)
+    values = {name: dataset.pair(i).L.data for i, name in enumerate(dataset.names)}
+    path = tmp_path / "mine.h5"
+    write_predictions(path, "exact", dataset.shard, dataset.label, {0: values})
+    with pytest.raises(PredictionError, match=r"generated data.*from_shard"):
+        score_file(path)
 
 
 def test_a_damaged_file_is_refused(tmp_path):

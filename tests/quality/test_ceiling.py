@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from precondbench.errors import MatrixError
+from precondbench import SyntheticTridiag
+from precondbench.errors import ConfigurationError, MatrixError
 from precondbench.factors import khop_factor
 from precondbench.matrices import LAWS, draw_tridiagonal
 from precondbench.matrices.tridiagonal import interleave
 from precondbench.quality import cosine
-from precondbench.quality.ceiling import shared_cosine, twin_ceiling
+from precondbench.quality.ceiling import mean_ceiling, shared_cosine, twin_ceiling
 
 TWINS = [name for name, law in LAWS.items() if law.records == "twins"]
 
@@ -65,6 +66,23 @@ def test_against_brute_force_on_twins(columns):
 
     exact = brute_force(*parts(pair.literal), *parts(pair.modified), starts=6)
     assert twin_ceiling(pair.literal, pair.modified, columns) == pytest.approx(exact, abs=1e-8)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_angle_is_above(seed):
+    """The bound of the theorem at every direction in the plane, also outside [0, theta]."""
+    rng = np.random.default_rng(seed)
+    theta = rng.uniform(0.0, np.pi / 2)
+    near, other_near = 10.0 ** rng.uniform(-2, 2, (2, 1))
+    alpha = np.linspace(-np.pi, np.pi, 20001)
+    values = 0.5 * (
+        np.sqrt((near**2 + np.cos(alpha) ** 2) / (near**2 + 1))
+        + np.sqrt((other_near**2 + np.cos(alpha - theta) ** 2) / (other_near**2 + 1))
+    )
+    far, other_far = np.array([1.0, 0.0]), np.array([np.cos(theta), np.sin(theta)])
+    ours = shared_cosine(near, far, other_near, other_far)
+    assert values.max() <= ours + 1e-14
+    assert values.max() == pytest.approx(ours, abs=1e-7)
 
 
 @pytest.mark.parametrize("name", TWINS)
@@ -136,3 +154,23 @@ def test_bad_arguments():
     pair = draw_tridiagonal(LAWS["twin"], 20, 0)
     with pytest.raises(MatrixError, match="columns lie between"):
         twin_ceiling(pair.literal, pair.modified, 21)
+
+
+def test_mean_over_a_split():
+    split = SyntheticTridiag(split="val", config="twin")
+    facts = [split.facts(i)["ceiling_007"] for i in range(len(split))]
+    assert mean_ceiling(split, 7) == pytest.approx(np.mean(facts), abs=1e-15)
+    assert mean_ceiling(split[4:8], 7) == pytest.approx(np.mean(facts[4:8]), abs=1e-15)
+    assert mean_ceiling(split, 20) == 1.0
+    assert mean_ceiling(SyntheticTridiag.generate(n=12, count=4, twins=True), 12) == 1.0
+
+
+def test_mean_needs_pairs_and_a_stored_ceiling():
+    split = SyntheticTridiag(split="val", config="twin")
+    for part in (split[1:5], split[:3], split[[0, 3]], split[[1, 0]], split[:0]):
+        with pytest.raises(ConfigurationError, match="twins side by side"):
+            mean_ceiling(part, 7)
+    with pytest.raises(ConfigurationError, match="twins side by side"):
+        mean_ceiling(SyntheticTridiag(split="val", config="uniform"), 7)
+    with pytest.raises(ConfigurationError, match=r"no ceiling for 21 columns .* 19, 20"):
+        mean_ceiling(split, 21)

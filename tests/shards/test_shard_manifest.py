@@ -29,8 +29,18 @@ DATA = {
                     "default": {
                         "recipe": {"seed": 1, "law": {"c": 6.0, "x": None}},
                         "splits": {
-                            "test": {"records": 200, "content_digest": "b" * 64, "shards": [SHARD]},
-                            "train": {"records": 1000, "content_digest": "c" * 64, "shards": []},
+                            "test": {
+                                "records": 200,
+                                "content_digest": "b" * 64,
+                                "facts_digest": "d" * 64,
+                                "shards": [SHARD],
+                            },
+                            "train": {
+                                "records": 1000,
+                                "content_digest": "c" * 64,
+                                "facts_digest": None,
+                                "shards": [],
+                            },
                         },
                     }
                 },

@@ -19,6 +19,8 @@ __all__ = ["DATASET", "SPLITS", "VERSION", "synthetic_recipe", "tridiagonal_reco
 
 DATASET = "synthetic-tridiag"
 VERSION = "1.0"
+# In place of a version, for data that users draw themselves.
+GENERATED_VERSION = "generated"
 SEED = 20260722
 
 # split -> (number of its random stream, records)

@@ -175,7 +175,12 @@ class SyntheticTridiag(FactorDataset):
             "entropy": list(entropy),
         }
         header = ShardHeader(
-            synthetic.DATASET, "generated", law.name, "all", recipe, precondbench.__version__
+            synthetic.DATASET,
+            synthetic.GENERATED_VERSION,
+            law.name,
+            "all",
+            recipe,
+            precondbench.__version__,
         )
         return cls._of(shard_in_memory(header, records), target, transform)
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precondbench.build import select_plans
+from precondbench.build import select_plans, synthetic
+from precondbench.errors import PredictionError
 from precondbench.leaderboard.prediction_file import read_predictions, write_predictions
 from precondbench.quality import Evaluation, HopLadder, evaluate
 from precondbench.quality.hops import is_tridiagonal
@@ -132,11 +133,16 @@ def score_file(
     Raises
     ------
     PredictionError
-        If the file is damaged or for other data.
+        If the file is damaged, for other data, or for data of one's own.
     """
     from precondbench.datasets import open_dataset
 
     predictions = read_predictions(path)
+    if predictions.version == synthetic.GENERATED_VERSION:
+        raise PredictionError(
+            f"{path} is for generated data, which no manifest knows and so cannot be looked up "
+            "by name; score it in Python: evaluate(SyntheticTridiag.from_shard(...), predictions)"
+        )
     data = open_dataset(
         predictions.dataset,
         predictions.split,

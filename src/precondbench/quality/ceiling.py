@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from precondbench.errors import MatrixError
+from precondbench.errors import ConfigurationError, MatrixError
 from precondbench.matrices import Bidiagonal
 
-__all__ = ["shared_cosine", "twin_ceiling"]
+__all__ = ["FactSource", "mean_ceiling", "shared_cosine", "twin_ceiling"]
 
 Vector = NDArray[np.float64]
+
+
+class FactSource(Protocol):
+    """What :func:`mean_ceiling` needs of a dataset."""
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        ...
+
+    def facts(self, index: int) -> Mapping[str, int | float | str]:
+        """Return the facts of one record."""
+        ...
 
 
 def twin_ceiling(first: Bidiagonal, second: Bidiagonal, columns: int) -> float:
@@ -59,6 +74,62 @@ def twin_ceiling(first: Bidiagonal, second: Bidiagonal, columns: int) -> float:
     return shared_cosine(near, far, other_near, other_far)
 
 
+def mean_ceiling(dataset: FactSource, columns: int) -> float:
+    """Largest mean cosine over a dataset of twins of a rule that sees A_11 in some columns only.
+
+    Parameters
+    ----------
+    dataset : FactSource
+        A split of twins, or whole pairs of it, in the order of the shard.
+    columns : int
+        As for :func:`twin_ceiling`.
+
+    Returns
+    -------
+    float
+        Mean of the facts ``ceiling_<columns>``.
+
+    Raises
+    ------
+    ConfigurationError
+        If the dataset does not hold pairs of twins side by side, or this ceiling is not stored.
+
+    Examples
+    --------
+    >>> from precondbench import SyntheticTridiag
+    >>> from precondbench.quality.ceiling import mean_ceiling
+    >>> test = SyntheticTridiag(split="test", config="twin")
+    >>> round(mean_ceiling(test, 7), 4)
+    0.9947
+    """
+    name = f"ceiling_{columns:03d}"
+    records = [dataset.facts(i) for i in range(len(dataset))]
+    # The bound is on a pair, so a twin without the other would make the mean no bound.
+    pairs = zip(records[::2], records[1::2], strict=False)
+    if not records or len(records) % 2 or not all(map(_are_twins, pairs)):
+        raise ConfigurationError(
+            "the dataset does not consist of twins side by side (A, then A + e_1 e_1^T); take "
+            "a whole split of a configuration of twins, or a slice of whole pairs"
+        )
+    if name not in records[0]:
+        stored = [int(key[8:]) for key in records[0] if key.startswith("ceiling_")]
+        raise ConfigurationError(
+            f"no ceiling for {columns} columns is stored; there are those for "
+            f"{', '.join(map(str, sorted(stored)))}"
+        )
+    return float(np.mean([float(facts[name]) for facts in records]))
+
+
+def _are_twins(
+    pair: tuple[Mapping[str, int | float | str], Mapping[str, int | float | str]],
+) -> bool:
+    first, second = (
+        {key: value for key, value in facts.items() if key.startswith("ceiling_")} for facts in pair
+    )
+    flags = [facts.get("perturbed") for facts in pair]
+    return flags == [0, 1] and first == second
+
+
 def _split(factor: Bidiagonal, columns: int) -> tuple[Vector, Vector]:
     """Entries in the first columns, and in the others."""
     d, s = factor.diagonal, factor.subdiagonal
@@ -72,7 +143,8 @@ def shared_cosine(near: Vector, far: Vector, other_near: Vector, other_far: Vect
 
     Over vectors a, b and a shared x. With a and b optimal this is the maximum over unit x of
     1/2 [sqrt(|near|^2 + (x . far)^2) / |l| + the same for the other], and an optimal x lies
-    between the two far parts in their plane, which leaves one angle.
+    between the two far parts in their plane, which leaves one angle. The two far parts must
+    enclose at most a right angle; those of twins do.
 
     Parameters
     ----------
