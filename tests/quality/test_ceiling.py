@@ -147,7 +147,7 @@ def test_far_rows_of_twins_differ_as_stated():
     for i in range(40):
         pair = draw_tridiagonal(LAWS["twin"], 20, 4, i)
         changes.append(np.median(np.abs(pair.modified.diagonal / pair.literal.diagonal - 1)[5:]))
-    assert np.mean(changes) == pytest.approx(0.28, abs=0.03)
+    assert np.mean(changes) == pytest.approx(0.29, abs=0.03)
 
 
 def test_bad_arguments():

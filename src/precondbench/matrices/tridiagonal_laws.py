@@ -144,7 +144,7 @@ LAWS: dict[str, TridiagonalLaw] = {
             "growth",
             3,
             f"twins with u = x base, v = y / base, base_k = (1 + 6/n)^k, {_XY}: far rows agree "
-            "between twins and their factors differ by 12/n",
+            "between twins and their factors differ by 6/n",
             growth_base(6.0),
             "twins",
         ),
@@ -152,7 +152,7 @@ LAWS: dict[str, TridiagonalLaw] = {
             "hard",
             4,
             f"twins with u = x base, v = y / base, base rising by 1 + 12/n a row over the first "
-            f"half and falling back, {_XY}: rows of the first half differ by 24/n",
+            f"half and falling back, {_XY}: rows of the first half differ by 12/n",
             tent_base(12.0),
             "twins",
         ),
@@ -180,7 +180,7 @@ LAWS: dict[str, TridiagonalLaw] = {
             "twin",
             8,
             "twins with u = x (1 + 6/n)^k, x uniform on [0.7, 1.3), v = y/u, y uniform on "
-            "[0.5, 1.5): short, and factors of far rows differ by 28 %",
+            "[0.5, 1.5): short, and factors of far rows differ by 29 %",
             twin_base,
             "twins",
             rows=20,
