@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from precondbench.build import collection_release, split_plan, suitesparse, synthetic
+from precondbench.build import newest_version, split_plan, suitesparse, synthetic
 from precondbench.datasets.base import FactorDataset
 from precondbench.datasets.suitesparse import SuiteSparseInvK
 from precondbench.datasets.tridiag import SyntheticTridiag
-from precondbench.errors import ConfigurationError
 
 __all__ = ["DEFAULT_LABELS", "open_dataset"]
 
 DEFAULT_LABELS = {synthetic.DATASET: "modified", suitesparse.DATASET: "best"}
 DEFAULT_CONFIGURATIONS = {synthetic.DATASET: "uniform", suitesparse.DATASET: "tril"}
-VERSIONS = {synthetic.DATASET: synthetic.VERSION, suitesparse.DATASET: collection_release.VERSION}
 
 
 def open_dataset(
@@ -55,9 +53,7 @@ def open_dataset(
     >>> open_dataset("synthetic-tridiag", "val")
     SyntheticTridiag(200 pairs, synthetic-tridiag 1.0, uniform, val)
     """
-    if dataset not in VERSIONS:
-        raise ConfigurationError(f"no dataset {dataset!r}; there are: {', '.join(VERSIONS)}")
-    version = version or VERSIONS[dataset]
+    version = version or newest_version(dataset)
     configuration = configuration or DEFAULT_CONFIGURATIONS[dataset]
     label = label or DEFAULT_LABELS[dataset]
     split_plan(dataset, version, configuration, split)

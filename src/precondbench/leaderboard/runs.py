@@ -12,7 +12,6 @@ from precondbench.build import select_plans, synthetic
 from precondbench.errors import PredictionError
 from precondbench.leaderboard.prediction_file import read_predictions, write_predictions
 from precondbench.quality import Evaluation, HopLadder, evaluate
-from precondbench.quality.hops import is_tridiagonal
 
 if TYPE_CHECKING:
     from precondbench.baselines import TrainingConfiguration, TrainingResult
@@ -153,7 +152,7 @@ def score_file(
     )
     shard = data.shard
     matrices = [data.pair(i).A for i in range(len(data))]
-    ladder = HopLadder(matrices) if all(map(is_tridiagonal, matrices)) else None
+    ladder = HopLadder.where_defined(matrices)
     evaluations = {}
     names: Sequence[str] = data.names
     for seed in sorted(predictions.seeds):

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from precondbench.quality import Evaluation, HopLadder, PairSource, Predictions, evaluate
-from precondbench.quality.hops import is_tridiagonal
 
 __all__ = ["COLUMNS", "REAL_COLUMNS", "Board", "real_rows", "score_methods"]
 
@@ -95,7 +94,7 @@ def score_methods(
         Ranked.
     """
     matrices = [dataset.pair(i).A for i in range(len(dataset))]
-    ladder = HopLadder(matrices) if all(map(is_tridiagonal, matrices)) else None
+    ladder = HopLadder.where_defined(matrices)
     results: dict[str, Evaluation] = {}
     for done, (name, (_, predictions)) in enumerate(methods.items(), start=1):
         results[name] = evaluate(dataset, predictions, log_k=log_k, ladder=ladder)

@@ -13,7 +13,7 @@ from precondbench.errors import BreakdownError, PredictionError
 from precondbench.factors import scale_symmetrically, selected_inverse
 from precondbench.matrices import check_spd_candidate
 from precondbench.quality.cosine import one_minus_cosine
-from precondbench.quality.hops import HopLadder, is_tridiagonal
+from precondbench.quality.hops import HopLadder
 from precondbench.quality.kcondition import factor_values, k_condition_values
 from precondbench.quality.pair import PairSource
 from precondbench.quality.predictions import Predictions, check_cover, prediction_for
@@ -160,8 +160,8 @@ def evaluate(
         if progress is not None:
             progress(i + 1, count)
     summary = summarise(rows)
-    if ladder is None and all(is_tridiagonal(matrix) for matrix in matrices):
-        ladder = HopLadder(matrices)
+    if ladder is None:
+        ladder = HopLadder.where_defined(matrices)
     if ladder is not None:
         mean = float(np.mean([row.penalised_iterations for row in rows]))
         summary["effective_hops"] = ladder.effective_hops(mean)

@@ -78,6 +78,11 @@ class HopLadder:
         self._known: dict[int, float] = {}
         self.top = max(int(matrix.shape[0]) for matrix in self.matrices) - 1
 
+    @classmethod
+    def where_defined(cls, matrices: Sequence[csr_array]) -> HopLadder | None:
+        """Return the ladder if every matrix is tridiagonal, else None: there are no oracles."""
+        return cls(matrices) if all(map(is_tridiagonal, matrices)) else None
+
     def mean_iterations(self, hops: int) -> float:
         """Mean iterations with the k-hop oracle; a failure counts as the iteration limit."""
         if hops not in self._known:
