@@ -2,11 +2,19 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
-from precondbench.baselines import MLP, GraphBatch, MessagePassingMLP, build_model
-from precondbench.baselines.graph_network import GraphNetwork, mlp
+from precondbench.baselines import (
+    MLP,
+    GraphBatch,
+    GraphNetwork,
+    MessagePassingMLP,
+    build_model,
+    mlp,
+)
 from precondbench.errors import ConfigurationError
 
-MODELS = ["MLP", "MessagePassingMLP"]
+LOCAL = ["GATv2", "GEN", "GraphTransformer", "MessagePassingMLP"]
+GLOBAL = ["FastGraphTransformer", "GlobalGraphTransformer"]
+MODELS = ["MLP", *LOCAL, *GLOBAL]
 
 
 def seeded(name, rounds, seed=0):
@@ -38,7 +46,8 @@ def test_the_last_node_update_of_a_full_block_would_change_nothing(tridiagonal_g
     for edge_model, node_model in zip(
         network.edge_models, [*network.node_models, last], strict=True
     ):
-        e = edge_model(torch.cat([h[target], h[source], e], dim=1))
+        hidden = edge_model.first(torch.cat([h[target], h[source], e], dim=1))
+        e = edge_model.second(hidden.relu())
         h = node_model(h, edge_index, e, batch)
     whole = network.decoder(e)[lower, 0]
     torch.testing.assert_close(network(x, edge_index, edge_attr, lower, batch), whole)
@@ -48,8 +57,8 @@ def test_the_last_node_update_of_a_full_block_would_change_nothing(tridiagonal_g
 
 def test_all_node_models_agree_with_one_block(tridiagonal_graphs):
     graph = tridiagonal_graphs([10])[0]
-    predictions = [seeded(name, 1)(graph) for name in MODELS]
-    assert torch.equal(predictions[0], predictions[1])
+    first, *others = [seeded(name, 1)(graph) for name in MODELS]
+    assert all(torch.equal(first, other) for other in others)
 
 
 def rows_that_see_the_first_entry(name, rounds, graphs):
@@ -69,14 +78,24 @@ def rows_that_see_the_first_entry(name, rounds, graphs):
     return diagonal, subdiagonal
 
 
+@pytest.mark.parametrize("name", LOCAL)
 @pytest.mark.parametrize("rounds", [1, 2, 3, 5])
-def test_receptive_field_of_message_passing_is_rounds_minus_one_rows(tridiagonal_graphs, rounds):
+def test_receptive_field_of_message_passing_is_rounds_minus_one_rows(
+    tridiagonal_graphs, name, rounds
+):
     diagonal, subdiagonal = rows_that_see_the_first_entry(
-        "MessagePassingMLP", rounds, tridiagonal_graphs([10] * 4)
+        name, rounds, tridiagonal_graphs([10] * 4)
     )
     assert diagonal == set(range(1, rounds + 1))
     # Entry (r, r-1) reads both ends, and its column is one row nearer.
     assert subdiagonal == set(range(2, rounds + 2))
+
+
+@pytest.mark.parametrize("name", GLOBAL)
+def test_receptive_field_of_global_attention_is_everything(tridiagonal_graphs, name):
+    diagonal, subdiagonal = rows_that_see_the_first_entry(name, 2, tridiagonal_graphs([10] * 2))
+    assert diagonal == set(range(1, 11))
+    assert subdiagonal == set(range(2, 11))
 
 
 @pytest.mark.parametrize("rounds", [1, 4])

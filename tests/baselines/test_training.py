@@ -1,4 +1,5 @@
 import json
+import tomllib
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from precondbench.baselines import (
     train,
 )
 from precondbench.baselines.graphs import ResidentGraphs
-from precondbench.baselines.training import mean_cosine
+from precondbench.baselines.losses import cosine_per_graph
 from precondbench.errors import ConfigurationError, TrainingDivergedError
 
 
@@ -86,8 +87,20 @@ def test_best_weights_come_back_after_early_stopping(splits):
     cosines = [record["validation_cosine"] for record in result.history]
     assert result.best_validation_cosine == max(cosines) == cosines[result.best_epoch - 1]
     assert not result.model.training
-    checks = ResidentGraphs(splits[1]).batches(64)
-    assert mean_cosine(result.model, checks) == result.best_validation_cosine
+    (check,) = ResidentGraphs(splits[1]).batches(64)
+    mean = cosine_per_graph(result.model(check), check).mean().item()
+    assert mean == pytest.approx(result.best_validation_cosine, rel=1e-12)
+
+
+@pytest.mark.parametrize("model", ["MessagePassingMLP", "GEN", "GlobalGraphTransformer"])
+def test_a_batch_in_pieces_takes_the_same_steps(tridiagonal_graphs, model):
+    sizes = [4, 9, 6, 12] * 6
+    sets = tridiagonal_graphs(sizes, seed=1), tridiagonal_graphs(sizes[:8], seed=2)
+    whole = train(*sets, short(model=model, batch_size=8))
+    pieces = train(*sets, short(model=model, batch_size=8, max_edges=40))
+    for ours, theirs in zip(metrics(pieces), metrics(whole), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-6)
+    torch.testing.assert_close(weights(pieces), weights(whole), rtol=1e-3, atol=1e-4)
 
 
 def test_learning_rate_decays_in_steps(splits):
@@ -108,10 +121,12 @@ def test_files_of_a_run(splits, tmp_path):
     out = tmp_path / "runs" / "first"
     result = train(*splits, short(), out_dir=out)
     assert {path.name for path in out.iterdir()} == {
-        "configuration.json", "metrics.jsonl", "checkpoint.safetensors",
+        "configuration.toml", "environment.json", "metrics.jsonl", "checkpoint.safetensors",
+        "result.json",
     }  # fmt: skip
-    written = json.loads((out / "configuration.json").read_text())
-    assert TrainingConfiguration.from_mapping(written) == short()
+    written = tomllib.loads((out / "configuration.toml").read_text())
+    assert TrainingConfiguration.from_mapping(written["training"]) == short()
+    assert json.loads((out / "environment.json").read_text())["torch"] == torch.__version__
     lines = (out / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == result.history
     loaded = load_model(out / "checkpoint.safetensors")
@@ -137,7 +152,7 @@ def test_an_interrupt_leaves_whole_files(splits, tmp_path):
     lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
     assert load_model(tmp_path / "checkpoint.safetensors").rounds == 2
-    assert len(list(tmp_path.iterdir())) == 3
+    assert not (tmp_path / "result.json").exists()
 
 
 def test_progress_is_told_every_epoch(splits):

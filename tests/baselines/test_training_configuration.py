@@ -1,5 +1,4 @@
 import dataclasses
-import json
 
 import pytest
 import torch
@@ -15,11 +14,13 @@ def test_defaults_are_the_protocol_of_the_paper():
         "rounds": 4,
         "width": 16,
         "epochs": 300,
+        "loss": "negative-cosine",
         "learning_rate": 1e-3,
         "decay_factor": 0.6,
         "decay_every": 50,
         "patience": 50,
         "batch_size": 16,
+        "max_edges": 1_000_000,
         "seed": 0,
         "device": "auto",
         "threads": 1,
@@ -45,6 +46,8 @@ def test_defaults_are_the_protocol_of_the_paper():
         ("patience", 0),
         ("decay_every", 0),
         ("threads", 0),
+        ("max_edges", 0),
+        ("loss", None),
         ("device", "tpu"),
     ],
 )
@@ -53,9 +56,9 @@ def test_bad_settings_are_named_with_what_is_allowed(setting, value):
         TrainingConfiguration(**{setting: value})
 
 
-def test_round_trip_through_json():
-    configuration = TrainingConfiguration(model="MLP", rounds=7, learning_rate=3e-4)
-    assert TrainingConfiguration.from_mapping(json.loads(configuration.to_json())) == configuration
+def test_rate_falls_by_steps():
+    configuration = TrainingConfiguration(learning_rate=1.0, decay_factor=0.5, decay_every=3)
+    assert [configuration.rate(epoch) for epoch in range(1, 8)] == [1, 1, 1, 0.5, 0.5, 0.5, 0.25]
 
 
 def test_unknown_settings_are_not_ignored():
@@ -73,6 +76,8 @@ def test_devices(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert resolve_device("auto") == resolve_device("cuda") == torch.device("cuda")
     assert resolve_device("cpu") == torch.device("cpu")
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert resolve_device("auto") == torch.device("cuda:3")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert resolve_device("auto") == torch.device("cpu")
     with pytest.raises(ConfigurationError, match="no CUDA device"):

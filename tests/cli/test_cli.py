@@ -147,9 +147,11 @@ def test_train_then_score(tmp_path):
         "--device",
         "cpu",
     )
-    folder = tmp_path / "synthetic-tridiag" / "MLP-1" / "seed-4"
+    folder = tmp_path / "synthetic-tridiag-1.0-uniform" / "MLP-1" / "seed-4"
     assert {path.name for path in folder.iterdir()} == {
-        "configuration.json",
+        "configuration.toml",
+        "environment.json",
+        "result.json",
         "metrics.jsonl",
         "checkpoint.safetensors",
         "predictions-val.h5",

@@ -2,7 +2,8 @@
 
 In a ```python fence stands a doctest; the fences of a file share one namespace. In a ```console
 fence, lines that start with "$ " are commands of precondbench, and what stands between them is
-not compared. What must not be run stands in a ```text fence.
+not compared. A fence ```python file=NAME is a file, written where the commands run. What must
+not be run stands in a ```text fence.
 """
 
 import doctest
@@ -15,8 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from precondbench.baselines import losses, registry
+
 ROOT = Path(__file__).parents[2]
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^```(\w+)(?: file=([\w.]+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -27,6 +30,7 @@ class Block:
     language: str
     text: str
     line: int
+    file: str | None
 
     def commands(self) -> list[str]:
         """Commands of a console fence; a backslash at the end of a line joins the next one."""
@@ -37,7 +41,7 @@ class Block:
 def blocks_of(path: Path) -> list[Block]:
     text = path.read_text(encoding="utf-8")
     return [
-        Block(match[1], match[2], text.count("\n", 0, match.start()) + 1)
+        Block(match[1], match[3], text.count("\n", 0, match.start()) + 1, match[2])
         for match in FENCE.finditer(text)
         if match[1] in ("python", "console")
     ]
@@ -78,6 +82,14 @@ def run_console(block: Block, path: Path, folder: Path) -> None:
         assert done.returncode == 0, f"{where}: {command}\n{done.stdout}\n{done.stderr}"
 
 
+@pytest.fixture
+def own_registries(monkeypatch):
+    """Models and losses of the examples are gone after the test."""
+    monkeypatch.setattr(registry, "_NETWORKS", dict(registry._NETWORKS))
+    monkeypatch.setattr(losses, "_LOSSES", dict(losses._LOSSES))
+
+
+@pytest.mark.usefixtures("own_registries")
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_examples_run(path, tmp_path, monkeypatch):
     folder = tmp_path / "work"
@@ -86,8 +98,11 @@ def test_examples_run(path, tmp_path, monkeypatch):
     monkeypatch.setenv("PRECONDBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PRECONDBENCH_OFFLINE", "1")
     namespace: dict = {"__name__": "__main__"}
+    monkeypatch.syspath_prepend(folder)
     for block in blocks_of(path):
-        if block.language == "python":
+        if block.file is not None:
+            (folder / block.file).write_text(block.text, encoding="utf-8")
+        elif block.language == "python":
             run_python(block, namespace, path)
         else:
             run_console(block, path, folder)

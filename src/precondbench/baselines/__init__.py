@@ -2,10 +2,18 @@
 
 from precondbench.baselines.checkpoint import load_model, save_model
 from precondbench.baselines.configuration import TrainingConfiguration
+from precondbench.baselines.convolutions import GEN, GATv2, GraphTransformer
+from precondbench.baselines.edge_model import mlp
 from precondbench.baselines.factor_model import FactorModel
-from precondbench.baselines.graph_network import GraphNetwork, mlp
-from precondbench.baselines.graphs import GraphBatch
-from precondbench.baselines.loss import cosine_per_graph, negative_cosine
+from precondbench.baselines.global_attention import FastGraphTransformer, GlobalGraphTransformer
+from precondbench.baselines.graph_batch import GraphBatch
+from precondbench.baselines.graph_network import GraphNetwork
+from precondbench.baselines.losses import (
+    cosine_per_graph,
+    loss_names,
+    negative_cosine,
+    register_loss,
+)
 from precondbench.baselines.node_models import MLP, MessagePassingMLP
 from precondbench.baselines.prediction import predict
 from precondbench.baselines.progress import EpochRecord, training_progress
@@ -15,24 +23,33 @@ from precondbench.baselines.registry import (
     register_model,
     register_node_model,
 )
+from precondbench.baselines.run_configuration import RunConfiguration
 from precondbench.baselines.training import TrainingResult, train
 
 __all__ = [
+    "GEN",
     "MLP",
     "EpochRecord",
     "FactorModel",
+    "FastGraphTransformer",
+    "GATv2",
+    "GlobalGraphTransformer",
     "GraphBatch",
     "GraphNetwork",
+    "GraphTransformer",
     "MessagePassingMLP",
+    "RunConfiguration",
     "TrainingConfiguration",
     "TrainingResult",
     "build_model",
     "cosine_per_graph",
     "load_model",
+    "loss_names",
     "mlp",
     "model_names",
     "negative_cosine",
     "predict",
+    "register_loss",
     "register_model",
     "register_node_model",
     "save_model",

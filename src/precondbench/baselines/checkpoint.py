@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,11 @@ FORMAT_VERSION = 1
 METADATA_KEY = "precondbench"
 
 
-def save_model(model: FactorModel, path: str | os.PathLike[str]) -> None:
+def save_model(
+    model: FactorModel,
+    path: str | os.PathLike[str],
+    weights: Mapping[str, torch.Tensor] | None = None,
+) -> None:
     """Write a model; equal models give equal bytes, and the file is whole or absent.
 
     Parameters
@@ -32,14 +37,17 @@ def save_model(model: FactorModel, path: str | os.PathLike[str]) -> None:
         Made by ``build_model`` or ``train``.
     path : path-like
         File to write or replace, by convention ``checkpoint.safetensors``.
+    weights : mapping, optional
+        Another state of the model, to be written in place of its own.
     """
+    state = model.state_dict() if weights is None else weights
     description = {
         "format_version": FORMAT_VERSION,
         "model": model.name,
         "rounds": model.rounds,
         "width": model.width,
     }
-    tensors = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
+    tensors = {name: value.contiguous().cpu() for name, value in state.items()}
     metadata = {METADATA_KEY: json.dumps(description, sort_keys=True)}
     with replacing(Path(path)) as temporary:
         temporary.write_bytes(safetensors.torch.save(tensors, metadata))

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import math
+import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from precondbench.datasets.selection import check_keys
 from precondbench.errors import ConfigurationError
 
 __all__ = ["TrainingConfiguration", "resolve_device"]
 
-_POSITIVE = ("rounds", "width", "epochs", "decay_every", "patience", "batch_size", "threads")
+_POSITIVE = (
+    "rounds",
+    "width",
+    "epochs",
+    "decay_every",
+    "patience",
+    "batch_size",
+    "max_edges",
+    "threads",
+)
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -38,10 +48,16 @@ class TrainingConfiguration:
         The learning rate is multiplied by it every ``decay_every`` epochs.
     decay_every : int
         Epochs between decays.
+    loss : str
+        Name of a registered loss: ``negative-cosine`` (the paper's), ``log-relative-error`` or
+        ``k-condition``.
     patience : int
-        Stop after so many epochs without a better mean cosine on the validation split.
+        Stop after so many epochs without a smaller loss on the validation split.
     batch_size : int
         Graphs a step: 16 for synthetic matrices, 8 for real ones.
+    max_edges : int
+        Most edges at a time. A batch with more is taken in pieces whose gradients are added, so
+        this bounds memory and changes nothing else; a graph that alone has more goes alone.
     seed : int
         Seeds the weights and the order of the training graphs.
     device : {"auto", "cpu", "cuda"}
@@ -68,18 +84,22 @@ class TrainingConfiguration:
     rounds: int = 4
     width: int = 16
     epochs: int = 300
+    loss: str = "negative-cosine"
     learning_rate: float = 1e-3
     decay_factor: float = 0.6
     decay_every: int = 50
     patience: int = 50
     batch_size: int = 16
+    max_edges: int = 1_000_000
     seed: int = 0
     device: str = "auto"
     threads: int = 1
 
     def __post_init__(self) -> None:
-        if not isinstance(self.model, str):
-            raise ConfigurationError(f"model is {self.model!r}; it must be the name of a model")
+        for name in ("model", "loss"):
+            value = getattr(self, name)
+            if not isinstance(value, str):
+                raise ConfigurationError(f"{name} is {value!r}; it must be the name of a {name}")
         for name in _POSITIVE:
             self._check_integer(name, 1)
         self._check_integer("seed", 0)
@@ -103,22 +123,17 @@ class TrainingConfiguration:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> TrainingConfiguration:
-        """Read a mapping, for instance a parsed ``configuration.json``; unknown keys are errors."""
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise ConfigurationError(
-                f"unknown settings: {', '.join(unknown)}; known: {', '.join(sorted(known))}"
-            )
+        """Read a mapping, for instance a table of a TOML file; unknown keys are errors."""
+        check_keys(cls, values, "settings")
         return cls(**values)
 
-    def to_json(self) -> str:
-        """Return the configuration as a JSON object, one setting a line."""
-        return json.dumps(asdict(self), indent=2) + "\n"
+    def rate(self, epoch: int) -> float:
+        """Learning rate in an epoch, counted from 1."""
+        return self.learning_rate * self.decay_factor ** ((epoch - 1) // self.decay_every)
 
 
 def resolve_device(name: str) -> torch.device:
-    """Turn "auto", "cpu" or "cuda" into a device.
+    """Turn "auto", "cpu" or "cuda" into a device; under torchrun, the one of this process.
 
     Raises
     ------
@@ -132,4 +147,7 @@ def resolve_device(name: str) -> torch.device:
         raise ConfigurationError(
             "device is 'cuda', but torch finds no CUDA device here; use 'auto' or 'cpu'"
         )
-    return torch.device("cuda" if available and name != "cpu" else "cpu")
+    if not available or name == "cpu":
+        return torch.device("cpu")
+    local_rank = os.environ.get("LOCAL_RANK")
+    return torch.device("cuda" if local_rank is None else f"cuda:{local_rank}")

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from precondbench.baselines.graphs import GraphBatch
+from precondbench.baselines.graph_batch import GraphBatch
 from precondbench.baselines.normalisation import Standardisation
 
 __all__ = ["FactorModel"]

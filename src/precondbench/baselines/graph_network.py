@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
 
+from precondbench.baselines.edge_model import EdgeModel, mlp
 from precondbench.errors import ConfigurationError
 
-__all__ = ["GraphNetwork", "mlp"]
+__all__ = ["GraphNetwork"]
 
 NODE_FEATURES = 1
 EDGE_FEATURES = 2
-
-
-def mlp(inputs: int, width: int, outputs: int) -> nn.Sequential:
-    """Return a two-layer perceptron: linear, ReLU, linear."""
-    return nn.Sequential(nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, outputs))
 
 
 class GraphNetwork(nn.Module):
@@ -64,7 +59,7 @@ class GraphNetwork(nn.Module):
             )
         self.node_encoder = mlp(NODE_FEATURES, width, width)
         self.edge_encoder = mlp(EDGE_FEATURES, width, width)
-        self.edge_models = nn.ModuleList(mlp(3 * width, width, width) for _ in range(rounds))
+        self.edge_models = nn.ModuleList(EdgeModel(width) for _ in range(rounds))
         self.decoder = mlp(width, width, 1)
         self.node_models = nn.ModuleList(node_model(width) for _ in range(rounds - 1))
 
@@ -94,14 +89,9 @@ class GraphNetwork(nn.Module):
         h = self.node_encoder(x)
         e = self.edge_encoder(edge_attr)
         for edge_model, node_model in zip(self.edge_models, self.node_models, strict=False):
-            e = edge_model(_edge_inputs(h, edge_index, e))
+            e = edge_model(h, edge_index, e)
             h = node_model(h, edge_index, e, batch)
         # Only lower edges are decoded, so the last edge model need not see the others.
-        e = _edge_inputs(h, edge_index[:, lower], e.index_select(0, lower))
-        values: Tensor = self.decoder(self.edge_models[-1](e))
+        e = self.edge_models[-1](h, edge_index[:, lower], e.index_select(0, lower))
+        values: Tensor = self.decoder(e)
         return values.squeeze(1)
-
-
-def _edge_inputs(h: Tensor, edge_index: Tensor, e: Tensor) -> Tensor:
-    source, target = edge_index
-    return torch.cat([h.index_select(0, target), h.index_select(0, source), e], dim=1)

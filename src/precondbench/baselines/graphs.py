@@ -1,76 +1,27 @@
-"""Graphs of matrices as a few long tensors, and minibatches cut out of them by index."""
+"""A dataset as a few long tensors on one device, and minibatches cut out of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from precondbench.baselines.graph_batch import GraphBatch
+from precondbench.baselines.inverses import InversePairs, inverse_pairs
 from precondbench.errors import ConfigurationError
 
-__all__ = ["GraphBatch", "ResidentGraphs"]
-
-
-@dataclass(frozen=True)
-class GraphBatch:
-    """Several graphs side by side: what a model reads and the loss compares with.
-
-    Attributes
-    ----------
-    x : torch.Tensor
-        float32 [nodes, 1]: diagonal entries of A.
-    edge_index : torch.Tensor
-        int64 [2, edges]: column (source) and row (target) of every non-zero of A.
-    edge_attr : torch.Tensor
-        float32 [edges, 2]: the entry of A, and sign(row - column).
-    lower : torch.Tensor
-        int64: positions, among the edges, of the lower triangle in the shard's order.
-    batch, lower_batch : torch.Tensor
-        int64: graph of every node, and of every lower edge.
-    num_graphs : int
-        Number of graphs.
-    y : torch.Tensor or None
-        float64: values of L on the lower edges, where they are known.
-    """
-
-    x: Tensor
-    edge_index: Tensor
-    edge_attr: Tensor
-    lower: Tensor
-    batch: Tensor
-    lower_batch: Tensor
-    num_graphs: int
-    y: Tensor | None = None
-
-    @classmethod
-    def from_data(cls, data: Any) -> GraphBatch:
-        """Read a PyG ``Data`` or ``Batch``; a ``GraphBatch`` passes unchanged."""
-        if isinstance(data, cls):
-            return data
-        batch = data.batch
-        if batch is None:
-            batch = data.edge_index.new_zeros(data.x.shape[0])
-        lower = data.lower_mask.nonzero().squeeze(1)
-        return cls(
-            x=data.x,
-            edge_index=data.edge_index,
-            edge_attr=data.edge_attr,
-            lower=lower,
-            batch=batch,
-            lower_batch=batch[data.edge_index[1, lower]],
-            num_graphs=getattr(data, "num_graphs", 1),
-            y=data.y,
-        )
+__all__ = ["ResidentGraphs"]
 
 
 class ResidentGraphs:
     """A dataset held on one device, from which minibatches are gathered.
 
     Collating PyG items one by one costs more than gathering from concatenated tensors, and the
-    synthetic sets are small (1000 graphs of 50 nodes are 5 MB). Graphs may differ in size.
+    synthetic sets are small (1000 graphs of 50 nodes are 5 MB). Graphs may differ in size. Where
+    all have one pattern, batches of one size share their index tensors, made once: only values
+    are gathered, and shapes never change.
 
     Parameters
     ----------
@@ -101,13 +52,27 @@ class ResidentGraphs:
         self.y = (
             torch.cat([item.y for item in items]).double().to(self.device) if labelled else None
         )
+        self._inverse: InversePairs | None = None
+        self._pairs = torch.zeros(len(items), dtype=torch.int64)
         # Sizes stay on the CPU: reading them there never waits for the device.
         self._nodes = torch.tensor([item.x.shape[0] for item in items])
         self._edges = torch.tensor([item.edge_attr.shape[0] for item in items])
         self._lower = torch.tensor([positions.numel() for positions in lower])
+        first = items[0]
+        self.one_pattern = all(
+            torch.equal(item.edge_index, first.edge_index)
+            and torch.equal(item.lower_mask, first.lower_mask)
+            for item in items
+        )
+        self._templates: dict[int, GraphBatch] = {}
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def invert(self, dataset: Any) -> None:
+        """Add entries of A^-1 to all batches; ``dataset`` holds the same graphs, with pairs."""
+        inverse, self._pairs = inverse_pairs(dataset)
+        self._inverse = InversePairs(*(values.to(self.device) for values in vars(inverse).values()))
 
     def lower_ends(self) -> list[int]:
         """Return where, in the values of all graphs, each graph but the last ends."""
@@ -116,6 +81,31 @@ class ResidentGraphs:
 
     def batch(self, graphs: Tensor) -> GraphBatch:
         """Gather the graphs with the given numbers (int64 on the CPU), in that order."""
+        if not self.one_pattern:
+            return self._gather(graphs)
+        count = graphs.numel()
+        if count not in self._templates:
+            self._templates[count] = self._gather(torch.zeros(count, dtype=torch.int64))
+        template = self._templates[count]
+        numbers = graphs.to(self.device)
+
+        def chosen(values: Tensor) -> Tensor:
+            by_graph = values.view(len(self), -1)
+            return by_graph.index_select(0, numbers).view(-1, *values.shape[1:])
+
+        return GraphBatch(
+            x=chosen(self.x),
+            edge_index=template.edge_index,
+            edge_attr=chosen(self.edge_attr),
+            lower=template.lower,
+            batch=template.batch,
+            lower_batch=template.lower_batch,
+            num_graphs=count,
+            y=None if self.y is None else chosen(self.y),
+            inverse=self._inverses(graphs),
+        )
+
+    def _gather(self, graphs: Tensor) -> GraphBatch:
         nodes, node_counts = _slices(self._nodes, graphs)
         edges, edge_counts = _slices(self._edges, graphs)
         lower, lower_counts = _slices(self._lower, graphs)
@@ -123,10 +113,9 @@ class ResidentGraphs:
         lower_batch = number.repeat_interleave(lower_counts)
         node_shift = _starts(node_counts).repeat_interleave(edge_counts)
         edge_shift = _starts(edge_counts)[lower_batch]
-        lower = lower.to(self.device)
-        edges = edges.to(self.device)
+        nodes, edges, lower = (part.to(self.device) for part in (nodes, edges, lower))
         return GraphBatch(
-            x=self.x.index_select(0, nodes.to(self.device)),
+            x=self.x.index_select(0, nodes),
             edge_index=self.edge_index.index_select(1, edges) + node_shift.to(self.device),
             edge_attr=self.edge_attr.index_select(0, edges),
             lower=self.lower.index_select(0, lower) + edge_shift.to(self.device),
@@ -134,13 +123,55 @@ class ResidentGraphs:
             lower_batch=lower_batch.to(self.device),
             num_graphs=graphs.numel(),
             y=None if self.y is None else self.y.index_select(0, lower),
+            inverse=self._inverses(graphs),
         )
 
-    def batches(self, batch_size: int, order: Tensor | None = None) -> Iterable[GraphBatch]:
-        """Yield all graphs, ``batch_size`` at a time, in their own or in the given order."""
+    def _inverses(self, graphs: Tensor) -> InversePairs | None:
+        if self._inverse is None:
+            return None
+        pairs, counts = _slices(self._pairs, graphs)
+        pairs = pairs.to(self.device)
+        shift = _starts(self._lower[graphs]).repeat_interleave(counts).to(self.device)
+        return InversePairs(
+            self._inverse.first.index_select(0, pairs) + shift,
+            self._inverse.second.index_select(0, pairs) + shift,
+            self._inverse.weight.index_select(0, pairs),
+            self._inverse.log_determinant[graphs.to(self.device)],
+        )
+
+    def batches(
+        self, batch_size: int, order: Tensor | None = None, *, max_edges: int | None = None
+    ) -> Iterator[GraphBatch]:
+        """Yield all graphs in their own or in the given order.
+
+        Parameters
+        ----------
+        batch_size : int
+            At most so many graphs at a time.
+        order : torch.Tensor, optional
+            int64: numbers of the graphs.
+        max_edges : int, optional
+            At most so many edges at a time, unless one graph alone has more.
+        """
         numbers = torch.arange(len(self)) if order is None else order
         for chunk in torch.split(numbers, batch_size):
-            yield self.batch(chunk)
+            for piece in self.pieces(chunk, max_edges):
+                yield self.batch(piece)
+
+    def pieces(self, graphs: Tensor, max_edges: int | None = None) -> list[Tensor]:
+        """Cut a list of graphs, in order, into pieces that together have at most so many edges."""
+        counts: list[int] = self._edges[graphs].tolist()
+        if max_edges is None or sum(counts) <= max_edges:
+            return [graphs] if graphs.numel() else []
+        lengths = [0]
+        held = 0
+        for count in counts:
+            if lengths[-1] and held + count > max_edges:
+                lengths.append(0)
+                held = 0
+            lengths[-1] += 1
+            held += count
+        return list(torch.split(graphs, lengths))
 
 
 def _starts(counts: Tensor) -> Tensor:

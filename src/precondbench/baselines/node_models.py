@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.utils import scatter
 
-from precondbench.baselines.graph_network import mlp
+from precondbench.baselines.edge_model import mlp
 from precondbench.baselines.registry import register_node_model
 
 __all__ = ["MLP", "MessagePassingMLP"]

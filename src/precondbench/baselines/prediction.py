@@ -25,6 +25,7 @@ def predict(
     *,
     batch_size: int = 16,
     device: torch.device | str | None = None,
+    max_edges: int = 1_000_000,
     threads: int = 1,
 ) -> dict[str, NDArray[np.float64]]:
     """Predict the factor of every matrix of a dataset.
@@ -36,7 +37,9 @@ def predict(
     dataset : iterable of torch_geometric.data.Data
         Graphs with different names; labels are not read.
     batch_size : int
-        Graphs at a time; lower it where memory is short.
+        Graphs at a time.
+    max_edges : int
+        Most edges at a time, unless one graph alone has more; lower it where memory is short.
     device : torch.device or str, optional
         Where to predict; where the model is, if not given.
     threads : int
@@ -52,12 +55,11 @@ def predict(
     PredictionError
         If two graphs have one name.
     ConfigurationError
-        If there is no graph, or ``batch_size`` or ``threads`` is below 1.
+        If there is no graph, or ``batch_size``, ``max_edges`` or ``threads`` is below 1.
     """
-    if batch_size < 1 or threads < 1:
-        raise ConfigurationError(
-            f"batch_size is {batch_size} and threads is {threads}; both must be 1 or more"
-        )
+    for name, value in (("batch_size", batch_size), ("max_edges", max_edges), ("threads", threads)):
+        if value < 1:
+            raise ConfigurationError(f"{name} is {value}; it must be 1 or more")
     device = model.standardisation.node_mean.device if device is None else torch.device(device)
     graphs = ResidentGraphs(dataset, device)
     repeated = [name for name, count in Counter(graphs.names).items() if count > 1]
@@ -70,7 +72,9 @@ def predict(
     model.to(device).eval()
     try:
         with cpu_threads(threads):
-            values = torch.cat([model(batch) for batch in graphs.batches(batch_size)])
+            values = torch.cat(
+                [model(batch) for batch in graphs.batches(batch_size, max_edges=max_edges)]
+            )
     finally:
         model.train(was_training)
     pieces = np.split(values.double().cpu().numpy(), graphs.lower_ends())

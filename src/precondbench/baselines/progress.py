@@ -19,9 +19,11 @@ class EpochRecord(TypedDict):
     epoch: int
     """Counted from 1."""
     loss: float
-    """Negative cosine, averaged over the training graphs as they were met."""
-    validation_cosine: float
+    """Averaged over the training graphs as they were met."""
+    validation_loss: float
     """Mean over the validation graphs, after the epoch."""
+    validation_cosine: float
+    """Mean cosine over the validation graphs, after the epoch."""
     learning_rate: float
     """Rate used in the epoch."""
     seconds: float
@@ -50,8 +52,8 @@ def training_progress(
     --------
     >>> from precondbench.baselines import training_progress
     >>> with training_progress(300) as report:
-    ...     report({"epoch": 1, "loss": -0.9, "validation_cosine": 0.95,
-    ...             "learning_rate": 1e-3, "seconds": 0.4})
+    ...     report({"epoch": 1, "loss": -0.9, "validation_loss": -0.95,
+    ...             "validation_cosine": 0.95, "learning_rate": 1e-3, "seconds": 0.4})
     epoch 1/300  loss -0.900000  validation cosine 0.950000  lr 1.0e-03  0.4 s
     """
     console = console or Console()

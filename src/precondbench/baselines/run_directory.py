@@ -6,12 +6,13 @@ import json
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Any, Self, TextIO
 
 from precondbench.baselines.checkpoint import save_model
-from precondbench.baselines.configuration import TrainingConfiguration
 from precondbench.baselines.factor_model import FactorModel
 from precondbench.baselines.progress import EpochRecord
+from precondbench.baselines.training_state import TrainingState
+from precondbench.errors import CheckpointError
 from precondbench.files import replacing
 
 __all__ = ["RunDirectory"]
@@ -20,36 +21,81 @@ __all__ = ["RunDirectory"]
 class RunDirectory:
     """Context manager that writes a run's files; without a path it writes nothing.
 
-    - ``configuration.json``: the settings, written first;
+    - ``configuration.toml``: the settings, written first;
+    - ``environment.json``: versions and devices;
     - ``metrics.jsonl``: one line an epoch, flushed when the epoch ends;
-    - ``checkpoint.safetensors``: the best model so far, replaced whole.
+    - ``checkpoint.safetensors``: the best model so far, replaced whole;
+    - ``state.safetensors``: what an interrupted run goes on from, while it is not finished;
+    - ``result.json``: the outcome, written last; with it the run is finished.
 
-    An interrupted run leaves its best model and whole lines. A new run in the same directory
-    replaces these three files and touches no other.
+    A new run in the same directory replaces these files and touches no other.
 
     Parameters
     ----------
     path : path-like or None
         Directory, made if it does not exist.
-    configuration : TrainingConfiguration
-        Settings of the run.
+    configuration : str
+        Text of ``configuration.toml``.
+    key : str
+        What the run is, settings and data: a state with another key is not gone on from.
+    writes : bool
+        False for a process that only follows another: it reads and writes nothing.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str] | None, configuration: TrainingConfiguration
+        self,
+        path: str | os.PathLike[str] | None,
+        configuration: str,
+        key: str,
+        *,
+        writes: bool = True,
     ) -> None:
         self.path = None if path is None else Path(path)
+        self._writes = writes and path is not None
         self._configuration = configuration
+        self._key = key
         self._metrics: TextIO | None = None
 
+    def start(self, environment: dict[str, Any], state: TrainingState, resume: bool) -> Self:
+        """Write what is known at the start; with ``resume``, take up the state if there is one.
+
+        Parameters
+        ----------
+        environment : dict
+            For ``environment.json``.
+        state : TrainingState
+            Filled from ``state.safetensors``.
+        resume : bool
+            Whether to go on from an interrupted run.
+
+        Raises
+        ------
+        CheckpointError
+            If the state is damaged, or of another run.
+        """
+        if self.path is None:
+            return self
+        saved = self.path / "state.safetensors"
+        going_on = resume and saved.is_file()
+        if going_on:
+            state.load(saved, self._key)
+        if not self._writes:
+            return self
+        self.path.mkdir(parents=True, exist_ok=True)
+        # An old model beside a new configuration would be a false pair.
+        for name in ("result.json", "checkpoint.safetensors", "state.safetensors"):
+            if not (going_on and name == "state.safetensors"):
+                (self.path / name).unlink(missing_ok=True)
+        self._write("configuration.toml", self._configuration)
+        self._write("environment.json", json.dumps(environment, indent=2) + "\n")
+        self._metrics = (self.path / "metrics.jsonl").open("w", encoding="utf-8")
+        for record in state.history:
+            self.add_epoch(record)
+        if going_on:
+            save_model(state.model, self.path / "checkpoint.safetensors", state.best_weights)
+        return self
+
     def __enter__(self) -> Self:
-        if self.path is not None:
-            self.path.mkdir(parents=True, exist_ok=True)
-            # An old model beside a new configuration would be a false pair.
-            (self.path / "checkpoint.safetensors").unlink(missing_ok=True)
-            with replacing(self.path / "configuration.json") as temporary:
-                temporary.write_text(self._configuration.to_json(), encoding="utf-8")
-            self._metrics = (self.path / "metrics.jsonl").open("w", encoding="utf-8")
         return self
 
     def __exit__(
@@ -70,5 +116,51 @@ class RunDirectory:
 
     def save_best(self, model: FactorModel) -> None:
         """Replace ``checkpoint.safetensors``."""
-        if self.path is not None:
+        if self.path is not None and self._writes:
             save_model(model, self.path / "checkpoint.safetensors")
+
+    def save_state(self, state: TrainingState) -> None:
+        """Replace ``state.safetensors``."""
+        if self.path is not None and self._writes:
+            state.save(self.path / "state.safetensors", self._key)
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """Write ``result.json`` and remove the state."""
+        if self.path is not None and self._writes:
+            self._write("result.json", json.dumps({**result, "key": self._key}, indent=2) + "\n")
+            (self.path / "state.safetensors").unlink(missing_ok=True)
+
+    def finished(self) -> dict[str, Any] | None:
+        """Return what :meth:`finish` wrote, if the run is finished.
+
+        Raises
+        ------
+        CheckpointError
+            If ``result.json`` is damaged, or of a run with other settings or data.
+        """
+        if self.path is None or not (self.path / "result.json").is_file():
+            return None
+        try:
+            result: dict[str, Any] = json.loads((self.path / "result.json").read_text("utf-8"))
+            key = result.pop("key")
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise CheckpointError(
+                f"{self.path / 'result.json'} is damaged: {error}; remove the folder"
+            ) from error
+        if key != self._key:
+            raise CheckpointError(
+                f"{self.path} holds a finished run with other settings or other data; compare "
+                "configuration.toml, and remove the folder or choose another"
+            )
+        return result
+
+    def history(self) -> list[EpochRecord]:
+        """Read ``metrics.jsonl``."""
+        assert self.path is not None
+        lines = (self.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    def _write(self, name: str, text: str) -> None:
+        assert self.path is not None
+        with replacing(self.path / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")

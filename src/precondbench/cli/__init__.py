@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import precondbench
-from precondbench.cli import build, data, export, factor, learn, publish, quickstart
+from precondbench.cli import build, data, export, factor, learn, publish, quickstart, score
 
 __all__ = ["app", "main"]
 
@@ -41,7 +41,8 @@ app.command()(data.info)
 app.command()(build.build)
 app.command()(data.verify)
 app.command()(learn.train)
-app.command()(learn.score)
+app.command()(score.score)
+app.command()(score.board)
 app.command()(factor.factor)
 app.command()(publish.download)
 app.command()(publish.release)

@@ -1,132 +1,196 @@
-"""``precondbench train | score``: models and their scores."""
+"""``precondbench train``: one run, several seeds, or a grid."""
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from precondbench.cli.options import Root
-from precondbench.cli.output import (
-    failing_clearly,
-    print_json,
-    print_table,
-    progress_bar,
-    say,
-)
+from precondbench.cli.output import failing_clearly, print_json, print_table, say
+from precondbench.errors import ConfigurationError
 
-__all__ = ["score", "train"]
+if TYPE_CHECKING:
+    from precondbench.baselines import RunConfiguration
+
+__all__ = ["train"]
+
+Import = Annotated[
+    list[str] | None,
+    typer.Option("--import", help="Module or .py file that registers models of your own."),
+]
 
 
 def train(
-    dataset: Annotated[str, typer.Argument(help="synthetic-tridiag or suitesparse-invk.")],
-    model: Annotated[str, typer.Option(help="Name of a registered model.")] = "MessagePassingMLP",
-    rounds: Annotated[int, typer.Option(help="Graph Network blocks.")] = 4,
-    epochs: Annotated[int, typer.Option(help="At most this many.")] = 300,
+    dataset: Annotated[
+        str | None, typer.Argument(help="synthetic-tridiag or suitesparse-invk.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Name of a registered model.")] = None,
+    rounds: Annotated[int | None, typer.Option(help="Graph Network blocks; default 4.")] = None,
+    width: Annotated[int | None, typer.Option(help="Of hidden layers; default 16.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="At most; default 300.")] = None,
+    loss: Annotated[str | None, typer.Option(help="Default negative-cosine.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="At first; default 1e-3.")] = None,
     seeds: Annotated[str, typer.Option(help="Comma-separated, one run each.")] = "0",
     config: Annotated[str | None, typer.Option(help="Configuration of the data.")] = None,
     label: Annotated[str | None, typer.Option(help="Label or target to learn.")] = None,
     version: Annotated[str | None, typer.Option(help="Of the data; by default the newest.")] = None,
+    max_rows: Annotated[
+        int | None, typer.Option(help="Learn from matrices with at most so many rows.")
+    ] = None,
     batch_size: Annotated[
         int | None, typer.Option(help="Default 16 for synthetic, 8 for real matrices.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    max_edges: Annotated[
+        int | None, typer.Option(help="Most edges in memory at a time; default 1000000.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Processor threads; default 1.")] = None,
+    protocol: Annotated[
+        Path | None, typer.Option(help="TOML file of settings; options override it.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Run the grid of the paper, or --grid.")
+    ] = False,
+    grid: Annotated[Path | None, typer.Option(help="TOML file of runs, with --all.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Start anew what is there.")] = False,
+    models: Import = None,
     out: Annotated[Path, typer.Option(help="Folder for the runs.")] = Path("runs"),
     root: Root = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON at the end.")] = False,
 ) -> None:
-    """Train a baseline by the paper's protocol and predict val, test and test_large."""
+    """Train a baseline by the paper's protocol and predict val, test and test_large.
+
+    A run that was interrupted goes on where it was; one that is finished is only reported.
+    Several of these commands may share a folder, and torchrun may start one in parallel.
+    """
     with failing_clearly():
-        from functools import partial
+        from precondbench.baselines.user_models import import_models
 
-        from precondbench.baselines import TrainingConfiguration, training_progress
-        from precondbench.errors import ConfigurationError
-        from precondbench.leaderboard.runs import train_and_predict
-
-        try:
-            numbers = [int(seed) for seed in seeds.split(",")]
-        except ValueError:
-            raise ConfigurationError(f"seeds is {seeds!r}; write for example 0,1,2") from None
-        if batch_size is None:
-            batch_size = 8 if dataset == "suitesparse-invk" else 16
-        runs = []
-        for seed in numbers:
-            configuration = TrainingConfiguration(
-                model=model,
-                rounds=rounds,
-                epochs=epochs,
-                seed=seed,
-                batch_size=batch_size,
-                device=device,
-            )
-            data = "-".join(part for part in (dataset, version, config) if part)
-            folder = out / data / f"{model}-{rounds}" / f"seed-{seed}"
-            if not json:
-                say(f"{model}, {rounds} rounds, seed {seed}: {folder}")
-            result, paths = train_and_predict(
-                dataset,
-                configuration,
-                folder,
-                data_configuration=config,
-                label=label,
-                version=version,
-                root=root,
-                progress=partial(training_progress, silent=json),
-            )
-            runs.append(
-                {
-                    "seed": seed,
-                    "folder": str(folder),
-                    "parameters": result.parameters,
-                    "best_epoch": result.best_epoch,
-                    "validation_cosine": result.best_validation_cosine,
-                    "seconds": result.seconds,
-                    "device": result.device,
-                    "predictions": [str(path) for path in paths],
-                }
-            )
-        if json:
-            print_json(runs)
+        for source in models or []:
+            import_models(source)
+        settings = {
+            "model": model,
+            "rounds": rounds,
+            "width": width,
+            "epochs": epochs,
+            "loss": loss,
+            "learning_rate": learning_rate,
+            "batch_size": batch_size,
+            "max_edges": max_edges,
+            "device": device,
+            "threads": threads,
+        }
+        data = {
+            "dataset": dataset,
+            "configuration": config,
+            "label": label,
+            "version": version,
+            "max_rows": max_rows,
+        }
+        if everything or grid is not None:
+            single = [*settings.values(), *data.values(), protocol]
+            if any(value is not None for value in single) or overwrite:
+                raise ConfigurationError("--all takes its settings from the grid; use --grid FILE")
+            if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+                raise ConfigurationError(
+                    "--all trains every run in one process; instead of torchrun, start the command "
+                    "as often as there are devices: each takes runs that no other holds"
+                )
+            _train_grid(grid, out, root, json)
             return
-        columns = ("seed", "parameters", "best_epoch", "validation_cosine", "seconds", "device")
-        print_table(
-            f"{model}, {rounds} rounds", columns, [[run[key] for key in columns] for run in runs]
-        )
-        say(f"score with: precondbench score {runs[0]['folder']}/predictions-test.h5")
+        run = _one_run(protocol, data, settings)
+        _train_seeds(run, _numbers(seeds), out, root, overwrite, json)
 
 
-def score(
-    predictions: Annotated[Path, typer.Argument(help="File of predictions, .h5.")],
-    root: Root = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, every matrix in it.")] = False,
+def _numbers(seeds: str) -> list[int]:
+    try:
+        return [int(seed) for seed in seeds.split(",")]
+    except ValueError:
+        raise ConfigurationError(f"seeds is {seeds!r}; write for example 0,1,2") from None
+
+
+def _one_run(
+    protocol: Path | None, data: dict[str, Any], settings: dict[str, Any]
+) -> RunConfiguration:
+    from precondbench.baselines import RunConfiguration
+    from precondbench.baselines.run_configuration import read_toml, run_tables
+
+    tables = run_tables({} if protocol is None else read_toml(protocol))
+    for name, given in (("data", data), ("training", settings)):
+        tables[name] |= {key: value for key, value in given.items() if value is not None}
+    if "dataset" not in tables["data"]:
+        raise ConfigurationError("name a dataset: synthetic-tridiag or suitesparse-invk")
+    if tables["data"]["dataset"] == "suitesparse-invk":
+        tables["training"].setdefault("batch_size", 8)
+    return RunConfiguration.from_mapping(tables).resolved()
+
+
+def _train_seeds(
+    run: RunConfiguration,
+    seeds: list[int],
+    out: Path,
+    root: Path | None,
+    overwrite: bool,
+    json: bool,
 ) -> None:
-    """Score a file of predictions by cosine, PCG iterations, effective hops and n log K."""
-    with failing_clearly():
-        from precondbench.leaderboard.runs import score_file
-        from precondbench.leaderboard.tables import COLUMNS
+    from dataclasses import replace
 
-        with progress_bar("scoring") as update:
-            scored = score_file(predictions, root, update)
-        if json:
-            print_json(
-                {
-                    "method": scored.method,
-                    "split": scored.split,
-                    "seeds": {
-                        seed: result.to_dict() for seed, result in scored.evaluations.items()
-                    },
-                }
-            )
-            return
-        rows = [
-            (seed, *(result.summary.get(key) for key in COLUMNS))
-            for seed, result in scored.evaluations.items()
-        ]
-        print_table(f"{scored.method} on {scored.split}", ("seed", *COLUMNS.values()), rows)
-        for seed, result in scored.evaluations.items():
-            failures = [row for row in result.rows if not row.solved]
-            for row in failures[:10]:
-                say(f"seed {seed}: {row.name}: {row.status} {row.reason}".rstrip())
-            if len(failures) > 10:
-                say(f"seed {seed}: and {len(failures) - 10} more; see --json")
+    from precondbench.baselines import training_progress
+    from precondbench.leaderboard.runs import run_folder, train_and_predict
+
+    # Of the processes that torchrun starts, the first speaks.
+    speaks = int(os.environ.get("RANK", "0")) == 0
+    silent = json or not speaks
+    results = []
+    for seed in seeds:
+        seeded = replace(run, training=replace(run.training, seed=seed))
+        folder = run_folder(out, seeded)
+        name = f"{run.training.model}, {run.training.rounds} rounds"
+        if not silent:
+            say(f"{name}, seed {seed}: {folder}")
+        result, paths = train_and_predict(
+            seeded,
+            folder,
+            resume=not overwrite,
+            root=root,
+            progress=partial(training_progress, silent=silent),
+        )
+        results.append(
+            {
+                "seed": seed,
+                "folder": str(folder),
+                **result.to_dict(),
+                "predictions": [str(path) for path in paths],
+            }
+        )
+    if not speaks:
+        return
+    if json:
+        print_json(results)
+        return
+    columns = ("seed", "parameters", "epochs", "best_epoch", "best_validation_cosine", "seconds")
+    print_table(name, columns, [[row[key] for key in columns] for row in results])
+    say(f"score with: precondbench score {results[0]['folder']}/predictions-test.h5")
+
+
+def _train_grid(grid: Path | None, out: Path, root: Path | None, json: bool) -> None:
+    from precondbench.baselines import training_progress
+    from precondbench.leaderboard.grid import PAPER_GRID, read_grid, run_grid
+
+    runs = read_grid(grid or PAPER_GRID)
+
+    def started(number: int, run: RunConfiguration, folder: Path) -> None:
+        if not json:
+            say(f"{number} of {len(runs)}: {folder}")
+
+    counts = run_grid(
+        runs, out, root=root, started=started, progress=partial(training_progress, silent=True)
+    )
+    if json:
+        print_json(counts)
+    else:
+        say(", ".join(f"{count} {what}" for what, count in counts.items()))

@@ -9,7 +9,7 @@ from precondbench.datasets.base import FactorDataset
 from precondbench.datasets.suitesparse import SuiteSparseInvK
 from precondbench.datasets.tridiag import SyntheticTridiag
 
-__all__ = ["DEFAULT_LABELS", "open_dataset"]
+__all__ = ["DEFAULT_CONFIGURATIONS", "DEFAULT_LABELS", "open_dataset"]
 
 DEFAULT_LABELS = {synthetic.DATASET: "modified", suitesparse.DATASET: "best"}
 DEFAULT_CONFIGURATIONS = {synthetic.DATASET: "uniform", suitesparse.DATASET: "tril"}

@@ -7,11 +7,13 @@ from precondbench.factors.invk import column_quadratic_forms, invk, invk_values,
 from precondbench.factors.khop import khop_factor
 from precondbench.factors.pattern import LowerPattern, lower_pattern, lower_values
 from precondbench.factors.selected_inverse import SelectedInverse, selected_inverse
+from precondbench.factors.trace_form import TraceForm, trace_form
 
 __all__ = [
     "Cost",
     "LowerPattern",
     "SelectedInverse",
+    "TraceForm",
     "column_quadratic_forms",
     "condition_estimate",
     "estimate_cost",
@@ -25,4 +27,5 @@ __all__ = [
     "plan_elimination",
     "scale_symmetrically",
     "selected_inverse",
+    "trace_form",
 ]

@@ -65,6 +65,11 @@ class PredictionFile:
     label: str
     seeds: dict[int, NDArray[np.floating[Any]]]
 
+    @property
+    def where(self) -> str:
+        """``dataset/version/configuration/split``."""
+        return f"{self.dataset}/{self.version}/{self.configuration}/{self.split}"
+
     def by_name(self, seed: int, shard: Shard) -> dict[str, NDArray[np.float64] | None]:
         """Values of one seed as a mapping for :func:`precondbench.evaluate`.
 

@@ -1,0 +1,178 @@
+"""What training minimises, by name: one number a graph, averaged over graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from precondbench.baselines.graph_batch import GraphBatch
+from precondbench.errors import ConfigurationError
+
+__all__ = [
+    "Loss",
+    "cosine_per_graph",
+    "get_loss",
+    "loss_names",
+    "negative_cosine",
+    "register_loss",
+]
+
+PerGraph = Callable[[Tensor, GraphBatch], Tensor]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A named loss.
+
+    Attributes
+    ----------
+    name : str
+        Name in a configuration.
+    per_graph : callable
+        ``per_graph(predicted, graphs)`` returns a float64 tensor, one value a graph.
+    needs_inverse : bool
+        Whether it reads ``GraphBatch.inverse``.
+    """
+
+    name: str
+    per_graph: PerGraph
+    needs_inverse: bool = False
+
+
+_LOSSES: dict[str, Loss] = {}
+
+
+def register_loss(name: str, *, needs_inverse: bool = False) -> Callable[[PerGraph], PerGraph]:
+    """Decorator: make a function ``(predicted, graphs) -> one value a graph`` a loss by name.
+
+    Parameters
+    ----------
+    name : str
+        Name for ``TrainingConfiguration.loss``.
+    needs_inverse : bool
+        Whether the function reads ``graphs.inverse``, entries of A^-1.
+    """
+
+    def register(function: PerGraph) -> PerGraph:
+        _LOSSES[name] = Loss(name, function, needs_inverse)
+        return function
+
+    return register
+
+
+def get_loss(name: str) -> Loss:
+    """Return the loss of that name.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is none.
+    """
+    if name not in _LOSSES:
+        raise ConfigurationError(f"no loss is called {name!r}; known: {', '.join(loss_names())}")
+    return _LOSSES[name]
+
+
+def loss_names() -> list[str]:
+    """Return the names of all registered losses, sorted."""
+    return sorted(_LOSSES)
+
+
+def _labels(predicted: Tensor, graph: GraphBatch) -> Tensor:
+    if graph.y is None or graph.y.shape != predicted.shape:
+        labels = "no labels y" if graph.y is None else f"labels of shape {tuple(graph.y.shape)}"
+        raise ConfigurationError(f"{labels} for predictions of shape {tuple(predicted.shape)}")
+    return graph.y.double()
+
+
+def _sums(values: Tensor, graph: GraphBatch) -> Tensor:
+    """Sum the rows of ``values``, one a lower edge, over each graph."""
+    start = values.new_zeros(graph.num_graphs, *values.shape[1:])
+    return start.index_add(0, graph.lower_batch, values)
+
+
+def _positive(values: Tensor) -> Tensor:
+    # Neither a square root nor a logarithm has a derivative at zero.
+    return values.clamp_min(torch.finfo(torch.float64).tiny)
+
+
+def cosine_per_graph(predicted: Tensor, graphs: Any) -> Tensor:
+    """Cosine of predicted and true values, graph by graph, in float64.
+
+    Parameters
+    ----------
+    predicted : torch.Tensor
+        Values on the lower triangles of all graphs, as a model returns them.
+    graphs : GraphBatch, torch_geometric.data.Data or torch_geometric.data.Batch
+        The graphs, with labels ``y``.
+
+    Returns
+    -------
+    torch.Tensor
+        float64, one value a graph; 0 where a vector is zero.
+
+    Raises
+    ------
+    ConfigurationError
+        If the graphs have no labels, or not one for each predicted value.
+    """
+    graph = GraphBatch.from_data(graphs)
+    p, t = predicted.double(), _labels(predicted, graph)
+    sums = _sums(torch.stack([p * t, p * p, t * t], dim=1), graph)
+    norms = _positive(sums[:, 1:]).sqrt()
+    return sums[:, 0] / norms[:, 0] / norms[:, 1]
+
+
+def negative_cosine(predicted: Tensor, graphs: Any) -> Tensor:
+    """Return minus the mean over graphs of :func:`cosine_per_graph`: the loss of the paper.
+
+    It does not change when a graph's prediction is multiplied by a positive number: L is wanted
+    up to scale.
+    """
+    return -cosine_per_graph(predicted, graphs).mean()
+
+
+@register_loss("negative-cosine")
+def _negative_cosine(predicted: Tensor, graphs: GraphBatch) -> Tensor:
+    """-cos(predicted, L)."""
+    return -cosine_per_graph(predicted, graphs)
+
+
+@register_loss("log-relative-error")
+def log_relative_error(predicted: Tensor, graphs: GraphBatch) -> Tensor:
+    r"""log(||p - l|| / ||l||) for predicted values p and true values l, natural logarithm.
+
+    Unlike the cosine it does not flatten near the solution: halving the error is worth as much
+    at 1e-4 as at 1e-1.
+    """
+    p, t = predicted.double(), _labels(predicted, graphs)
+    sums = _positive(_sums(torch.stack([(p - t).square(), t.square()], dim=1), graphs))
+    return 0.5 * (sums[:, 0].log() - sums[:, 1].log())
+
+
+@register_loss("k-condition", needs_inverse=True)
+def log_k_condition(predicted: Tensor, graphs: GraphBatch) -> Tensor:
+    r"""Log K(L^T A^-1 L), the measure that Inv-K minimises; it needs no label.
+
+    log K = log(trace(L^T A^-1 L) / n) - (2 / n) sum_i log|L_ii| + (1 / n) log det A, natural
+    logarithms (eq. 3 of the paper; Kaporin 1994). The trace is exact, not an estimate: A^-1 is
+    needed only between rows that share a column of L, see ``factors.trace_form``. Zero for a
+    multiple of the exact factor, and bounded below by the value of Inv-K on a given pattern.
+    """
+    inverse = graphs.inverse
+    if inverse is None:
+        raise ConfigurationError("the loss k-condition needs graphs with entries of A^-1")
+    values = predicted.double()
+    terms = inverse.weight * values[inverse.first] * values[inverse.second]
+    # A pair belongs to the graph of its entries.
+    start = values.new_zeros(graphs.num_graphs)
+    trace = start.index_add(0, graphs.lower_batch[inverse.first], terms)
+    column, row = graphs.edge_index[:, graphs.lower]
+    diagonal = torch.where(row == column, _positive(values.abs()), 1.0)
+    size = start.index_add(0, graphs.batch, torch.ones_like(graphs.batch, dtype=torch.float64))
+    logs = inverse.log_determinant - 2.0 * _sums(diagonal.log(), graphs)
+    return (_positive(trace) / size).log() + logs / size

@@ -1,0 +1,144 @@
+"""Losses against their formulas in dense matrices."""
+
+import numpy as np
+import pytest
+import torch
+from torch_geometric.data import Batch
+
+from precondbench import Pair, SuiteSparseInvK, k_condition
+from precondbench.baselines import (
+    GraphBatch,
+    TrainingConfiguration,
+    cosine_per_graph,
+    loss_names,
+    register_loss,
+    train,
+)
+from precondbench.baselines import losses as losses_module
+from precondbench.baselines.graphs import ResidentGraphs
+from precondbench.baselines.losses import get_loss
+from precondbench.errors import ConfigurationError
+
+
+class WithPairs(list):
+    """Graphs whose matrices can be asked for, as those of a precondbench dataset."""
+
+    def pair(self, i):
+        graph = self[i]
+        n = graph.x.shape[0]
+        column, row = graph.edge_index
+        A = torch.zeros(n, n, dtype=torch.float64)
+        A[row, column] = graph.edge_attr[:, 0].double()
+        L = torch.zeros(n, n, dtype=torch.float64)
+        L[row[graph.lower_mask], column[graph.lower_mask]] = graph.y
+        return Pair(graph.name, A.numpy(), L.numpy())
+
+
+@pytest.fixture
+def graphs(tridiagonal_graphs):
+    return WithPairs(tridiagonal_graphs([4, 7, 5]))
+
+
+@pytest.fixture
+def batch(graphs):
+    resident = ResidentGraphs(graphs)
+    resident.invert(graphs)
+    return resident.batch(torch.tensor([2, 0, 1]))
+
+
+def dense(values, batch, graph):
+    """Lower-triangular matrix of one graph of a batch from values on its lower edges."""
+    nodes = torch.nonzero(batch.batch == graph).flatten()
+    mine = batch.lower_batch == graph
+    column, row = batch.edge_index[:, batch.lower[mine]] - nodes[0]
+    L = torch.zeros(len(nodes), len(nodes), dtype=torch.float64)
+    L[row, column] = values[mine]
+    return L, nodes
+
+
+def test_names():
+    assert loss_names() == ["k-condition", "log-relative-error", "negative-cosine"]
+    with pytest.raises(ConfigurationError, match="no loss is called 'mse'; known: k-condition"):
+        get_loss("mse")
+
+
+def test_negative_cosine(batch):
+    predicted = torch.randn_like(batch.y)
+    ours = get_loss("negative-cosine").per_graph(predicted, batch)
+    assert torch.equal(ours, -cosine_per_graph(predicted, batch))
+
+
+def test_log_relative_error(batch):
+    loss = get_loss("log-relative-error").per_graph
+    noise = torch.randn_like(batch.y)
+    for size in (1e-1, 1e-6):
+        ours = loss(batch.y + size * noise, batch)
+        for graph in range(3):
+            mine = batch.lower_batch == graph
+            expected = torch.log(size * noise[mine].norm() / batch.y[mine].norm())
+            torch.testing.assert_close(ours[graph], expected, rtol=1e-6, atol=0)
+    assert torch.isfinite(loss(batch.y, batch)).all()
+
+
+def test_k_condition_is_that_of_the_scorer(graphs, batch):
+    predicted = batch.y + 0.1 * torch.randn_like(batch.y)
+    for values in (predicted, -3.0 * predicted):  # of any sign and scale
+        ours = get_loss("k-condition").per_graph(values, batch)
+        for graph, number in enumerate([2, 0, 1]):
+            L, _ = dense(values, batch, graph)
+            theirs = k_condition(graphs.pair(number).A, L.numpy()).n_log_k
+            assert ours[graph].item() * len(L) == pytest.approx(theirs, rel=1e-9)
+    exact = get_loss("k-condition").per_graph(batch.y, batch)
+    assert (exact.abs() < 1e-6).all()  # the graphs hold A in float32
+
+
+def test_k_condition_on_a_real_pattern_is_least_at_inv_k():
+    data = SuiteSparseInvK(split="test", version="sample", label="invk")
+    resident = ResidentGraphs(data)
+    resident.invert(data)
+    batch = resident.batch(torch.arange(len(data)))
+    values = batch.y.clone().requires_grad_()
+    losses = get_loss("k-condition").per_graph(values, batch)
+    for i, (_, A, L) in enumerate(data.pair(i) for i in range(len(data))):
+        assert losses[i].item() * A.shape[0] == pytest.approx(k_condition(A, L).n_log_k, rel=1e-9)
+    (gradient,) = torch.autograd.grad(losses.sum(), values)
+    assert gradient.abs().max() < 1e-12
+    assert (get_loss("k-condition").per_graph(1.01 * values, batch) <= losses + 1e-12).all()
+    noise = 1 + 1e-3 * torch.randn_like(batch.y)
+    assert (get_loss("k-condition").per_graph(values * noise, batch) > losses).all()
+
+
+@pytest.mark.parametrize("name", ["log-relative-error", "k-condition"])
+def test_every_loss_trains(tridiagonal_graphs, name):
+    sets = [WithPairs(tridiagonal_graphs([10] * count, seed)) for count, seed in ((64, 1), (16, 2))]
+    configuration = TrainingConfiguration(
+        rounds=2, epochs=15, loss=name, learning_rate=1e-2, device="cpu"
+    )
+    result = train(*sets, configuration)
+    losses = [record["validation_loss"] for record in result.history]
+    assert min(losses) < losses[0] - 0.05
+    assert result.best_epoch == 1 + int(np.argmin(losses))
+    assert result.best_validation_cosine > 0.9
+
+
+def test_a_loss_that_inverts_needs_matrices(tridiagonal_graphs):
+    graphs = tridiagonal_graphs([5] * 4)
+    configuration = TrainingConfiguration(rounds=1, epochs=1, loss="k-condition")
+    with pytest.raises(ConfigurationError, match=r"pair\(i\)"):
+        train(graphs, graphs, configuration)
+    batch = GraphBatch.from_data(Batch.from_data_list(graphs))
+    with pytest.raises(ConfigurationError, match=r"entries of A\^-1"):
+        get_loss("k-condition").per_graph(batch.y, batch)
+
+
+def test_a_loss_of_ones_own(tridiagonal_graphs, monkeypatch):
+    monkeypatch.setattr(losses_module, "_LOSSES", dict(losses_module._LOSSES))
+
+    @register_loss("squares")
+    def squares(predicted, graphs):
+        start = torch.zeros(graphs.num_graphs, dtype=torch.float64)
+        return start.index_add(0, graphs.lower_batch, (predicted - graphs.y).square())
+
+    graphs = tridiagonal_graphs([5] * 8)
+    result = train(graphs, graphs, TrainingConfiguration(rounds=1, epochs=2, loss="squares"))
+    assert result.history[1]["validation_loss"] < result.history[0]["validation_loss"]
