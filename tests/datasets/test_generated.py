@@ -13,7 +13,7 @@ from precondbench.errors import (
     ShardError,
 )
 from precondbench.leaderboard.prediction_file import write_predictions
-from precondbench.leaderboard.runs import score_file
+from precondbench.leaderboard.scoring import score_file
 from precondbench.matrices import Bidiagonal
 from precondbench.quality.ceiling import twin_ceiling
 

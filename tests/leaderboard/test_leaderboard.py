@@ -15,7 +15,7 @@ from precondbench.leaderboard import (
 from precondbench.leaderboard.figures import draw_iterations_against_cosine, draw_locality
 from precondbench.leaderboard.page import Section, render_page
 from precondbench.leaderboard.quickstart import locality_of_laws
-from precondbench.leaderboard.runs import score_file
+from precondbench.leaderboard.scoring import score_file
 from precondbench.shards import read_shard
 from precondbench.shards.hdf5 import write_attributes
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import precondbench
-from precondbench.cli import build, data, export, factor, learn, publish, quickstart, score
+from precondbench.cli import build, data, export, factor, learn, publish, quickstart, report, score
 
 __all__ = ["app", "main"]
 
@@ -42,6 +42,8 @@ app.command()(build.build)
 app.command()(data.verify)
 app.command()(learn.train)
 app.command()(score.score)
+app.command()(report.results)
+app.command()(report.figures)
 app.command()(score.board)
 app.command()(factor.factor)
 app.command()(publish.download)

@@ -137,36 +137,36 @@ def _train_seeds(
     overwrite: bool,
     json: bool,
 ) -> None:
-    from dataclasses import replace
-
     from precondbench.baselines import training_progress
-    from precondbench.leaderboard.runs import run_folder, train_and_predict
+    from precondbench.leaderboard.runs import train_seeds
 
     # Of the processes that torchrun starts, the first speaks.
     speaks = int(os.environ.get("RANK", "0")) == 0
     silent = json or not speaks
-    results = []
-    for seed in seeds:
-        seeded = replace(run, training=replace(run.training, seed=seed))
-        folder = run_folder(out, seeded)
-        name = f"{run.training.model}, {run.training.rounds} rounds"
+    name = f"{run.training.model}, {run.training.rounds} rounds"
+
+    def started(seed: int, folder: Path) -> None:
         if not silent:
             say(f"{name}, seed {seed}: {folder}")
-        result, paths = train_and_predict(
-            seeded,
-            folder,
-            resume=not overwrite,
-            root=root,
-            progress=partial(training_progress, silent=silent),
-        )
-        results.append(
-            {
-                "seed": seed,
-                "folder": str(folder),
-                **result.to_dict(),
-                "predictions": [str(path) for path in paths],
-            }
-        )
+
+    runs = train_seeds(
+        run,
+        seeds,
+        out,
+        resume=not overwrite,
+        root=root,
+        started=started,
+        progress=partial(training_progress, silent=silent),
+    )
+    results = [
+        {
+            "seed": done.seed,
+            "folder": str(done.folder),
+            **done.result.to_dict(),
+            "predictions": [str(path) for path in done.predictions],
+        }
+        for done in runs
+    ]
     if not speaks:
         return
     if json:

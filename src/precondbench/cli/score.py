@@ -26,7 +26,7 @@ def score(
 ) -> None:
     """Score a file of predictions by cosine, PCG iterations, effective hops and n log K."""
     with failing_clearly():
-        from precondbench.leaderboard.runs import score_file
+        from precondbench.leaderboard.scoring import score_file
         from precondbench.leaderboard.tables import COLUMNS
 
         with progress_bar("scoring") as update:

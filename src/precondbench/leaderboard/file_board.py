@@ -11,7 +11,7 @@ from precondbench.errors import PredictionError
 from precondbench.leaderboard.figures import draw_iterations_against_cosine
 from precondbench.leaderboard.methods import real_methods, tridiagonal_methods
 from precondbench.leaderboard.page import Figure, Section, inline_svg, render_page
-from precondbench.leaderboard.runs import open_predicted
+from precondbench.leaderboard.scoring import open_predicted
 from precondbench.leaderboard.tables import Board, score_methods
 
 __all__ = ["board_of_files", "write_board"]

@@ -1,34 +1,25 @@
-"""A training run with its predictions, and the score of a file of predictions."""
+"""Training runs in folders, with their predictions of every other split."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precondbench.build import synthetic
-from precondbench.errors import PredictionError
-from precondbench.leaderboard.prediction_file import (
-    PredictionFile,
-    read_predictions,
-    write_predictions,
-)
-from precondbench.quality import Evaluation, HopLadder, evaluate
+from precondbench.leaderboard.prediction_file import write_predictions
 
 if TYPE_CHECKING:
     from precondbench.baselines import RunConfiguration, TrainingResult
     from precondbench.baselines.progress import ReportEpoch
-    from precondbench.datasets import FactorDataset
 
 __all__ = [
-    "ScoredFile",
+    "SeededRun",
     "is_done",
-    "open_predicted",
     "run_folder",
-    "score_file",
     "train_and_predict",
+    "train_seeds",
 ]
 
 
@@ -116,6 +107,71 @@ def train_and_predict(
     return result, paths
 
 
+@dataclass(frozen=True)
+class SeededRun:
+    """One seed of :func:`train_seeds`.
+
+    Attributes
+    ----------
+    seed : int
+        The seed.
+    folder : pathlib.Path
+        Run directory.
+    result : TrainingResult
+        Model and history.
+    predictions : list of pathlib.Path
+        Files of predictions; none in processes of ``torchrun`` but the first.
+    """
+
+    seed: int
+    folder: Path
+    result: TrainingResult
+    predictions: list[Path]
+
+
+def train_seeds(
+    run: RunConfiguration,
+    seeds: Sequence[int],
+    out: str | Path,
+    *,
+    resume: bool = True,
+    root: str | Path | None = None,
+    started: Callable[[int, Path], None] | None = None,
+    progress: Callable[[int], AbstractContextManager[ReportEpoch]] | None = None,
+) -> list[SeededRun]:
+    """Train one model with several seeds, each in its ``run_folder``.
+
+    Parameters
+    ----------
+    run : RunConfiguration
+        Data and protocol; its own seed is not used.
+    seeds : sequence of int
+        One run each.
+    out : path-like
+        Folder of the runs.
+    resume, root, progress
+        As for :func:`train_and_predict`.
+    started : callable, optional
+        Called as ``started(seed, folder)`` before each run.
+    """
+    from precondbench.baselines.configuration import resolve_device
+    from precondbench.baselines.distributed import process_group
+
+    done = []
+    # One group for all seeds: processes that leave one at different times cannot meet in a next.
+    with process_group(resolve_device(run.training.device)):
+        for seed in seeds:
+            seeded = replace(run, training=replace(run.training, seed=seed))
+            folder = run_folder(out, seeded)
+            if started is not None:
+                started(seed, folder)
+            result, paths = train_and_predict(
+                seeded, folder, resume=resume, root=root, progress=progress
+            )
+            done.append(SeededRun(seed, folder, result, paths))
+    return done
+
+
 def _predict_split(
     run: RunConfiguration, result: TrainingResult, split: str, path: Path, root: str | Path | None
 ) -> None:
@@ -132,90 +188,3 @@ def _predict_split(
     )
     method = f"{training.model} ({training.rounds} rounds)"
     write_predictions(path, method, data.shard, data.label, {training.seed: values})
-
-
-@dataclass(frozen=True)
-class ScoredFile:
-    """Score of a file of predictions.
-
-    Attributes
-    ----------
-    method : str
-        Name of the method.
-    split : str
-        ``dataset/version/configuration/split``.
-    evaluations : dict of int to Evaluation
-        By seed.
-    """
-
-    method: str
-    split: str
-    evaluations: dict[int, Evaluation]
-
-
-def score_file(
-    path: str | Path,
-    root: str | Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> ScoredFile:
-    """Score a file of predictions on the split it names.
-
-    Parameters
-    ----------
-    path : path-like
-        File of :func:`write_predictions`.
-    root : path-like, optional
-        Cache folder.
-    progress : callable, optional
-        Called as ``progress(done, total)`` after each matrix.
-
-    Returns
-    -------
-    ScoredFile
-        One evaluation a seed.
-
-    Raises
-    ------
-    PredictionError
-        If the file is damaged, for other data, or for data of one's own.
-    """
-    predictions, data = open_predicted(path, root)
-    shard = data.shard
-    matrices = [data.pair(i).A for i in range(len(data))]
-    ladder = HopLadder.where_defined(matrices)
-    evaluations = {}
-    names: Sequence[str] = data.names
-    for seed in sorted(predictions.seeds):
-        values = predictions.by_name(seed, shard)
-        chosen = {name: values[name] for name in names}
-        evaluations[seed] = evaluate(data, chosen, ladder=ladder, progress=progress)
-    return ScoredFile(predictions.method, predictions.where, evaluations)
-
-
-def open_predicted(
-    path: str | Path, root: str | Path | None = None
-) -> tuple[PredictionFile, FactorDataset]:
-    """Read a file of predictions and open the split it is for.
-
-    Raises
-    ------
-    PredictionError
-        If the file is damaged, or for data of one's own.
-    """
-    from precondbench.datasets import open_dataset
-
-    predictions = read_predictions(path)
-    if predictions.version == synthetic.GENERATED_VERSION:
-        raise PredictionError(
-            f"{path} is for generated data, which no manifest knows and so cannot be looked up "
-            "by name; score it in Python: evaluate(SyntheticTridiag.from_shard(...), predictions)"
-        )
-    data = open_dataset(
-        predictions.dataset,
-        predictions.split,
-        configuration=predictions.configuration,
-        label=predictions.label,
-        version=predictions.version,
-        root=root,
-    )
-    return predictions, data
