@@ -23,6 +23,7 @@ def test_defaults_are_the_protocol_of_the_paper():
         "max_edges": 1_000_000,
         "seed": 0,
         "device": "auto",
+        "compile": False,
         "threads": 1,
     }
 
@@ -48,6 +49,7 @@ def test_defaults_are_the_protocol_of_the_paper():
         ("threads", 0),
         ("max_edges", 0),
         ("loss", None),
+        ("compile", 1),
         ("device", "tpu"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from precondbench.baselines.graph_batch import GraphBatch
@@ -45,6 +46,13 @@ class FactorModel(nn.Module):
         x, edge_attr = self.standardisation(graph.x, graph.edge_attr)
         values: Tensor = self.network(x, graph.edge_index, edge_attr, graph.lower, graph.batch)
         return values
+
+    def compiled(self) -> FactorModel:
+        """Return a model with the same weights, shared, whose network is compiled by torch."""
+        network: nn.Module = torch.compile(self.network)  # type: ignore[assignment]
+        other = FactorModel(network, self.name, self.rounds, self.width)
+        other.standardisation = self.standardisation
+        return other
 
     def parameter_count(self) -> int:
         """Return the number of trainable parameters."""

@@ -33,6 +33,8 @@ class Fitting:
 
     Attributes
     ----------
+    model : FactorModel
+        Computes the training steps: the model of the state, or its compiled double.
     graphs, checks : ResidentGraphs
         Training and validation graphs, on the device.
     loss : Loss
@@ -47,6 +49,7 @@ class Fitting:
         Told of epochs.
     """
 
+    model: FactorModel
     graphs: ResidentGraphs
     checks: ResidentGraphs
     loss: Loss
@@ -63,7 +66,7 @@ class Fitting:
             epoch = len(state.history) + 1
             start = time.perf_counter()
             rate = self.configuration.rate(epoch)
-            loss = self._train_epoch(state, rate)
+            loss = self.train_epoch(state, rate)
             validation_loss, cosine = validate(state.model, checks, self.loss, self.ranks)
             self._check_finite(epoch, loss, validation_loss, cosine)
             record = EpochRecord(
@@ -94,9 +97,9 @@ class Fitting:
         size = 4 * self.configuration.batch_size
         return self.checks.batches(size, mine, max_edges=self.configuration.max_edges)
 
-    def _train_epoch(self, state: TrainingState, rate: float) -> float:
+    def train_epoch(self, state: TrainingState, rate: float) -> float:
         """Take one step a batch; return the loss averaged over graphs."""
-        state.model.train()
+        self.model.train()
         for group in state.optimiser.param_groups:
             group["lr"] = rate
         order = torch.randperm(len(self.graphs), generator=state.shuffle)
@@ -107,11 +110,11 @@ class Fitting:
             share = self.ranks.share(numbers)
             for piece in self.graphs.pieces(share, self.configuration.max_edges):
                 batch = self.graphs.batch(piece)
-                loss = self.loss.per_graph(state.model(batch), batch).sum()
+                loss = self.loss.per_graph(self.model(batch), batch).sum()
                 # Pieces and processes add up to the mean over the whole batch.
                 (loss / numbers.numel()).backward()  # type: ignore[no-untyped-call]
                 total += loss.detach()
-            self.ranks.sum_gradients(state.model)
+            self.ranks.sum_gradients(self.model)
             state.optimiser.step()
         return float(self.ranks.sum(total)) / len(self.graphs)
 

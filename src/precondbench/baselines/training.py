@@ -150,7 +150,8 @@ def train(
                 torch.Generator().manual_seed(configuration.seed),
             )
             files.start(describe_environment(device, ranks.size), state, resume)
-            Fitting(graphs, checks, loss, configuration, ranks, files, progress).run(state)
+            steps = model.compiled() if configuration.compile else model
+            Fitting(steps, graphs, checks, loss, configuration, ranks, files, progress).run(state)
             model.load_state_dict(state.best_weights)
             result = _result(model.eval(), state.history, device)
             files.finish(result.to_dict())

@@ -48,6 +48,9 @@ def train(
         int | None, typer.Option(help="Most edges in memory at a time; default 1000000.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    compile_steps: Annotated[
+        bool | None, typer.Option("--compile/--no-compile", help="Through torch.compile.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="Processor threads; default 1.")] = None,
     protocol: Annotated[
         Path | None, typer.Option(help="TOML file of settings; options override it.")
@@ -82,6 +85,7 @@ def train(
             "batch_size": batch_size,
             "max_edges": max_edges,
             "device": device,
+            "compile": compile_steps,
             "threads": threads,
         }
         data = {
