@@ -1,5 +1,8 @@
 """evaluate(): every form of prediction, and failures that are counted, never hidden."""
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -7,7 +10,8 @@ import scipy.sparse as sp
 from precondbench import Pair, evaluate, ic0, invk
 from precondbench.errors import BreakdownError, PredictionError
 from precondbench.matrices import LAWS, draw_tridiagonal, formula_matrix, lower_csr, symmetric_csr
-from precondbench.quality import MAXITER
+from precondbench.quality import MAXITER, evaluate_many
+from precondbench.quality import scoring as scoring_module
 
 
 class Tridiagonal:
@@ -142,3 +146,37 @@ def test_progress_is_reported(tridiagonal, exact):
 def test_empty_dataset():
     with pytest.raises(PredictionError, match="empty"):
         evaluate(Tridiagonal(0), [])
+
+
+def test_many_methods_at_once_are_each_alone(tridiagonal, exact):
+    methods = {"exact": exact, "ic0": ic0, "none": [None] * 5, "half": [L / 2 for L in exact]}
+    together = evaluate_many(tridiagonal, methods)
+    assert list(together) == list(methods)
+    for name, predictions in methods.items():
+        assert together[name] == evaluate(tridiagonal, predictions)
+
+
+def test_workers_change_nothing():
+    real = Real()
+    methods = {"IC(0)": ic0, "Inv-K": invk, "target": [real.pair(i).L for i in range(3)]}
+    alone = evaluate_many(real, methods)
+    seen = []
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        shared = evaluate_many(
+            real, methods, executor=pool, progress=lambda done, total: seen.append((done, total))
+        )
+    assert shared == alone
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_many_methods_share_the_work_of_a_matrix(monkeypatch, tridiagonal, exact):
+    calls = []
+    original = scoring_module.selected_inverse
+
+    def counted(*arguments):
+        calls.append(1)
+        return original(*arguments)
+
+    monkeypatch.setattr(scoring_module, "selected_inverse", counted)
+    evaluate_many(tridiagonal, {str(k): exact for k in range(4)})
+    assert len(calls) == len(tridiagonal)

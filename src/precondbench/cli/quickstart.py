@@ -32,7 +32,7 @@ class _Voice:
 
         return training_progress(epochs, silent=self.silent)
 
-    def scoring(self, done: int, total: int, method: str) -> None:
+    def scoring(self, done: int, total: int) -> None:
         """Say nothing: scoring takes seconds."""
 
 

@@ -66,7 +66,7 @@ def board(
         from precondbench.leaderboard.file_board import board_of_files, write_board
 
         with progress_bar("scoring") as update:
-            ranked = board_of_files(predictions, root, lambda done, total, _: update(done, total))
+            ranked = board_of_files(predictions, root, update)
         write_board(ranked, out)
         if json:
             print_json(ranked.to_dict())

@@ -20,7 +20,7 @@ __all__ = ["board_of_files", "write_board"]
 def board_of_files(
     paths: Sequence[str | Path],
     root: str | Path | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Board:
     """Score every seed of some files of predictions, and classical methods, on their split.
 
@@ -31,7 +31,7 @@ def board_of_files(
     root : path-like, optional
         Cache folder.
     progress : callable, optional
-        Called as ``progress(done, total, method)``.
+        Called as ``progress(done, total)`` after each matrix.
 
     Returns
     -------

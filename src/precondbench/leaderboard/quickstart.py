@@ -29,8 +29,8 @@ class Narrator(Protocol):
     def training(self, model: str, epochs: int) -> Any:
         """Return a context manager that yields a callback for ``train(progress=...)``."""
 
-    def scoring(self, done: int, total: int, method: str) -> None:
-        """Report that a method was scored."""
+    def scoring(self, done: int, total: int) -> None:
+        """Report that every method was scored on a matrix."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from precondbench.build import synthetic
 from precondbench.errors import PredictionError
 from precondbench.leaderboard.prediction_file import PredictionFile, read_predictions
-from precondbench.quality import Evaluation, HopLadder, evaluate
+from precondbench.quality import Evaluation, evaluate_many
 
 if TYPE_CHECKING:
     from precondbench.datasets import FactorDataset
@@ -65,14 +65,15 @@ def score_file(
     """
     predictions, data = open_predicted(path, root)
     shard = data.shard
-    matrices = [data.pair(i).A for i in range(len(data))]
-    ladder = HopLadder.where_defined(matrices)
-    evaluations = {}
     names: Sequence[str] = data.names
+    by_seed = {}
     for seed in sorted(predictions.seeds):
         values = predictions.by_name(seed, shard)
-        chosen = {name: values[name] for name in names}
-        evaluations[seed] = evaluate(data, chosen, ladder=ladder, progress=progress)
+        by_seed[str(seed)] = {name: values[name] for name in names}
+    evaluations = {
+        int(seed): evaluation
+        for seed, evaluation in evaluate_many(data, by_seed, progress=progress).items()
+    }
     return ScoredFile(predictions.method, predictions.where, evaluations)
 
 

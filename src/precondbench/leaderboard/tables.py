@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from precondbench.quality import Evaluation, HopLadder, PairSource, Predictions, evaluate
+from precondbench.quality import Evaluation, PairSource, Predictions, evaluate_many
 
 __all__ = ["COLUMNS", "REAL_COLUMNS", "Board", "real_rows", "score_methods"]
 
@@ -71,7 +71,7 @@ def score_methods(
     methods: Mapping[str, tuple[str, Predictions]],
     *,
     log_k: bool = True,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Board:
     """Evaluate every method and rank by mean iterations.
 
@@ -86,20 +86,15 @@ def score_methods(
     log_k : bool
         Also compute n log K.
     progress : callable, optional
-        Called as ``progress(done, total, method)``.
+        Called as ``progress(done, total)`` after each matrix.
 
     Returns
     -------
     Board
         Ranked.
     """
-    matrices = [dataset.pair(i).A for i in range(len(dataset))]
-    ladder = HopLadder.where_defined(matrices)
-    results: dict[str, Evaluation] = {}
-    for done, (name, (_, predictions)) in enumerate(methods.items(), start=1):
-        results[name] = evaluate(dataset, predictions, log_k=log_k, ladder=ladder)
-        if progress is not None:
-            progress(done, len(methods), name)
+    predictions = {name: given for name, (_, given) in methods.items()}
+    results = evaluate_many(dataset, predictions, log_k=log_k, progress=progress)
 
     def rank(item: tuple[str, Evaluation]) -> float:
         return float(item[1].summary["iterations_mean"] or 0.0)

@@ -2,75 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
 
-from precondbench.errors import BreakdownError, PredictionError
-from precondbench.factors import scale_symmetrically, selected_inverse
+from precondbench.errors import PredictionError
 from precondbench.matrices import check_spd_candidate
-from precondbench.quality.cosine import one_minus_cosine
 from precondbench.quality.hops import HopLadder
-from precondbench.quality.kcondition import factor_values, k_condition_values
-from precondbench.quality.pair import PairSource
-from precondbench.quality.predictions import Predictions, check_cover, prediction_for
-from precondbench.quality.protocol import MAXITER, ScoringSystem
+from precondbench.quality.pair import Pair, PairSource
+from precondbench.quality.predictions import Predictions, check_cover, prediction_of
+from precondbench.quality.scoring import PreparedPair, Row
 
-__all__ = ["Evaluation", "Row", "evaluate"]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One matrix in an :class:`Evaluation`.
-
-    Attributes
-    ----------
-    name : str
-        Name of the matrix.
-    n, nnz : int
-        Rows, and entries of tril(A).
-    status : str
-        ``converged``, ``iteration-limit``, ``stagnated`` or ``invalid``.
-    iterations : int
-        PCG steps taken; 0 when invalid.
-    target_iterations : int
-        Steps with the target factor; 10000 if it fails.
-    residual : float or None
-        True relative residual at the end.
-    cosine : float or None
-        Cosine with the target.
-    log10_one_minus_cosine : float or None
-        log10(1 - cosine), at least -32.
-    n_log_k : float or None
-        n log K(L^T A^-1 L), natural logarithm.
-    reason : str
-        Why it is invalid.
-    """
-
-    name: str
-    n: int
-    nnz: int
-    status: str
-    iterations: int
-    target_iterations: int
-    residual: float | None = None
-    cosine: float | None = None
-    log10_one_minus_cosine: float | None = None
-    n_log_k: float | None = None
-    reason: str = ""
-
-    @property
-    def solved(self) -> bool:
-        """Whether the solve converged."""
-        return self.status == "converged"
-
-    @property
-    def penalised_iterations(self) -> int:
-        """Iterations; the limit where the solve failed."""
-        return self.iterations if self.solved else MAXITER
+__all__ = ["Evaluation", "Row", "evaluate", "evaluate_many"]
 
 
 @dataclass(frozen=True)
@@ -146,77 +93,86 @@ def evaluate(
     >>> result.rows[0].iterations, result.summary["effective_hops"]
     (1, 29.0)
     """
+    return evaluate_many(dataset, {"": predictions}, log_k=log_k, ladder=ladder, progress=progress)[
+        ""
+    ]
+
+
+def evaluate_many(
+    dataset: PairSource,
+    methods: Mapping[str, Predictions],
+    *,
+    log_k: bool = True,
+    ladder: HopLadder | None = None,
+    executor: Executor | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Evaluation]:
+    """Score several methods on one dataset; what they share is computed once a matrix.
+
+    Parameters
+    ----------
+    dataset : PairSource
+        As for :func:`evaluate`.
+    methods : mapping
+        Name of a method -> its predictions, each as for :func:`evaluate`.
+    log_k : bool
+        Also compute n log K.
+    ladder : HopLadder, optional
+        k-hop oracles of this dataset, to share their cost between calls.
+    executor : concurrent.futures.Executor, optional
+        Workers, one matrix at a time; functions A -> L must then be importable by name. The
+        result does not depend on it.
+    progress : callable, optional
+        Called as ``progress(done, total)`` after each matrix.
+
+    Returns
+    -------
+    dict of str to Evaluation
+        By name, in the order given.
+
+    Raises
+    ------
+    PredictionError
+        If predictions do not fit the dataset: wrong count, names or lengths.
+    """
     count = len(dataset)
     if count == 0:
         raise PredictionError("the dataset is empty; there is nothing to score")
-    if not callable(predictions):
-        check_cover(predictions, [dataset.pair(i).name for i in range(count)])
-    rows: list[Row] = []
-    matrices: list[csr_array] = []
-    for i in range(count):
-        row, matrix = _score(dataset, predictions, i, log_k)
-        rows.append(row)
-        matrices.append(matrix)
+    names: list[str] | None = None
+    for predictions in methods.values():
+        if not callable(predictions):
+            names = names or [dataset.pair(i).name for i in range(count)]
+            check_cover(predictions, names)
+    rows: dict[str, list[Row]] = {name: [] for name in methods}
+    run = map if executor is None else executor.map
+    arguments = (_items(dataset, methods, i) for i in range(count))
+    for done, scored in enumerate(run(partial(_score_matrix, log_k=log_k), arguments), start=1):
+        for name, row in scored.items():
+            rows[name].append(row)
         if progress is not None:
-            progress(i + 1, count)
-    summary = summarise(rows)
+            progress(done, count)
     if ladder is None:
-        ladder = HopLadder.where_defined(matrices)
-    if ladder is not None:
-        mean = float(np.mean([row.penalised_iterations for row in rows]))
-        summary["effective_hops"] = ladder.effective_hops(mean)
-    return Evaluation(rows, summary)
+        pairs = map(dataset.pair, range(count))
+        ladder = HopLadder.where_defined([check_spd_candidate(p.A, p.name) for p in pairs])
+    return {name: Evaluation(found, summarise(found, ladder)) for name, found in rows.items()}
 
 
-def _score(
-    dataset: PairSource, predictions: Predictions, index: int, log_k: bool
-) -> tuple[Row, csr_array]:
+def _items(
+    dataset: PairSource, methods: Mapping[str, Predictions], index: int
+) -> tuple[Pair, dict[str, Any]]:
     pair = dataset.pair(index)
-    matrix = check_spd_candidate(pair.A, pair.name)
-    pattern, target = factor_values(pair.L, f"{pair.name} target")
-    system = ScoringSystem(matrix)
-    goal = system.solve(pattern, target)
-    target_iterations = goal.iterations if goal.solved else MAXITER
-    values, reason = prediction_for(predictions, index, pair, pattern)
-    n, nnz = pattern.n, pattern.nnz
-    if values is None:
-        row = Row(pair.name, n, nnz, "invalid", 0, target_iterations, reason=reason)
-        return row, matrix
-    outcome = system.solve(pattern, values)
-    if outcome.reason:
-        row = Row(pair.name, n, nnz, "invalid", 0, target_iterations, reason=outcome.reason)
-        return row, matrix
-    distance = one_minus_cosine(_positive_columns(pattern.indptr, pattern.indices, values), target)
-    n_log_k = None
-    if log_k:
-        try:
-            inverse = selected_inverse(scale_symmetrically(matrix, system.scale), pattern)
-            n_log_k = k_condition_values(inverse, pattern, system.scaled(pattern, values)).n_log_k
-        except BreakdownError:
-            # A itself is not positive definite in double precision: K is not computable.
-            n_log_k = None
-    row = Row(
-        pair.name,
-        n,
-        nnz,
-        str(outcome.status),
-        outcome.iterations,
-        target_iterations,
-        outcome.residual,
-        1.0 - distance,
-        float(np.log10(max(distance, 1e-32))),
-        n_log_k if n_log_k is None or np.isfinite(n_log_k) else None,
-    )
-    return row, matrix
+    return pair, {
+        name: prediction_of(predictions, index, pair.name) for name, predictions in methods.items()
+    }
 
 
-def _positive_columns(indptr: Any, indices: Any, values: Any) -> Any:
-    """Flip columns with a negative diagonal entry: L L^T is the same, the cosine is not."""
-    diagonal = values[indptr[1:] - 1]
-    return values * np.where(diagonal < 0, -1.0, 1.0)[indices]
+def _score_matrix(item: tuple[Pair, dict[str, Any]], log_k: bool) -> dict[str, Row]:
+    pair, predictions = item
+    prepared = PreparedPair(pair)
+    return {name: prepared.score(given, log_k) for name, given in predictions.items()}
 
 
-def summarise(rows: list[Row]) -> dict[str, float | int | None]:
+def summarise(rows: list[Row], ladder: HopLadder | None = None) -> dict[str, float | int | None]:
     """Aggregate rows; see :class:`Evaluation`."""
     counts = np.array([row.penalised_iterations for row in rows], dtype=np.float64)
     targets = np.array([row.target_iterations for row in rows], dtype=np.float64)
@@ -227,7 +183,7 @@ def summarise(rows: list[Row]) -> dict[str, float | int | None]:
 
     # An immediate answer (0 steps) would have no logarithm.
     ratio = np.log(np.maximum(counts, 1.0)) - np.log(np.maximum(targets, 1.0))
-    return {
+    summary: dict[str, float | int | None] = {
         "matrices": len(rows),
         "solved": float(np.mean([row.solved for row in rows])),
         "iterations_mean": float(np.mean(counts)),
@@ -239,3 +195,6 @@ def summarise(rows: list[Row]) -> dict[str, float | int | None]:
         ),
         "n_log_k_median": over(np.median, [row.n_log_k for row in rows]),
     }
+    if ladder is not None:
+        summary["effective_hops"] = ladder.effective_hops(float(np.mean(counts)))
+    return summary

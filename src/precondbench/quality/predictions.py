@@ -14,7 +14,7 @@ from precondbench.errors import BreakdownError, PredictionError
 from precondbench.factors import LowerPattern
 from precondbench.quality.pair import Pair
 
-__all__ = ["Predictions", "prediction_for", "values_on_pattern"]
+__all__ = ["Predictions", "check_cover", "predicted_values", "prediction_of", "values_on_pattern"]
 
 Predictions = Mapping[str, Any] | Sequence[Any] | Callable[[csr_array], Any]
 
@@ -53,23 +53,26 @@ def check_cover(predictions: Predictions, names: Sequence[str]) -> None:
         )
 
 
-def prediction_for(
-    predictions: Predictions, index: int, pair: Pair, pattern: LowerPattern
+def prediction_of(predictions: Predictions, index: int, name: str) -> Any:
+    """Return what is predicted for one matrix: values, a factor, None, or a function A -> L."""
+    if callable(predictions):
+        return predictions
+    return predictions[name] if isinstance(predictions, Mapping) else predictions[index]
+
+
+def predicted_values(
+    given: Any, pair: Pair, pattern: LowerPattern
 ) -> tuple[NDArray[np.float64] | None, str]:
     """Return the values for one matrix, or ``None`` and the reason why there are none.
 
     A callable that raises BreakdownError, ZeroDivisionError, FloatingPointError or
     numpy.linalg.LinAlgError has failed on this matrix; other exceptions are bugs and pass.
     """
-    if callable(predictions):
+    if callable(given):
         try:
-            given = predictions(pair.A)
+            given = given(pair.A)
         except (BreakdownError, ArithmeticError, np.linalg.LinAlgError) as error:
             return None, f"{type(error).__name__}: {error}"
-    elif isinstance(predictions, Mapping):
-        given = predictions[pair.name]
-    else:
-        given = predictions[index]
     if given is None:
         return None, "no prediction"
     return values_on_pattern(given, pattern, pair.name)

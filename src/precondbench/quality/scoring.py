@@ -1,0 +1,170 @@
+"""One matrix: what every method on it shares, and the score of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precondbench.errors import BreakdownError
+from precondbench.factors import SelectedInverse, scale_symmetrically, selected_inverse
+from precondbench.matrices import check_spd_candidate
+from precondbench.quality.cosine import one_minus_cosine
+from precondbench.quality.kcondition import factor_values, k_condition_values
+from precondbench.quality.pair import Pair
+from precondbench.quality.predictions import predicted_values
+from precondbench.quality.protocol import MAXITER, ScoringSystem
+
+__all__ = ["PreparedPair", "Row"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One matrix in an :class:`Evaluation`.
+
+    Attributes
+    ----------
+    name : str
+        Name of the matrix.
+    n, nnz : int
+        Rows, and entries of tril(A).
+    status : str
+        ``converged``, ``iteration-limit``, ``stagnated`` or ``invalid``.
+    iterations : int
+        PCG steps taken; 0 when invalid.
+    target_iterations : int
+        Steps with the target factor; 10000 if it fails.
+    residual : float or None
+        True relative residual at the end.
+    cosine : float or None
+        Cosine with the target.
+    log10_one_minus_cosine : float or None
+        log10(1 - cosine), at least -32.
+    n_log_k : float or None
+        n log K(L^T A^-1 L), natural logarithm.
+    reason : str
+        Why it is invalid.
+    """
+
+    name: str
+    n: int
+    nnz: int
+    status: str
+    iterations: int
+    target_iterations: int
+    residual: float | None = None
+    cosine: float | None = None
+    log10_one_minus_cosine: float | None = None
+    n_log_k: float | None = None
+    reason: str = ""
+
+    @property
+    def solved(self) -> bool:
+        """Whether the solve converged."""
+        return self.status == "converged"
+
+    @property
+    def penalised_iterations(self) -> int:
+        """Iterations; the limit where the solve failed."""
+        return self.iterations if self.solved else MAXITER
+
+
+class PreparedPair:
+    """A pair with what all methods on it share, each made once, when first asked for.
+
+    Parameters
+    ----------
+    pair : Pair
+        Matrix and target factor.
+
+    Attributes
+    ----------
+    matrix : scipy.sparse.csr_array
+        A, checked.
+    system : ScoringSystem
+        The system that is solved.
+    """
+
+    def __init__(self, pair: Pair) -> None:
+        self._pair = pair
+        self.matrix = check_spd_candidate(pair.A, pair.name)
+        self._pattern, self._target = factor_values(pair.L, f"{pair.name} target")
+        self.system = ScoringSystem(self.matrix)
+
+    @cached_property
+    def target_iterations(self) -> int:
+        """Iterations with the target; the limit if it fails."""
+        goal = self.system.solve(self._pattern, self._target)
+        return goal.iterations if goal.solved else MAXITER
+
+    @cached_property
+    def _inverse(self) -> SelectedInverse | None:
+        scaled = scale_symmetrically(self.matrix, self.system.scale)
+        try:
+            return selected_inverse(scaled, self._pattern)
+        except BreakdownError:
+            # A itself is not positive definite in double precision: K is not computable.
+            return None
+
+    def score(self, prediction: Any, log_k: bool = True) -> Row:
+        """Score one prediction.
+
+        Parameters
+        ----------
+        prediction : array_like, sparse array, callable or None
+            Values, a factor, a function A -> L, or None for a failure.
+        log_k : bool
+            Also compute n log K, which costs a factorisation of A, shared by all methods.
+
+        Returns
+        -------
+        Row
+            The outcome; a failure is a row with its reason.
+
+        Raises
+        ------
+        PredictionError
+            If the prediction does not fit the matrix.
+        """
+        values, reason = predicted_values(prediction, self._pair, self._pattern)
+        if values is None:
+            return self._invalid(reason)
+        outcome = self.system.solve(self._pattern, values)
+        if outcome.reason:
+            return self._invalid(outcome.reason)
+        distance = one_minus_cosine(self._with_positive_columns(values), self._target)
+        n_log_k = self._n_log_k(values) if log_k else None
+        return Row(
+            self._pair.name,
+            self._pattern.n,
+            self._pattern.nnz,
+            str(outcome.status),
+            outcome.iterations,
+            self.target_iterations,
+            outcome.residual,
+            1.0 - distance,
+            float(np.log10(max(distance, 1e-32))),
+            n_log_k,
+        )
+
+    def _invalid(self, reason: str) -> Row:
+        n, nnz = self._pattern.n, self._pattern.nnz
+        return Row(self._pair.name, n, nnz, "invalid", 0, self.target_iterations, reason=reason)
+
+    def _n_log_k(self, values: NDArray[np.float64]) -> float | None:
+        if self._inverse is None:
+            return None
+        scaled = self.system.scaled(self._pattern, values)
+        n_log_k = k_condition_values(self._inverse, self._pattern, scaled).n_log_k
+        return n_log_k if np.isfinite(n_log_k) else None
+
+    def _with_positive_columns(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Flip columns with a negative diagonal entry: L L^T is the same, the cosine is not."""
+        diagonal = values[self._pattern.indptr[1:] - 1]
+        flipped: NDArray[np.float64] = (
+            values * np.where(diagonal < 0, -1.0, 1.0)[self._pattern.indices]
+        )
+        return flipped
