@@ -44,18 +44,10 @@ def results(
     Each line of the file is one run on one split, with the command that trains it.
     """
     with failing_clearly():
-        from precondbench.leaderboard.results import (
-            SPLITS,
-            collect_results,
-            read_results,
-            summarise_results,
-            write_results,
-        )
+        from precondbench.leaderboard.results import SPLITS, summarise_results, update_results
 
-        known = read_results(out) if out.is_file() else []
         with progress_bar("scoring") as update:
-            rows = collect_results(runs, split or SPLITS, known, root=root, progress=update)
-        write_results(out, rows)
+            rows, new = update_results(out, runs, split or SPLITS, root=root, progress=update)
         if json:
             print_json(rows)
             return
@@ -67,7 +59,7 @@ def results(
             cells.append(("/".join(names), *what, *means))
         headings = ("split", "model", "rounds", "epochs", "seeds", *_COLUMNS.values())
         print_table("means over seeds", headings, cells)
-        say(f"{len(rows) - len(known)} of {len(rows)} rows in {out} are new")
+        say(f"{new} of {len(rows)} rows in {out} are new")
 
 
 def figures(

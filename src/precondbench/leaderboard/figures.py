@@ -1,4 +1,4 @@
-"""Figures drawn from stored numbers, as SVG."""
+"""Figures drawn from stored numbers, as SVG or PNG."""
 
 from __future__ import annotations
 
@@ -17,30 +17,52 @@ __all__ = [
     "draw_iterations_against_cosine",
     "draw_locality",
     "five_outcomes",
+    "new_figure",
+    "save_figure",
 ]
 
 # Closer than this to the target is drawn as this close.
 COSINE_FLOOR = 1e-9
 _MARKS = {"learned": ("o", "#0b6e4f"), "oracle": ("^", "#3b5b92"), "classical": ("s", "#8c8c8c")}
 
+# Of the five outcomes; told apart by shape as well as by a colour that everyone can see.
+_CASE_MARKS = (
+    ("D", "#009e73"),
+    ("o", "#56b4e9"),
+    ("s", "#8c8c8c"),
+    ("^", "#d55e00"),
+    ("x", "#000000"),
+)
 
-def _figure(width: float = 6.0, height: float = 4.0) -> tuple[Any, Any]:
+
+def new_figure(width: float = 6.0, height: float = 4.0, columns: int = 1) -> tuple[Any, Any]:
+    """Return a figure and its axes, an array of them if there are several columns.
+
+    Parameters
+    ----------
+    width, height : float
+        In inches.
+    columns : int
+        Panels side by side.
+    """
     # The object interface: no global state, no display, no backend to choose.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots()
+    return figure, figure.subplots(1, columns)
 
 
-def _save(figure: Any, path: Path) -> None:
+def save_figure(figure: Any, path: Path) -> None:
+    """Write a figure as SVG or PNG, as the name of the file says; equal figures, equal files."""
     import matplotlib as mpl
 
     # Without a date and with fixed identifiers equal figures are equal files.
+    metadata = {"Software": None} if path.suffix == ".png" else {"Date": None}
     with (
         mpl.rc_context({"svg.hashsalt": "precondbench", "svg.fonttype": "none"}),
         replacing(path) as temporary,
     ):
-        figure.savefig(temporary, format="svg", metadata={"Date": None})
+        figure.savefig(temporary, format=path.suffix[1:], metadata=metadata, dpi=150)
 
 
 def draw_locality(profiles: Mapping[str, LocalityProfile], path: str | Path) -> None:
@@ -51,9 +73,9 @@ def draw_locality(profiles: Mapping[str, LocalityProfile], path: str | Path) -> 
     profiles : mapping
         name -> profile.
     path : path-like
-        SVG file to write.
+        File to write, ``.svg`` or ``.png``.
     """
-    figure, axes = _figure()
+    figure, axes = new_figure()
     for name, profile in profiles.items():
         shown = np.where(profile.change > 0, profile.change, np.nan)
         axes.semilogy(profile.distance, shown, label=name, linewidth=1.4)
@@ -62,7 +84,7 @@ def draw_locality(profiles: Mapping[str, LocalityProfile], path: str | Path) -> 
     axes.set_ylim(bottom=1e-12)
     axes.grid(visible=True, alpha=0.3)
     axes.legend(frameon=False)
-    _save(figure, Path(path))
+    save_figure(figure, Path(path))
 
 
 def draw_iterations_against_cosine(board: Board, path: str | Path) -> None:
@@ -73,11 +95,11 @@ def draw_iterations_against_cosine(board: Board, path: str | Path) -> None:
     board : Board
         Scored methods; those without a cosine are left out.
     path : path-like
-        SVG file to write.
+        File to write, ``.svg`` or ``.png``.
     """
     from matplotlib.ticker import ScalarFormatter
 
-    figure, axes = _figure(7.0, 4.5)
+    figure, axes = new_figure(7.0, 4.5)
     seen: set[str] = set()
     for name, result in board.evaluations.items():
         cosine = result.summary.get("cosine_mean")
@@ -109,7 +131,7 @@ def draw_iterations_against_cosine(board: Board, path: str | Path) -> None:
     axes.set_title(board.title, fontsize=10)
     axes.grid(visible=True, which="both", alpha=0.2)
     axes.legend(frameon=False)
-    _save(figure, Path(path))
+    save_figure(figure, Path(path))
 
 
 def five_outcomes(facts: Sequence[Mapping[str, Any]], neither: int) -> dict[str, int]:
@@ -152,14 +174,12 @@ def draw_invk_against_ic0(
     neither : int
         How many more there are where neither does.
     path : path-like
-        SVG file to write.
+        File to write, ``.svg`` or ``.png``.
     """
-    figure, axes = _figure(6.0, 5.0)
+    figure, axes = new_figure(6.0, 5.0)
     counts = five_outcomes(facts, neither)
     margin = 20_000.0
-    colours = dict(
-        zip(counts, ("#0b6e4f", "#58a55c", "#8c8c8c", "#b8442c", "#000000"), strict=True)
-    )
+    marks = dict(zip(counts, _CASE_MARKS, strict=True))
     points: dict[str, list[tuple[float, float]]] = {case: [] for case in counts}
     for row in facts:
         ic0, invk = float(row["iterations_ic0"]), float(row["iterations_invk"])
@@ -172,9 +192,8 @@ def draw_invk_against_ic0(
         points[case].append((ic0 if ic0 != -1 else margin, invk if invk != -1 else margin))
     for case, count in counts.items():
         x, y = zip(*points[case], strict=True) if points[case] else ((), ())
-        axes.loglog(
-            x, y, "o", color=colours[case], markersize=5, alpha=0.8, label=f"{case}: {count}"
-        )
+        mark, colour = marks[case]
+        axes.loglog(x, y, mark, color=colour, markersize=5, alpha=0.85, label=f"{case}: {count}")
     axes.plot([1, 1e4], [1, 1e4], color="black", linewidth=0.6)
     axes.axvline(margin, color="black", linewidth=0.4, linestyle=":")
     axes.set_xlim(0.7, 1.5 * margin)
@@ -183,4 +202,4 @@ def draw_invk_against_ic0(
     axes.set_ylabel("PCG iterations with Inv-K")
     axes.grid(visible=True, alpha=0.2)
     axes.legend(frameon=False, fontsize=8, loc="upper left")
-    _save(figure, Path(path))
+    save_figure(figure, Path(path))

@@ -1,0 +1,289 @@
+"""Make docs/results.md and its figures from stored results.
+
+    python docs/make_results_page.py [--results benchmarks/results/baselines.jsonl] [--out docs]
+
+Rows come from `precondbench results`; the page is made of whatever rows there are. Where
+SuiteSparseInvK 1.0 is in the cache, invk_against_ic0.json beside the results is written again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from precondbench.datasets.opening import DEFAULT_LABELS
+from precondbench.files import replacing
+from precondbench.leaderboard.claims import check_claims
+from precondbench.leaderboard.model_figures import MODELS_OF_ALL_PAIRS, in_order
+from precondbench.leaderboard.paper_figures import draw_paper_figures
+from precondbench.leaderboard.paper_numbers import invk_against_ic0, twin_ceilings
+from precondbench.leaderboard.result_rows import options_of
+from precondbench.leaderboard.results import read_results, summarise_results
+
+HERE = Path(__file__).parent
+RESULTS = HERE.parent / "benchmarks" / "results" / "baselines.jsonl"
+DATA = ("dataset", "version", "configuration")
+SPLITS = {"test": "test split", "test_large": "larger matrices, `test_large`"}
+OF_TRAINING = ("parameters", "epochs done", "seconds", "device")
+# What a command always says, or what changes no result.
+PROTOCOL_OPTIONS = (
+    "config", "version", "model", "rounds", "epochs", "seeds", "device", "threads", "max-edges",
+)  # fmt: skip
+CAPTIONS = {
+    "figure1": "Figure 1: change of the diagonal of L when 1 is added to the first entry of A",
+    "figure2": "Figure 2: iterations with Inv-K against iterations with IC(0)",
+    "figure3": "Figure 3: cosine by model and number of blocks",
+    "figure3-iterations": "Figure 3, in iterations of the solver",
+    "figure3-hops": "Figure 3, in effective hops",
+    "figure3-twin": "Distance to the target, and the bound for local networks",
+    "figure4": "Figure 4: cosine by model and number of blocks, real matrices",
+    "figure4-iterations": "Figure 4, in iterations relative to the target factor",
+}
+SHOWN = {
+    ("synthetic-tridiag", "uniform"): ("figure3", "figure3-iterations", "figure3-hops"),
+    ("suitesparse-invk", "tril"): ("figure4", "figure4-iterations"),
+}
+HEADINGS = (
+    "model", "blocks", "epochs asked for", "seeds", "cosine", "lowest to highest", "1 - cosine",
+    "iterations", "solved", "effective hops", "n log K",
+)  # fmt: skip
+INTRODUCTION = """\
+# Results of the baselines
+
+Made by `python docs/make_results_page.py` from `benchmarks/results/baselines.jsonl`; do not edit.
+
+The paper's data was never published. Ours is drawn from laws that [data.md](data.md) states, so
+cosines here differ from the paper's; what can be compared is the order of models and whether they
+are far apart. What the paper says of its experiments is taken up
+[point by point](#against-the-paper-point-by-point).
+
+## Protocol
+
+Encoder, K Graph Network blocks and decoder as in section 6.2 of the paper, width 16. Loss: negative
+cosine with the target. Adam with a learning rate of 1e-3, multiplied by 0.6 every 50 epochs;
+batches of 16 synthetic or 8 real matrices. Training stops after 50 epochs without a smaller loss on
+the validation split, and the weights of the best epoch count. The paper asks for 300 epochs.
+**Not all rows here do: each says how many it asked for,** and how many there were before training
+stopped. A seed sets the weights at the start and the order of the training matrices; a table gives
+means over seeds, and for the cosine also the lowest and the highest. Settings other than these
+stand in the row.
+
+Predictions for the test splits are scored as [protocol.md](protocol.md) says: conjugate gradients
+to a relative residual of 1e-8, where a failure counts 10,000 iterations. *Effective hops* is how
+many rows a window must look back to serve the solver as well; *n log K* is the median. *Seconds* is
+the wall time of training. Runs may have shared the machine, so it is no benchmark.
+
+`precondbench train --all` runs the paper's grid, and `--grid benchmarks/cpu_grid.toml` a part of it
+for machines without a GPU. Every row of the file of results holds its own command. Rows are added
+by training and collecting:
+
+```console
+$ precondbench train synthetic-tridiag --config uniform --model MLP --rounds 1 --epochs 1 --seeds 0
+$ precondbench results runs --split test --out results.jsonl
+$ precondbench figures --results results.jsonl --out figures
+```
+"""
+BEYOND_LOCAL = """\
+## Sets that no local rule can solve
+
+On sets of twins a network of K blocks that sees one row further with each has a mean cosine of at
+most the bound in the tables, proved in [twins.md](twins.md). It does not hold for networks that
+attend to all nodes, and there is none for `sawtooth`.
+"""
+AGAINST = """\
+## Against the paper, point by point
+
+Every verdict is computed from the rows above. A model is *above* another if every seed is and
+1 - cosine differs by more than 1 %; of two models, each stands with the best of the depths beyond
+one block that both have. With one block all models are alike, because edges are decoded before a
+message has been passed.
+"""
+
+
+def number(value: float | None, form: str = ".4g") -> str:
+    """Format a number for a table; a dash where there is none."""
+    return "-" if value is None else format(value, form)
+
+
+def settings(row: Mapping[str, Any]) -> str:
+    """Settings that are not those of the protocol."""
+    options = options_of(row)
+    usual = {"label": DEFAULT_LABELS[row["dataset"]], "batch-size": "8"}
+    own = [
+        f"{name.replace('-', ' ')} {value}".rstrip()
+        for name, value in options.items()
+        if name not in PROTOCOL_OPTIONS and usual.get(name) != value
+    ]
+    return f" ({', '.join(own)})" if own else ""
+
+
+def table(
+    summaries: Sequence[Mapping[str, Any]], bounds: Mapping[int, float], of_training: bool
+) -> list[str]:
+    """Lines of a table, one row a kind of run.
+
+    Parameters
+    ----------
+    summaries : sequence of mapping
+        Of one split.
+    bounds : mapping
+        rounds -> bound on the cosine of local networks; there is no such column if it is empty.
+    of_training : bool
+        Also say what training took.
+    """
+    headings = [
+        *HEADINGS,
+        *(["bound on the cosine"] if bounds else []),
+        *(OF_TRAINING if of_training else ()),
+    ]
+    lines = [
+        "| " + " | ".join(headings) + " |",
+        "| --- |" + " ---: |" * (len(headings) - 1),
+    ]
+    for row in summaries:
+        mean = {key: value["mean"] for key, value in row.items() if isinstance(value, dict)}
+        cosine = row["cosine_mean"]
+        cells = [
+            row["model"] + settings(row),
+            str(row["rounds"]),
+            str(row["max_epochs"]),
+            str(len(row["seeds"])),
+            number(mean.get("cosine_mean"), ".5f"),
+            "-" if cosine is None else f"{cosine['min']:.5f} to {cosine['max']:.5f}",
+            number(mean.get("one_minus_cosine_mean"), ".2e"),
+            number(mean["iterations_mean"]),
+            f"{mean['solved']:.0%}",
+            number(mean.get("effective_hops"), ".2f"),
+            number(mean.get("n_log_k_median"), ".3g"),
+        ]
+        if bounds:
+            of_all_pairs = row["model"] in MODELS_OF_ALL_PAIRS
+            cells.append(number(None if of_all_pairs else bounds.get(row["rounds"]), ".5f"))
+        if of_training:
+            cells += [
+                str(row["parameters"]),
+                number(mean["epochs"]),
+                number(mean["seconds"], ".0f"),
+                ", ".join(row["devices"]),
+            ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def commands(summaries: Iterable[Mapping[str, Any]]) -> list[str]:
+    """One command a kind of row: those that differ by model and rounds only are one kind."""
+    kinds: dict[str, str] = {}
+    for row in summaries:
+        kinds.setdefault(re.sub(r"--(model|rounds|seeds) \S+", "", row["command"]), row["command"])
+    return list(kinds.values())
+
+
+def figure(name: str, drawn: set[str]) -> list[str]:
+    """Lines that show a figure, if it was drawn."""
+    return [f"![{CAPTIONS[name]}](figures/{name}.svg)", ""] if name in drawn else []
+
+
+def section(
+    names: tuple[str, str, str],
+    summaries: Sequence[Mapping[str, Any]],
+    ceilings: Mapping[tuple[str, str, int], float],
+    drawn: set[str],
+) -> list[str]:
+    """Lines about one data set: figures, a table a split, commands."""
+    dataset, version, configuration = names
+    lines = [f"## {dataset} {version}, {configuration}", ""]
+    for name in SHOWN.get((dataset, configuration), ()):
+        lines += figure(name, drawn)
+    for split, title in SPLITS.items():
+        rows = [row for row in summaries if row["split"] == split]
+        if rows:
+            order = in_order([row["model"] for row in rows])
+            rows.sort(key=lambda row: (order.index(row["model"]), row["rounds"]))
+            bounds = {
+                rounds: value
+                for (law, part, rounds), value in ceilings.items()
+                if (law, part) == (configuration, split)
+            }
+            lines += [
+                f"**{title[0].upper()}{title[1:]}**",
+                "",
+                *table(rows, bounds, split == "test"),
+                "",
+            ]
+    lines += [
+        "Commands, one a kind of row; other rows have another `--model`, `--rounds` or `--seeds`:",
+        "",
+        "```text",
+        *commands(summaries),
+        "```",
+        "",
+    ]
+    return lines
+
+
+def page(
+    rows: Sequence[Mapping[str, Any]],
+    ceilings: Mapping[tuple[str, str, int], float],
+    drawn: set[str],
+) -> str:
+    """Text of the page.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Rows of results.
+    ceilings : mapping
+        Of ``twin_ceilings``.
+    drawn : set of str
+        Names of the figures there are.
+    """
+    lines = [INTRODUCTION]
+    summaries = [row for row in summarise_results(rows) if row["split"] in SPLITS]
+    if not summaries:
+        lines += ["There are no results yet.", ""]
+    for names, group in groupby(summaries, lambda row: tuple(row[key] for key in DATA)):
+        lines += section(names, list(group), ceilings, drawn)
+    if "figure3-twin" in drawn:
+        lines += [BEYOND_LOCAL, *figure("figure3-twin", drawn)]
+    lines.append(AGAINST)
+    claims = list(enumerate(check_claims(rows, ceilings), start=1))
+    lines += ["| | the paper says | where | measured here |", "| ---: | --- | --- | --- |"]
+    lines += [
+        f"| {count} | {claim.statement} | {claim.source} | {claim.verdict} |"
+        for count, claim in claims
+    ]
+    lines.append("")
+    lines += [
+        f"{count}. **{claim.verdict.capitalize()}.** {claim.finding}" for count, claim in claims
+    ]
+    lines += ["", "## Figures 1 and 2", "", *figure("figure1", drawn), *figure("figure2", drawn)]
+    lines += ["The matrices of Figure 2 are listed in [suitesparse.md](suitesparse.md)."]
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the page and its figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, default=HERE)
+    options = parser.parse_args(arguments)
+    rows = read_results(options.results)
+    stored = options.results.with_name("invk_against_ic0.json")
+    if (facts := invk_against_ic0()) is not None:
+        with replacing(stored) as temporary:
+            temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    figures = draw_paper_figures(
+        rows, options.out / "figures", stored_iterations=stored, formats=("svg",)
+    )
+    text = page(rows, twin_ceilings(rows), {path.stem for path in figures.files})
+    with replacing(options.out / "results.md") as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,380 @@
+"""Results of runs: collecting, the file of rows, summaries, commands, claims and the page."""
+
+import importlib.util
+import json
+import math
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from precondbench import evaluate
+from precondbench.baselines import RunConfiguration, TrainingConfiguration
+from precondbench.cli import app
+from precondbench.datasets import DataSelection
+from precondbench.errors import CheckpointError, ConfigurationError, PredictionError
+from precondbench.leaderboard import results, write_predictions
+from precondbench.leaderboard.claims import check_claims
+from precondbench.leaderboard.result_rows import ROW_KEYS, protocol_summaries
+from precondbench.leaderboard.results import (
+    collect_results,
+    read_results,
+    summarise_results,
+    training_command,
+    update_results,
+    write_results,
+)
+from precondbench.leaderboard.runs import run_folder, train_and_predict
+from precondbench.quality import scoring
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = DataSelection(dataset="suitesparse-invk", version="sample", max_rows=1000)
+
+
+def uniform(**settings) -> RunConfiguration:
+    return RunConfiguration(
+        data=DataSelection(dataset="synthetic-tridiag", configuration="uniform"),
+        training=TrainingConfiguration(**settings),
+    )
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """One trained run of one epoch, and a second seed as a copy of its files."""
+    out = tmp_path_factory.mktemp("runs")
+    run = uniform(model="MLP", rounds=1, epochs=1, device="cpu")
+    folder = run_folder(out, run)
+    train_and_predict(run, folder)
+    return out, run, folder
+
+
+@pytest.fixture
+def by_hand(tmp_path):
+    """Make a finished run whose predictions for the split val are the targets themselves."""
+
+    def make(name: str, run: RunConfiguration, scale: float = 1.0) -> Path:
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True)
+        (folder / "configuration.toml").write_text(run.resolved().to_toml())
+        (folder / "environment.json").write_text('{"torch": "2.13.0"}')
+        result = {"key": name * 16, "best_epoch": 1, "epochs": 2, "seconds": 1 / 3}
+        text = json.dumps(result | {"device": "cpu", "parameters": 5})
+        (folder / "result.json").write_text(text)
+        data = run.data.open("val")
+        values = {data.names[i]: scale * data.pair(i).L.data for i in range(len(data))}
+        path = folder / "predictions-val.h5"
+        write_predictions(path, name, data.shard, data.label, {run.training.seed: values})
+        return folder
+
+    return make
+
+
+def test_rows_of_a_trained_run(runs):
+    out, run, folder = runs
+    rows = collect_results(out)
+    assert [row["split"] for row in rows] == ["test", "test_large"]
+    row = rows[0]
+    assert list(row) == list(ROW_KEYS)
+    finished = json.loads((folder / "result.json").read_text())
+    assert row["key"] == finished["key"][:16]
+    assert (row["epochs"], row["max_epochs"], row["parameters"]) == (1, 1, finished["parameters"])
+    data = run.data.open("test")
+    assert (row["content_digest"], row["matrices"]) == (data.shard.content_digest, len(data))
+    read = results.read_predictions(folder / "predictions-test.h5")
+    scored = evaluate(data, read.by_name(0, data.shard))
+    summary = scored.summary
+    for key in ("iterations_mean", "effective_hops", "solved", "cosine_mean", "n_log_k_median"):
+        assert row[key] == pytest.approx(summary[key], rel=1e-9)
+    mean = math.fsum(1 - r.cosine for r in scored.rows) / len(scored.rows)
+    assert row["one_minus_cosine_mean"] == pytest.approx(mean, rel=1e-9)
+    assert row["command"].endswith("--model MLP --rounds 1 --epochs 1 --device cpu --seeds 0")
+    assert collect_results(out, ["train"]) == []
+
+
+def test_what_is_known_is_not_scored_again(runs, monkeypatch):
+    out, _, _ = runs
+    rows = collect_results(out, ["test"])
+
+    def fail(*arguments, **options):
+        raise AssertionError("scored again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(results, "evaluate_many", fail)
+        assert collect_results(out, ["test"], rows) == rows
+    both = collect_results(out, ["test", "test_large"], rows)
+    assert both[0] == rows[0]
+    assert [row["split"] for row in both] == ["test", "test_large"]
+
+
+def test_targets_as_predictions(by_hand, tmp_path):
+    exact = by_hand("a", RunConfiguration(data=SAMPLE, training=TrainingConfiguration()))
+    (row,) = collect_results(tmp_path / "runs", ["val", "test"])
+    assert row["cosine_mean"] == row["solved"] == row["ratio_to_target"] == 1.0
+    assert row["one_minus_cosine_mean"] == pytest.approx(1e-32)
+    assert row["effective_hops"] is None
+    assert row["max_rows"] == 1000
+    assert row["matrices"] == 2
+    assert (row["seconds"], row["device_name"]) == (0.3333333333, None)
+    (exact / "result.json").write_text("{")
+    with pytest.raises(CheckpointError, match="is damaged"):
+        collect_results(tmp_path / "runs", ["val"])
+    (exact / "result.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="it has no key, best_epoch"):
+        collect_results(tmp_path / "runs", ["val"])
+    (exact / "configuration.toml").write_text("[data]\ndataset = 'none'\n")
+    with pytest.raises(ConfigurationError, match=r"configuration.toml: no dataset 'none'"):
+        collect_results(tmp_path / "runs", ["val"])
+    with pytest.raises(ConfigurationError, match="there is no folder"):
+        collect_results(tmp_path / "elsewhere")
+
+
+def test_a_split_is_prepared_once(by_hand, tmp_path, monkeypatch):
+    for seed, name in enumerate("ab"):
+        by_hand(name, uniform(seed=seed))
+    inverted = []
+    invert = scoring.selected_inverse
+    monkeypatch.setattr(
+        scoring, "selected_inverse", lambda *args: inverted.append(1) or invert(*args)
+    )
+    told = []
+    rows = collect_results(
+        tmp_path / "runs", ["val"], progress=lambda *arguments: told.append(arguments)
+    )
+    assert [row["seed"] for row in rows] == [0, 1]
+    assert len(inverted) == 200
+    assert told == sorted(told)
+    assert told[-1] == (2, 2)
+
+
+def test_what_was_scored_before_a_damaged_run_is_kept(by_hand, tmp_path):
+    path = tmp_path / "r.jsonl"
+    by_hand("a", uniform(seed=0))
+    update_results(path, tmp_path / "runs", ["val"])
+    for seed, name in ((1, "b"), (2, "c")):
+        by_hand(name, uniform(seed=seed))
+    broken = tmp_path / "runs" / "b" / "predictions-val.h5"
+    whole = broken.read_bytes()
+    broken.write_bytes(b"text")
+    with pytest.raises(PredictionError, match="cannot be read as HDF5"):
+        update_results(path, tmp_path / "runs", ["val"])
+    assert [row["seed"] for row in read_results(path)] == [0]
+    broken.write_bytes(whole)
+    rows, new = update_results(path, tmp_path / "runs", ["val"])
+    assert ([row["seed"] for row in rows], new) == ([0, 1, 2], 2)
+    assert read_results(path) == rows
+
+
+def test_predictions_of_another_seed(by_hand, tmp_path):
+    folder = by_hand("a", uniform(seed=3))
+    (folder / "configuration.toml").write_text(uniform(seed=4).resolved().to_toml())
+    with pytest.raises(PredictionError, match="there is no seed 4"):
+        collect_results(tmp_path / "runs", ["val"])
+
+
+def test_file_of_rows(make_row, tmp_path):
+    rows = [make_row(seed=1), make_row(seed=0, effective_hops=None)]
+    path = tmp_path / "r.jsonl"
+    write_results(path, rows)
+    assert read_results(path) == rows
+    lines = path.read_text().splitlines()
+    with pytest.raises(ConfigurationError, match=r"row 1 for .*: solved is True"):
+        write_results(path, [rows[0] | {"solved": True}])
+    assert path.read_text().splitlines() == lines
+    for damaged, message in (
+        (lines[1][:50], r"r.jsonl, line 2 is not JSON"),
+        ("3", "line 2 holds 3"),
+        ("{}", "line 2 is no row of results: it has no dataset"),
+        (json.dumps(rows[1] | {"rounds": "4"}), "line 2: rounds is '4'"),
+        (lines[0], "line 2 and line 1 are of one run and split"),
+    ):
+        path.write_text(f"{lines[0]}\n{damaged}\n")
+        with pytest.raises(ConfigurationError, match=message):
+            read_results(path)
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        read_results(tmp_path / "none.jsonl")
+
+
+def test_summary_over_seeds(make_row):
+    rows = [make_row(seed=seed, one_minus_cosine=0.01 * (seed + 1)) for seed in (2, 0, 1)]
+    rows += [make_row(max_epochs=100), make_row(loss="k-condition"), make_row(split="test_large")]
+    rows += [make_row(rounds=2, cosine_mean=None), make_row(max_rows=10)]
+    summaries = summarise_results(rows)
+    assert len(summaries) == 6
+    (three,) = [row for row in summaries if len(row["seeds"]) == 3]
+    assert three["seeds"] == [0, 1, 2]
+    spread = three["one_minus_cosine_mean"]
+    assert (spread["min"], spread["max"]) == (0.01, 0.03)
+    assert spread["mean"] == pytest.approx(0.02)
+    assert three["command"].endswith("--epochs 300 --seeds 0,1,2")
+    assert next(row for row in summaries if row["rounds"] == 2)["cosine_mean"] is None
+
+
+def test_settings_that_only_the_command_says_are_kept_apart(make_row):
+    rows = [make_row(seed=seed) for seed in range(5)]
+    for row, option in zip(
+        rows, ("", "--batch-size 3", "--patience 9", "--device cuda", ""), strict=True
+    ):
+        row["command"] = f"precondbench train d {option} --seeds {row['seed']}"
+    assert [row["seeds"] for row in summarise_results(rows)] == [[0, 3, 4], [1], [2]]
+    (chosen,) = protocol_summaries(rows, "synthetic-tridiag", "1.0", "uniform", "test")
+    assert chosen["seeds"] == [0, 3, 4]
+
+
+def test_the_protocol_is_chosen(make_row):
+    rows = [make_row(max_epochs=epochs) for epochs in (300, 20, 100)]
+    rows += [make_row(loss="k-condition"), make_row(width=32), make_row(learning_rate=0.01)]
+    (chosen,) = protocol_summaries(rows, "synthetic-tridiag", "1.0", "uniform", "test")
+    assert (chosen["max_epochs"], chosen["seeds"]) == (300, [0])
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        uniform(),
+        uniform(model="my own; rm -rf", rounds=7, epochs=10, width=8, seed=5, threads=2),
+        uniform(loss="k-condition", learning_rate=1e-5, max_edges=7, batch_size=3, device="cpu"),
+        uniform(patience=10, decay_factor=0.5, seed=2),
+        uniform(compile=True),
+        RunConfiguration(data=SAMPLE, training=TrainingConfiguration(batch_size=8)),
+        RunConfiguration(data=SAMPLE, training=TrainingConfiguration(batch_size=16)),
+        RunConfiguration(
+            data=replace(SAMPLE, label="ic0"), training=TrainingConfiguration(decay_every=1)
+        ),
+    ],
+)
+def test_commands_train_the_same_run(run, tmp_path, monkeypatch):
+    asked = []
+
+    def train(run, folder, **options):
+        asked.append(run)
+        raise ConfigurationError("enough")
+
+    monkeypatch.setattr("precondbench.leaderboard.runs.train_and_predict", train)
+    monkeypatch.chdir(tmp_path)
+    Path("configuration.toml").write_text(run.resolved().to_toml())
+    words = shlex.split(training_command(run))
+    assert words[:2] == ["precondbench", "train"]
+    CliRunner().invoke(app, words[1:])
+    assert asked == [run.resolved()]
+
+
+def test_the_commands(runs, tmp_path):
+    out, _, _ = runs
+    path = tmp_path / "r.jsonl"
+
+    def run(*words):
+        done = CliRunner().invoke(app, [str(word) for word in words])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    assert "1 of 1 rows" in run("results", out, "--out", path, "--split", "test")
+    assert "0 of 1 rows" in run("results", out, "--out", path, "--split", "test")
+    assert len(json.loads(run("results", out, "--out", path, "--json"))) == 2
+    assert len(read_results(path)) == 2
+    printed = json.loads(run("figures", "--results", path, "--out", tmp_path / "f", "--json"))
+    assert len(printed["files"]) == 2 * 4
+    assert "figure2" in printed["left_out"]
+    assert "figure4 is left out" in run("figures", "--results", path, "--out", tmp_path / "f")
+
+
+# -- the paper's claims, and the page --
+
+
+def verdicts(rows, ceilings=()):
+    return [claim.verdict for claim in check_claims(rows, dict(ceilings))]
+
+
+def test_claims_follow_the_numbers(paper_like, make_row):
+    agrees, differs = "agrees", "differs"
+    assert verdicts(paper_like)[1:6] == [agrees] * 5
+    assert verdicts(paper_like)[7:] == [differs, agrees]
+    # The same with the order of models turned round: what was better is as much worse.
+    turned = [
+        row
+        | {
+            "one_minus_cosine_mean": 1e-4 / row["one_minus_cosine_mean"],
+            "cosine_mean": 1 - 1e-4 / row["one_minus_cosine_mean"],
+            "ratio_to_target": 1.05,
+        }
+        for row in paper_like
+    ]
+    assert verdicts(turned)[1:6] == [differs] * 5
+    assert verdicts(turned)[8] == differs
+    without_gen = [row for row in paper_like if row["model"] != "GEN"]
+    assert verdicts(without_gen)[2] == "agrees in part"
+    low = [make_row(model, one_minus_cosine=0.5) for model in ("MLP", "GEN")]
+    assert verdicts(low)[7] == agrees
+    assert verdicts([*low, *(make_row("MLP", rounds) for rounds in (1, 2, 3))])[7] == (
+        "agrees in part"
+    )
+
+
+def test_a_spread_that_overlaps_is_level(make_row):
+    rows = [make_row("MLP", 4, seed, 0.010 + 0.002 * seed) for seed in (0, 1)]
+    rows += [make_row("GEN", 4, seed, 0.009 + 0.002 * seed) for seed in (0, 1)]
+    claim = check_claims(rows, {})[2]
+    assert claim.verdict == "differs"
+    assert "level with MLP" in claim.finding
+
+
+def test_ceilings_and_real_matrices(make_row):
+    twins = [make_row("MessagePassingMLP", 4, 0, 0.02, configuration="twin")]
+    assert verdicts(twins, {("twin", "test", 4): 0.99}.items())[0] == "agrees"
+    assert verdicts(twins, {("twin", "test", 4): 0.97}.items())[0] == "differs"
+    of_all_pairs = [make_row("FastGraphTransformer", 4, 0, 0.02, configuration="twin")]
+    assert verdicts(of_all_pairs, {("twin", "test", 4): 0.97}.items())[0] == "not measured yet"
+    names = {"dataset": "suitesparse-invk", "configuration": "tril"}
+    levels = {"MLP": 0.1, "GEN": 0.1, "MessagePassingMLP": 0.09}
+    real = [make_row(model, 4, 0, level, **names) for model, level in levels.items()]
+    assert verdicts(real)[6] == "agrees"
+    assert verdicts([*real, make_row("GATv2", 4, 0, 0.08, **names)])[6] == "agrees in part"
+    assert verdicts([*real[:2], make_row("GATv2", 4, 0, 0.08, **names)])[6] == "differs"
+
+
+@pytest.fixture(scope="module")
+def page_maker():
+    path = ROOT / "docs" / "make_results_page.py"
+    spec = importlib.util.spec_from_file_location("make_results_page", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_page(page_maker, paper_like, make_row, tmp_path):
+    path = tmp_path / "r.jsonl"
+    twin = make_row("MessagePassingMLP", 4, 0, 0.02, configuration="twin", max_epochs=100)
+    other = make_row("MessagePassingMLP", 5, 0, loss="k-condition")
+    other["command"] = other["command"].replace("--seeds", "--loss k-condition --seeds")
+    large = make_row("MLP", split="test_large")
+    write_results(path, [*paper_like, twin, other, large])
+    page_maker.main(["--results", str(path), "--out", str(tmp_path)])
+    text = (tmp_path / "results.md").read_text()
+    row = (
+        "| MessagePassingMLP | 4 | 300 | 3 | 0.99900 | 0.99900 to 0.99900 | 1.00e-03 | 30 | 100% |"
+    )
+    assert row in text
+    # 0.99338 is the bound of docs/twins.md.
+    assert "| 1.50 | 4 | 0.99338 | 1969 | 200 | 12 | some processor |" in text
+    assert "precondbench train synthetic-tridiag --config twin --model MessagePassingMLP" in text
+    assert "| MessagePassingMLP (loss k-condition) | 5 |" in text
+    assert "Larger matrices" in text
+    assert text.count("**Agrees.**") == 7
+    assert "**Differs.** 0 of" in text
+    for name in ("figure3", "figure3-hops", "figure3-twin"):
+        assert f"figures/{name}.svg" in text
+        assert (tmp_path / "figures" / f"{name}.svg").is_file()
+    assert "figure4" not in text
+    before = text
+    page_maker.main(["--results", str(path), "--out", str(tmp_path)])
+    assert (tmp_path / "results.md").read_text() == before
+
+
+def test_page_of_nothing(page_maker, tmp_path):
+    path = tmp_path / "r.jsonl"
+    write_results(path, [])
+    page_maker.main(["--results", str(path), "--out", str(tmp_path)])
+    text = (tmp_path / "results.md").read_text()
+    assert "There are no results yet." in text
+    assert "Agrees" not in text
