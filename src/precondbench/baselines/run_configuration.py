@@ -18,7 +18,7 @@ __all__ = ["RunConfiguration", "read_toml", "run_tables", "training_to_toml"]
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfiguration:
-    """What to learn from and how; the file ``configuration.toml`` of a run.
+    r"""What to learn from and how; the file ``configuration.toml`` of a run.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class RunConfiguration:
     ...     data=DataSelection(dataset="synthetic-tridiag", configuration="twin"),
     ...     training=TrainingConfiguration(model="MLP", epochs=100),
     ... )
-    >>> print("\\n".join(run.to_toml().splitlines()[:7]))
+    >>> print("\n".join(run.to_toml().splitlines()[:7]))
     [data]
     dataset = "synthetic-tridiag"
     configuration = "twin"

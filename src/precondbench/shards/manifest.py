@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -16,12 +16,12 @@ from pydantic import (
     Field,
     JsonValue,
     StringConstraints,
-    ValidationError,
     model_validator,
 )
 
 from precondbench.errors import ConfigurationError, ManifestError
 from precondbench.files import replacing
+from precondbench.strict_json import read_model
 
 __all__ = [
     "ConfigurationEntry",
@@ -214,34 +214,7 @@ def _load_default(path: Path, stamp: tuple[int, int] | None) -> Manifest:
 
 
 def _load(path: Path) -> Manifest:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ManifestError(
-            f"{path} cannot be read ({error.strerror}); give the path of a data_manifest.json"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{path} is not UTF-8 text ({error}); save it as such") from None
-    try:
-        data = json.loads(
-            text, object_pairs_hook=_without_repetition, parse_constant=_refuse_constant
-        )
-    except json.JSONDecodeError as error:
-        raise ManifestError(
-            f"{path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        ) from None
-    except ValueError as error:
-        raise ManifestError(f"{path}: {error}") from None
-    try:
-        return Manifest.model_validate(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "top level"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise ManifestError(
-            f"{path} does not follow its schema at {place}: {first['msg']}{more}; "
-            "compare with manifest_json_schema()"
-        ) from None
+    return read_model(path, Manifest, ManifestError, "compare with manifest_json_schema()")
 
 
 def save_manifest(manifest: Manifest, path: str | os.PathLike[str]) -> None:
@@ -298,16 +271,3 @@ def _find(entries: Mapping[str, Value], name: str, kind: str, where: str) -> Val
     close = difflib.get_close_matches(name, entries, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     raise ConfigurationError(f"there is no {kind} {name!r}{where}; {there}{hint}")
-
-
-def _without_repetition(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in result:
-            raise ValueError(f"the key {key!r} appears twice in one object; remove one")
-        result[key] = value
-    return result
-
-
-def _refuse_constant(text: str) -> None:
-    raise ValueError(f"{text} is not a JSON number; remove it")
