@@ -13,6 +13,7 @@ __all__ = [
     "PrecondbenchError",
     "PredictionError",
     "ShardError",
+    "SubmissionError",
     "TrainingDivergedError",
 ]
 
@@ -71,6 +72,10 @@ class MissingDataError(PrecondbenchError):
 
 class CheckpointError(PrecondbenchError):
     """A file is not a checkpoint of the documented format, or does not fit its model."""
+
+
+class SubmissionError(PrecondbenchError, ValueError):
+    """A submission is incomplete, contradicts itself, or cannot be trusted."""
 
 
 class TrainingDivergedError(PrecondbenchError, ArithmeticError):

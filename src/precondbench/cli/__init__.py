@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 
 import precondbench
-from precondbench.cli import build, data, export, factor, learn, publish, quickstart, report, score
+from precondbench.cli import (
+    build,
+    data,
+    export,
+    factor,
+    learn,
+    publish,
+    quickstart,
+    report,
+    score,
+    submit,
+)
 
 __all__ = ["app", "main"]
 
@@ -45,6 +56,7 @@ app.command()(score.score)
 app.command()(report.results)
 app.command()(report.figures)
 app.command()(score.board)
+app.add_typer(submit.app, name="submit")
 app.command()(factor.factor)
 app.command()(publish.download)
 app.command()(publish.release)

@@ -71,10 +71,10 @@ def train(
     Several of these commands may share a folder, and torchrun may start one in parallel.
     """
     with failing_clearly():
-        from precondbench.baselines.user_models import import_models
+        from precondbench.user_code import import_user_code
 
         for source in models or []:
-            import_models(source)
+            import_user_code(source)
         settings = {
             "model": model,
             "rounds": rounds,

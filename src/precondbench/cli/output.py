@@ -19,6 +19,7 @@ from precondbench.errors import (
     MissingDataError,
     PrecondbenchError,
     ShardError,
+    SubmissionError,
 )
 
 __all__ = ["exit_code", "failing_clearly", "print_json", "print_table", "progress_bar", "say"]
@@ -94,7 +95,7 @@ def exit_code(error: PrecondbenchError) -> int:
     """Exit code of an error: 1 a check failed, 2 usage, 3 missing data."""
     if isinstance(error, MissingDataError):
         return MISSING_DATA
-    if isinstance(error, (ShardError, BreakdownError)):
+    if isinstance(error, (ShardError, BreakdownError, SubmissionError)):
         return CHECK_FAILED
     return USAGE
 

@@ -27,6 +27,9 @@ __all__ = ["PredictionFile", "read_predictions", "write_predictions"]
 
 FORMAT_NAME = "precondbench-predictions"
 FORMAT_VERSION = 1
+MOST_SEEDS = 100
+# 1 GiB of float64: ten times the entries of the largest split.
+MOST_ENTRIES = 2**27
 _SEED = re.compile(r"seed_(0|[1-9][0-9]{0,8})")
 _IDENTITY = (
     "dataset",
@@ -171,14 +174,21 @@ def write_predictions(
             )
 
 
-def read_predictions(path: str | Path) -> PredictionFile:
+def read_predictions(path: str | Path, entries: int | None = None) -> PredictionFile:
     """Read predictions; nothing in the file is executed or followed.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    entries : int, optional
+        How many values each seed must have; checked before any is read.
 
     Raises
     ------
     PredictionError
         If it is no such file, or holds anything but one-dimensional float datasets named
-        ``seed_<number>``.
+        ``seed_<number>``, too many of them, or more values than fit a split.
     """
     path = Path(path)
     if not path.is_file():
@@ -193,8 +203,13 @@ def read_predictions(path: str | Path) -> PredictionFile:
                     f"{path} has format version {version}; this library reads {FORMAT_VERSION}"
                 )
             identity = {key: text_attribute(file, key) for key in _IDENTITY}
+            if len(file) > MOST_SEEDS:
+                raise PredictionError(
+                    f"{path} holds {len(file)} datasets; at most {MOST_SEEDS} seeds are read"
+                )
             seeds = {
-                _seed(name, path): _column(member(file, name, h5py.Dataset), path) for name in file
+                _seed(name, path): _column(member(file, name, h5py.Dataset), path, entries)
+                for name in file
             }
     except ShardError as error:
         raise PredictionError(f"{path}: {error}") from None
@@ -212,7 +227,13 @@ def _seed(name: str, path: Path) -> int:
     return int(match[1])
 
 
-def _column(dataset: Any, path: Path) -> NDArray[np.floating[Any]]:
+def _column(dataset: Any, path: Path, entries: int | None) -> NDArray[np.floating[Any]]:
+    most = MOST_ENTRIES if entries is None else entries
+    if dataset.size is None or dataset.size > most or entries not in (None, dataset.size):
+        raise PredictionError(
+            f"{path}: {dataset.name} has {dataset.size} values, "
+            + (f"at most {most} are read" if entries is None else f"the split has {entries}")
+        )
     values = read_column(dataset)
     if isinstance(values, list) or values.dtype not in (np.float32, np.float64):
         raise PredictionError(f"{path}: {dataset.name} is not float32 or float64")

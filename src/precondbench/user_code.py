@@ -1,4 +1,4 @@
-"""Models of one's own, imported by name so that the registry knows them."""
+"""Code of one's own, from a module or a file, run because its owner asks for it."""
 
 from __future__ import annotations
 
@@ -6,19 +6,25 @@ import importlib
 import importlib.util
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from precondbench.errors import ConfigurationError
 
-__all__ = ["import_models"]
+__all__ = ["import_user_code"]
 
 
-def import_models(source: str) -> None:
-    """Import a module, or run a Python file, that registers models or losses.
+def import_user_code(source: str) -> ModuleType:
+    """Import a module, or run a Python file as one.
 
     Parameters
     ----------
     source : str
         Name of an importable module, or path of a ``.py`` file. The code is run: trust it.
+
+    Returns
+    -------
+    module
+        The module.
 
     Raises
     ------
@@ -28,12 +34,11 @@ def import_models(source: str) -> None:
     path = Path(source)
     if path.suffix != ".py":
         try:
-            importlib.import_module(source)
+            return importlib.import_module(source)
         except ModuleNotFoundError as error:
             raise ConfigurationError(
                 f"{source!r} is neither a module that can be imported nor a .py file: {error}"
             ) from error
-        return
     if not path.is_file():
         raise ConfigurationError(f"there is no file {source}")
     # One name a file, so that a second import of it is the same module.
@@ -44,3 +49,4 @@ def import_models(source: str) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,235 @@
+"""From finished runs, or from a function, to a submission's folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precondbench.errors import PredictionError, SubmissionError
+from precondbench.leaderboard.bundle import open_bundle
+from precondbench.leaderboard.prediction_file import read_predictions, write_predictions
+from precondbench.leaderboard.scoring import open_predicted
+from precondbench.leaderboard.submission import (
+    PREDICTIONS,
+    Submission,
+    values_digest,
+    write_submission,
+)
+
+__all__ = ["pack_function", "pack_predictions", "pack_runs"]
+
+
+def pack_runs(
+    runs: Sequence[str | Path],
+    split: str,
+    folder: str | Path,
+    said: Mapping[str, Any],
+    root: str | Path | None = None,
+) -> Submission:
+    """Make a submission of the runs of several seeds.
+
+    Parameters, hardware, seconds and the command come from the runs; what ``said`` holds goes
+    before them.
+
+    Parameters
+    ----------
+    runs : sequence of path-like
+        Run directories of ``precondbench train`` that differ in nothing but the seed.
+    split : str
+        Which of their predictions.
+    folder : path-like
+        The submission; made or replaced.
+    said : mapping
+        Fields of ``Submission``: at least ``authors`` and ``description``.
+    root : path-like, optional
+        Cache folder.
+
+    Returns
+    -------
+    Submission
+        What was written, checked as a stranger's would be.
+
+    Raises
+    ------
+    SubmissionError
+        If runs are not finished, differ in more than the seed, or something is missing in
+        ``said``.
+    """
+    from dataclasses import replace
+
+    from precondbench.baselines import RunConfiguration
+    from precondbench.baselines.run_configuration import read_toml
+    from precondbench.leaderboard.training_command import training_command
+
+    paths = [Path(run) for run in runs]
+    for path in paths:
+        if not (path / "result.json").is_file():
+            raise SubmissionError(f"{path} is not the folder of a finished run; train it first")
+    configurations = [
+        RunConfiguration.from_mapping(read_toml(path / "configuration.toml")) for path in paths
+    ]
+    alike = {replace(c, training=replace(c.training, seed=0)) for c in configurations}
+    if len(alike) != 1:
+        raise SubmissionError(
+            "the runs differ in more than the seed; submit them apart, one method each"
+        )
+    first = configurations[0]
+    seeds = [c.training.seed for c in configurations]
+    if len(set(seeds)) != len(seeds):
+        raise SubmissionError(f"a seed appears twice among {seeds}; name every run once")
+    results = [json.loads((path / "result.json").read_text("utf-8")) for path in paths]
+    environment = json.loads((paths[0] / "environment.json").read_text("utf-8"))
+    data = first.data.resolved()
+    known = {
+        "method": f"{first.training.model} ({first.training.rounds} rounds)",
+        "kind": "learned",
+        "parameters": results[0]["parameters"],
+        "training": f"{data.dataset} {data.version}, {data.configuration}, train; "
+        f"at most {first.training.epochs} epochs, seeds {', '.join(map(str, seeds))}",
+        "hardware": environment["device_name"],
+        "seconds": {"training": round(float(np.mean([r["seconds"] for r in results])), 1)},
+        "command": "\n".join(training_command(c) for c in configurations),
+    }
+    files = [path / f"predictions-{split}.h5" for path in paths]
+    return pack_predictions(files, folder, {**known, **said}, root)
+
+
+def pack_function(
+    function: Callable[[Any], Any],
+    dataset: Any,
+    folder: str | Path,
+    said: Mapping[str, Any],
+    root: str | Path | None = None,
+) -> Submission:
+    """Make a submission of what a function A -> L gives on every matrix of a split.
+
+    Parameters
+    ----------
+    function : callable
+        As for ``evaluate``; a breakdown is a failure on that matrix.
+    dataset : FactorDataset
+        The split.
+    folder : path-like
+        The submission; made or replaced.
+    said : mapping
+        Fields of ``Submission``: at least ``method``, ``kind``, ``authors``, ``description``.
+    root : path-like, optional
+        Cache folder.
+
+    Returns
+    -------
+    Submission
+        What was written.
+    """
+    from time import perf_counter
+
+    from precondbench.quality.kcondition import factor_values
+    from precondbench.quality.predictions import predicted_values
+
+    values: dict[str, NDArray[np.float64] | None] = {}
+    start = perf_counter()
+    for i in range(len(dataset)):
+        pair = dataset.pair(i)
+        pattern, _ = factor_values(pair.L, pair.name)
+        values[pair.name], _ = predicted_values(function, pair, pattern)
+    seconds = {"construction": round(perf_counter() - start, 3)}
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / PREDICTIONS
+    write_predictions(path, str(said.get("method")), dataset.shard, dataset.label, {0: values})
+    return pack_predictions([path], folder, {"seconds": seconds, **said}, root)
+
+
+def pack_predictions(
+    files: Sequence[str | Path],
+    folder: str | Path,
+    said: Mapping[str, Any],
+    root: str | Path | None = None,
+) -> Submission:
+    """Join files of predictions into a submission and check it.
+
+    Parameters
+    ----------
+    files : sequence of path-like
+        Files of ``write_predictions`` for one split and one label, each seed once.
+    folder : path-like
+        The submission; made or replaced.
+    said : mapping
+        Fields of ``Submission`` but those that the files tell.
+    root : path-like, optional
+        Cache folder.
+
+    Returns
+    -------
+    Submission
+        What was written.
+
+    Raises
+    ------
+    SubmissionError
+        If the files do not belong together, or something is missing in ``said``.
+    """
+    if not files:
+        raise SubmissionError("there are no predictions to submit; name at least one file")
+    try:
+        first, dataset = open_predicted(files[0], root)
+        seeds: dict[int, NDArray[np.floating[Any]]] = {}
+        for file in files:
+            found = read_predictions(file)
+            if (found.where, found.label, found.content_digest) != (
+                first.where,
+                first.label,
+                first.content_digest,
+            ):
+                raise SubmissionError(
+                    f"{file} is for {found.where}, {files[0]} for {first.where}; a submission is "
+                    "for one split"
+                )
+            repeated = sorted(set(seeds) & set(found.seeds))
+            if repeated:
+                raise SubmissionError(f"{file} repeats seed {repeated[0]}; give each seed once")
+            for seed in found.seeds:
+                found.by_name(seed, dataset.shard)  # Checks the number of values.
+            seeds |= found.seeds
+        by_name = {
+            seed: dict(zip(dataset.shard.names, _pieces(values, dataset.shard), strict=True))
+            for seed, values in seeds.items()
+        }
+    except (PredictionError, OSError) as error:
+        raise SubmissionError(str(error)) from None
+    submission = _submission(
+        {
+            **said,
+            "dataset": first.dataset,
+            "version": first.version,
+            "configuration": first.configuration,
+            "split": first.split,
+            "label": first.label,
+            "content_digest": first.content_digest,
+            "predictions": {str(seed): values_digest(values) for seed, values in seeds.items()},
+        }
+    )
+    folder = Path(folder)
+    write_predictions(folder / PREDICTIONS, submission.method, dataset.shard, first.label, by_name)
+    write_submission(folder, submission)
+    return open_bundle(folder, root).submission
+
+
+def _pieces(values: NDArray[Any], shard: Any) -> list[NDArray[Any]]:
+    return np.split(values, shard.nnz_offsets[1:-1])
+
+
+def _submission(fields: Mapping[str, Any]) -> Submission:
+    from pydantic import ValidationError
+
+    try:
+        return Submission.model_validate(dict(fields))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the submission"
+        raise SubmissionError(f"{place}: {first['msg']}") from None

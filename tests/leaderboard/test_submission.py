@@ -1,0 +1,239 @@
+"""Submissions: packing, checking, and refusing what is malformed or hostile."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hostile_submissions import CORPUS
+from typer.testing import CliRunner
+
+from precondbench import SuiteSparseInvK, SyntheticTridiag
+from precondbench.cli import app
+from precondbench.errors import SubmissionError
+from precondbench.leaderboard import write_predictions
+from precondbench.leaderboard.bundle import open_bundle
+from precondbench.leaderboard.packing import pack_function, pack_predictions, pack_runs
+from precondbench.leaderboard.submission import submission_schema, values_digest
+
+SAID = {"method": "IC(0)", "kind": "classical", "authors": ["A. Cholesky"], "description": "IC."}
+runner = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("original") / "submission"
+    data = SuiteSparseInvK(split="val", version="sample")
+    pack_function(root_of_diagonal, data, folder, SAID)
+    return folder
+
+
+def root_of_diagonal(A):
+    from scipy.sparse import diags_array
+
+    return diags_array(np.sqrt(A.diagonal())).tocsr()
+
+
+@pytest.fixture
+def folder(original, tmp_path):
+    shutil.copytree(original, tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+def test_what_is_packed_is_valid(folder):
+    bundle = open_bundle(folder)
+    assert bundle.submission.method == "IC(0)"
+    assert bundle.submission.where == "suitesparse-invk/sample/tril/val"
+    assert bundle.submission.seconds.construction >= 0
+    (values,) = bundle.predictions.seeds.values()
+    assert values.size == bundle.dataset.shard.nnz_offsets[-1]
+
+
+def test_packing_twice_gives_the_same_files(folder, tmp_path):
+    again = tmp_path / "again"
+    said = json.loads((folder / "submission.json").read_text())
+    said = {key: said[key] for key in (*SAID, "seconds")}
+    pack_predictions([folder / "predictions.h5"], again, said)
+    assert (again / "submission.json").read_bytes() == (folder / "submission.json").read_bytes()
+
+
+def test_the_corpus_is_large():
+    assert len(CORPUS) >= 60
+
+
+def listing(folder):
+    return {path: path.lstat().st_mtime_ns for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_hostile_submissions_end_in_one_error(folder, tmp_path, name):
+    CORPUS[name](folder)
+    before = listing(tmp_path)
+    with pytest.raises(SubmissionError) as caught:
+        open_bundle(folder)
+    message = str(caught.value)
+    assert 20 < len(message) < 1500, message
+    assert "Traceback" not in message
+    assert "\x1b" not in message
+    assert "\x00" not in message
+    assert listing(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["json-deep", "field-link-script", "h5-external-link"])
+def test_the_command_says_it_in_one_line(folder, name):
+    CORPUS[name](folder)
+    result = runner.invoke(app, ["submit", "check", str(folder)])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("precondbench: ")
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+
+
+def test_memory_stays_bounded(folder):
+    """The whole check, its children included, needs less than 1 GB."""
+    CORPUS["h5-one-chunk-of-gigabytes"](folder)
+    code = (
+        "import resource, sys\n"
+        "from precondbench.leaderboard.bundle import open_bundle\n"
+        "from precondbench.errors import SubmissionError\n"
+        "try:\n    open_bundle(sys.argv[1])\n"
+        "except SubmissionError as error:\n    print(error)\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) < 2**20  # KiB
+
+
+def test_a_file_that_kills_its_reader(folder, monkeypatch):
+    from precondbench.leaderboard import quarantine
+
+    monkeypatch.setattr(quarantine.sys, "executable", "/bin/false")
+    with pytest.raises(SubmissionError, match="died with exit status 1"):
+        open_bundle(folder)
+    monkeypatch.setattr(quarantine, "SECONDS", 0.0)
+    monkeypatch.setattr(quarantine.sys, "executable", sys.executable)
+    with pytest.raises(SubmissionError, match="could not be read in 0 seconds"):
+        open_bundle(folder)
+
+
+def test_text_that_could_act_on_a_page_is_only_text(folder):
+    data = json.loads((folder / "submission.json").read_text())
+    data["method"] = "<script>alert(1)</script>"
+    (folder / "submission.json").write_text(json.dumps(data))
+    assert open_bundle(folder).submission.method == "<script>alert(1)</script>"
+
+
+def test_values_that_are_not_finite_are_failures_not_errors(folder, tmp_path):
+    data = SuiteSparseInvK(split="val", version="sample")
+    values = {name: np.full(data.pair(i).L.nnz, np.inf) for i, name in enumerate(data.names)}
+    values[data.names[1]] = None
+    path = tmp_path / "p.h5"
+    write_predictions(path, "x", data.shard, data.label, {0: values})
+    pack_predictions([path], tmp_path / "s", SAID)
+    bundle = open_bundle(tmp_path / "s")
+    assert bundle.predictions.by_name(0, bundle.dataset.shard)[data.names[1]] is None
+
+
+def test_digest_of_values():
+    values = np.array([1.0, np.nan])
+    other = values.copy()
+    other.view(np.int64)[1] |= 1  # another NaN
+    assert values_digest(values) == values_digest(other)
+    assert values_digest(values) != values_digest(values.astype(np.float32))
+    assert values_digest(values) == values_digest(values.astype(">f8"))
+
+
+def predictions(folder, seed, method="m", split="val"):
+    data = SyntheticTridiag(split=split)
+    values = {name: np.full(99 if split == "val" else 399, 1.0 + seed) for name in data.names}
+    path = folder / f"{method}-{seed}-{split}.h5"
+    write_predictions(path, method, data.shard, data.label, {seed: values})
+    return path
+
+
+def test_seeds_of_several_files(tmp_path):
+    files = [predictions(tmp_path, seed) for seed in (5, 3, 4)]
+    submission = pack_predictions(files, tmp_path / "s", SAID | {"kind": "learned"})
+    assert sorted(submission.predictions) == ["3", "4", "5"]
+    with h5py.File(tmp_path / "s" / "predictions.h5") as file:
+        assert file["seed_4"][0] == 5.0
+    with pytest.raises(SubmissionError, match="3 seeds or more, there are 2"):
+        pack_predictions(files[:2], tmp_path / "t", SAID | {"kind": "learned"})
+    with pytest.raises(SubmissionError, match="repeats seed 5"):
+        pack_predictions([files[0], files[0]], tmp_path / "t", SAID)
+    other = predictions(tmp_path, 9, split="test_large")
+    with pytest.raises(SubmissionError, match="one split"):
+        pack_predictions([files[0], other], tmp_path / "t", SAID)
+    with pytest.raises(SubmissionError, match="no predictions"):
+        pack_predictions([], tmp_path / "t", SAID)
+    assert not (tmp_path / "t").exists()
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs")
+    result = runner.invoke(
+        app,
+        ["train", "synthetic-tridiag", "--model", "MLP", "--rounds", "1", "--epochs", "1",
+         "--seeds", "0,1,2", "--device", "cpu", "--out", str(out)],
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    return sorted((out / "synthetic-tridiag-1.0-uniform" / "MLP-1").glob("seed-*"))
+
+
+def test_runs_tell_what_they_know(runs, tmp_path):
+    said = {"authors": ["me"], "description": "A perceptron."}
+    submission = pack_runs(runs, "test", tmp_path / "s", said)
+    assert submission.method == "MLP (1 rounds)"
+    assert submission.parameters == 1969
+    assert sorted(submission.predictions) == ["0", "1", "2"]
+    assert submission.command.splitlines()[1].endswith("--seeds 1")
+    assert submission.seconds.training > 0
+    assert submission.hardware
+    with pytest.raises(SubmissionError, match="not the folder of a finished run"):
+        pack_runs([tmp_path], "test", tmp_path / "t", said)
+    with pytest.raises(SubmissionError, match="a seed appears twice"):
+        pack_runs([runs[0]] * 3, "test", tmp_path / "t", said)
+    other = tmp_path / "other"
+    shutil.copytree(runs[1], other)
+    configuration = other / "configuration.toml"
+    configuration.write_text(configuration.read_text().replace("rounds = 1", "rounds = 2"))
+    with pytest.raises(SubmissionError, match="differ in more than the seed"):
+        pack_runs([runs[0], other], "test", tmp_path / "t", said)
+
+
+def test_commands(runs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = ["--author", "A", "--author", "B", "--description", "x", "--code", "https://a.org/b"]
+
+    def run(*arguments, code=0):
+        result = runner.invoke(app, ["submit", *map(str, arguments)])
+        assert result.exit_code == code, result.output
+        return result
+
+    run("pack", *runs, *said, "--method", "My MLP")
+    report = json.loads(run("check", "submission", "--json").stdout)
+    assert report["authors"] == ["A", "B"]
+    assert report["links"]["code"] == "https://a.org/b"
+    Path("mine.py").write_text(
+        "from precondbench import invk\n\ndef predict(A):\n    return invk(A)\n"
+    )
+    data = ("--dataset", "suitesparse-invk", "--version", "sample", "--split", "val")
+    run("pack", "--entry", "mine.py:predict", *data, *said, "--out", "inv-k")
+    assert "mine.py:predict on suitesparse-invk/sample/tril/val" in run("check", "inv-k").stdout
+    for arguments, message in (
+        (["pack"], "name one of"),
+        (["pack", "--entry", "mine.py:predict", *said], "--entry needs --dataset"),
+        (["pack", "--entry", "mine.py:no", *data, *said], "has no function 'no'"),
+        (["pack", "--entry", "mine", *data, *said], "is no entry point"),
+        (["pack", "--entry", "missing.py:f", *data, *said], "there is no file missing.py"),
+    ):
+        assert message in " ".join(run(*arguments, code=2).stderr.split())
+    assert json.loads(run("schema").stdout) == json.loads(json.dumps(submission_schema()))
