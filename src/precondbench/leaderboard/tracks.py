@@ -1,0 +1,253 @@
+"""Tracks of the leaderboard: which splits are ranked, and what is known of their matrices."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.sparse import coo_array, csr_array
+
+from precondbench.build import suitesparse, synthetic
+from precondbench.errors import ConfigurationError
+from precondbench.matrices import LAWS
+from precondbench.quality import (
+    MAXITER,
+    RTOL,
+    HopLadder,
+    Pair,
+    PreparedPair,
+)
+from precondbench.quality.ceiling import mean_ceiling
+
+if TYPE_CHECKING:
+    from precondbench.datasets import FactorDataset
+
+__all__ = ["TRACKS", "OpenTrack", "TrackName", "open_track", "spy_density", "track_named"]
+
+PROTOCOL_VERSION = 1
+LADDER = (0, 1, 2, 4, 8, 16, 32)
+CEILINGS = (1, 2, 4, 7, 8)
+DENSITY = 32
+ALL_SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class TrackName:
+    """One ranking.
+
+    Attributes
+    ----------
+    dataset, version, configuration, label : str
+        The data and what is to be predicted.
+    split : str
+        Name of a split, or ``all`` for methods that learn nothing.
+    title : str
+        Heading.
+    """
+
+    dataset: str
+    version: str
+    configuration: str
+    split: str
+    label: str
+    title: str
+
+    @property
+    def id(self) -> str:
+        """Name in files: ``dataset-version-configuration-split``, without underscores."""
+        name = f"{self.dataset}-{self.version}-{self.configuration}-{self.split}"
+        return name.replace("_", "-")
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Splits whose matrices are in it."""
+        return ALL_SPLITS if self.split == "all" else (self.split,)
+
+
+def _synthetic(configuration: str, split: str, size: str) -> TrackName:
+    title = f"Tridiagonal, {configuration}, {size}"
+    return TrackName(synthetic.DATASET, "1.0", configuration, split, "modified", title)
+
+
+TRACKS: tuple[TrackName, ...] = (
+    *(
+        _synthetic(configuration, split, f"n = {n}")
+        for configuration in ("uniform", "growth", "sawtooth", "twin")
+        for split, n in (
+            ("test", LAWS[configuration].rows),
+            ("test_large", LAWS[configuration].rows_large),
+        )
+    ),
+    TrackName(suitesparse.DATASET, "1.0", "tril", "test", "best", "SuiteSparse, test matrices"),
+    TrackName(
+        suitesparse.DATASET, "1.0", "tril", "all", "best", "SuiteSparse, all, nothing learned"
+    ),
+)
+
+
+def track_named(track: str) -> TrackName:
+    """Return the track of that id.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is none.
+    """
+    for name in TRACKS:
+        if name.id == track:
+            return name
+    raise ConfigurationError(
+        f"there is no track {track!r}; known: {', '.join(name.id for name in TRACKS)}"
+    )
+
+
+class OpenTrack:
+    """Matrices and targets of a track, in the order of its entries' lists.
+
+    Parameters
+    ----------
+    name : TrackName
+        Which track.
+    datasets : sequence of FactorDataset
+        Its splits, opened.
+    """
+
+    def __init__(self, name: TrackName, datasets: Sequence[FactorDataset]) -> None:
+        self.name = name
+        self.datasets = list(datasets)
+        self._places = [(data, i) for data in self.datasets for i in range(len(data))]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def pair(self, index: int) -> Pair:
+        """Return matrix and target."""
+        data, i = self._places[index]
+        return data.pair(i)
+
+    def facts(self, index: int) -> dict[str, Any]:
+        """Return what the shard knows about a matrix."""
+        data, i = self._places[index]
+        return data.facts(i)
+
+    @property
+    def content_digest(self) -> str:
+        """Digest of the split; of several, sha256 of their digests joined."""
+        digests = [data.shard.content_digest for data in self.datasets]
+        if len(digests) == 1:
+            return digests[0]
+        return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+    def ladder(self) -> HopLadder | None:
+        """Return the k-hop oracles of a tridiagonal track."""
+        return HopLadder.where_defined([self.pair(i).A for i in range(len(self))])
+
+    def describe(self) -> dict[str, Any]:
+        """Return the content of the track's file: matrices, ladder, ceilings."""
+        ladder = self.ladder()
+        return {
+            "format": "precondbench-track",
+            "format_version": 1,
+            "id": self.name.id,
+            "title": self.name.title,
+            "dataset": self.name.dataset,
+            "version": self.name.version,
+            "configuration": self.name.configuration,
+            "split": self.name.split,
+            "label": self.name.label,
+            "content_digest": self.content_digest,
+            "kind": "synthetic" if self.name.dataset == synthetic.DATASET else "real",
+            "protocol": {"rtol": RTOL, "maxiter": MAXITER, "version": PROTOCOL_VERSION},
+            "matrices": [self._describe_matrix(i) for i in range(len(self))],
+            "ladder": ladder and {str(k): ladder.mean_iterations(k) for k in LADDER},
+            "ceilings": self._ceilings(),
+        }
+
+    def _describe_matrix(self, index: int) -> dict[str, Any]:
+        pair, facts = self.pair(index), self.facts(index)
+        real = self.name.dataset != synthetic.DATASET
+        n = int(pair.A.shape[0])
+        return {
+            "name": pair.name,
+            "n": n,
+            "nnz": int(pair.L.nnz),
+            "kind": facts["kind"] if real else None,
+            "condition": facts["condition_scaled"] if real else None,
+            "target_iterations": PreparedPair(pair).target_iterations,
+            "density": spy_density(pair.A) if real else None,
+        }
+
+    def _ceilings(self) -> dict[str, float] | None:
+        if self.name.dataset != synthetic.DATASET:
+            return None
+        if LAWS[self.name.configuration].records != "twins":
+            return None
+        (data,) = self.datasets
+        known = [k for k in CEILINGS if f"ceiling_{k:03d}" in data.facts(0)]
+        return {str(k): mean_ceiling(data, k) for k in known}
+
+
+def open_track(name: TrackName, root: str | Path | None = None) -> OpenTrack:
+    """Open the data of a track.
+
+    Parameters
+    ----------
+    name : TrackName
+        Which track.
+    root : path-like, optional
+        Cache folder.
+    """
+    from precondbench.datasets import open_dataset
+
+    return OpenTrack(
+        name,
+        [
+            open_dataset(
+                name.dataset,
+                split,
+                configuration=name.configuration,
+                label=name.label,
+                version=name.version,
+                root=root,
+            )
+            for split in name.splits
+        ],
+    )
+
+
+def spy_density(matrix: csr_array) -> list[str]:
+    """Draw the pattern of a matrix as digits: how full each cell of a grid is.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse.csr_array
+        Square.
+
+    Returns
+    -------
+    list of str
+        32 rows of 32 digits, fewer for a smaller matrix; 0 is empty, 9 as full as the fullest
+        cell, on a scale of square roots, so that thin diagonals are seen.
+
+    Examples
+    --------
+    >>> from precondbench.leaderboard.tracks import spy_density
+    >>> from precondbench.matrices import poisson_1d, symmetric_csr
+    >>> spy_density(symmetric_csr(poisson_1d(3)))
+    ['990', '999', '099']
+    """
+    n = int(matrix.shape[0])
+    cells = min(n, DENSITY)
+    coo = coo_array(matrix)
+    counts = np.zeros((cells, cells))
+    np.add.at(
+        counts,
+        (coo.row.astype(np.int64) * cells // n, coo.col.astype(np.int64) * cells // n),
+        1.0,
+    )
+    digits = np.ceil(9.0 * np.sqrt(counts / counts.max())).astype(int)
+    return ["".join(map(str, row)) for row in digits]
