@@ -95,9 +95,16 @@ def _attributes(file, **changes):
         (
             lambda f: (
                 _attributes(f),
-                f.create_dataset("seed_0", (10**12,), "f8", chunks=(10**6,)),
+                f.create_dataset("seed_0", (10**8,), "f8", chunks=(10**6,)),
             ),
             "claims more data",
+        ),
+        (
+            lambda f: (
+                _attributes(f),
+                f.create_dataset("seed_0", (10**12,), "f8", chunks=(10**6,)),
+            ),
+            "at most 134217728 are read",
         ),
         (
             lambda f: (
