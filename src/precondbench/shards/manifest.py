@@ -197,7 +197,7 @@ def load_manifest(path: str | os.PathLike[str] | None = None) -> Manifest:
     Traceback (most recent call last):
         ...
     precondbench.errors.ManifestError: nowhere.json cannot be read (No such file or directory); \
-give the path of a data_manifest.json
+is the path right?
     """
     if path is None:
         default = _default_path()
