@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from precondbench.errors import SubmissionError
+from precondbench.errors import PredictionError, SubmissionError
 from precondbench.leaderboard.prediction_file import read_predictions
 from precondbench.leaderboard.scorer import score_seeds
 from precondbench.leaderboard.submission import values_digest
@@ -166,10 +166,13 @@ def _predictions(folder: Path, track: OpenTrack) -> dict[int, tuple[Any, Predict
     (data,) = track.datasets
     found: dict[int, tuple[Any, Predictions]] = {}
     for path in sorted(folder.rglob(f"predictions-{track.name.split}.h5")):
-        predictions = read_predictions(path, int(data.shard.nnz_offsets[-1]))
-        for seed, values in predictions.seeds.items():
-            by_name = predictions.by_name(seed, data.shard)
-            found[seed] = (values, {name: by_name[name] for name in data.names})
+        try:
+            predictions = read_predictions(path, int(data.shard.nnz_offsets[-1]))
+            for seed, values in predictions.seeds.items():
+                by_name = predictions.by_name(seed, data.shard)
+                found[seed] = (values, {name: by_name[name] for name in data.names})
+        except PredictionError as error:
+            raise SubmissionError(f"the command predicts another split: {error}") from None
     if not found:
         raise SubmissionError(
             f"the command makes no predictions for {track.name.split}; is it for this track?"
