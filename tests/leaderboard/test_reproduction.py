@@ -99,7 +99,7 @@ def test_commands_that_fail_or_predict_something_else(scored):
     entry["command"] = (
         "precondbench train suitesparse-invk --version sample --model MLP --rounds 1 --epochs 1"
     )
-    with pytest.raises(SubmissionError, match="predicts another split: .* values, the split has"):
+    with pytest.raises(SubmissionError, match=r"predicts another split: .* values, the split has"):
         reproduce(entry, track)
     entry["command"] = "precondbench train synthetic-tridiag --model MLP --epochs 300"
     with pytest.raises(SubmissionError, match="did not end in 2 seconds"):
