@@ -7,6 +7,7 @@ __all__ = [
     "CheckpointError",
     "ConfigurationError",
     "DigestError",
+    "LeaderboardError",
     "ManifestError",
     "MatrixError",
     "MissingDataError",
@@ -72,6 +73,10 @@ class MissingDataError(PrecondbenchError):
 
 class CheckpointError(PrecondbenchError):
     """A file is not a checkpoint of the documented format, or does not fit its model."""
+
+
+class LeaderboardError(PrecondbenchError, ValueError):
+    """A file of the leaderboard is damaged, or its scores are not those that come out again."""
 
 
 class SubmissionError(PrecondbenchError, ValueError):

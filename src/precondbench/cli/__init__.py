@@ -12,6 +12,7 @@ from precondbench.cli import (
     data,
     export,
     factor,
+    leaderboard,
     learn,
     publish,
     quickstart,
@@ -57,6 +58,7 @@ app.command()(report.results)
 app.command()(report.figures)
 app.command()(score.board)
 app.add_typer(submit.app, name="submit")
+app.add_typer(leaderboard.app, name="leaderboard")
 app.command()(factor.factor)
 app.command()(publish.download)
 app.command()(publish.release)

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from precondbench.errors import (
     BreakdownError,
+    LeaderboardError,
     MissingDataError,
     PrecondbenchError,
     ShardError,
@@ -95,7 +96,7 @@ def exit_code(error: PrecondbenchError) -> int:
     """Exit code of an error: 1 a check failed, 2 usage, 3 missing data."""
     if isinstance(error, MissingDataError):
         return MISSING_DATA
-    if isinstance(error, (ShardError, BreakdownError, SubmissionError)):
+    if isinstance(error, (ShardError, BreakdownError, SubmissionError, LeaderboardError)):
         return CHECK_FAILED
     return USAGE
 

@@ -1,0 +1,108 @@
+"""``precondbench leaderboard score | reference | check | reproduce``: entries and their audit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from precondbench.cli.options import Root
+from precondbench.cli.output import failing_clearly, progress_bar, say
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Score submissions, and score them again.")
+
+Folder = Annotated[Path, typer.Option("--folder", help="Folder of the leaderboard.")]
+Jobs = Annotated[int, typer.Option(help="Processes; the result does not depend on it.")]
+
+
+@app.command()
+def score(
+    submission: Annotated[Path, typer.Argument(help="Folder of the submission.")],
+    folder: Folder = Path("leaderboard"),
+    name: Annotated[str | None, typer.Option("--id", help="Of the entry.")] = None,
+    jobs: Jobs = 1,
+    root: Root = None,
+) -> None:
+    """Check and score a submission, and write its entry."""
+    with failing_clearly():
+        from precondbench.build.executors import open_executor
+        from precondbench.leaderboard.entry_files import entry_path
+        from precondbench.leaderboard.maintenance import score_submission
+
+        with open_executor(jobs) as executor, progress_bar("scoring") as update:
+            entry = score_submission(
+                submission, folder, name=name, root=root, executor=executor, progress=update
+            )
+        say(f"{entry.method}: {entry_path(folder, entry.track, entry.id)}")
+
+
+@app.command()
+def reference(
+    track: Annotated[list[str] | None, typer.Argument(help="Tracks; by default all.")] = None,
+    folder: Folder = Path("leaderboard"),
+    jobs: Jobs = 1,
+    root: Root = None,
+) -> None:
+    """Score the classical methods and oracles, and write their entries."""
+    with failing_clearly():
+        from precondbench.build.executors import open_executor
+        from precondbench.leaderboard.maintenance import score_reference
+        from precondbench.leaderboard.tracks import TRACKS, track_named
+
+        names = [track_named(name) for name in track] if track else list(TRACKS)
+        with open_executor(jobs) as executor:
+            for name in names:
+                with progress_bar(name.id) as update:
+                    entries = score_reference(
+                        name, folder, root=root, executor=executor, progress=update
+                    )
+                say(f"{name.id}: {len(entries)} entries")
+
+
+@app.command()
+def check(
+    track: Annotated[str, typer.Argument(help="Id of the track.")],
+    entry: Annotated[str, typer.Argument(help="Id of the entry.")],
+    submission: Annotated[
+        Path | None, typer.Option(help="Folder of its submission, unless it is a reference.")
+    ] = None,
+    folder: Folder = Path("leaderboard"),
+    jobs: Jobs = 1,
+    root: Root = None,
+) -> None:
+    """Score an entry again; any difference is an error."""
+    with failing_clearly():
+        from precondbench.build.executors import open_executor
+        from precondbench.leaderboard.maintenance import check_entry
+
+        with open_executor(jobs) as executor, progress_bar("scoring") as update:
+            found = check_entry(
+                folder,
+                track,
+                entry,
+                submission=submission,
+                root=root,
+                executor=executor,
+                progress=update,
+            )
+        say(f"{found.method} on {track}: every outcome is the same")
+
+
+@app.command()
+def reproduce(
+    track: Annotated[str, typer.Argument(help="Id of the track.")],
+    entry: Annotated[str, typer.Argument(help="Id of the entry.")],
+    folder: Folder = Path("leaderboard"),
+    timeout: Annotated[float | None, typer.Option(help="Seconds for each command.")] = None,
+    root: Root = None,
+) -> None:
+    """Run the command that an entry states, and compare what it predicts."""
+    with failing_clearly():
+        from precondbench.leaderboard.maintenance import reproduce_entry
+
+        found = reproduce_entry(folder, track, entry, root=root, timeout=timeout, started=say)
+        same = sum(found.identical.values())
+        say(f"{same} of {len(found.identical)} seeds are the same to the bit; all within tolerance")

@@ -1,0 +1,212 @@
+"""Entries: written, read, scored again to the last digit, and refused when they do not fit."""
+
+import json
+import shutil
+from datetime import date
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from precondbench import SyntheticTridiag
+from precondbench.cli import app
+from precondbench.errors import LeaderboardError, SubmissionError
+from precondbench.leaderboard import write_predictions
+from precondbench.leaderboard.entry_files import (
+    entry_path,
+    entry_schema,
+    read_leaderboard,
+    track_schema,
+    write_entry,
+)
+from precondbench.leaderboard.maintenance import (
+    check_entry,
+    entry_id,
+    score_reference,
+    score_submission,
+)
+from precondbench.leaderboard.packing import pack_predictions
+from precondbench.leaderboard.tracks import track_named
+
+TWIN = "synthetic-tridiag-1.0-twin-test"
+DAY = date(2026, 11, 23)
+SAID = {"method": "Noisy (5 %)", "kind": "learned", "authors": ["a"], "description": "d"}
+runner = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def submission(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("submission")
+    data = SyntheticTridiag(split="test", config="twin")
+    pairs = [data.pair(i) for i in range(len(data))]
+    seeds = {
+        seed: {
+            p.name: p.L.data * (1 + 0.05 * np.random.default_rng(seed).standard_normal(p.L.nnz))
+            for p in pairs
+        }
+        for seed in range(3)
+    }
+    write_predictions(folder / "p.h5", "m", data.shard, data.label, seeds)
+    pack_predictions([folder / "p.h5"], folder / "s", SAID)
+    return folder / "s"
+
+
+@pytest.fixture(scope="module")
+def original(submission, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("board") / "leaderboard"
+    score_reference(track_named(TWIN), folder, submitted=DAY)
+    score_submission(submission, folder, submitted=DAY)
+    return folder
+
+
+@pytest.fixture
+def board(original, tmp_path):
+    return shutil.copytree(original, tmp_path / "leaderboard")
+
+
+def changed(board, change, entry="noisy-5"):
+    path = entry_path(board, TWIN, entry)
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def test_what_is_written_is_read(board):
+    read = read_leaderboard(board)
+    assert list(read.tracks) == [TWIN]
+    assert {"none", "jacobi", "exact-factor", "8-hop-oracle", "noisy-5"} <= set(read.entries[TWIN])
+    entry = read.entries[TWIN]["noisy-5"]
+    assert [scores.seed for scores in entry.seeds] == [0, 1, 2]
+    assert read.entries[TWIN]["exact-factor"].seeds[0].summary["solved"] == 1.0
+    before = entry_path(board, TWIN, "noisy-5").read_bytes()
+    assert write_entry(board, entry).read_bytes() == before
+
+
+def test_lists_stand_on_one_line(board):
+    text = entry_path(board, TWIN, "noisy-5").read_text()
+    assert len(text.splitlines()) < 150
+    assert json.loads(text)["kind"] == "learned"
+
+
+def test_scoring_again_gives_the_same_file(board, submission, tmp_path):
+    before = entry_path(board, TWIN, "noisy-5").read_bytes()
+    assert check_entry(board, TWIN, "noisy-5", submission=submission).method == "Noisy (5 %)"
+    check_entry(board, TWIN, "4-hop-oracle")
+    score_submission(submission, tmp_path / "other", submitted=DAY)
+    assert entry_path(tmp_path / "other", TWIN, "noisy-5").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda c: c["seeds"][1]["iterations"].__setitem__(7, 1),
+            r"seeds\[1\].iterations\[7\] is 1",
+        ),
+        (lambda c: c["seeds"][0]["cosine"].__setitem__(0, 1.0), r"seeds\[0\].cosine\[0\] is 1.0"),
+        (lambda c: c["seeds"][0]["summary"].__setitem__("solved", 0.5), "summary.solved is 0.5"),
+        (lambda c: c["seeds"].pop(), "seeds is"),
+        (lambda c: c.__setitem__("method", "Better"), "method is 'Better'"),
+        (lambda c: c.__setitem__("parameters", 3), "parameters is 3"),
+    ],
+)
+def test_a_changed_entry_is_found_out(board, submission, change, message):
+    changed(board, change)
+    with pytest.raises(LeaderboardError, match=message):
+        check_entry(board, TWIN, "noisy-5", submission=submission)
+
+
+def test_a_changed_track_is_found_out(board):
+    path = board / "tracks" / f"{TWIN}.json"
+    content = json.loads(path.read_text())
+    content["ladder"]["8"] = 1.0
+    path.write_text(json.dumps(content))
+    with pytest.raises(LeaderboardError, match=rf"track {TWIN}.ladder.8 is 1.0, scored again"):
+        check_entry(board, TWIN, "none")
+
+
+def test_another_version_of_the_library_is_no_difference(board):
+    changed(board, lambda c: c["scorer"].__setitem__("precondbench", "0.0.1"), "none")
+    check_entry(board, TWIN, "none")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.__setitem__("id", "../../etc"), "schema at id"),
+        (lambda c: c.__setitem__("id", "other"), "put it in its place"),
+        (lambda c: c.__setitem__("track", "other"), "put it in its place"),
+        (lambda c: c.__setitem__("content_digest", "0" * 64), "scored on other data"),
+        (lambda c: c.__setitem__("rank", 1), "schema at rank"),
+        (lambda c: c["links"].__setitem__("code", "javascript:x"), "schema at links.code"),
+        (lambda c: c["seeds"][0]["status"].pop(), "different lengths"),
+        (lambda c: c["seeds"][0]["status"].__setitem__(0, "won"), "schema at seeds.0.status.0"),
+        (lambda c: c["seeds"][0]["cosine"].__setitem__(0, float("nan")), "not a JSON number"),
+        (lambda c: c["seeds"][0]["iterations"].__setitem__(0, -1), "schema at seeds.0.iterations"),
+        (lambda c: c.__setitem__("submitted", "yesterday"), "schema at submitted"),
+    ],
+)
+def test_damaged_entries_are_named(board, change, message):
+    changed(board, change)
+    with pytest.raises(LeaderboardError, match=message) as caught:
+        read_leaderboard(board)
+    assert "noisy-5.json" in str(caught.value)
+
+
+def test_shorter_lists_than_the_track(board):
+    def cut(content):
+        for scores in content["seeds"]:
+            for value in scores.values():
+                if isinstance(value, list):
+                    del value[-1]
+
+    changed(board, cut)
+    with pytest.raises(LeaderboardError, match="outcomes of 199 matrices, its track has 200"):
+        read_leaderboard(board)
+
+
+def test_no_leaderboard(tmp_path):
+    with pytest.raises(LeaderboardError, match="holds no tracks"):
+        read_leaderboard(tmp_path)
+
+
+def test_schemas_are_json():
+    for schema in (entry_schema(), track_schema()):
+        assert schema["$schema"].startswith("https://json-schema.org")
+        assert json.loads(json.dumps(schema)) == schema
+
+
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [("IC(0)", "ic-0"), ("Inv-K", "inv-k"), ("<script>", "script"), ("\u202e", "entry")],
+)
+def test_ids_from_names(method, name):
+    assert entry_id(method) == name
+    assert len(entry_id("x" * 500)) == 80
+
+
+def test_commands(board, submission):
+    def run(*arguments, code=0):
+        result = runner.invoke(app, ["leaderboard", *map(str, arguments)])
+        assert result.exit_code == code, result.output
+        return " ".join((result.stdout + result.stderr).split())
+
+    said = run("score", submission, "--folder", board, "--id", "again", "--jobs", 2)
+    assert "again.json" in said
+    check = ("check", TWIN, "again", "--folder", board)
+    assert "every outcome is the same" in run(*check, "--submission", submission)
+    assert "name its folder" in run(*check, code=1)
+    assert "there is no entry 'x'" in run("check", TWIN, "x", "--folder", board, code=1)
+    assert "states no command" in run("reproduce", TWIN, "again", "--folder", board, code=1)
+    assert "no track 'x'" in run("reference", "x", "--folder", board, code=2)
+    changed(board, lambda c: c["seeds"][0]["iterations"].__setitem__(0, 99), "again")
+    assert "scored again" in run(*check, "--submission", submission, code=1)
+
+
+def test_an_entry_without_its_own_submission(board, submission, tmp_path):
+    other = shutil.copytree(submission, tmp_path / "other")
+    content = json.loads((other / "submission.json").read_text())
+    content["predictions"]["1"] = "0" * 64
+    (other / "submission.json").write_text(json.dumps(content))
+    with pytest.raises(SubmissionError, match="another digest"):
+        check_entry(board, TWIN, "noisy-5", submission=other)
