@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from precondbench.errors import PrecondbenchError
 
-__all__ = ["read_model"]
+__all__ = ["first_problem", "read_model"]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -79,13 +79,18 @@ def read_model(
     try:
         return model.model_validate(data)
     except ValidationError as problem:
-        first = problem.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "top level"
-        count = problem.error_count()
-        more = f" (and {count - 1} more)" if count > 1 else ""
         raise error(
-            f"{path} does not follow its schema at {place}: {first['msg']}{more}; {hint}"
+            f"{path} does not follow its schema at {first_problem(problem)}; {hint}"
         ) from None
+
+
+def first_problem(error: ValidationError) -> str:
+    """Say where a model was first violated, how, and how often."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"])) or "top level"
+    count = error.error_count()
+    more = f" (and {count - 1} more)" if count > 1 else ""
+    return f"{place}: {first['msg']}{more}"
 
 
 def _without_repetition(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

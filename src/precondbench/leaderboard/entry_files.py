@@ -21,7 +21,7 @@ from pydantic import (
 from precondbench.errors import LeaderboardError
 from precondbench.files import replacing
 from precondbench.leaderboard.submission import Line, Links, Name, Seconds, SeedName, Sha256, Text
-from precondbench.strict_json import read_model
+from precondbench.strict_json import first_problem, read_model
 
 __all__ = [
     "Entry",
@@ -195,9 +195,7 @@ def entry_of(content: Mapping[str, Any]) -> Entry:
     try:
         return Entry.model_validate(dict(content))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "top level"
-        raise LeaderboardError(f"the entry is wrong at {place}: {first['msg']}") from None
+        raise LeaderboardError(f"the entry is wrong at {first_problem(error)}") from None
 
 
 def track_path(folder: str | Path, track: str) -> Path:

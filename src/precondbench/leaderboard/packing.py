@@ -20,6 +20,7 @@ from precondbench.leaderboard.submission import (
     values_digest,
     write_submission,
 )
+from precondbench.strict_json import first_problem
 
 __all__ = ["pack_function", "pack_predictions", "pack_runs"]
 
@@ -230,6 +231,4 @@ def _submission(fields: Mapping[str, Any]) -> Submission:
     try:
         return Submission.model_validate(dict(fields))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the submission"
-        raise SubmissionError(f"{place}: {first['msg']}") from None
+        raise SubmissionError(f"the submission is wrong at {first_problem(error)}") from None

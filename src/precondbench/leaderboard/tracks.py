@@ -201,22 +201,15 @@ def open_track(name: TrackName, root: str | Path | None = None) -> OpenTrack:
     root : path-like, optional
         Cache folder.
     """
-    from precondbench.datasets import open_dataset
+    from precondbench.datasets import DataSelection
 
-    return OpenTrack(
-        name,
-        [
-            open_dataset(
-                name.dataset,
-                split,
-                configuration=name.configuration,
-                label=name.label,
-                version=name.version,
-                root=root,
-            )
-            for split in name.splits
-        ],
+    data = DataSelection(
+        dataset=name.dataset,
+        configuration=name.configuration,
+        label=name.label,
+        version=name.version,
     )
+    return OpenTrack(name, [data.open(split, root) for split in name.splits])
 
 
 def spy_density(matrix: csr_array) -> list[str]:
