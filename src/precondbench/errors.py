@@ -6,6 +6,7 @@ __all__ = [
     "BreakdownError",
     "CheckpointError",
     "ConfigurationError",
+    "CostError",
     "DigestError",
     "LeaderboardError",
     "ManifestError",
@@ -49,6 +50,10 @@ class BreakdownError(PrecondbenchError, ArithmeticError):
 
 class ConfigurationError(PrecondbenchError, ValueError):
     """A named choice (dataset, configuration, split, target, model, ...) does not exist."""
+
+
+class CostError(PrecondbenchError):
+    """What was asked for would take more work or memory than is allowed; nothing was begun."""
 
 
 class PredictionError(PrecondbenchError, ValueError):

@@ -74,10 +74,12 @@ def changed(board, change, entry="noisy-5"):
 def test_what_is_written_is_read(board):
     read = read_leaderboard(board)
     assert list(read.tracks) == [TWIN]
-    assert {"none", "jacobi", "exact-factor", "8-hop-oracle", "noisy-5"} <= set(read.entries[TWIN])
+    assert {"none", "jacobi", "ic-0", "smoothed-aggregation-amg", "8-hop-oracle", "noisy-5"} <= set(
+        read.entries[TWIN]
+    )
     entry = read.entries[TWIN]["noisy-5"]
     assert [scores.seed for scores in entry.seeds] == [0, 1, 2]
-    assert read.entries[TWIN]["exact-factor"].seeds[0].summary["solved"] == 1.0
+    assert read.entries[TWIN]["cholesky"].seeds[0].summary["solved"] == 1.0
     before = entry_path(board, TWIN, "noisy-5").read_bytes()
     assert write_entry(board, entry).read_bytes() == before
 
@@ -210,3 +212,27 @@ def test_an_entry_without_its_own_submission(board, submission, tmp_path):
     (other / "submission.json").write_text(json.dumps(content))
     with pytest.raises(SubmissionError, match="another digest"):
         check_entry(board, TWIN, "noisy-5", submission=other)
+
+
+def test_reference_rows_are_what_they_claim(board):
+    """What is called exact solves at once, everything else needs more; forms are stated."""
+    entries = read_leaderboard(board).entries[TWIN]
+    exact = {"ic-0", "ic-0-smallest-shift", "ic-0-after-rcm", "ic-0-after-minimum-degree"}
+    exact |= {"inv-k", "inv-k-after-rcm", "cholesky"}
+    for name, entry in entries.items():
+        if entry.tier != "reference":
+            continue
+        mean = entry.seeds[0].summary["iterations_mean"]
+        assert (mean <= 2) == (name in exact or name == "32-hop-oracle"), name
+        assert (entry.kind == "oracle") == (name in exact or "hop-oracle" in name), name
+        operator = entry.form == "operator"
+        assert operator == (entry.seeds[0].cosine[0] is None), name
+        assert entry.seeds[0].work[0] > 0
+    hops = {k: entries[f"local-patch-inv-k-k-{k}"].seeds[0].iterations for k in (1, 7)}
+    assert hops[1] == entries["1-hop-oracle"].seeds[0].iterations
+    assert sum(hops[7]) < sum(hops[1])
+
+
+def test_entries_of_operators_are_scored_again(board):
+    for name in ("smoothed-aggregation-amg", "ic-0-after-rcm", "fsai"):
+        check_entry(board, TWIN, name)

@@ -2,11 +2,15 @@
 
 from precondbench.factors.condition import condition_estimate
 from precondbench.factors.cost import Cost, estimate_cost, plan_elimination
+from precondbench.factors.fsai import fsai
 from precondbench.factors.ic0 import ic0, ic0_values
 from precondbench.factors.invk import column_quadratic_forms, invk, invk_values, scale_symmetrically
 from precondbench.factors.khop import khop_factor
+from precondbench.factors.local_invk import local_invk
+from precondbench.factors.ordering import minimum_degree, reverse_cuthill_mckee
 from precondbench.factors.pattern import LowerPattern, lower_pattern, lower_values
 from precondbench.factors.selected_inverse import SelectedInverse, selected_inverse
+from precondbench.factors.shifted import shifted_ic0
 from precondbench.factors.trace_form import TraceForm, trace_form
 
 __all__ = [
@@ -17,15 +21,20 @@ __all__ = [
     "column_quadratic_forms",
     "condition_estimate",
     "estimate_cost",
+    "fsai",
     "ic0",
     "ic0_values",
     "invk",
     "invk_values",
     "khop_factor",
+    "local_invk",
     "lower_pattern",
     "lower_values",
+    "minimum_degree",
     "plan_elimination",
+    "reverse_cuthill_mckee",
     "scale_symmetrically",
     "selected_inverse",
+    "shifted_ic0",
     "trace_form",
 ]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +21,10 @@ from precondbench.leaderboard.entry_files import (
     write_entry,
     write_track,
 )
-from precondbench.leaderboard.methods import real_methods, tridiagonal_methods
+from precondbench.leaderboard.methods import ReferenceMethod, reference_methods
 from precondbench.leaderboard.reproduction import Reproduction, reproduce
 from precondbench.leaderboard.scorer import entry_head, score_bundle, score_seeds, track_of
 from precondbench.leaderboard.tracks import OpenTrack, TrackName, open_track, track_named
-from precondbench.quality import Predictions
 
 __all__ = [
     "check_entry",
@@ -118,12 +115,14 @@ def score_reference(
     track = open_track(name, root)
     methods = _reference_methods(name)
     scores = score_seeds(
-        track, {method: {None: given} for method, given in methods.items()}, executor, progress
+        track,
+        {key: {None: method.function} for key, method in methods.items()},
+        executor,
+        progress,
     )
     day = (submitted or date.today()).isoformat()
     entries = [
-        entry_of(_reference_entry(track, method, methods[method], seeds, day))
-        for method, seeds in scores.items()
+        entry_of(_reference_entry(track, methods[key], seeds, day)) for key, seeds in scores.items()
     ]
     _write_track(folder, track)
     for entry in entries:
@@ -174,9 +173,9 @@ def check_entry(
         methods = _reference_methods(opened.name)
         if stored.method not in methods:
             raise LeaderboardError(f"the library has no method {stored.method!r} on {track}")
-        given = methods[stored.method]
-        scores = score_seeds(opened, {"": {None: given}}, executor, progress)[""]
-        content = _reference_entry(opened, stored.method, given, scores, stored.submitted)
+        method = methods[stored.method]
+        scores = score_seeds(opened, {"": {None: method.function}}, executor, progress)[""]
+        content = _reference_entry(opened, method, scores, stored.submitted)
     else:
         if submission is None:
             raise LeaderboardError(
@@ -241,24 +240,33 @@ def _stored(board: Leaderboard, track: str, entry: str) -> Entry:
     return there[entry]
 
 
-def _reference_methods(name: TrackName) -> Mapping[str, Predictions]:
-    return tridiagonal_methods() if name.dataset == synthetic.DATASET else real_methods()
+def _tridiagonal(name: TrackName) -> bool:
+    return name.dataset == synthetic.DATASET
+
+
+def _reference_methods(name: TrackName) -> dict[str, ReferenceMethod]:
+    return {method.name: method for method in reference_methods(_tridiagonal(name))}
 
 
 def _reference_entry(
     track: OpenTrack,
-    method: str,
-    function: Any,
+    method: ReferenceMethod,
     seeds: Sequence[Mapping[str, Any]],
     submitted: str,
 ) -> dict[str, Any]:
-    tridiagonal = track.name.dataset == synthetic.DATASET
-    kind = "oracle" if tridiagonal and method not in ("none", "Jacobi") else "classical"
-    plain = function.func if isinstance(function, partial) else function
+    exact = _tridiagonal(track.name) and method.exact_if_tridiagonal
     return {
-        **entry_head(track, entry_id(method), method, kind, "reference"),
-        "description": (inspect.getdoc(plain) or method).split("\n\n")[0],
-        "reference": None,
+        **entry_head(
+            track,
+            entry_id(method.name),
+            method.name,
+            "oracle" if exact else method.kind,
+            "reference",
+            method.form,
+        ),
+        "description": method.description
+        + (" Exact here: a tridiagonal matrix has no fill-in." if exact else ""),
+        "reference": method.reference,
         "authors": ["precondbench"],
         "links": {},
         "licence": None,

@@ -129,15 +129,25 @@ def pack_function(
     """
     from time import perf_counter
 
+    from scipy.sparse.linalg import LinearOperator
+
     from precondbench.quality.kcondition import factor_values
-    from precondbench.quality.predictions import predicted_values
+    from precondbench.quality.predictions import called, values_on_pattern
 
     values: dict[str, NDArray[np.float64] | None] = {}
     start = perf_counter()
     for i in range(len(dataset)):
         pair = dataset.pair(i)
         pattern, _ = factor_values(pair.L, pair.name)
-        values[pair.name], _ = predicted_values(function, pair, pattern)
+        given, _ = called(function, pair)
+        if isinstance(given, LinearOperator):
+            raise SubmissionError(
+                f"the function gives an operator for {pair.name}; a submission holds factors L "
+                "on the pattern of tril(A)"
+            )
+        values[pair.name] = None
+        if given is not None:
+            values[pair.name], _ = values_on_pattern(given, pattern, pair.name)
     seconds = {"construction": round(perf_counter() - start, 3)}
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,15 @@ from precondbench.quality import Evaluation, Predictions, evaluate_many
 
 __all__ = ["score_bundle", "score_seeds", "track_of"]
 
-_COLUMNS = ("status", "iterations", "residual", "cosine", "log10_one_minus_cosine", "n_log_k")
+_COLUMNS = (
+    "status",
+    "iterations",
+    "residual",
+    "cosine",
+    "log10_one_minus_cosine",
+    "n_log_k",
+    "work",
+)
 
 
 def track_of(bundle: Bundle) -> TrackName:
@@ -104,8 +112,8 @@ def _seed_scores(seed: int | None, evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _stable(value: Any) -> Any:
-    """Round to 12 digits: the last bits of a logarithm differ from one machine to another."""
-    return float(f"{value:.12g}") if isinstance(value, float) else value
+    """Round to 8 digits: the last bits of a logarithm differ from one machine to another."""
+    return float(f"{value:.8g}") if isinstance(value, float) else value
 
 
 def score_bundle(
@@ -166,7 +174,7 @@ def score_bundle(
 
 
 def entry_head(
-    track: OpenTrack, entry_id: str, method: str, kind: str, tier: str
+    track: OpenTrack, entry_id: str, method: str, kind: str, tier: str, form: str = "factor"
 ) -> dict[str, Any]:
     """Return what every entry begins with."""
     return {
@@ -178,5 +186,6 @@ def entry_head(
         "method": method,
         "kind": kind,
         "tier": tier,
+        "form": form,
         "scorer": {"precondbench": precondbench.__version__, "protocol": PROTOCOL_VERSION},
     }

@@ -32,8 +32,8 @@ class Evaluation:
         ``matrices``, ``solved`` (share), ``iterations_mean`` and ``iterations_median``
         (failures at the limit of 10000), ``ratio_to_target`` (geometric mean of iterations
         over the target's, failures at the limit), ``cosine_mean`` (over valid predictions),
-        ``log10_one_minus_cosine_median``, ``n_log_k_median``, and, on tridiagonal sets,
-        ``effective_hops``.
+        ``log10_one_minus_cosine_median``, ``n_log_k_median``, ``work_median``, and, on
+        tridiagonal sets, ``effective_hops``.
     """
 
     rows: list[Row]
@@ -61,7 +61,9 @@ def evaluate(
     predictions : mapping, sequence or callable
         name -> values or L; or a list of those in the dataset's order; or a function A -> L.
         Values are on the pattern of tril(A) by rows, diagonal last in each row; L is any
-        lower-triangular matrix inside that pattern.
+        lower-triangular matrix inside that pattern. In place of L an operator M, close to
+        A^-1, is solved with in the same way (``scipy.sparse.linalg.LinearOperator``); it has
+        no cosine and no n log K.
     log_k : bool
         Also compute n log K, which costs a factorisation of each matrix.
     ladder : HopLadder, optional
@@ -194,6 +196,7 @@ def summarise(rows: list[Row], ladder: HopLadder | None = None) -> dict[str, flo
             np.median, [row.log10_one_minus_cosine for row in rows]
         ),
         "n_log_k_median": over(np.median, [row.n_log_k for row in rows]),
+        "work_median": over(np.median, [row.work for row in rows]),
     }
     if ladder is not None:
         summary["effective_hops"] = ladder.effective_hops(float(np.mean(counts)))

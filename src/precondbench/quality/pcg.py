@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -9,14 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
+from scipy.sparse.linalg import LinearOperator
 
 from precondbench.errors import MatrixError
 from precondbench.factors.jit import kernel
 from precondbench.factors.pattern import LowerPattern
+from precondbench.factors.triangular import solve_factored
 from precondbench.matrices import check_spd_candidate
 from precondbench.quality.kcondition import factor_values
 
-__all__ = ["PCGResult", "Status", "pcg", "pcg_values"]
+__all__ = ["PCGResult", "Status", "pcg", "pcg_operator", "pcg_values"]
 
 # The recurrence residual may drift from the true one; beyond this factor the answer is wrong.
 DRIFT_LIMIT = 100.0
@@ -75,20 +78,28 @@ def _multiply(indptr, indices, data, x, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _apply(indptr, indices, factor, x):  # type: ignore[no-untyped-def]
-    """Overwrite x by (L L^T)^-1 x; L by rows, diagonal last in each."""
-    n = x.size
-    for i in range(n):
-        last = indptr[i + 1] - 1
-        total = x[i]
-        for p in range(indptr[i], last):
-            total -= factor[p] * x[indices[p]]
-        x[i] = total / factor[last]
-    for i in range(n - 1, -1, -1):
-        last = indptr[i + 1] - 1
-        x[i] /= factor[last]
-        for p in range(indptr[i], last):
-            x[indices[p]] -= factor[p] * x[i]
+def _advance(alpha, p, q, x, r):  # type: ignore[no-untyped-def]
+    """Add alpha p to x, take alpha q from r; return the square of r."""
+    square = 0.0
+    for i in range(x.size):
+        x[i] += alpha * p[i]
+        r[i] -= alpha * q[i]
+        square += r[i] * r[i]
+    return square
+
+
+@kernel
+def _turn(beta, z, p):  # type: ignore[no-untyped-def]
+    for i in range(p.size):
+        p[i] = z[i] + beta * p[i]
+
+
+@kernel
+def _distance(x, y):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for i in range(x.size):
+        total += (x[i] - y[i]) * (x[i] - y[i])
+    return total
 
 
 @kernel
@@ -105,7 +116,7 @@ def _pcg(  # type: ignore[no-untyped-def]
     if norm_b == 0.0:
         return x, 0, 0, 0.0
     if preconditioned:
-        _apply(l_indptr, l_indices, factor, z)
+        solve_factored(l_indptr, l_indices, factor, z)
     p = z.copy()
     rho = _dot(r, z)
     iterations = 0
@@ -117,11 +128,7 @@ def _pcg(  # type: ignore[no-untyped-def]
             code = 2
             break
         alpha = rho / curvature
-        square = 0.0
-        for i in range(n):
-            x[i] += alpha * p[i]
-            r[i] -= alpha * q[i]
-            square += r[i] * r[i]
+        square = _advance(alpha, p, q, x, r)
         iterations += 1
         if np.sqrt(square) <= rtol * norm_b:
             code = 0
@@ -129,17 +136,12 @@ def _pcg(  # type: ignore[no-untyped-def]
         for i in range(n):
             z[i] = r[i]
         if preconditioned:
-            _apply(l_indptr, l_indices, factor, z)
+            solve_factored(l_indptr, l_indices, factor, z)
         following = _dot(r, z)
-        beta = following / rho
+        _turn(following / rho, z, p)
         rho = following
-        for i in range(n):
-            p[i] = z[i] + beta * p[i]
     _multiply(a_indptr, a_indices, a_data, x, q)
-    square = 0.0
-    for i in range(n):
-        square += (b[i] - q[i]) * (b[i] - q[i])
-    return x, iterations, code, np.sqrt(square) / norm_b
+    return x, iterations, code, np.sqrt(_distance(b, q)) / norm_b
 
 
 def pcg_values(
@@ -168,8 +170,55 @@ def pcg_values(
     return PCGResult(x, int(iterations), status, float(residual))
 
 
+def pcg_operator(
+    matrix: csr_array,
+    b: NDArray[np.float64],
+    apply: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    rtol: float = 1e-8,
+    maxiter: int = 10_000,
+) -> PCGResult:
+    """:func:`pcg` with a function r -> M r; the steps of the kernel, in the same order."""
+    x = np.zeros(b.size)
+    norm_b = float(np.sqrt(_dot(b, b)))
+    if norm_b == 0.0:
+        return PCGResult(x, 0, Status.CONVERGED, 0.0)
+    r = b.copy()
+    q = np.empty(b.size)
+    z = apply(r)
+    p = z.copy()
+    rho = _dot(r, z)
+    status = Status.ITERATION_LIMIT
+    iterations = 0
+    while iterations < maxiter:
+        _multiply(matrix.indptr, matrix.indices, matrix.data, p, q)
+        curvature = _dot(p, q)
+        if not (0.0 < curvature < np.inf and 0.0 < rho < np.inf):
+            status = Status.STAGNATED
+            break
+        square = _advance(rho / curvature, p, q, x, r)
+        iterations += 1
+        if np.sqrt(square) <= rtol * norm_b:
+            status = Status.CONVERGED
+            break
+        z = apply(r)
+        following = _dot(r, z)
+        _turn(following / rho, z, p)
+        rho = following
+    _multiply(matrix.indptr, matrix.indices, matrix.data, x, q)
+    residual = float(np.sqrt(_distance(b, q)) / norm_b)
+    if status is Status.CONVERGED and not residual <= DRIFT_LIMIT * rtol:
+        status = Status.STAGNATED
+    return PCGResult(x, iterations, status, residual)
+
+
 def pcg(
-    A: Any, b: ArrayLike, L: Any = None, rtol: float = 1e-8, maxiter: int = 10_000
+    A: Any,
+    b: ArrayLike,
+    L: Any = None,
+    rtol: float = 1e-8,
+    maxiter: int = 10_000,
+    *,
+    M: LinearOperator | None = None,
 ) -> PCGResult:
     r"""Solve A x = b by conjugate gradients, preconditioned by L L^T.
 
@@ -190,6 +239,8 @@ def pcg(
         Relative tolerance.
     maxiter : int
         Largest number of steps.
+    M : scipy.sparse.linalg.LinearOperator, optional
+        Instead of L: symmetric positive definite, close to A^-1, shape (n, n).
 
     Returns
     -------
@@ -199,7 +250,7 @@ def pcg(
     Raises
     ------
     MatrixError
-        If A, b or L cannot be used.
+        If A, b, L or M cannot be used, or both L and M are given.
 
     Examples
     --------
@@ -216,6 +267,12 @@ def pcg(
         raise MatrixError(f"b has shape {rhs.shape}; A has {matrix.shape[0]} rows")
     if not np.all(np.isfinite(rhs)):
         raise MatrixError("b is not finite; remove NaN and infinity")
+    if M is not None:
+        if L is not None:
+            raise MatrixError("L and M are both given; a solve has one preconditioner")
+        if M.shape != matrix.shape:
+            raise MatrixError(f"A has shape {matrix.shape}, M has {M.shape}")
+        return pcg_operator(matrix, rhs, M.matvec, rtol, maxiter)
     if L is None:
         return pcg_values(matrix, rhs, None, None, rtol, maxiter)
     pattern, values = factor_values(L)

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import csr_array
+from scipy.sparse.linalg import LinearOperator
 
-from precondbench.errors import BreakdownError, PredictionError
+from precondbench.errors import BreakdownError, CostError, PredictionError
 from precondbench.factors import LowerPattern
 from precondbench.quality.pair import Pair
 
-__all__ = ["Predictions", "check_cover", "predicted_values", "prediction_of", "values_on_pattern"]
+__all__ = ["Predictions", "called", "check_cover", "prediction_of", "values_on_pattern"]
 
 Predictions = Mapping[str, Any] | Sequence[Any] | Callable[[csr_array], Any]
 
@@ -60,22 +61,24 @@ def prediction_of(predictions: Predictions, index: int, name: str) -> Any:
     return predictions[name] if isinstance(predictions, Mapping) else predictions[index]
 
 
-def predicted_values(
-    given: Any, pair: Pair, pattern: LowerPattern
-) -> tuple[NDArray[np.float64] | None, str]:
-    """Return the values for one matrix, or ``None`` and the reason why there are none.
+def called(given: Any, pair: Pair) -> tuple[Any, str]:
+    """Return what is predicted for a matrix, a function called, or ``None`` and the reason.
 
-    A callable that raises BreakdownError, ZeroDivisionError, FloatingPointError or
+    A callable that raises BreakdownError, CostError, ZeroDivisionError, FloatingPointError or
     numpy.linalg.LinAlgError has failed on this matrix; other exceptions are bugs and pass.
     """
-    if callable(given):
+    if callable(given) and not isinstance(given, LinearOperator):
         try:
             given = given(pair.A)
-        except (BreakdownError, ArithmeticError, np.linalg.LinAlgError) as error:
+        except (BreakdownError, CostError, ArithmeticError, np.linalg.LinAlgError) as error:
             return None, f"{type(error).__name__}: {error}"
     if given is None:
         return None, "no prediction"
-    return values_on_pattern(given, pattern, pair.name)
+    if isinstance(given, LinearOperator) and given.shape != pair.A.shape:
+        raise PredictionError(
+            f"{pair.name}: the operator has shape {given.shape}, the matrix {pair.A.shape}"
+        )
+    return given, ""
 
 
 def values_on_pattern(

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+from scipy.sparse.linalg import LinearOperator
 
 from precondbench.factors import LowerPattern, scale_symmetrically
 from precondbench.matrices import UniformStream, matrix_digest, power_of_two_scaling
-from precondbench.quality.pcg import Status, pcg_values
+from precondbench.quality.pcg import Status, pcg_operator, pcg_values
 
 __all__ = ["MAXITER", "RTOL", "Outcome", "ScoringSystem"]
 
@@ -96,6 +97,17 @@ class ScoringSystem:
         if zero.size:
             return _invalid(f"diagonal entry {int(zero[0])} is zero")
         return self._run(pattern, self.scaled(pattern, values), maxiter)
+
+    def solve_operator(self, operator: LinearOperator, maxiter: int = MAXITER) -> Outcome:
+        """Judge an operator close to the inverse of the unscaled matrix."""
+
+        def apply(r: NDArray[np.float64]) -> NDArray[np.float64]:
+            applied = np.asarray(operator.matvec(r / self.scale), dtype=np.float64)
+            result: NDArray[np.float64] = applied / self.scale
+            return result
+
+        result = pcg_operator(self.matrix, self.b, apply, RTOL, maxiter)
+        return Outcome(result.status, result.iterations, result.residual)
 
     def _run(
         self, pattern: LowerPattern | None, values: NDArray[np.float64] | None, maxiter: int

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.linalg import LinearOperator
 
 from precondbench.errors import BreakdownError
 from precondbench.factors import SelectedInverse, scale_symmetrically, selected_inverse
@@ -15,7 +16,7 @@ from precondbench.matrices import check_spd_candidate
 from precondbench.quality.cosine import one_minus_cosine
 from precondbench.quality.kcondition import factor_values, k_condition_values
 from precondbench.quality.pair import Pair
-from precondbench.quality.predictions import predicted_values
+from precondbench.quality.predictions import called, values_on_pattern
 from precondbench.quality.protocol import MAXITER, ScoringSystem
 
 __all__ = ["PreparedPair", "Row"]
@@ -47,6 +48,9 @@ class Row:
         n log K(L^T A^-1 L), natural logarithm.
     reason : str
         Why it is invalid.
+    work : float or None
+        Stored numbers that one application of the preconditioner reads, over those of a factor
+        on the pattern of tril(A); for an operator that does not say, None.
     """
 
     name: str
@@ -60,6 +64,7 @@ class Row:
     log10_one_minus_cosine: float | None = None
     n_log_k: float | None = None
     reason: str = ""
+    work: float | None = None
 
     @property
     def solved(self) -> bool:
@@ -114,8 +119,9 @@ class PreparedPair:
 
         Parameters
         ----------
-        prediction : array_like, sparse array, callable or None
-            Values, a factor, a function A -> L, or None for a failure.
+        prediction : array_like, sparse array, LinearOperator, callable or None
+            Values, a factor, an operator close to the inverse of A, a function that returns
+            one of these, or None for a failure.
         log_k : bool
             Also compute n log K, which costs a factorisation of A, shared by all methods.
 
@@ -129,7 +135,12 @@ class PreparedPair:
         PredictionError
             If the prediction does not fit the matrix.
         """
-        values, reason = predicted_values(prediction, self._pair, self._pattern)
+        given, reason = called(prediction, self._pair)
+        if given is None:
+            return self._invalid(reason)
+        if isinstance(given, LinearOperator):
+            return self._score_operator(given)
+        values, reason = values_on_pattern(given, self._pattern, self._pair.name)
         if values is None:
             return self._invalid(reason)
         outcome = self.system.solve(self._pattern, values)
@@ -148,6 +159,22 @@ class PreparedPair:
             1.0 - distance,
             float(np.log10(max(distance, 1e-32))),
             n_log_k,
+            work=float(np.count_nonzero(values)) / self._pattern.nnz,
+        )
+
+    def _score_operator(self, operator: LinearOperator) -> Row:
+        """It has iterations, but no values to compare and no lower factor to have a K."""
+        outcome = self.system.solve_operator(operator)
+        entries = getattr(operator, "entries", None)
+        return Row(
+            self._pair.name,
+            self._pattern.n,
+            self._pattern.nnz,
+            str(outcome.status),
+            outcome.iterations,
+            self.target_iterations,
+            outcome.residual,
+            work=None if entries is None else entries / (2 * self._pattern.nnz),
         )
 
     def _invalid(self, reason: str) -> Row:
