@@ -20,6 +20,7 @@ from precondbench.baselines.progress import EpochRecord, training_progress
 from precondbench.baselines.registry import (
     build_model,
     model_names,
+    model_summary,
     register_model,
     register_node_model,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "loss_names",
     "mlp",
     "model_names",
+    "model_summary",
     "negative_cosine",
     "predict",
     "register_loss",

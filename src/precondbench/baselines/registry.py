@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -13,12 +14,19 @@ from precondbench.baselines.factor_model import FactorModel
 from precondbench.baselines.graph_network import GraphNetwork
 from precondbench.errors import ConfigurationError
 
-__all__ = ["build_model", "model_names", "register_model", "register_node_model"]
+__all__ = [
+    "build_model",
+    "model_names",
+    "model_summary",
+    "register_model",
+    "register_node_model",
+]
 
 NodeModelT = TypeVar("NodeModelT", bound=Callable[[int], nn.Module])
 NetworkT = TypeVar("NetworkT", bound=Callable[[int, int], nn.Module])
 
 _NETWORKS: dict[str, tuple[str, Callable[[int, int], nn.Module]]] = {}
+_SUMMARIES: dict[str, str] = {}
 
 
 def register_node_model(name: str) -> Callable[[NodeModelT], NodeModelT]:
@@ -95,6 +103,18 @@ def model_names() -> list[str]:
     return sorted(_NETWORKS)
 
 
+def model_summary(name: str) -> str:
+    """Return the first sentence of a model's docstring, as its class says it.
+
+    Examples
+    --------
+    >>> from precondbench.baselines import model_summary
+    >>> model_summary("MLP")
+    'h_i <- f(h_i): no exchange between nodes, the baseline without context.'
+    """
+    return _SUMMARIES.get(name, "")
+
+
 def _add(name: str, source: object, factory: Callable[[int, int], nn.Module]) -> None:
     # Running a notebook cell again defines the same class anew; that is no conflict.
     origin = f"{getattr(source, '__module__', '')}.{getattr(source, '__qualname__', source)}"
@@ -104,3 +124,4 @@ def _add(name: str, source: object, factory: Callable[[int, int], nn.Module]) ->
             "choose another"
         )
     _NETWORKS[name] = (origin, factory)
+    _SUMMARIES[name] = (inspect.getdoc(source) or "").split("\n\n")[0].replace("\n", " ")

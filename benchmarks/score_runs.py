@@ -1,0 +1,57 @@
+"""Put the baselines on the leaderboard, by the way any submission takes.
+
+    python benchmarks/score_runs.py RUNS --folder leaderboard --submissions FOLDER
+
+RUNS is the folder of `precondbench train`. Every model with runs of three seeds or more is packed
+for each split that is a track, checked and scored. Submissions are left in their folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from precondbench.baselines import model_summary
+from precondbench.build.executors import open_executor
+from precondbench.leaderboard.maintenance import score_submission
+from precondbench.leaderboard.packing import pack_runs
+
+FEWEST_SEEDS = 3
+PAPER = "https://arxiv.org/abs/2502.01397"
+
+
+def main() -> None:
+    """Pack and score."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", type=Path)
+    parser.add_argument("--folder", type=Path, default=Path("leaderboard"))
+    parser.add_argument("--submissions", type=Path, default=Path("submissions"))
+    parser.add_argument("--only", default="*", help="Names of data, as a pattern of folders.")
+    parser.add_argument("--jobs", type=int, default=1)
+    options = parser.parse_args()
+    with open_executor(options.jobs) as executor:
+        for group in sorted(options.runs.glob(f"{options.only}/*-*")):
+            runs = sorted(path.parent for path in group.glob("seed-*/result.json"))
+            if len(runs) < FEWEST_SEEDS:
+                print(f"{group}: {len(runs)} finished runs, {FEWEST_SEEDS} are needed")
+                continue
+            model, rounds = group.name.rsplit("-", 1)
+            said = {
+                "authors": ["precondbench"],
+                "description": f"{model_summary(model)} As node model of a Graph Network of "
+                f"{rounds} {'block' if rounds == '1' else 'blocks'}, after Trifonov, Muravleva "
+                "and Oseledets (2026).",
+                "links": {"paper": PAPER},
+                "licence": "Apache-2.0",
+            }
+            for split in ("test", "test_large"):
+                if not (runs[0] / f"predictions-{split}.h5").is_file():
+                    continue
+                folder = options.submissions / group.parent.name / group.name / split
+                pack_runs(runs, split, folder, said)
+                entry = score_submission(folder, options.folder, executor=executor)
+                print(f"{entry.track}: {entry.id}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
