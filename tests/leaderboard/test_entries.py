@@ -16,6 +16,7 @@ from precondbench.leaderboard.entry_files import (
     entry_path,
     entry_schema,
     read_leaderboard,
+    submission_path,
     track_schema,
     write_entry,
 )
@@ -195,14 +196,20 @@ def test_commands(board, submission):
 
     said = run("score", submission, "--folder", board, "--id", "again", "--jobs", 2)
     assert "again.json" in said
-    check = ("check", TWIN, "again", "--folder", board)
-    assert "every outcome is the same" in run(*check, "--submission", submission)
-    assert "name its folder" in run(*check, code=1)
-    assert "there is no entry 'x'" in run("check", TWIN, "x", "--folder", board, code=1)
-    assert "states no command" in run("reproduce", TWIN, "again", "--folder", board, code=1)
+    again, jacobi = (entry_path(board, TWIN, name) for name in ("again", "jacobi"))
+    assert "every outcome is the same" in run("check", again, "--submission", submission)
+    assert "name it by --submission" in run("check", again, code=1)
+    shutil.copytree(submission, submission_path(board, TWIN, "again"))
+    assert run("check", again, jacobi).count("every outcome is the same") == 2
+    assert "there is no entry 'x'" in run("check", again.with_stem("x"), code=1)
+    assert "not the file of an entry" in run("check", board, code=1)
+    assert "--submission belongs" in run("check", again, jacobi, "--submission", submission, code=2)
+    assert "states no command" in run("reproduce", again, code=1)
     assert "no track 'x'" in run("reference", "x", "--folder", board, code=2)
     changed(board, lambda c: c["seeds"][0]["iterations"].__setitem__(0, 99), "again")
-    assert "scored again" in run(*check, "--submission", submission, code=1)
+    said = run("check", jacobi, again, code=1)
+    assert "scored again" in said
+    assert "1 of 2 entries do not hold" in said
 
 
 def test_an_entry_without_its_own_submission(board, submission, tmp_path):

@@ -64,45 +64,60 @@ def reference(
 
 @app.command()
 def check(
-    track: Annotated[str, typer.Argument(help="Id of the track.")],
-    entry: Annotated[str, typer.Argument(help="Id of the entry.")],
+    entries: Annotated[list[Path], typer.Argument(help="Files LEADERBOARD/entries/TRACK/ID.json.")],
     submission: Annotated[
-        Path | None, typer.Option(help="Folder of its submission, unless it is a reference.")
+        Path | None,
+        typer.Option(help="Of one entry; by default LEADERBOARD/submissions/TRACK/ID."),
     ] = None,
-    folder: Folder = Path("leaderboard"),
     jobs: Jobs = 1,
     root: Root = None,
 ) -> None:
-    """Score an entry again; any difference is an error."""
+    """Score entries again; any difference is an error."""
     with failing_clearly():
         from precondbench.build.executors import open_executor
+        from precondbench.errors import ConfigurationError, LeaderboardError, SubmissionError
+        from precondbench.leaderboard.entry_files import place_of
         from precondbench.leaderboard.maintenance import check_entry
 
-        with open_executor(jobs) as executor, progress_bar("scoring") as update:
-            found = check_entry(
-                folder,
-                track,
-                entry,
-                submission=submission,
-                root=root,
-                executor=executor,
-                progress=update,
+        if submission is not None and len(entries) != 1:
+            raise ConfigurationError("--submission belongs to one entry; name one file with it")
+        failed = []
+        with open_executor(jobs) as executor:
+            for path in entries:
+                try:
+                    folder, track, entry = place_of(path)
+                    with progress_bar(f"{track}/{entry}") as update:
+                        found = check_entry(
+                            folder,
+                            track,
+                            entry,
+                            submission=submission,
+                            root=root,
+                            executor=executor,
+                            progress=update,
+                        )
+                    say(f"{path}: {found.method}, every outcome is the same")
+                except (LeaderboardError, SubmissionError) as error:
+                    say(f"{path}: {error}")
+                    failed.append(path)
+        if failed:
+            raise LeaderboardError(
+                f"{len(failed)} of {len(entries)} entries do not hold, first {failed[0]}"
             )
-        say(f"{found.method} on {track}: every outcome is the same")
 
 
 @app.command()
 def reproduce(
-    track: Annotated[str, typer.Argument(help="Id of the track.")],
-    entry: Annotated[str, typer.Argument(help="Id of the entry.")],
-    folder: Folder = Path("leaderboard"),
+    entry: Annotated[Path, typer.Argument(help="File LEADERBOARD/entries/TRACK/ID.json.")],
     timeout: Annotated[float | None, typer.Option(help="Seconds for each command.")] = None,
     root: Root = None,
 ) -> None:
     """Run the command that an entry states, and compare what it predicts."""
     with failing_clearly():
+        from precondbench.leaderboard.entry_files import place_of
         from precondbench.leaderboard.maintenance import reproduce_entry
 
-        found = reproduce_entry(folder, track, entry, root=root, timeout=timeout, started=say)
+        folder, track, name = place_of(entry)
+        found = reproduce_entry(folder, track, name, root=root, timeout=timeout, started=say)
         same = sum(found.identical.values())
         say(f"{same} of {len(found.identical)} seeds are the same to the bit; all within tolerance")

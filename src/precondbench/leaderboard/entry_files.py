@@ -32,7 +32,9 @@ __all__ = [
     "entry_of",
     "entry_path",
     "entry_schema",
+    "place_of",
     "read_leaderboard",
+    "submission_path",
     "track_schema",
     "write_entry",
     "write_track",
@@ -214,6 +216,28 @@ def track_path(folder: str | Path, track: str) -> Path:
 def entry_path(folder: str | Path, track: str, entry: str) -> Path:
     """Return where the file of an entry is."""
     return Path(folder) / "entries" / track / f"{entry}.json"
+
+
+def place_of(path: str | Path) -> tuple[Path, str, str]:
+    """Return folder of the leaderboard, track and id of an entry's file, by where it is.
+
+    Raises
+    ------
+    LeaderboardError
+        If it is not ``<leaderboard>/entries/<track>/<id>.json``.
+    """
+    path = Path(path)
+    if path.suffix != ".json" or path.absolute().parents[1].name != "entries":
+        raise LeaderboardError(
+            f"{path} is not the file of an entry; name one as LEADERBOARD/entries/TRACK/ID.json"
+        )
+    folder = path.parent.parent.parent
+    return folder, path.absolute().parent.name, path.stem
+
+
+def submission_path(folder: str | Path, track: str, entry: str) -> Path:
+    """Return where the submission of an entry is while a pull request with it is open."""
+    return Path(folder) / "submissions" / track / entry
 
 
 def write_track(folder: str | Path, track: Track) -> Path:

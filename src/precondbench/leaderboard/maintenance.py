@@ -18,6 +18,7 @@ from precondbench.leaderboard.entry_files import (
     Track,
     entry_of,
     read_leaderboard,
+    submission_path,
     write_entry,
     write_track,
 )
@@ -149,7 +150,8 @@ def check_entry(
     track, entry : str
         Ids.
     submission : path-like, optional
-        Folder of its submission; not needed for tier ``reference``.
+        Folder of its submission, by default ``<folder>/submissions/<track>/<entry>``; not
+        needed for tier ``reference``.
     root, executor, progress
         As for :func:`score_submission`.
 
@@ -177,9 +179,11 @@ def check_entry(
         scores = score_seeds(opened, {"": {None: method.function}}, executor, progress)[""]
         content = _reference_entry(opened, method, scores, stored.submitted)
     else:
-        if submission is None:
+        submission = submission or submission_path(folder, track, entry)
+        if not Path(submission).is_dir():
             raise LeaderboardError(
-                f"{entry} is scored from a submission; name its folder to score it again"
+                f"{track}/{entry} is scored from a submission, and {submission} is no folder; put "
+                "it there, or name it by --submission"
             )
         bundle = open_bundle(submission, root)
         content = score_bundle(bundle, opened, entry, executor, progress, day)
