@@ -2,8 +2,10 @@
 
 from precondbench.factors.condition import condition_estimate
 from precondbench.factors.cost import Cost, estimate_cost, plan_elimination
+from precondbench.factors.fill import level_of_fill, power_pattern
 from precondbench.factors.fsai import fsai
 from precondbench.factors.ic0 import ic0, ic0_values
+from precondbench.factors.ict import ict, incomplete_cholesky
 from precondbench.factors.invk import column_quadratic_forms, invk, invk_values, scale_symmetrically
 from precondbench.factors.khop import khop_factor
 from precondbench.factors.local_invk import local_invk
@@ -24,14 +26,18 @@ __all__ = [
     "fsai",
     "ic0",
     "ic0_values",
+    "ict",
+    "incomplete_cholesky",
     "invk",
     "invk_values",
     "khop_factor",
+    "level_of_fill",
     "local_invk",
     "lower_pattern",
     "lower_values",
     "minimum_degree",
     "plan_elimination",
+    "power_pattern",
     "reverse_cuthill_mckee",
     "scale_symmetrically",
     "selected_inverse",
