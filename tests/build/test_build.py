@@ -344,7 +344,9 @@ def test_the_manifest_accounts_for_every_candidate():
         "built": 80, "not verified": 48, "diagonal": 18, "neither label converges": 7,
         "duplicate": 6, "too dear": 2,
     }  # fmt: skip
-    released = [name for plan in release_plans() for name in plan.recipe["matrices"]]
+    released = [
+        name for plan in release_plans(patterns=["tril"]) for name in plan.recipe["matrices"]
+    ]
     assert sorted(released) == sorted(
         f"{s.group}/{s.name}" for s in sources if s.outcome == "built"
     )
@@ -358,7 +360,7 @@ def test_version_1_0_from_the_mirror(mirror, tmp_path):
     patterns = {}
     with open_executor(2) as pool:
         context = BuildContext(str(mirror.folder), tmp_path, pool)
-        for plan in release_plans():
+        for plan in release_plans(patterns=["tril"]):
             names = (plan.dataset, plan.version, plan.configuration, plan.split)
             shard = read_shard(obtain_shard(*names, context=context))
             shard.verify()

@@ -12,6 +12,7 @@ from precondbench.build.context import BuildContext
 from precondbench.build.factored import MAX_OPERATIONS, FactoredMatrix
 from precondbench.build.families import family, split_of_family
 from precondbench.build.parts import PartStore, Task, factor_all
+from precondbench.build.patterns import DEFAULT_PATTERN
 from precondbench.errors import DigestError, MissingDataError
 from precondbench.matrices import CollectionEntry, catalogue
 from precondbench.shards import Record
@@ -28,6 +29,8 @@ __all__ = [
 ]
 
 VERSION = "1.0"
+# The same 80 matrices on larger patterns; sts4098 needs most.
+MAX_OPERATIONS_WITH_FILL = 3e11
 SPLITS = ("train", "val", "test")
 
 
@@ -68,29 +71,34 @@ def release_splits(sources: Iterable[SourceEntry]) -> dict[str, tuple[str, ...]]
     return splits
 
 
-def release_recipe(names: Sequence[str]) -> dict[str, object]:
+def release_recipe(names: Sequence[str], pattern: str = DEFAULT_PATTERN) -> dict[str, object]:
     """Everything that determines a split besides the matrices themselves, as JSON."""
-    return {
+    recipe: dict[str, object] = {
         "kind": "collection",
         "matrices": list(names),
         "stored_zeros": "dropped",
         "scaling": "power-of-two",
     }
+    return recipe if pattern == DEFAULT_PATTERN else {**recipe, "pattern": pattern}
 
 
 def tasks_for(
     entries: Sequence[CollectionEntry],
     context: BuildContext,
     max_operations: float = MAX_OPERATIONS,
+    pattern: str = DEFAULT_PATTERN,
 ) -> list[Task]:
     """One task a matrix, from the source of the context."""
     source = context.collection_source()
     downloads = str(context.folder / "collection")
-    return [Task(entry, source, downloads, max_operations) for entry in entries]
+    return [Task(entry, source, downloads, max_operations, pattern) for entry in entries]
 
 
 def release_split(
-    names: Sequence[str], sources: Mapping[str, SourceEntry], context: BuildContext
+    names: Sequence[str],
+    sources: Mapping[str, SourceEntry],
+    pattern: str,
+    context: BuildContext,
 ) -> Iterator[Record]:
     """Build the records of a split.
 
@@ -104,7 +112,9 @@ def release_split(
     wanted = set(names)
     entries = [entry for entry in candidates() if entry.full_name in wanted]
     store = PartStore(context.folder / "parts")
-    results = factor_all(tasks_for(entries, context), store, context.executor, context.progress)
+    allowed = MAX_OPERATIONS if pattern == DEFAULT_PATTERN else MAX_OPERATIONS_WITH_FILL
+    tasks = tasks_for(entries, context, allowed, pattern)
+    results = factor_all(tasks, store, context.executor, context.progress)
     _check_complete(results, context)
     for result in results:
         expected = sources[result.name].matrix_digest

@@ -11,6 +11,7 @@ from precondbench.build.collection_release import candidates, tasks_for
 from precondbench.build.context import BuildContext
 from precondbench.build.factored import FactoredMatrix
 from precondbench.build.parts import PartStore, factor_all
+from precondbench.build.patterns import DEFAULT_PATTERN
 from precondbench.build.plan import release_plans
 from precondbench.build.suitesparse import DATASET
 from precondbench.matrices import Collection, CollectionEntry
@@ -27,7 +28,11 @@ def mirror_entries(context: BuildContext, max_n: int) -> list[CollectionEntry]:
 
 def unverified_entries() -> list[CollectionEntry]:
     """Candidates of the catalogue that version 1.0 does not hold."""
-    released = {name for plan in release_plans() for name in plan.recipe["matrices"]}
+    released = {
+        name
+        for plan in release_plans(patterns=[DEFAULT_PATTERN])
+        for name in plan.recipe["matrices"]
+    }
     return [entry for entry in candidates() if entry.full_name not in released]
 
 
@@ -63,7 +68,7 @@ def build_collection_shard(
     header = ShardHeader(
         dataset=DATASET,
         version="local",
-        configuration="tril",
+        configuration=DEFAULT_PATTERN,
         split="all",
         recipe={
             "kind": "collection",

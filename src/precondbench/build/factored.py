@@ -6,15 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.sparse import csr_array, tril
+from scipy.sparse import csr_array
 
+from precondbench.build.patterns import DEFAULT_PATTERN, pattern_of
 from precondbench.errors import BreakdownError
 from precondbench.factors import (
     condition_estimate,
     estimate_cost,
     ic0_values,
     invk_values,
-    lower_pattern,
+    lower_values,
     plan_elimination,
     selected_inverse,
 )
@@ -89,11 +90,12 @@ def factor_matrix(
     matrix: csr_array,
     kind: str = "",
     *,
+    pattern_name: str = DEFAULT_PATTERN,
     max_operations: float = MAX_OPERATIONS,
     announce: Callable[[str], None] | None = None,
     announced_operations: float = ANNOUNCED_OPERATIONS,
 ) -> FactoredMatrix:
-    """Compute Inv-K and IC(0) of a checked matrix and solve with each.
+    """Compute Inv-K and incomplete Cholesky of a checked matrix and solve with each.
 
     Everything is computed on the matrix scaled by powers of two and scaled back, which
     changes no significand.
@@ -106,6 +108,8 @@ def factor_matrix(
         Checked symmetric matrix.
     kind : str
         Problem domain, kept as a fact.
+    pattern_name : str
+        Pattern of both labels, see :func:`precondbench.build.patterns.pattern_of`.
     max_operations : float
         Above this predicted cost nothing is computed: the outcome is ``too dear``.
     announce : callable, optional
@@ -116,7 +120,8 @@ def factor_matrix(
     Returns
     -------
     FactoredMatrix
-        Its record has labels ``invk`` and ``ic0`` (missing if IC(0) broke down) and facts:
+        Its record has labels ``invk`` and ``ic0`` (incomplete Cholesky on the same pattern;
+        missing if it broke down) and facts:
         iterations and status of no preconditioner, Jacobi, IC(0) and Inv-K (iterations are
         -1 where the solve failed), n log K, breakdown column (-1 if none), winner, an estimate
         of the condition number in the 1-norm of A scaled to a diagonal of order one.
@@ -125,9 +130,8 @@ def factor_matrix(
     if matrix.nnz == matrix.shape[0]:
         return FactoredMatrix(full_name, "diagonal", "every factor is trivial", digest)
     system = ScoringSystem(matrix)
-    lower = csr_array(tril(system.matrix, format="csr"))
-    pattern = lower_pattern(lower)
-    a = np.asarray(lower.data, dtype=np.float64)
+    pattern = pattern_of(system.matrix, pattern_name)
+    a = lower_values(system.matrix, pattern)
     unscale = 1.0 / np.repeat(system.scale, np.diff(pattern.indptr))
     symbolic = plan_elimination(system.matrix, pattern)
     cost = estimate_cost(symbolic, pattern)
@@ -171,13 +175,12 @@ def factor_matrix(
         status = f"Inv-K: {facts['status_invk']}, IC(0): {facts['status_ic0']}"
         return FactoredMatrix(full_name, "neither label converges", status, digest, facts=facts)
     group, _, _ = full_name.partition("/")
-    raw = csr_array(tril(matrix, format="csr"))
     record = Record(
         name=full_name,
         group=group,
         indptr=pattern.indptr,
         indices=pattern.indices,
-        a=np.asarray(raw.data, dtype=np.float64),
+        a=lower_values(matrix, pattern),
         labels={"invk": invk * unscale, "ic0": ic0 * unscale if breakdown < 0 else None},
         facts=facts,
     )

@@ -18,6 +18,7 @@ from typing import Any
 
 import precondbench
 from precondbench.build.factored import MAX_OPERATIONS, FactoredMatrix, factor_matrix
+from precondbench.build.patterns import DEFAULT_PATTERN
 from precondbench.errors import MissingDataError, PrecondbenchError, ShardError
 from precondbench.files import replacing
 from precondbench.matrices import Collection, CollectionEntry, formula_matrix
@@ -48,12 +49,15 @@ class Task:
         Folder for what a URL source downloads.
     max_operations : float
         Budget, see ``factor_matrix``.
+    pattern : str
+        Pattern of the labels.
     """
 
     entry: CollectionEntry
     source: str | None = None
     download_cache: str | None = None
     max_operations: float = MAX_OPERATIONS
+    pattern: str = DEFAULT_PATTERN
 
     def run(self) -> FactoredMatrix:
         """Read and factor the matrix; every failure of the library is an outcome."""
@@ -72,6 +76,7 @@ class Task:
             name,
             matrix,
             self.entry.kind,
+            pattern_name=self.pattern,
             max_operations=self.max_operations,
             announce=lambda text: _LOG.info("large matrix %s", text),
         )
@@ -80,7 +85,7 @@ class Task:
     def key(self) -> str:
         """Name of the part: changes with whatever changes the result."""
         described = json.dumps(
-            [PART_VERSION, self.entry.full_name, self.source, self.max_operations]
+            [PART_VERSION, self.entry.full_name, self.source, self.max_operations, self.pattern]
         )
         return hashlib.sha256(described.encode()).hexdigest()[:16]
 
@@ -140,7 +145,7 @@ class PartStore:
         digest = ""
         if result.record is not None:
             header = ShardHeader(
-                "part", str(PART_VERSION), "tril", "part", {}, precondbench.__version__
+                "part", str(PART_VERSION), task.pattern, "part", {}, precondbench.__version__
             )
             write_shard(stem.with_suffix(".h5"), header, [result.record])
             digest = record_digest(result.record)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
 from precondbench.build import collection_release, suitesparse, synthetic
 from precondbench.build.context import BuildContext
+from precondbench.build.patterns import PATTERNS
 from precondbench.errors import ConfigurationError
 from precondbench.matrices import LAWS
 from precondbench.shards import Record
@@ -79,18 +80,21 @@ def _all_plans() -> tuple[SplitPlan, ...]:
         SplitPlan(
             suitesparse.DATASET,
             suitesparse.SAMPLE_VERSION,
-            "tril",
+            pattern,
             split,
-            suitesparse.sample_recipe(split),
-            _without_context(suitesparse.sample_split, split),
+            suitesparse.sample_recipe(split, pattern),
+            _without_context(suitesparse.sample_split, split, pattern),
             len(matrices),
         )
+        for pattern in PATTERNS
         for split, matrices in suitesparse.SAMPLE_SPLITS.items()
     ]
     return (*plans, *release_plans())
 
 
-def release_plans(sources: Sequence[SourceEntry] | None = None) -> list[SplitPlan]:
+def release_plans(
+    sources: Sequence[SourceEntry] | None = None, patterns: Iterable[str] = PATTERNS
+) -> list[SplitPlan]:
     """Plans of version 1.0 of the real benchmark; by default from the manifest's sources."""
     if sources is None:
         sources = _manifest_sources()
@@ -99,12 +103,13 @@ def release_plans(sources: Sequence[SourceEntry] | None = None) -> list[SplitPla
         SplitPlan(
             suitesparse.DATASET,
             collection_release.VERSION,
-            "tril",
+            pattern,
             split,
-            collection_release.release_recipe(names),
-            partial(collection_release.release_split, names, known),
+            collection_release.release_recipe(names, pattern),
+            partial(collection_release.release_split, names, known, pattern),
             len(names),
         )
+        for pattern in patterns
         for split, names in collection_release.release_splits(sources).items()
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from precondbench.build.factored import factor_matrix
+from precondbench.build.patterns import DEFAULT_PATTERN
 from precondbench.errors import ShardError
 from precondbench.matrices import formula_matrix
 from precondbench.shards import Record
@@ -37,17 +38,18 @@ SAMPLE_SPLITS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
-def sample_recipe(split: str) -> dict[str, object]:
+def sample_recipe(split: str, pattern: str = DEFAULT_PATTERN) -> dict[str, object]:
     """Everything that determines a split of the sample, as JSON."""
-    return {
+    recipe: dict[str, object] = {
         "kind": "formulas",
         "matrices": [name for name, _ in SAMPLE_SPLITS[split]],
         "stored_zeros": "dropped",
         "scaling": "power-of-two",
     }
+    return recipe if pattern == DEFAULT_PATTERN else {**recipe, "pattern": pattern}
 
 
-def sample_split(split: str) -> Iterator[Record]:
+def sample_split(split: str, pattern: str = DEFAULT_PATTERN) -> Iterator[Record]:
     """Records of a split of the sample.
 
     Raises
@@ -56,7 +58,7 @@ def sample_split(split: str) -> Iterator[Record]:
         If a matrix of the recipe yields no record, which cannot happen with a sound build.
     """
     for name, kind in SAMPLE_SPLITS[split]:
-        result = factor_matrix(name, formula_matrix(name), kind)
+        result = factor_matrix(name, formula_matrix(name), kind, pattern_name=pattern)
         if result.record is None:
             raise ShardError(f"{name} of the sample was not built: {result.outcome}")
         yield result.record

@@ -199,9 +199,10 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         if self.scaled:
             arrays = arrays.scaled()
         pattern = arrays.pattern
-        return Pair(
-            arrays.names[0], pattern.symmetric_csr(arrays.a.copy()), pattern.csr(arrays.l.copy())
-        )
+        A = pattern.symmetric_csr(arrays.a.copy())
+        # Where the pattern has fill-in, A has none.
+        A.eliminate_zeros()
+        return Pair(arrays.names[0], A, pattern.csr(arrays.l.copy()))
 
     def facts(self, index: int) -> dict[str, int | float | str]:
         """Return what the shard knows about one matrix: iterations, winner, n log K, ..."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from precondbench.build import newest_version, split_plan, suitesparse, synthetic
+from precondbench.build.patterns import DEFAULT_PATTERN
 from precondbench.datasets.base import FactorDataset
 from precondbench.datasets.suitesparse import SuiteSparseInvK
 from precondbench.datasets.tridiag import SyntheticTridiag
@@ -12,7 +13,7 @@ from precondbench.datasets.tridiag import SyntheticTridiag
 __all__ = ["DEFAULT_CONFIGURATIONS", "DEFAULT_LABELS", "open_dataset"]
 
 DEFAULT_LABELS = {synthetic.DATASET: "modified", suitesparse.DATASET: "best"}
-DEFAULT_CONFIGURATIONS = {synthetic.DATASET: "uniform", suitesparse.DATASET: "tril"}
+DEFAULT_CONFIGURATIONS = {synthetic.DATASET: "uniform", suitesparse.DATASET: DEFAULT_PATTERN}
 
 
 def open_dataset(
@@ -59,4 +60,4 @@ def open_dataset(
     split_plan(dataset, version, configuration, split)
     if dataset == synthetic.DATASET:
         return SyntheticTridiag(root, split, configuration, label, version=version)
-    return SuiteSparseInvK(root, split, label, version=version)
+    return SuiteSparseInvK(root, split, label, version=version, pattern=configuration)

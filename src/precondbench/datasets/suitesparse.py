@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precondbench.build import collection_release, suitesparse
+from precondbench.build.patterns import DEFAULT_PATTERN
 from precondbench.datasets.base import FactorDataset
 from precondbench.errors import ConfigurationError
 from precondbench.shards import Shard
@@ -20,7 +21,7 @@ LABELS = ("best", "invk", "ic0")
 
 
 class SuiteSparseInvK(FactorDataset):
-    """Real SPD matrices with factors on the pattern of tril(A): Inv-K, IC(0), or the better.
+    """Real SPD matrices with factors on a pattern such as tril(A): Inv-K, IC(0), or the better.
 
     Graphs are laid out as in :class:`SyntheticTridiag`. The served system is scaled by powers
     of two to a diagonal in [0.5, 2), which maps every factor exactly; ``scaled=False`` gives
@@ -43,6 +44,9 @@ class SuiteSparseInvK(FactorDataset):
         Version of the data. ``1.0`` is built from matrices of the SuiteSparse collection
         (``PRECONDBENCH_SUITESPARSE``, else its site) unless a mirror has it ready; ``sample``
         holds 13 matrices that formulas reproduce entry for entry, and needs no download.
+    pattern : {"tril", "level-1", "level-2"}
+        Pattern of both factors: that of tril(A), or with fill-in up to a level. Graphs have
+        its edges; on fill-in A_ij is 0. Label ``ic0`` is incomplete Cholesky on it, then.
 
     Raises
     ------
@@ -74,6 +78,7 @@ class SuiteSparseInvK(FactorDataset):
         force_reload: bool = False,
         scaled: bool = True,
         version: str = collection_release.VERSION,
+        pattern: str = DEFAULT_PATTERN,
     ) -> None:
         if label not in LABELS:
             raise ConfigurationError(f"no label {label!r}; there are: {', '.join(LABELS)}")
@@ -81,7 +86,7 @@ class SuiteSparseInvK(FactorDataset):
         super().__init__(
             suitesparse.DATASET,
             version,
-            "tril",
+            pattern,
             split,
             scaled=scaled,
             root=root,

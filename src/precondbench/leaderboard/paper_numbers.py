@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from precondbench.build import suitesparse, synthetic
 from precondbench.build.collection_release import VERSION as SUITESPARSE_VERSION
+from precondbench.build.patterns import DEFAULT_PATTERN
 from precondbench.build.plan import release_plans
 from precondbench.errors import ConfigurationError
 from precondbench.matrices import LAWS, perturbed_factor, theorem_2_1_factor
@@ -88,7 +89,7 @@ def invk_against_ic0(root: str | Path | None = None) -> dict[str, Any] | None:
     """
     manifest = load_manifest()
     digests, matrices = {}, []
-    for plan in release_plans():
+    for plan in release_plans(patterns=[DEFAULT_PATTERN]):
         names = (plan.dataset, plan.version, plan.configuration, plan.split)
         digests[plan.split] = manifest.split(*names).content_digest
         path = shard_path(cache_root(root), *names, digests[plan.split])

@@ -159,7 +159,7 @@ class PreparedPair:
             1.0 - distance,
             float(np.log10(max(distance, 1e-32))),
             n_log_k,
-            work=float(np.count_nonzero(values)) / self._pattern.nnz,
+            work=2.0 * float(np.count_nonzero(values)) / self._once,
         )
 
     def _score_operator(self, operator: LinearOperator) -> Row:
@@ -174,8 +174,13 @@ class PreparedPair:
             outcome.iterations,
             self.target_iterations,
             outcome.residual,
-            work=None if entries is None else entries / (2 * self._pattern.nnz),
+            work=None if entries is None else entries / self._once,
         )
+
+    @property
+    def _once(self) -> int:
+        """Stored numbers that a factor on the pattern of tril(A) reads in one application."""
+        return int(self.matrix.nnz) + self._pattern.n
 
     def _invalid(self, reason: str) -> Row:
         n, nnz = self._pattern.n, self._pattern.nnz
