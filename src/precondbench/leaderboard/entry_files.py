@@ -121,6 +121,10 @@ class SeedScores(_Model):
     cosine: list[Number | None] = PerMatrix
     log10_one_minus_cosine: list[Number | None] = PerMatrix
     n_log_k: list[Number | None] = PerMatrix
+    work: list[Number | None] = Field(
+        description="Numbers read by one application, over those of a factor on tril(A).",
+        max_length=MOST_MATRICES,
+    )
     reason: dict[SeedName, Text] = Field(description="Number of a matrix -> why it is invalid.")
 
 
@@ -135,6 +139,9 @@ class Entry(_Model):
     method: Line
     kind: Literal["learned", "classical", "oracle"]
     tier: Literal["scored", "reproduced", "reference"]
+    form: Literal["factor", "operator"] = Field(
+        description="On the pattern of tril(A), or any operator close to the inverse of A."
+    )
     description: Text
     reference: Line | None
     authors: list[Line] = Field(max_length=100)
@@ -162,6 +169,7 @@ class Entry(_Model):
                 "cosine",
                 "log10_one_minus_cosine",
                 "n_log_k",
+                "work",
             )
         }
         if len(lengths) != 1:
