@@ -27,8 +27,8 @@ __all__ = ["KIND_SHAPES", "Curve", "draw_cosine", "draw_ladder", "draw_profiles"
 KIND_SHAPES = {"learned": "circle", "classical": "square", "oracle": "triangle"}
 # Entries hold cosines with 12 digits: what is closer to the target is drawn as this close.
 CLOSEST = 1e-12
-_WIDTH, _HEIGHT = 520.0, 340.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 508.0, 14.0, 290.0
+_WIDTH, _HEIGHT = 420.0, 330.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 410.0, 20.0, 282.0
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,14 @@ def draw_profiles(curves: Sequence[Curve]) -> Markup:
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         _tick_left(drawing, y(share), f"{100 * share:.0f} %")
     drawing.line(x(0), _TOP, x(0), _BOTTOM, "reference")
-    drawing.text(x(0) + 5, _TOP + 10, "target", "note", "start")
-    for curve in curves:
+    drawing.text(x(0), _TOP - 7, "target", "note")
+    # The best is drawn last, on top.
+    for curve in reversed(curves):
         drawing.path(_steps(curve.row, x, y), f"curve {curve.style}")
         marks = range(-4, 5)
         for power, share in zip(marks, shares_within(curve.row.ratios), strict=True):
+            if share == 0.0:
+                continue
             drawing.mark(
                 Point(
                     x(power),
@@ -126,17 +129,22 @@ def draw_cosine(track: Track, rows: Sequence[RankedRow]) -> Markup | None:
         for columns, cosine in (track.ceilings or {}).items()
     }
     distances = [distance for _, distance, _ in known] + list(ceilings.values())
+    ranked = [distance for row, distance, _ in known if row.rank is not None]
+    # Oracles that are exact would leave no room for the others: they stand on the border.
+    closest = max(min(distances) / 3, min(ranked + list(ceilings.values()), default=0.0) / 30)
     # Better is to the right, as on the figures of docs/.
-    x = LogScale(min(distances) / 3, max(max(distances) * 1.5, 1e-2), _RIGHT, _LEFT)
+    x = LogScale(closest, max(max(distances) * 1.5, 10 * closest), _RIGHT, _LEFT)
     y = _iteration_axis([steps for _, _, steps in known])
     drawing = Drawing(_WIDTH, _HEIGHT)
     for tick in decade_ticks(x.low, x.high):
         if tick in _POWERS:
             _tick_below(drawing, x(tick), _POWERS[tick])
     _iteration_ticks(drawing, y)
-    for columns, distance in sorted(ceilings.items()):
+    for columns, distance in ceilings.items():
         drawing.line(x(distance), _TOP, x(distance), _BOTTOM, "ceiling")
-        drawing.text(x(distance) - 4, _BOTTOM - 6, str(columns), "note", "end")
+        if columns in (min(ceilings), max(ceilings)):
+            anchor = "end" if columns == min(ceilings) else "start"
+            drawing.text(x(distance), _TOP - 7, str(columns), "note", anchor)
     points = [
         _entry_point(row, x(distance), y(steps), f"1 - cosine {distance:.2g}")
         for row, distance, steps in known
@@ -222,8 +230,8 @@ def draw_spy(matrix: MatrixInfo) -> Markup | None:
     return drawing.svg(
         "spy",
         f"Pattern of {matrix.name}",
-        f"Where the entries of the matrix lie, on a grid of {rows} by {rows} cells: the darker, "
-        f"the fuller. {matrix.n} rows, {matrix.nnz} entries in the lower triangle.",
+        f"Where the entries of the matrix lie, on a grid of {rows} by {rows} cells: the "
+        f"stronger, the fuller. {matrix.n} rows, {matrix.nnz} entries in the lower triangle.",
     )
 
 
@@ -251,7 +259,7 @@ def _draw_points(drawing: Drawing, points: Sequence[Point]) -> None:
     # The best are drawn last, on top, and are the first to get their names.
     for point in reversed(points):
         drawing.mark(point)
-    place_labels(drawing, points, _RIGHT + 6, _BOTTOM - 2)
+    place_labels(drawing, points, _LEFT - 2, _RIGHT + 8, _BOTTOM - 2)
 
 
 def _tick_below(drawing: Drawing, x: float, label: str) -> None:

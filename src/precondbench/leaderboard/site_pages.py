@@ -35,9 +35,9 @@ VERDICTS: dict[Verdict, str] = {
     "neither": "neither converges",
 }
 TIERS = {
-    "scored": "The predictions were scored by the maintainers; who or what made them is the "
-    "word of its authors.",
-    "reproduced": "The maintainers ran the command below, and it gave these predictions.",
+    "scored": "The predictions were scored by the maintainers; what made them is what the "
+    "authors say.",
+    "reproduced": "The maintainers ran the command above, and it gave these predictions.",
     "reference": "Code of the precondbench library itself, which anyone can run again.",
 }
 

@@ -14,8 +14,8 @@ from precondbench.leaderboard.svg import Drawing, Point, Scale, place_labels
 __all__ = ["draw_strip"]
 
 TIMES = "\N{MULTIPLICATION SIGN}"
-_WIDTH, _AXIS, _HEIGHT = 420.0, 54.0, 78.0
-_LEFT, _RIGHT = 14.0, 406.0
+_WIDTH, _AXIS, _HEIGHT = 340.0, 68.0, 92.0
+_LEFT, _RIGHT = 10.0, 330.0
 
 
 def draw_strip(standing: Standing, name: str) -> Markup | None:
@@ -54,18 +54,18 @@ def draw_strip(standing: Standing, name: str) -> Markup | None:
             label = TIMES + (str(2**power) if power >= 0 else f"1/{2**-power}")
             drawing.line(x(power), _AXIS - 3, x(power), _AXIS + 3, "axis")
             drawing.text(x(power), _AXIS + 18, label, "tick")
-    drawing.line(x(0), 8, x(0), _AXIS, "reference")
+    drawing.line(x(0), 4, x(0), _AXIS, "reference")
     points = []
     for key, exact in powers.items():
         entry = shown[key].entry
         tip = f"{entry.method}: {number(2.0**exact)} times the iterations of the target"
         style = f"mark {entry.kind}"
         points.append(
-            Point(x(exact), _AXIS - 16, entry.method, KIND_SHAPES[entry.kind], style, tip)
+            Point(x(exact), _AXIS - 14, entry.method, KIND_SHAPES[entry.kind], style, tip)
         )
     for point in reversed(points):
         drawing.mark(point)
-    place_labels(drawing, points, _WIDTH, _AXIS)
+    place_labels(drawing, points, 0.0, _WIDTH, _AXIS)
     described = "; ".join(point.tip for point in points)
     return drawing.svg(
         name, f"{standing.track.title}: times the iterations of the target", described

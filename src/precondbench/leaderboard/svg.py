@@ -21,7 +21,7 @@ SHAPES: dict[str, str] = {
     "plus": "M-1.4-5h2.8v3.6h3.6v2.8h-3.6v3.6h-2.8v-3.6h-3.6v-2.8h3.6z",
     "flag": "M-4-4.5L4.5 0L-4 4.5z",
 }
-_CHARACTER, _HEIGHT = 6.1, 13.0
+_CHARACTER, _HEIGHT = 5.7, 13.0
 _LONGEST = 28
 
 
@@ -59,7 +59,7 @@ def decade_ticks(low: float, high: float) -> list[float]:
     [1.0, 2.0, 5.0, 10.0, 20.0, 50.0]
     """
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    steps = (1, 2, 5) if last - first <= 3 else (1,)
+    steps = (1, 2, 5) if high <= 10**2.5 * low else (1,)
     stride = max(1, math.ceil((last - first) / 7))
     ticks = [s * 10.0**p for p in range(first, last + 1) for s in steps if p % stride == 0]
     return [tick for tick in ticks if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
@@ -151,7 +151,9 @@ class Drawing:
         )
 
 
-def place_labels(drawing: Drawing, points: Sequence[Point], right: float, bottom: float) -> None:
+def place_labels(
+    drawing: Drawing, points: Sequence[Point], left: float, right: float, bottom: float
+) -> None:
     """Write names beside marks, the first points first; a name that finds no room is left out.
 
     Parameters
@@ -160,28 +162,38 @@ def place_labels(drawing: Drawing, points: Sequence[Point], right: float, bottom
         To write into.
     points : sequence of Point
         Marks already drawn.
-    right, bottom : float
-        Border of the room; it begins at the left and upper border of the drawing.
+    left, right, bottom : float
+        Borders of the room; it begins at the upper border of the drawing.
     """
     taken = [(p.x - 6, p.y - 6, p.x + 6, p.y + 6) for p in points]
     for point in points:
         text = point.name if len(point.name) <= _LONGEST else point.name[: _LONGEST - 1] + "…"
         width = _CHARACTER * len(text)
-        for anchor, x, y in (
-            ("start", point.x + 8, point.y + 4),
-            ("end", point.x - 8, point.y + 4),
-            ("start", point.x + 5, point.y - 8),
-            ("end", point.x - 5, point.y - 8),
-            ("start", point.x + 5, point.y + 16),
-            ("end", point.x - 5, point.y + 16),
-        ):
-            left = x if anchor == "start" else x - width
-            room = (left, y - _HEIGHT + 3, left + width, y + 3)
-            inside = room[0] >= 45 and room[1] >= 0 and room[2] <= right and room[3] <= bottom
-            if inside and not any(_overlap(room, other) for other in taken):
-                taken.append(room)
-                drawing.text(x, y, text, "name", anchor)
+        for begin, base in _places(point, width, left, right):
+            room = (begin, base - _HEIGHT + 3, begin + width, base + 3)
+            inside = room[0] >= left and room[1] >= 0 and room[2] <= right and room[3] <= bottom
+            high = base < point.y - 15
+            leader = (point.x - 1, base + 3, point.x + 1, point.y - 7)
+            needed = [room, leader] if high else [room]
+            if inside and not any(_overlap(a, b) for a in needed for b in taken):
+                taken += needed
+                if high:
+                    drawing.line(point.x, point.y - 6, point.x, base + 3, "axis")
+                drawing.text(begin, base, text, "name", "start")
                 break
+
+
+def _places(point: Point, width: float, left: float, right: float) -> list[tuple[float, float]]:
+    """Where a name may begin: beside its mark, then over and under it, then higher up."""
+    over = min(max(point.x - width / 2, left), right - width)
+    return [
+        (point.x + 8, point.y + 4),
+        (point.x - 8 - width, point.y + 4),
+        (over, point.y - 9),
+        (over, point.y + 17),
+        (over, point.y - 23),
+        (over, point.y - 37),
+    ]
 
 
 def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
