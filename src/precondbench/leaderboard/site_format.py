@@ -38,8 +38,8 @@ def percent(share: float | None) -> str:
     Examples
     --------
     >>> from precondbench.leaderboard.site_format import percent
-    >>> percent(1.0), percent(0.9999), percent(13 / 14), percent(0.5)
-    ('100 %', '99.9 %', '92.9 %', '50 %')
+    >>> [percent(share).split() for share in (1.0, 0.9999, 13 / 14)]
+    [['100', '%'], ['99.9', '%'], ['92.9', '%']]
     """
     if share is None:
         return DASH

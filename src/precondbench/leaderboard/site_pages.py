@@ -128,6 +128,7 @@ def _track(environment: Environment, standing: Standing) -> str:
         shares={row.entry.id: shares_within(row.ratios) for row in rows},
         cosine=draw_cosine(track, rows),
         ladder=draw_ladder(track, rows),
+        rungs=sorted((int(hops), steps) for hops, steps in (track.ladder or {}).items()),
         ceilings=sorted((int(k), cosine) for k, cosine in (track.ceilings or {}).items()),
         matrices=[
             (matrix, standing.slugs[matrix.name], standing.on_matrix(index))
