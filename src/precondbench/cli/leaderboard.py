@@ -1,4 +1,4 @@
-"""``precondbench leaderboard score | reference | check | reproduce``: entries and their audit."""
+"""``precondbench leaderboard``: score, check and reproduce entries, render them as a site."""
 
 from __future__ import annotations
 
@@ -121,3 +121,18 @@ def reproduce(
         found = reproduce_entry(folder, track, name, root=root, timeout=timeout, started=say)
         same = sum(found.identical.values())
         say(f"{same} of {len(found.identical)} seeds are the same to the bit; all within tolerance")
+
+
+@app.command()
+def render(
+    folder: Folder = Path("leaderboard"),
+    out: Annotated[Path, typer.Option(help="Folder of the site; an earlier site is replaced.")] = (
+        Path("site")
+    ),
+) -> None:
+    """Render all entries as a static site that opens from a folder."""
+    with failing_clearly():
+        from precondbench.leaderboard.site import render_site
+
+        count = render_site(folder, out)
+        say(f"{count} files; open {out / 'index.html'}")

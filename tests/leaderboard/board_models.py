@@ -1,0 +1,117 @@
+"""Tracks and entries written by hand, without a scorer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from precondbench.leaderboard.entry_files import Entry, SeedScores, Track
+
+DIGEST = "a" * 64
+REAL, SYNTHETIC = "real-1.0-tril-test", "synthetic-1.0-twin-test"
+
+
+def make_track(targets: list[int], kind: str = "real", **others: Any) -> Track:
+    real = kind == "real"
+    matrices = [
+        {
+            "name": f"Group/matrix_{number}" if real else f"{number:03d}",
+            "n": 10 * number + 2,
+            "nnz": 30 * number + 3,
+            "kind": "structural problem" if real else None,
+            "condition": 1e4 if real else None,
+            "target_iterations": target,
+            "density": ["90", "09"] if real else None,
+        }
+        for number, target in enumerate(targets)
+    ]
+    content = {
+        "format": "precondbench-track",
+        "format_version": 1,
+        "id": REAL if real else SYNTHETIC,
+        "title": "Real ones" if real else "Twins",
+        "dataset": "d",
+        "version": "1.0",
+        "configuration": "c",
+        "split": "test",
+        "label": "best",
+        "content_digest": DIGEST,
+        "kind": kind,
+        "protocol": {"rtol": 1e-8, "maxiter": 10_000, "version": 1},
+        "matrices": matrices,
+        "ladder": None if real else {"0": 40.0, "1": 20.0, "8": 5.0},
+        "ceilings": None if real else {"1": 0.99, "8": 0.999},
+    }
+    return Track.model_validate(content | others)
+
+
+def make_seed(iterations: list[int | str], seed: int | None = None, **others: Any) -> SeedScores:
+    """Outcomes of a seed; a status in the place of iterations is a failure."""
+    status = [i if isinstance(i, str) else "converged" for i in iterations]
+    steps = [i if isinstance(i, int) else 10_000 * (i == "iteration-limit") for i in iterations]
+    known = [None if s == "invalid" else 1.0 for s in status]
+    cosine = [None if s == "invalid" else 0.99 for s in status]
+    content = {
+        "seed": seed,
+        "summary": {"solved": sum(s == "converged" for s in status) / len(status)},
+        "status": status,
+        "iterations": steps,
+        "residual": [None if s == "invalid" else 1e-9 for s in status],
+        "cosine": cosine,
+        "log10_one_minus_cosine": [None if c is None else -2.0 for c in cosine],
+        "n_log_k": known,
+        "work": known,
+        "reason": {str(i): "no prediction" for i, s in enumerate(status) if s == "invalid"},
+    }
+    return SeedScores.model_validate(content | others)
+
+
+def make_entry(
+    name: str, *seeds: SeedScores | list[int | str], track: str = REAL, **others: Any
+) -> Entry:
+    scores = [s if isinstance(s, SeedScores) else make_seed(s) for s in seeds]
+    content: dict[str, Any] = {
+        "format": "precondbench-entry",
+        "format_version": 1,
+        "id": name,
+        "track": track,
+        "content_digest": DIGEST,
+        "method": name.upper(),
+        "kind": "classical",
+        "tier": "reference",
+        "form": "factor",
+        "description": "A method.",
+        "reference": None,
+        "authors": ["A. Author"],
+        "links": {},
+        "licence": None,
+        "parameters": None,
+        "training": None,
+        "hardware": None,
+        "seconds": {},
+        "command": None,
+        "submitted": "2026-05-04",
+        "scorer": {"precondbench": "0.1.0", "protocol": 1},
+        "predictions": {},
+        "seeds": [score.model_dump(mode="json") for score in scores],
+    }
+    return Entry.model_validate(content | others)
+
+
+def learned(name: str, *seeds: list[int | str], track: str = REAL, **others: Any) -> Entry:
+    """A learned entry with all that authors can say."""
+    scores = [make_seed(steps, number) for number, steps in enumerate(seeds)]
+    said = {
+        "kind": "learned",
+        "tier": "scored",
+        "description": "First line.\nSecond line.",
+        "reference": "Somebody, 2026",
+        "links": {"code": "https://example.org/code", "paper": "http://example.org/paper"},
+        "licence": "MIT",
+        "parameters": 1234,
+        "training": "A day.",
+        "hardware": "a GPU",
+        "seconds": {"training": 60.0},
+        "command": "precondbench train synthetic-tridiag",
+        "predictions": {str(number): DIGEST for number in range(len(seeds))},
+    }
+    return make_entry(name, *scores, track=track, **(said | others))
