@@ -105,7 +105,6 @@ def _seed_scores(seed: int | None, evaluation: Evaluation) -> dict[str, Any]:
             column: [_stable(getattr(row, column)) for row in evaluation.rows]
             for column in _COLUMNS
         },
-        "work": [None if row.status == "invalid" else 1.0 for row in evaluation.rows],
         "reason": {
             str(index): row.reason for index, row in enumerate(evaluation.rows) if row.reason
         },
