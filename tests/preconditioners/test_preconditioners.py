@@ -11,6 +11,7 @@ from precondbench.factors import fsai, minimum_degree, reverse_cuthill_mckee
 from precondbench.preconditioners import (
     FactoredInverse,
     FactoredPreconditioner,
+    VCycle,
     after_reordering,
     exact_cholesky,
     smoothed_aggregation,
@@ -110,6 +111,13 @@ def test_multigrid_is_the_two_grid_formula(poisson_2d):
     before = eye - np.linalg.solve(np.tril(full), full)
     after = eye - np.linalg.solve(np.triu(full), full)
     np.testing.assert_allclose(eye - dense(M) @ full, after @ coarse @ before, atol=1e-12)
+
+
+def test_multigrid_with_a_singular_coarse_grid_is_a_breakdown(poisson_2d):
+    A = poisson_2d(3)
+    P = sp.csr_array(np.eye(9)[:, :2] * [1.0, 0.0])
+    with pytest.raises(BreakdownError, match="coarsest matrix"):
+        VCycle([A, sp.csr_array((P.T @ A @ P).toarray())], [P])
 
 
 def test_multigrid_without_pyamg_says_how_to_get_it(monkeypatch, poisson_2d):

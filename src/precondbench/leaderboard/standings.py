@@ -175,7 +175,7 @@ class Standing:
 
 def standings_of(board: Leaderboard) -> list[Standing]:
     """Rank every track: real ones first, each kind by title."""
-    tracks = sorted(board.tracks.values(), key=lambda t: (t.kind != "real", t.title, t.id))
+    tracks = sorted(board.tracks.values(), key=lambda t: (t.kind != "real", t.id))
     return [Standing(track, board.entries.get(track.id, {})) for track in tracks]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 
-from precondbench.errors import BreakdownError, ConfigurationError
+from precondbench.errors import BreakdownError, ConfigurationError, MatrixError
 from precondbench.factors.jit import kernel
 from precondbench.matrices import check_spd_candidate
 from precondbench.preconditioners.base import Preconditioner
@@ -94,12 +94,16 @@ class VCycle(Preconditioner):
     Raises
     ------
     BreakdownError
-        If the coarsest matrix is not positive definite in double precision.
+        If the coarsest matrix is not positive definite in double precision; a prolongation with
+        a column of zeros makes it singular.
     """
 
     def __init__(self, matrices: list[csr_array], prolongations: list[csr_array]) -> None:
         self.levels = [_Level(A, P) for A, P in zip(matrices[:-1], prolongations, strict=True)]
-        self.coarsest = exact_cholesky(matrices[-1])
+        try:
+            self.coarsest = exact_cholesky(matrices[-1])
+        except MatrixError as error:
+            raise BreakdownError(f"the coarsest matrix cannot be used: {error}", 0) from None
         entries = self.coarsest.entries + sum(
             3 * level.A.nnz + 2 * level.P.nnz for level in self.levels
         )
