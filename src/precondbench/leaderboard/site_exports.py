@@ -116,7 +116,8 @@ def board_markdown(standings: Sequence[Standing], top: int = 10) -> str:
     standings : sequence of Standing
         In the order of the site.
     top : int
-        Most ranked rows of each track; oracles between them are shown as well.
+        Most ranked rows of each track; oracles between them are shown as well, unless they are
+        exact.
     """
     parts = ["# Leaderboard\n"]
     for standing in standings:
@@ -129,14 +130,23 @@ def board_markdown(standings: Sequence[Standing], top: int = 10) -> str:
 def _explanation(standing: Standing) -> str:
     count = len(standing.track.matrices)
     if standing.real:
-        return (
+        text = (
             f"{count} real matrices. Ranked by the area under the performance profile, where the "
             "target has 0.5 and 16 times fewer iterations on every matrix 1."
         )
-    return (
-        f"{count} synthetic matrices. Ranked by mean iterations; the target needs "
-        f"{number(standing.target_iterations)}."
-    )
+    else:
+        text = (
+            f"{count} synthetic matrices. Ranked by mean iterations; the target needs "
+            f"{number(standing.target_iterations)}."
+        )
+    exact = [markdown(row.entry.method) for row in standing.rows if _exact(standing, row)]
+    return text + (f" Exact, and not shown: {', '.join(exact)}." if exact else "")
+
+
+def _exact(standing: Standing, row: RankedRow) -> bool:
+    """An oracle that needs no more than the exact factor does."""
+    mean = row.iterations_mean.mean
+    return row.rank is None and mean <= (2.0 if standing.real else standing.target_iterations)
 
 
 def _table(standing: Standing, top: int) -> str:
@@ -147,6 +157,8 @@ def _table(standing: Standing, top: int) -> str:
     ]
     ranked = 0
     for row in standing.rows:
+        if _exact(standing, row):
+            continue
         ranked += row.rank is not None
         if ranked > top:
             break
