@@ -70,7 +70,7 @@ def test_round_trip(tmp_path, to, names, labels):
 
 
 def test_labels_and_missing_factors(tmp_path):
-    (plan,) = select_plans("suitesparse-invk", "sample", split="val")
+    (plan,) = select_plans("suitesparse-invk", "sample", "tril", "val")
     export = export_split(plan, tmp_path, "npz", labels=["ic0"])
     assert [file.name for file in export.files] == ["nos1.A.npz", "nos2.A.npz"]
     assert export.missing == ("HB/nos1: ic0", "HB/nos2: ic0")
@@ -118,7 +118,7 @@ def test_binsparse_follows_the_specification(tmp_path):
 
 
 def test_errors(tmp_path, monkeypatch):
-    (plan,) = select_plans("suitesparse-invk", "sample", split="val")
+    (plan,) = select_plans("suitesparse-invk", "sample", "tril", "val")
     with pytest.raises(ConfigurationError, match="no format 'xlsx'; there are: mtx, npz, bin"):
         export_split(plan, tmp_path, "xlsx")
     with pytest.raises(ConfigurationError, match="no factor 'lu'; there are: ic0, invk"):

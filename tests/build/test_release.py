@@ -39,7 +39,7 @@ ALLOWED = re.compile(
 
 def small_plans():
     return [
-        *select_plans("suitesparse-invk", "sample", split="val"),
+        *select_plans("suitesparse-invk", "sample", "tril", "val"),
         *select_plans("synthetic-tridiag", None, "uniform", "val"),
     ]
 
@@ -254,7 +254,7 @@ def test_other_content_is_never_overwritten(copy, name):
 
 def test_a_larger_release_needs_a_new_folder(copy):
     with pytest.raises(ConfigurationError, match=r"README\.md.*with other content"):
-        write_release(copy, select_plans("suitesparse-invk", "sample"))
+        write_release(copy, select_plans("suitesparse-invk", "sample", "tril"))
     assert not list(copy.rglob("train-*"))
 
 

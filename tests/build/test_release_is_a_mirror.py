@@ -19,7 +19,7 @@ from precondbench.build.release import write_release
 from precondbench.errors import DigestError, MissingDataError
 
 NAMES = ("suitesparse-invk", "sample", "tril", "val")
-SELECTION = ("suitesparse-invk", "--version", "sample", "--split", "val")
+SELECTION = ("suitesparse-invk", "--config", "tril", "--version", "sample", "--split", "val")
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -79,7 +79,7 @@ def cached(tmp_path):
 @pytest.fixture(scope="module", params=["folders", "flat"])
 def release(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("release") / "data"
-    plans = select_plans("suitesparse-invk", "sample", split="val")
+    plans = select_plans("suitesparse-invk", "sample", "tril", "val")
     return write_release(folder, plans, flat=request.param == "flat")
 
 
@@ -104,7 +104,7 @@ def test_download_from_the_release(release, tmp_path):
 
 def test_what_the_release_lacks_is_missing(release, tmp_path):
     with serving(release.folder) as (address, _):
-        done = run(tmp_path, address, "download", *SELECTION[:3], "--split", "test")
+        done = run(tmp_path, address, "download", *SELECTION[:5], "--split", "test")
     assert done.returncode == 3
     assert "names no single file for suitesparse-invk/sample/tril/test" in done.stderr
     assert "precondbench build suitesparse-invk --version sample" in done.stderr

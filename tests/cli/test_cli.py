@@ -35,7 +35,17 @@ def test_list_and_info():
     assert "uniform" in run("list", "synthetic-tridiag").stdout
     assert "CC-BY-4.0" in run("info", "suitesparse-invk").stdout
     matrices = json.loads(
-        run("info", "suitesparse-invk", "--version", "sample", "--split", "val", "--json").stdout
+        run(
+            "info",
+            "suitesparse-invk",
+            "--config",
+            "tril",
+            "--version",
+            "sample",
+            "--split",
+            "val",
+            "--json",
+        ).stdout
     )
     assert [m["name"] for m in matrices] == ["HB/nos1", "HB/nos2"]
     assert matrices[0]["breakdown_column"] == 10

@@ -9,7 +9,7 @@ from precondbench.cli import app
 from precondbench.matrices import read_matrix
 
 runner = CliRunner()
-SAMPLE = ("suitesparse-invk", "--version", "sample", "--split", "val")
+SAMPLE = ("suitesparse-invk", "--config", "tril", "--version", "sample", "--split", "val")
 
 
 def run(*arguments, code=0):

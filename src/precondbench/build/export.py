@@ -90,7 +90,7 @@ def export_split(
     >>> import tempfile
     >>> from precondbench.build import select_plans
     >>> from precondbench.build.export import export_split
-    >>> (plan,) = select_plans("suitesparse-invk", "sample", split="val")
+    >>> (plan,) = select_plans("suitesparse-invk", "sample", "tril", "val")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     export = export_split(plan, folder, "mtx")
     ...     for file in export.files:

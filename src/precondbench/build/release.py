@@ -110,7 +110,7 @@ def write_release(
     >>> import os, tempfile
     >>> from precondbench.build import select_plans
     >>> from precondbench.build.release import write_release
-    >>> plans = select_plans("suitesparse-invk", "sample", split="val")
+    >>> plans = select_plans("suitesparse-invk", "sample", "tril", "val")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for name in write_release(folder, plans).files:
     ...         print(name)
