@@ -6,16 +6,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from precondbench.build.synthetic import SEED, SPLITS
+from precondbench.build.synthetic import SEED, SPLITS, ceiling_columns
 from precondbench.matrices import (
     LU_LAWS,
     Bidiagonal,
     LULaw,
+    LUSample,
     Tridiagonal,
     TridiagonalLU,
     draw_tridiagonal_lu,
 )
 from precondbench.matrices.tridiagonal import interleave, tridiagonal_pattern
+from precondbench.quality.ceiling import twin_lu_ceiling
 from precondbench.shards import Record
 from precondbench.shards.nonsymmetric import A_UPPER, upper_label
 
@@ -45,19 +47,31 @@ def lu_records(law: LULaw, n: int, count: int, *entropy: int, prefix: str) -> It
         With labels ``modified`` (L of the record's own matrix) and ``literal`` (L of A), U of
         each as ``modified_upper`` and ``literal_upper``, and ``a_upper``. A perturbed law gives
         A + e_1 e_1^T for each draw; a law of twins gives A as record 2i and A + e_1 e_1^T as
-        record 2i + 1.
+        record 2i + 1, with their ceilings as facts.
     """
     twins = law.records == "twins"
+    ceilings: dict[str, float] = {}
     for i in range(count):
         sample = draw_tridiagonal_lu(law, n, *entropy, i // 2 if twins else i)
         facts: dict[str, int | float | str] = {"attempts": sample.attempts}
         if twins:
+            if i % 2 == 0:
+                ceilings = _ceilings(sample)
             facts["perturbed"] = i % 2
+            facts |= ceilings
         if twins and i % 2 == 0:
             matrix, modified = sample.original, sample.literal
         else:
             matrix, modified = sample.matrix, sample.modified
         yield _record(f"{prefix}-{i:05d}", matrix, modified, sample.literal, facts)
+
+
+def _ceilings(sample: LUSample) -> dict[str, float]:
+    """Facts ``ceiling_<k>``: the best mean cosine on the twins if k columns may see A_11."""
+    return {
+        f"ceiling_{k:03d}": twin_lu_ceiling(sample.literal, sample.modified, k)
+        for k in ceiling_columns(sample.matrix.n)
+    }
 
 
 def _record(

@@ -8,6 +8,7 @@ from precondbench.quality.hops import HopLadder, is_tridiagonal, khop_values
 from precondbench.quality.kcondition import KCondition, k_condition
 from precondbench.quality.locality import LocalityProfile, locality_profile, profile_of_factors
 from precondbench.quality.lu_hops import LUHopLadder, khop_lu_values
+from precondbench.quality.lu_methods import lu_methods
 from precondbench.quality.lu_scoring import PreparedLUPair
 from precondbench.quality.pair import LUPair, Pair, PairSource
 from precondbench.quality.pcg import PCGResult, Status, pcg
@@ -45,6 +46,7 @@ __all__ = [
     "khop_lu_values",
     "khop_values",
     "locality_profile",
+    "lu_methods",
     "one_minus_cosine",
     "pcg",
     "profile_of_factors",
