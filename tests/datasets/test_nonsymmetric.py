@@ -13,6 +13,7 @@ from precondbench import LUPair, Pair, SyntheticTridiag, evaluate, ic0, ilu0
 from precondbench.baselines import TrainingConfiguration, predict, train
 from precondbench.build import split_plan
 from precondbench.build.export import export_split
+from precondbench.build.release import write_release
 from precondbench.datasets import DataSelection, open_dataset
 from precondbench.errors import ConfigurationError, MatrixError, PredictionError, ShardError
 from precondbench.factors import gauss_seidel_lu, jacobi_lu
@@ -166,6 +167,17 @@ def test_failures_are_rows(data):
     assert "row 0" in breakdown.reason
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [1e-300, 1.0, 1e300, 5e-324, 1.7e308])
+def test_wild_values_are_outcomes(data, size):
+    rng = np.random.default_rng(0)
+    for values in (np.full(148, size), np.clip(rng.standard_normal(148), -1, 1) * size):
+        values[values == 0.0] = size
+        row = evaluate(data[:1], [values]).rows[0]
+        assert row.status in ("converged", "stagnated", "iteration-limit")
+        assert row.status != "converged" or row.residual <= 1e-6
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -283,6 +295,17 @@ def test_a_baseline_trains_on_it_unchanged(data, tmp_path):
     back = read_predictions(path).by_name(0, data.shard)
     np.testing.assert_array_equal(back[few.names[1]], predictions[few.names[1]])
     assert back[data.names[0]] is None
+
+
+def test_a_release_says_where_the_upper_triangles_are(tmp_path):
+    plan = split_plan("synthetic-tridiag-lu", "1.0", "twin", "val")
+    folder = write_release(tmp_path / "release", [plan]).folder
+    assert "l_a_upper" in (folder / "croissant.json").read_text()
+    card = (folder / "DATASET_CARD.md").read_text()
+    assert "Non-symmetric tridiagonal matrices" in card
+    assert "literal, modified" in card
+    (shard,) = folder.rglob("*.h5")
+    assert SyntheticTridiag.from_shard(shard).kind == "lu"
 
 
 def test_export_writes_both_factors(tmp_path):

@@ -48,8 +48,10 @@ class GeneralSystem:
         on_right = np.where(
             self.pattern.strictly_lower(), 1.0 / self.row_scale[columns], self.column_scale[columns]
         )
-        # One power of two, so that no intermediate product leaves the range of float64.
-        result: NDArray[np.float64] = values * (self.row_scale[self.pattern.rows()] * on_right)
+        # One power of two, so that no intermediate product leaves the range of float64; where the
+        # result does, the solver finds it out.
+        with np.errstate(over="ignore", under="ignore"):
+            result: NDArray[np.float64] = values * (self.row_scale[self.pattern.rows()] * on_right)
         return result
 
     def solve(self, values: NDArray[np.float64] | None, maxiter: int = MAXITER) -> Outcome:

@@ -149,7 +149,8 @@ def gmres_operator(
                 break
         if steps:
             _combination(basis, h, g, steps, w)
-            x = x + apply(w.copy())
+            with np.errstate(all="ignore"):  # what overflows shows in the residual
+                x = x + apply(w.copy())
         before, beta = beta, float(_residual(*arrays, x, b, r))
     residual = float(_residual(*arrays, x, b, r)) / norm_b
     if status is Status.CONVERGED and not residual <= DRIFT_LIMIT * rtol:
