@@ -14,17 +14,20 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from precondbench.datasets import SuiteSparseInvK, SyntheticTridiag
     from precondbench.errors import BreakdownError, PrecondbenchError
-    from precondbench.factors import ic0, invk
-    from precondbench.quality import Pair, evaluate, k_condition, pcg
+    from precondbench.factors import ic0, ilu0, invk
+    from precondbench.quality import LUPair, Pair, evaluate, gmres, k_condition, pcg
 
 _HOME = {
     "BreakdownError": "precondbench.errors",
+    "LUPair": "precondbench.quality",
     "Pair": "precondbench.quality",
     "PrecondbenchError": "precondbench.errors",
     "SuiteSparseInvK": "precondbench.datasets",
     "SyntheticTridiag": "precondbench.datasets",
     "evaluate": "precondbench.quality",
+    "gmres": "precondbench.quality",
     "ic0": "precondbench.factors",
+    "ilu0": "precondbench.factors",
     "invk": "precondbench.factors",
     "k_condition": "precondbench.quality",
     "pcg": "precondbench.quality",
@@ -32,13 +35,16 @@ _HOME = {
 
 __all__ = [
     "BreakdownError",
+    "LUPair",
     "Pair",
     "PrecondbenchError",
     "SuiteSparseInvK",
     "SyntheticTridiag",
     "__version__",
     "evaluate",
+    "gmres",
     "ic0",
+    "ilu0",
     "invk",
     "k_condition",
     "pcg",

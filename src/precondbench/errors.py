@@ -29,7 +29,7 @@ class MatrixError(PrecondbenchError, ValueError):
 
 
 class BreakdownError(PrecondbenchError, ArithmeticError):
-    """A factorisation met a pivot that is not positive.
+    """A factorisation met a pivot that is not positive (of LU: that is zero or not finite).
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import precondbench
+from precondbench.build import synthetic_lu
 from precondbench.build.released import Column, ReleasedSplit
 from precondbench.shards.manifest import ShardFile
 
@@ -179,11 +180,17 @@ def _file(file: ShardFile, media_type: str, description: str, url: str | None) -
 
 def _split_files(split: ReleasedSplit, url: str | None) -> list[dict[str, Any]]:
     labels = ", ".join(f"l_{label}" for label in split.labels)
+    upper = (
+        "; the upper triangle of A and U lie transposed on the same pattern, as l_a_upper and "
+        "l_<factor>_upper"
+        if split.plan.dataset == synthetic_lu.DATASET
+        else ""
+    )
     shard = (
         f"{split.plan.count} pairs (A, L) of {split.plan.path_name} in HDF5. /pattern holds the "
         "lower triangles of all A in CSR form, end to end (pointers_to_1, indices_1); /values "
-        f"holds a (entries of A) and {labels} (entries of L) in the same order; /index holds one "
-        f"row a record. Content digest {split.content_digest}."
+        f"holds a (entries of A) and {labels} (entries of L) in the same order{upper}; /index "
+        f"holds one row a record. Content digest {split.content_digest}."
     )
     index = f"The records of {split.shard.path}, one line each."
     return [

@@ -18,6 +18,12 @@ from precondbench.factors.pattern import LowerPattern
 from precondbench.files import replacing
 from precondbench.matrices import write_matrix
 from precondbench.shards import Record, read_shard
+from precondbench.shards.nonsymmetric import (
+    A_UPPER,
+    both_triangles,
+    factor_labels,
+    upper_label,
+)
 
 __all__ = ["FORMATS", "Export", "export_split", "write_binsparse"]
 
@@ -108,12 +114,12 @@ def export_split(
         _import_binsparse()
     names = (plan.dataset, plan.version, plan.configuration, plan.split)
     shard = read_shard(obtain_shard(*names, context=context))
-    wanted = sorted(shard.labels) if labels is None else list(dict.fromkeys(labels))
+    known = factor_labels(shard.labels)
+    wanted = known if labels is None else list(dict.fromkeys(labels))
     for label in wanted:
-        if label not in shard.labels:
+        if label not in known:
             raise ConfigurationError(
-                f"{plan.path_name} has no factor {label!r}; there are: "
-                f"{', '.join(sorted(shard.labels))}"
+                f"{plan.path_name} has no factor {label!r}; there are: {', '.join(known)}"
             )
     target = Path(folder).joinpath(*names)
     files: list[Path] = []
@@ -178,13 +184,20 @@ def _import_binsparse() -> tuple[type, type]:
 def _matrices(record: Record, labels: Sequence[str]) -> list[tuple[str, csr_array | None]]:
     """A and the factors by the middle part of their file's name; None for a missing factor."""
     pattern = LowerPattern(record.indptr, record.indices)
-    found: list[tuple[str, csr_array | None]] = [("A", pattern.symmetric_csr(record.a))]
+    upper = record.labels.get(A_UPPER)
+    A = pattern.symmetric_csr(record.a)
+    if upper is not None:
+        A.data = both_triangles(pattern, record.a, upper)
+    found: list[tuple[str, csr_array | None]] = [("A", A)]
     for label in labels:
         values = record.labels[label]
         if values is None:
             found.append((label, None))
-        else:
-            found.append((f"L_{label}", pattern.csr(values)))
+            continue
+        found.append((f"L_{label}", pattern.csr(values)))
+        transposed = record.labels.get(upper_label(label)) if upper is not None else None
+        if transposed is not None:
+            found.append((f"U_{label}", csr_array(pattern.csr(transposed).T.tocsr())))
     return found
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from precondbench.build import collection_release, suitesparse, synthetic
+from precondbench.build import collection_release, suitesparse, synthetic, synthetic_lu
 from precondbench.build.collection_release import candidates, left_out_by_index, tasks_for
 from precondbench.build.context import BuildContext
 from precondbench.build.families import family, split_of_family
@@ -17,7 +17,7 @@ from precondbench.build.obtain import counted
 from precondbench.build.parts import PartStore, factor_all
 from precondbench.build.plan import SplitPlan, all_plans, release_plans
 from precondbench.errors import DigestError
-from precondbench.matrices import LAWS, catalogue
+from precondbench.matrices import LAWS, LU_LAWS, catalogue
 from precondbench.shards import (
     Record,
     facts_digest,
@@ -42,6 +42,8 @@ LICENCE = "CC-BY-4.0"
 DESCRIPTIONS = {
     (synthetic.DATASET, synthetic.VERSION): "Tridiagonal SPD matrices with exact, non-local "
     "Cholesky factors: " + ", ".join(LAWS),
+    (synthetic_lu.DATASET, synthetic_lu.VERSION): "Non-symmetric tridiagonal matrices with exact, "
+    "non-local LU factors: " + ", ".join(LU_LAWS),
     (suitesparse.DATASET, suitesparse.SAMPLE_VERSION): "Inv-K and IC(0) factors on the pattern of "
     "tril(A) of SuiteSparse matrices that formulas reproduce entry for entry",
     (suitesparse.DATASET, collection_release.VERSION): "Inv-K and IC(0) factors on the pattern of "

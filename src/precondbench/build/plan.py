@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from precondbench.build import collection_release, suitesparse, synthetic
+from precondbench.build import collection_release, suitesparse, synthetic, synthetic_lu
 from precondbench.build.context import BuildContext
 from precondbench.build.patterns import PATTERNS
 from precondbench.errors import ConfigurationError
-from precondbench.matrices import LAWS
+from precondbench.matrices import LAWS, LU_LAWS
 from precondbench.shards import Record
 from precondbench.shards.manifest import SourceEntry, load_manifest
 
@@ -74,6 +74,19 @@ def _all_plans() -> tuple[SplitPlan, ...]:
             synthetic.SPLITS[split][1],
         )
         for configuration in LAWS
+        for split in synthetic.SPLITS
+    ]
+    plans += [
+        SplitPlan(
+            synthetic_lu.DATASET,
+            synthetic_lu.VERSION,
+            configuration,
+            split,
+            synthetic_lu.lu_recipe(configuration, split),
+            _without_context(synthetic_lu.lu_split, configuration, split),
+            synthetic.SPLITS[split][1],
+        )
+        for configuration in LU_LAWS
         for split in synthetic.SPLITS
     ]
     plans += [

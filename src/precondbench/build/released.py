@@ -16,6 +16,7 @@ from precondbench.build.plan import SplitPlan
 from precondbench.shards import Shard
 from precondbench.shards.fetch import file_sha256
 from precondbench.shards.manifest import ShardFile
+from precondbench.shards.nonsymmetric import factor_labels
 
 __all__ = ["Column", "ReleasedSplit", "record_index", "released_split"]
 
@@ -130,7 +131,7 @@ def released_split(plan: SplitPlan, shard: Shard, path: str) -> ReleasedSplit:
             for name, group in zip(shard.names, shard.groups, strict=True)
             if group != "synthetic"
         ),
-        labels=tuple(sorted(shard.labels)),
+        labels=tuple(factor_labels(shard.labels)),
         smallest=int(shard.n.min()),
         largest=int(shard.n.max()),
         entries=int(shard.nnz_offsets[-1]),
@@ -163,7 +164,7 @@ def record_index(shard: Shard) -> tuple[tuple[Column, ...], str]:
         ),
         (Column("digest", "text", "Record digest of the shard format."), shard.record_digests),
     ]
-    for label in sorted(shard.labels):
+    for label in factor_labels(shard.labels):
         meaning = f"Whether the record has the factor l_{label}."
         values = ["true" if present else "false" for present in shard.has_label[label]]
         table.append((Column(f"has_l_{label}", "boolean", meaning), values))

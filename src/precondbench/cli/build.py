@@ -23,7 +23,9 @@ __all__ = ["build"]
 
 
 def build(
-    dataset: Annotated[str, typer.Argument(help="synthetic-tridiag or suitesparse-invk.")],
+    dataset: Annotated[
+        str, typer.Argument(help="synthetic-tridiag, synthetic-tridiag-lu or suitesparse-invk.")
+    ],
     config: Config = None,
     split: Split = None,
     version: Version = None,

@@ -26,7 +26,8 @@ Import = Annotated[
 
 def train(
     dataset: Annotated[
-        str | None, typer.Argument(help="synthetic-tridiag or suitesparse-invk.")
+        str | None,
+        typer.Argument(help="synthetic-tridiag, synthetic-tridiag-lu or suitesparse-invk."),
     ] = None,
     model: Annotated[str | None, typer.Option(help="Name of a registered model.")] = None,
     rounds: Annotated[int | None, typer.Option(help="Graph Network blocks; default 4.")] = None,

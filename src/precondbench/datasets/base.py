@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import torch_geometric
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from torch_geometric.data import Data, InMemoryDataset
 
 from precondbench.build import obtain_shard
@@ -21,9 +22,10 @@ from precondbench.datasets.transforms import describe
 from precondbench.errors import ConfigurationError
 from precondbench.factors import LowerPattern
 from precondbench.files import replacing
-from precondbench.quality import Pair
+from precondbench.quality import LUPair, Pair
 from precondbench.shards import FORMAT_VERSION, Shard, read_shard, write_shard
 from precondbench.shards.cache import cache_root, locked
+from precondbench.shards.nonsymmetric import A_UPPER
 
 __all__ = ["FactorDataset"]
 
@@ -101,6 +103,10 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
     def _targets(self, shard: Shard) -> NDArray[np.float64]:
         """Values of L of every record; NaN where there is none."""
         raise NotImplementedError
+
+    def _upper_targets(self, shard: Shard) -> NDArray[np.float64] | None:
+        """Values of U, transposed, of every record; None for symmetric matrices."""
+        return None
 
     @property
     def label(self) -> str:
@@ -191,7 +197,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         -------
         Pair
             ``name``, ``A`` (symmetric CSR), ``L`` (lower triangular CSR), in the same scaling
-            as the graphs.
+            as the graphs. Where A is not symmetric, an :class:`LUPair`, which has ``U``, too.
         """
         shard = self._loaded()
         number = self._record_number(index)
@@ -199,6 +205,11 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         if self.scaled:
             arrays = arrays.scaled()
         pattern = arrays.pattern
+        if arrays.u is not None:
+            A = pattern.symmetric_csr(arrays.a)
+            A.data = arrays.all_entries()
+            U = csr_array(pattern.csr(arrays.u).T.tocsr())
+            return LUPair(arrays.names[0], A, pattern.csr(arrays.l.copy()), U)
         A = pattern.symmetric_csr(arrays.a.copy())
         # Where the pattern has fill-in, A has none.
         A.eliminate_zeros()
@@ -291,6 +302,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         ends = shard.pointers[by_pointer] + np.repeat(nnz_offsets[:-1], rows[records])
         indices = shard.indices[by_entry] + np.repeat(row_offsets[:-1], entries[records])
         pattern = LowerPattern(np.concatenate(([0], ends)), indices.astype(np.int32))
+        upper = self._upper_targets(shard)
         return GraphArrays(
             [shard.names[i] for i in records],
             row_offsets,
@@ -298,6 +310,8 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
             pattern,
             shard.a[by_entry],
             self._targets(shard)[by_entry],
+            None if upper is None else shard.labels[A_UPPER][by_entry],
+            None if upper is None else upper[by_entry],
         )
 
 

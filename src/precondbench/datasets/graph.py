@@ -13,6 +13,7 @@ from torch_geometric.data import Data
 from precondbench.factors import LowerPattern
 from precondbench.factors.jit import kernel
 from precondbench.matrices import power_of_two_scaling
+from precondbench.shards.nonsymmetric import both_triangles
 
 __all__ = ["GraphArrays", "collate_graphs"]
 
@@ -31,6 +32,8 @@ class GraphArrays:
         The block-diagonal pattern of all records.
     a, l : numpy.ndarray
         float64 (nnz,): values of tril(A) and of the factor.
+    a_upper, u : numpy.ndarray, optional
+        float64 (nnz,): where A is not symmetric, its upper triangle and U, transposed.
     """
 
     names: list[str]
@@ -39,9 +42,28 @@ class GraphArrays:
     pattern: LowerPattern
     a: NDArray[np.float64]
     l: NDArray[np.float64]  # noqa: E741 - the factor L has no better name
+    a_upper: NDArray[np.float64] | None = None
+    u: NDArray[np.float64] | None = None
+
+    @property
+    def nonsymmetric(self) -> bool:
+        """Whether there are upper triangles."""
+        return self.a_upper is not None
+
+    def all_entries(self) -> NDArray[np.float64]:
+        """Values of A on the whole pattern, in CSR order."""
+        return both_triangles(
+            self.pattern, self.a, self.a if self.a_upper is None else self.a_upper
+        )
+
+    def all_targets(self) -> NDArray[np.float64]:
+        """Return L and U stored together on the whole pattern; L alone has no such form."""
+        assert self.u is not None
+        return both_triangles(self.pattern, self.l, self.u)
 
     def scaled(self) -> GraphArrays:
-        """Return the records scaled by powers of two to diagonals in [0.5, 2), exactly."""
+        """Return symmetric records scaled by powers of two to diagonals in [0.5, 2), exactly."""
+        assert not self.nonsymmetric
         diagonal = self.a[self.pattern.indptr[1:] - 1]
         scale = power_of_two_scaling(diagonal)
         by_row = np.repeat(scale, np.diff(self.pattern.indptr))
@@ -56,7 +78,7 @@ class GraphArrays:
 
 
 @kernel
-def _fill_edges(row_offsets, indptr, indices, position, a, edge_index, edges):  # type: ignore[no-untyped-def]
+def _fill_edges(row_offsets, indptr, indices, a, edge_index, edges):  # type: ignore[no-untyped-def]
     for r in range(row_offsets.size - 1):
         first = row_offsets[r]
         for i in range(first, row_offsets[r + 1]):
@@ -64,7 +86,7 @@ def _fill_edges(row_offsets, indptr, indices, position, a, edge_index, edges):  
                 j = indices[t]
                 edge_index[0, t] = j - first
                 edge_index[1, t] = i - first
-                edges[t, 0] = a[position[t]]
+                edges[t, 0] = a[t]
                 edges[t, 1] = 1.0 if i > j else (-1.0 if i < j else 0.0)
 
 
@@ -80,23 +102,28 @@ def collate_graphs(arrays: GraphArrays) -> tuple[Data, dict[str, Any]]:
         ``x`` float32 (rows, 1): A_ii; ``edge_index`` int64 (2, edges); ``edge_attr`` float32
         (edges, 2): A_ij and sign(i - j); ``lower_mask`` bool (edges,): i >= j; ``y`` float64
         (entries,): L on tril(A), in the order of the edges under the mask; ``name`` list.
+        Where A is not symmetric, the mask is True on every edge, and ``y`` holds L and U.
     slices : dict
         Where each graph starts in each attribute.
     """
     pattern = arrays.pattern
-    indptr, indices, position, lower = pattern.symmetric()
+    indptr, indices, _, lower = pattern.symmetric()
     count = len(arrays.names)
     edge_index = np.empty((2, indices.size), dtype=np.int64)
     edges = np.empty((indices.size, 2), dtype=np.float32)
-    _fill_edges(arrays.row_offsets, indptr, indices, position, arrays.a, edge_index, edges)
+    _fill_edges(arrays.row_offsets, indptr, indices, arrays.all_entries(), edge_index, edges)
     edge_offsets = 2 * arrays.nnz_offsets - arrays.row_offsets
     diagonal = arrays.a[pattern.indptr[1:] - 1].astype(np.float32)
 
+    if arrays.nonsymmetric:
+        lower, y, y_offsets = np.ones_like(lower), arrays.all_targets(), edge_offsets
+    else:
+        y, y_offsets = arrays.l.copy(), arrays.nnz_offsets
     data = Data(
         x=torch.from_numpy(diagonal[:, None]),
         edge_index=torch.from_numpy(edge_index),
         edge_attr=torch.from_numpy(edges),
-        y=torch.from_numpy(arrays.l.copy()),
+        y=torch.from_numpy(y),
         lower_mask=torch.from_numpy(lower),
     )
     data.name = list(arrays.names)
@@ -105,7 +132,7 @@ def collate_graphs(arrays: GraphArrays) -> tuple[Data, dict[str, Any]]:
         "x": torch.from_numpy(arrays.row_offsets.astype(np.int64)),
         "edge_index": by_edge,
         "edge_attr": by_edge,
-        "y": torch.from_numpy(arrays.nnz_offsets.astype(np.int64)),
+        "y": torch.from_numpy(y_offsets.astype(np.int64)),
         "lower_mask": by_edge,
         "name": torch.arange(count + 1),
     }

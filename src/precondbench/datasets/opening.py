@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from precondbench.build import newest_version, split_plan, suitesparse, synthetic
+from precondbench.build import newest_version, split_plan, suitesparse, synthetic, synthetic_lu
 from precondbench.build.patterns import DEFAULT_PATTERN
 from precondbench.datasets.base import FactorDataset
 from precondbench.datasets.suitesparse import SuiteSparseInvK
@@ -12,8 +12,16 @@ from precondbench.datasets.tridiag import SyntheticTridiag
 
 __all__ = ["DEFAULT_CONFIGURATIONS", "DEFAULT_LABELS", "open_dataset"]
 
-DEFAULT_LABELS = {synthetic.DATASET: "modified", suitesparse.DATASET: "best"}
-DEFAULT_CONFIGURATIONS = {synthetic.DATASET: "uniform", suitesparse.DATASET: DEFAULT_PATTERN}
+DEFAULT_LABELS = {
+    synthetic.DATASET: "modified",
+    synthetic_lu.DATASET: "modified",
+    suitesparse.DATASET: "best",
+}
+DEFAULT_CONFIGURATIONS = {
+    synthetic.DATASET: "uniform",
+    synthetic_lu.DATASET: "uniform",
+    suitesparse.DATASET: DEFAULT_PATTERN,
+}
 
 
 def open_dataset(
@@ -29,7 +37,7 @@ def open_dataset(
 
     Parameters
     ----------
-    dataset : {"synthetic-tridiag", "suitesparse-invk"}
+    dataset : {"synthetic-tridiag", "synthetic-tridiag-lu", "suitesparse-invk"}
         Name of the dataset.
     split : str
         Name of the split.
@@ -58,6 +66,7 @@ def open_dataset(
     configuration = configuration or DEFAULT_CONFIGURATIONS[dataset]
     label = label or DEFAULT_LABELS[dataset]
     split_plan(dataset, version, configuration, split)
-    if dataset == synthetic.DATASET:
-        return SyntheticTridiag(root, split, configuration, label, version=version)
+    if dataset in (synthetic.DATASET, synthetic_lu.DATASET):
+        kind = "spd" if dataset == synthetic.DATASET else "lu"
+        return SyntheticTridiag(root, split, configuration, label, version=version, kind=kind)
     return SuiteSparseInvK(root, split, label, version=version, pattern=configuration)

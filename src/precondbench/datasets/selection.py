@@ -36,7 +36,7 @@ class DataSelection:
     Parameters
     ----------
     dataset : str
-        ``synthetic-tridiag`` or ``suitesparse-invk``.
+        ``synthetic-tridiag``, ``synthetic-tridiag-lu`` or ``suitesparse-invk``.
     configuration, label, version : str, optional
         As for ``open_dataset``.
     max_rows : int, optional

@@ -1,8 +1,8 @@
-"""The synthetic benchmark as a PyG dataset."""
+"""The synthetic benchmarks as PyG datasets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,15 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 import precondbench
-from precondbench.build import synthetic
+from precondbench.build import synthetic, synthetic_lu
 from precondbench.datasets.base import FactorDataset
 from precondbench.errors import ConfigurationError, ShardError
-from precondbench.matrices import TridiagonalLaw, growth_law, tridiagonal_law
-from precondbench.shards import Shard, ShardHeader, read_shard, shard_in_memory
+from precondbench.matrices import (
+    LULaw,
+    TridiagonalLaw,
+    growth_law,
+    growth_lu_law,
+    lu_law,
+    tridiagonal_law,
+)
+from precondbench.shards import Record, Shard, ShardHeader, read_shard, shard_in_memory
+from precondbench.shards.nonsymmetric import check_nonsymmetric, is_nonsymmetric, upper_label
 
 __all__ = ["SyntheticTridiag"]
 
 TARGETS = ("modified", "literal")
+DATASETS = {"spd": synthetic.DATASET, "lu": synthetic_lu.DATASET}
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in DATASETS:
+        raise ConfigurationError(f"no kind {kind!r}; there are: {', '.join(DATASETS)}")
 
 
 def _check_target(target: str) -> None:
@@ -27,7 +41,7 @@ def _check_target(target: str) -> None:
 
 
 class SyntheticTridiag(FactorDataset):
-    r"""Tridiagonal SPD matrices whose Cholesky factors depend on them non-locally.
+    r"""Tridiagonal matrices whose Cholesky (or LU) factors depend on them non-locally.
 
     Each graph has an edge j -> i for every nonzero A_ij, self loops included:
 
@@ -54,6 +68,11 @@ class SyntheticTridiag(FactorDataset):
         As for every PyG dataset.
     version : str
         Version of the data.
+    kind : {"spd", "lu"}
+        ``lu``: matrices that are not symmetric, with exact factors L and U (configurations
+        ``uniform``, ``growth``, ``twin``, ``convection``). ``lower_mask`` is then True on every
+        edge, ``y`` has shape (m,) and holds L below the diagonal and U on and above it, and
+        ``pair`` gives ``name, A, L, U``; see docs/nonsymmetric.md.
 
     Raises
     ------
@@ -71,6 +90,9 @@ class SyntheticTridiag(FactorDataset):
     >>> pair = dataset.pair(0)
     >>> bool(abs(pair.L @ pair.L.T - pair.A).max() < 1e-12)
     True
+    >>> name, A, L, U = SyntheticTridiag(split="val", kind="lu").pair(0)
+    >>> bool(abs(L @ U - A).max() < 1e-12)
+    True
     """
 
     def __init__(
@@ -84,11 +106,13 @@ class SyntheticTridiag(FactorDataset):
         pre_filter: Callable[[Any], bool] | None = None,
         force_reload: bool = False,
         version: str = synthetic.VERSION,
+        kind: str = "spd",
     ) -> None:
         _check_target(target)
+        _check_kind(kind)
         self.target = target
         super().__init__(
-            synthetic.DATASET,
+            DATASETS[kind],
             version,
             config,
             split,
@@ -108,7 +132,8 @@ class SyntheticTridiag(FactorDataset):
         seed: int = 0,
         count: int = 100,
         *,
-        law: str | TridiagonalLaw | None = None,
+        kind: str = "spd",
+        law: str | TridiagonalLaw | LULaw | None = None,
         twins: bool = False,
         target: str = "modified",
         transform: Callable[[Any], Any] | None = None,
@@ -123,7 +148,9 @@ class SyntheticTridiag(FactorDataset):
             Growth of u over all rows is about e^c, see ``growth_law``.
         seed : int
             Records depend on law, n, seed and their index only.
-        law : str or TridiagonalLaw, optional
+        kind : {"spd", "lu"}
+            As for the class; a law of your own says it itself.
+        law : str, TridiagonalLaw or LULaw, optional
             A named law, or one of your own, instead of growth with c.
         twins : bool
             With c: serve A and A + e_1 e_1^T in turn, instead of A + e_1 e_1^T alone.
@@ -157,16 +184,20 @@ class SyntheticTridiag(FactorDataset):
             raise ConfigurationError(
                 f"count is {count} and seed {seed}; count must be 1 or more, seed 0 or more"
             )
+        _check_kind(kind)
         if law is None:
-            law = growth_law(c, twins=twins)
+            law = (growth_law if kind == "spd" else growth_lu_law)(c, twins=twins)
         elif isinstance(law, str):
-            law = tridiagonal_law(law)
+            law = tridiagonal_law(law) if kind == "spd" else lu_law(law)
         entropy = (seed, law.stream, synthetic.GENERATED_STREAM, n)
-        records = synthetic.tridiagonal_records(
-            law, n, count, *entropy, prefix=f"{law.name}-seed{seed}"
-        )
+        prefix = f"{law.name}-seed{seed}"
+        records: Iterator[Record]
+        if isinstance(law, LULaw):
+            records = synthetic_lu.lu_records(law, n, count, *entropy, prefix=prefix)
+        else:
+            records = synthetic.tridiagonal_records(law, n, count, *entropy, prefix=prefix)
         recipe = {
-            "kind": "tridiagonal",
+            "kind": "tridiagonal-lu" if isinstance(law, LULaw) else "tridiagonal",
             "law": law.name,
             "records": law.records,
             "description": law.description,
@@ -175,7 +206,7 @@ class SyntheticTridiag(FactorDataset):
             "entropy": list(entropy),
         }
         header = ShardHeader(
-            synthetic.DATASET,
+            synthetic_lu.DATASET if isinstance(law, LULaw) else synthetic.DATASET,
             synthetic.GENERATED_VERSION,
             law.name,
             "all",
@@ -210,6 +241,7 @@ class SyntheticTridiag(FactorDataset):
         """
         shard = read_shard(path)
         shard.verify()
+        check_nonsymmetric(shard)
         if target not in shard.labels:
             raise ShardError(
                 f"{path} has no label {target!r}; there are: {', '.join(shard.labels)}"
@@ -236,6 +268,14 @@ class SyntheticTridiag(FactorDataset):
 
     def _targets(self, shard: Shard) -> NDArray[np.float64]:
         return shard.labels[self.target]
+
+    def _upper_targets(self, shard: Shard) -> NDArray[np.float64] | None:
+        return shard.labels[upper_label(self.target)] if is_nonsymmetric(shard.labels) else None
+
+    @property
+    def kind(self) -> str:
+        """``spd`` or ``lu``."""
+        return "lu" if is_nonsymmetric(self._loaded().labels) else "spd"
 
     @property
     def label(self) -> str:

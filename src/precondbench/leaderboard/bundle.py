@@ -19,6 +19,7 @@ from precondbench.leaderboard.submission import (
     values_digest,
 )
 from precondbench.shards.manifest import load_manifest
+from precondbench.shards.nonsymmetric import prediction_offsets
 
 if TYPE_CHECKING:
     from precondbench.datasets import FactorDataset
@@ -95,7 +96,7 @@ def open_bundle(folder: str | Path, root: str | Path | None = None) -> Bundle:
     except ConfigurationError as error:
         raise SubmissionError(f"{folder / SUBMISSION}: {error}") from None
     try:
-        entries = int(dataset.shard.nnz_offsets[-1])
+        entries = int(prediction_offsets(dataset.shard)[-1])
         predictions = read_in_quarantine(folder / PREDICTIONS, entries)
     except PredictionError as error:
         raise SubmissionError(str(error)) from None

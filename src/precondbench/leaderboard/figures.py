@@ -87,8 +87,8 @@ def draw_locality(profiles: Mapping[str, LocalityProfile], path: str | Path) -> 
     save_figure(figure, Path(path))
 
 
-def draw_iterations_against_cosine(board: Board, path: str | Path) -> None:
-    """Draw mean PCG iterations against 1 - cosine, one mark a method.
+def draw_iterations_against_cosine(board: Board, path: str | Path, solver: str = "PCG") -> None:
+    """Draw mean iterations against 1 - cosine, one mark a method.
 
     Parameters
     ----------
@@ -96,6 +96,8 @@ def draw_iterations_against_cosine(board: Board, path: str | Path) -> None:
         Scored methods; those without a cosine are left out.
     path : path-like
         File to write, ``.svg`` or ``.png``.
+    solver : str
+        Name of the solver, for the axis.
     """
     from matplotlib.ticker import ScalarFormatter
 
@@ -127,7 +129,7 @@ def draw_iterations_against_cosine(board: Board, path: str | Path) -> None:
     axes.set_xlim(2.0, COSINE_FLOOR / 3)
     axes.yaxis.set_major_formatter(ScalarFormatter())
     axes.set_xlabel("1 - cosine with the target (better to the right)")
-    axes.set_ylabel("mean PCG iterations (better below)")
+    axes.set_ylabel(f"mean {solver} iterations (better below)")
     axes.set_title(board.title, fontsize=10)
     axes.grid(visible=True, which="both", alpha=0.2)
     axes.legend(frameon=False)

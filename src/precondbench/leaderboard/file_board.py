@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import precondbench
+from precondbench.build import synthetic, synthetic_lu
 from precondbench.errors import PredictionError
 from precondbench.leaderboard.figures import draw_iterations_against_cosine
 from precondbench.leaderboard.methods import real_methods, tridiagonal_methods
 from precondbench.leaderboard.page import Figure, Section, inline_svg, render_page
 from precondbench.leaderboard.scoring import open_predicted
 from precondbench.leaderboard.tables import Board, score_methods
+from precondbench.quality import LUPair, lu_methods
 
 __all__ = ["board_of_files", "write_board"]
 
@@ -60,9 +62,14 @@ def board_of_files(
             if name in methods:
                 raise PredictionError(f"{path} repeats {name!r}; give the methods other names")
             methods[name] = ("learned", {key: values[key] for key in data.names})
-    synthetic = first.dataset == "synthetic-tridiag"
-    for name, function in (tridiagonal_methods() if synthetic else real_methods()).items():
-        oracle = synthetic and name not in ("none", "Jacobi")
+    drawn = first.dataset in (synthetic.DATASET, synthetic_lu.DATASET)
+    pair = data.pair(0)
+    if isinstance(pair, LUPair):
+        references = lu_methods(pair.A)
+    else:
+        references = tridiagonal_methods() if drawn else real_methods()
+    for name, function in references.items():
+        oracle = drawn and name not in ("none", "Jacobi", "Gauss-Seidel")
         methods[name] = ("oracle" if oracle else "classical", function)
     return score_methods(first.where, data, methods, progress=progress)
 
@@ -79,10 +86,12 @@ def write_board(board: Board, path: str | Path) -> None:
     """
     path = Path(path)
     figure = path.with_suffix(".svg")
-    draw_iterations_against_cosine(board, figure)
+    solver = "GMRES" if board.title.startswith(synthetic_lu.DATASET) else "PCG"
+    draw_iterations_against_cosine(board, figure, solver)
     section = Section(
         board.title,
-        "Ranked by mean PCG iterations to a relative residual of 1e-8; a failure counts 10,000.",
+        f"Ranked by mean {solver} iterations to a relative residual of 1e-8; a failure counts "
+        "10,000.",
         board.headings(),
         board.rows(),
         [Figure(inline_svg(figure), "Iterations against the distance of the cosine from 1.")],

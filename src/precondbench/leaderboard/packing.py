@@ -20,6 +20,7 @@ from precondbench.leaderboard.submission import (
     values_digest,
     write_submission,
 )
+from precondbench.shards.nonsymmetric import prediction_offsets
 from precondbench.strict_json import first_problem
 
 __all__ = ["pack_function", "pack_predictions", "pack_runs"]
@@ -232,7 +233,7 @@ def pack_predictions(
 
 
 def _pieces(values: NDArray[Any], shard: Any) -> list[NDArray[Any]]:
-    return np.split(values, shard.nnz_offsets[1:-1])
+    return np.split(values, prediction_offsets(shard)[1:-1])
 
 
 def _submission(fields: Mapping[str, Any]) -> Submission:

@@ -22,6 +22,7 @@ from precondbench.shards.hdf5 import (
     text_attribute,
     write_attributes,
 )
+from precondbench.shards.nonsymmetric import prediction_offsets
 
 __all__ = ["PredictionFile", "read_predictions", "write_predictions"]
 
@@ -92,11 +93,12 @@ class PredictionFile:
         if seed not in self.seeds:
             raise PredictionError(f"there is no seed {seed}; there are {sorted(self.seeds)}")
         values = self.seeds[seed]
-        if values.size != shard.nnz_offsets[-1]:
+        offsets = prediction_offsets(shard)
+        if values.size != offsets[-1]:
             raise PredictionError(
-                f"seed {seed} has {values.size} values, the split has {shard.nnz_offsets[-1]}"
+                f"seed {seed} has {values.size} values, the split has {offsets[-1]}"
             )
-        pieces = np.split(values.astype(np.float64), shard.nnz_offsets[1:-1])
+        pieces = np.split(values.astype(np.float64), offsets[1:-1])
         return {
             name: None if np.all(np.isnan(piece)) else piece
             for name, piece in zip(shard.names, pieces, strict=True)
@@ -132,7 +134,7 @@ def write_predictions(
         If a name is unknown or a length is wrong.
     """
     columns: dict[int, NDArray[np.floating[Any]]] = {}
-    lengths = np.diff(shard.nnz_offsets)
+    lengths = np.diff(prediction_offsets(shard))
     for seed, predictions in seeds.items():
         unknown = sorted(set(predictions) - set(shard.names))
         if unknown:

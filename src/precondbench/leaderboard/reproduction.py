@@ -19,6 +19,7 @@ from precondbench.leaderboard.scorer import score_seeds
 from precondbench.leaderboard.submission import values_digest
 from precondbench.leaderboard.tracks import OpenTrack
 from precondbench.quality import Predictions
+from precondbench.shards.nonsymmetric import prediction_offsets
 
 __all__ = ["Reproduction", "reproduce", "training_commands"]
 
@@ -167,7 +168,7 @@ def _predictions(folder: Path, track: OpenTrack) -> dict[int, tuple[Any, Predict
     found: dict[int, tuple[Any, Predictions]] = {}
     for path in sorted(folder.rglob(f"predictions-{track.name.split}.h5")):
         try:
-            predictions = read_predictions(path, int(data.shard.nnz_offsets[-1]))
+            predictions = read_predictions(path, int(prediction_offsets(data.shard)[-1]))
             for seed, values in predictions.seeds.items():
                 by_name = predictions.by_name(seed, data.shard)
                 found[seed] = (values, {name: by_name[name] for name in data.names})

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from precondbench.errors import ConfigurationError, MatrixError
-from precondbench.matrices import Bidiagonal
+from precondbench.matrices import Bidiagonal, TridiagonalLU
 
-__all__ = ["FactSource", "mean_ceiling", "shared_cosine", "twin_ceiling"]
+__all__ = ["FactSource", "mean_ceiling", "shared_cosine", "twin_ceiling", "twin_lu_ceiling"]
 
 Vector = NDArray[np.float64]
 
@@ -72,6 +72,50 @@ def twin_ceiling(first: Bidiagonal, second: Bidiagonal, columns: int) -> float:
     near, far = _split(first, columns)
     other_near, other_far = _split(second, columns)
     return shared_cosine(near, far, other_near, other_far)
+
+
+def twin_lu_ceiling(first: TridiagonalLU, second: TridiagonalLU, columns: int) -> float:
+    """:func:`twin_ceiling` for LU factors of twins, stored together.
+
+    The first ``columns`` columns of L, and rows of U, may depend on A_11.
+
+    Parameters
+    ----------
+    first, second : TridiagonalLU
+        Factors of the twins, whose pivots and multipliers have equal signs.
+    columns : int
+        From 0 to n.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 1 for ``columns = n``.
+
+    Raises
+    ------
+    MatrixError
+        If the sizes differ or ``columns`` is out of range.
+
+    Examples
+    --------
+    >>> from precondbench.matrices import LU_LAWS, draw_tridiagonal_lu
+    >>> from precondbench.quality.ceiling import twin_lu_ceiling
+    >>> pair = draw_tridiagonal_lu(LU_LAWS["twin"], 20, 0)
+    >>> [round(twin_lu_ceiling(pair.literal, pair.modified, k), 3) for k in (0, 7, 20)]
+    [0.98, 0.99, 1.0]
+    """
+    n = first.n
+    if second.n != n or not 0 <= columns <= n:
+        raise MatrixError(
+            f"factors of {n} and {second.n} rows and columns = {columns}; sizes must agree and "
+            "columns lie between 0 and n"
+        )
+    parts = []
+    for factor in (first, second):
+        vectors = (factor.multipliers, factor.pivots, factor.superdiagonal)
+        parts.append(np.concatenate([vector[:columns] for vector in vectors]))
+        parts.append(np.concatenate([vector[columns:] for vector in vectors]))
+    return shared_cosine(*parts)
 
 
 def mean_ceiling(dataset: FactSource, columns: int) -> float:

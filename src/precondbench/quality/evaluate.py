@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 
 from precondbench.errors import PredictionError
-from precondbench.matrices import check_spd_candidate
+from precondbench.matrices import check_general, check_spd_candidate
 from precondbench.quality.hops import HopLadder
-from precondbench.quality.pair import Pair, PairSource
+from precondbench.quality.lu_hops import LUHopLadder
+from precondbench.quality.lu_scoring import PreparedLUPair
+from precondbench.quality.pair import LUPair, Pair, PairSource
 from precondbench.quality.predictions import Predictions, check_cover, prediction_of
-from precondbench.quality.scoring import PreparedPair, Row
+from precondbench.quality.row import Row
+from precondbench.quality.scoring import PreparedPair
 
 __all__ = ["Evaluation", "Row", "evaluate", "evaluate_many"]
 
@@ -63,7 +66,8 @@ def evaluate(
         Values are on the pattern of tril(A) by rows, diagonal last in each row; L is any
         lower-triangular matrix inside that pattern. In place of L an operator M, close to
         A^-1, is solved with in the same way (``scipy.sparse.linalg.LinearOperator``); it has
-        no cosine and no n log K.
+        no cosine and no n log K. For an :class:`LUPair` values are on the pattern of A as ILU(0)
+        leaves them, or a tuple (L, U), and the solver is GMRES (docs/nonsymmetric.md).
     log_k : bool
         Also compute n log K, which costs a factorisation of each matrix.
     ladder : HopLadder, optional
@@ -154,9 +158,17 @@ def evaluate_many(
         if progress is not None:
             progress(done, count)
     if ladder is None:
-        pairs = map(dataset.pair, range(count))
-        ladder = HopLadder.where_defined([check_spd_candidate(p.A, p.name) for p in pairs])
+        ladder = _ladder([dataset.pair(i) for i in range(count)])
     return {name: Evaluation(found, summarise(found, ladder)) for name, found in rows.items()}
+
+
+def _ladder(pairs: list[Pair]) -> HopLadder | None:
+    """Oracles of the dataset, if every matrix has them."""
+    if all(isinstance(pair, LUPair) for pair in pairs):
+        return LUHopLadder.where_defined([check_general(p.A, p.name) for p in pairs])
+    if any(isinstance(pair, LUPair) for pair in pairs):
+        return None
+    return HopLadder.where_defined([check_spd_candidate(p.A, p.name) for p in pairs])
 
 
 def _items(
@@ -170,7 +182,7 @@ def _items(
 
 def _score_matrix(item: tuple[Pair, dict[str, Any]], log_k: bool) -> dict[str, Row]:
     pair, predictions = item
-    prepared = PreparedPair(pair)
+    prepared = PreparedLUPair(pair) if isinstance(pair, LUPair) else PreparedPair(pair)
     return {name: prepared.score(given, log_k) for name, given in predictions.items()}
 
 

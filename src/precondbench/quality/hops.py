@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from precondbench.errors import MatrixError
 from precondbench.factors import LowerPattern, khop_factor
 from precondbench.matrices import Bidiagonal
 from precondbench.matrices.tridiagonal import interleave, tridiagonal_pattern
-from precondbench.quality.protocol import MAXITER, ScoringSystem
+from precondbench.quality.protocol import MAXITER, Outcome, ScoringSystem
 
 __all__ = ["HopLadder", "is_tridiagonal", "khop_values", "tridiagonal_part"]
 
@@ -74,12 +75,18 @@ class HopLadder:
     def __post_init__(self) -> None:
         if not len(self.matrices):
             raise MatrixError("a hop ladder needs at least one matrix")
-        self._systems = [ScoringSystem(matrix) for matrix in self.matrices]
+        self._solvers = [self._solver(matrix) for matrix in self.matrices]
         self._known: dict[int, float] = {}
         self.top = max(int(matrix.shape[0]) for matrix in self.matrices) - 1
 
+    @staticmethod
+    def _solver(matrix: csr_array) -> Callable[[int], Outcome]:
+        """Return what solves the system of a matrix with its k-hop oracle, given k."""
+        system = ScoringSystem(matrix)
+        return lambda hops: system.solve(*khop_values(matrix, hops))
+
     @classmethod
-    def where_defined(cls, matrices: Sequence[csr_array]) -> HopLadder | None:
+    def where_defined(cls, matrices: Sequence[csr_array]) -> Self | None:
         """Return the ladder if every matrix is tridiagonal, else None: there are no oracles."""
         return cls(matrices) if all(map(is_tridiagonal, matrices)) else None
 
@@ -87,8 +94,8 @@ class HopLadder:
         """Mean iterations with the k-hop oracle; a failure counts as the iteration limit."""
         if hops not in self._known:
             counts = []
-            for matrix, system in zip(self.matrices, self._systems, strict=True):
-                outcome = system.solve(*khop_values(matrix, hops))
+            for solve in self._solvers:
+                outcome = solve(hops)
                 counts.append(outcome.iterations if outcome.solved else MAXITER)
             self._known[hops] = float(np.mean(counts))
         return self._known[hops]

@@ -1,4 +1,4 @@
-"""A matrix with its target factor."""
+"""A matrix with its target factor, or, where it is not symmetric, its factors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 from scipy.sparse import csr_array
 
-__all__ = ["Pair", "PairSource"]
+__all__ = ["LUPair", "Pair", "PairSource"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,47 @@ class Pair:
 
     def __repr__(self) -> str:
         return f"Pair({self.name!r}, n={self.A.shape[0]}, nnz(A)={self.A.nnz}, nnz(L)={self.L.nnz})"
+
+
+@dataclass(frozen=True, repr=False)
+class LUPair(Pair):
+    """A matrix that need not be symmetric, and the factors to predict: ``name, A, L, U = pair``.
+
+    Attributes
+    ----------
+    name : str
+        Name of the record, for example ``"uniform-train-00017"``.
+    A : scipy.sparse.csr_array
+        float64, shape (n, n), sorted, every diagonal entry stored.
+    L : scipy.sparse.csr_array
+        Unit lower triangular, the ones stored, inside the pattern of A.
+    U : scipy.sparse.csr_array
+        Upper triangular, inside the pattern of A.
+    """
+
+    U: csr_array
+
+    def __iter__(self) -> Iterator[str | csr_array]:
+        return iter((self.name, self.A, self.L, self.U))
+
+    def _repr_html_(self) -> str:
+        """Show a table in a notebook."""
+        diagonal = self.U.diagonal()
+        rows = {
+            "n": self.A.shape[0],
+            "entries of A": self.A.nnz,
+            "entries of L": self.L.nnz,
+            "entries of U": self.U.nnz,
+            "diagonal of U": f"{diagonal.min():.4g} to {diagonal.max():.4g}",
+        }
+        body = "".join(f"<tr><th>{key}</th><td>{value}</td></tr>" for key, value in rows.items())
+        return f"<table><caption>LU pair {escape(self.name)}</caption>{body}</table>"
+
+    def __repr__(self) -> str:
+        return (
+            f"LUPair({self.name!r}, n={self.A.shape[0]}, nnz(A)={self.A.nnz}, "
+            f"nnz(L)={self.L.nnz}, nnz(U)={self.U.nnz})"
+        )
 
 
 class PairSource(Protocol):

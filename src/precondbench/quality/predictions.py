@@ -15,7 +15,16 @@ from precondbench.errors import BreakdownError, CostError, PredictionError
 from precondbench.factors import LowerPattern
 from precondbench.quality.pair import Pair
 
-__all__ = ["Predictions", "called", "check_cover", "prediction_of", "values_on_pattern"]
+__all__ = [
+    "Predictions",
+    "as_array",
+    "as_float",
+    "called",
+    "check_cover",
+    "place_on_pattern",
+    "prediction_of",
+    "values_on_pattern",
+]
 
 Predictions = Mapping[str, Any] | Sequence[Any] | Callable[[csr_array], Any]
 
@@ -94,42 +103,62 @@ def values_on_pattern(
         If a vector has another length, or a matrix another shape.
     """
     if not sparse.issparse(given):
-        given = _as_array(given)
+        given = as_array(given)
         if given.ndim == 1:
             if given.size != pattern.nnz:
                 raise PredictionError(
                     f"{name}: {given.size} values, the pattern has {pattern.nnz} "
                     f"(lower triangle of A by rows, diagonal last)"
                 )
-            return _as_float(given, name), ""
+            return as_float(given, name), ""
     if given.ndim != 2 or given.shape != (pattern.n, pattern.n):
         raise PredictionError(
             f"{name}: shape {given.shape}; give {pattern.nnz} values or a "
             f"{pattern.n} x {pattern.n} lower-triangular matrix"
         )
-    coo = sparse.coo_array(given)
-    data = _as_float(coo.data, name)
+    values, outside = place_on_pattern(
+        sparse.coo_array(given), pattern.indptr, pattern.indices, name
+    )
+    if values is None:
+        return None, f"entry {outside} lies outside the pattern of tril(A)"
+    return values, ""
+
+
+def place_on_pattern(
+    coo: Any, indptr: NDArray[np.int64], indices: NDArray[np.int32], name: str
+) -> tuple[NDArray[np.float64] | None, str]:
+    """Entries of a matrix in the order of a sorted CSR pattern, zero where it has none.
+
+    Returns
+    -------
+    values : numpy.ndarray or None
+        float64 of the pattern's length; None if a non-zero entry lies outside.
+    outside : str
+        The first such entry.
+    """
+    n = indptr.size - 1
+    data = as_float(coo.data, name)
     row, column, data = coo.row[data != 0], coo.col[data != 0], data[data != 0]
-    keys = np.repeat(np.arange(pattern.n, dtype=np.int64), np.diff(pattern.indptr))
-    keys = keys * pattern.n + pattern.indices
-    wanted = row.astype(np.int64) * pattern.n + column
+    keys = np.repeat(np.arange(n, dtype=np.int64), np.diff(indptr)) * n + indices
+    wanted = row.astype(np.int64) * n + column
     at = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
-    outside = np.flatnonzero(keys[at] != wanted)
-    if outside.size:
-        k = int(outside[0])
-        return None, f"entry ({row[k]}, {column[k]}) lies outside the pattern of tril(A)"
-    values = np.zeros(pattern.nnz)
+    beyond = np.flatnonzero(keys[at] != wanted)
+    if beyond.size:
+        return None, f"({row[beyond[0]]}, {column[beyond[0]]})"
+    values = np.zeros(indices.size)
     np.add.at(values, at, data)
     return values, ""
 
 
-def _as_array(given: Any) -> NDArray[Any]:
+def as_array(given: Any) -> NDArray[Any]:
+    """Return an array, also of a torch tensor on any device."""
     if hasattr(given, "detach"):  # a torch tensor, without importing torch
         given = given.detach().cpu().numpy()
     return np.asarray(given)
 
 
-def _as_float(values: NDArray[Any], name: str) -> NDArray[np.float64]:
+def as_float(values: NDArray[Any], name: str) -> NDArray[np.float64]:
+    """Convert integers and floats; PredictionError for anything else."""
     if values.dtype.kind not in "fiu":
         raise PredictionError(f"{name}: values of type {values.dtype}; give real numbers")
     return values.astype(np.float64)

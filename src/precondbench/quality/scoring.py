@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -18,63 +17,9 @@ from precondbench.quality.kcondition import factor_values, k_condition_values
 from precondbench.quality.pair import Pair
 from precondbench.quality.predictions import called, values_on_pattern
 from precondbench.quality.protocol import MAXITER, ScoringSystem
+from precondbench.quality.row import Row
 
-__all__ = ["PreparedPair", "Row"]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One matrix in an :class:`Evaluation`.
-
-    Attributes
-    ----------
-    name : str
-        Name of the matrix.
-    n, nnz : int
-        Rows, and entries of tril(A).
-    status : str
-        ``converged``, ``iteration-limit``, ``stagnated`` or ``invalid``.
-    iterations : int
-        PCG steps taken; 0 when invalid.
-    target_iterations : int
-        Steps with the target factor; 10000 if it fails.
-    residual : float or None
-        True relative residual at the end.
-    cosine : float or None
-        Cosine with the target.
-    log10_one_minus_cosine : float or None
-        log10(1 - cosine), at least -32.
-    n_log_k : float or None
-        n log K(L^T A^-1 L), natural logarithm.
-    reason : str
-        Why it is invalid.
-    work : float or None
-        Stored numbers that one application of the preconditioner reads, over those of a factor
-        on the pattern of tril(A); for an operator that does not say, None.
-    """
-
-    name: str
-    n: int
-    nnz: int
-    status: str
-    iterations: int
-    target_iterations: int
-    residual: float | None = None
-    cosine: float | None = None
-    log10_one_minus_cosine: float | None = None
-    n_log_k: float | None = None
-    reason: str = ""
-    work: float | None = None
-
-    @property
-    def solved(self) -> bool:
-        """Whether the solve converged."""
-        return self.status == "converged"
-
-    @property
-    def penalised_iterations(self) -> int:
-        """Iterations; the limit where the solve failed."""
-        return self.iterations if self.solved else MAXITER
+__all__ = ["PreparedPair"]
 
 
 class PreparedPair:

@@ -1,0 +1,106 @@
+"""Methods that learn nothing on the non-symmetric test splits, and ILU(0) on other matrices.
+
+    python benchmarks/nonsymmetric.py [--json FILE]
+
+Iterations, shares and effective hops have the same bits on every machine; cosines are rounded.
+docs/make_nonsymmetric_page.py makes the tables of docs/nonsymmetric.md from the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from precondbench import LUPair, SyntheticTridiag, evaluate, ilu0
+from precondbench.matrices import LU_LAWS, formula_matrix
+from precondbench.quality import LUHopLadder, lu_methods
+
+SPLITS = ("test", "test_large")
+REAL = (
+    "JGD_Trefethen/Trefethen_20",
+    "JGD_Trefethen/Trefethen_300",
+    "HB/gr_30_30",
+    "HB/nos1",
+    "GHS_psdef/torsion1",
+)
+
+
+class One:
+    """A dataset of one matrix, whose target is ILU(0)."""
+
+    def __init__(self, name: str, A: sp.csr_array) -> None:
+        self._pair = LUPair(name, A, *ilu0(A))
+
+    def __len__(self) -> int:
+        return 1
+
+    def pair(self, index: int) -> LUPair:
+        """Return the one there is."""
+        return self._pair
+
+
+def convection_diffusion(m: int, wind: float) -> sp.csr_array:
+    """Central differences of -laplace(u) + wind (u_x + u_y) on an m x m grid."""
+    h = wind / (2 * (m + 1))
+    one = np.ones(m - 1)
+    T = sp.diags_array([(-1 - h) * one, 2 * np.ones(m), (-1 + h) * one], offsets=[-1, 0, 1])
+    eye = sp.eye_array(m)
+    return sp.csr_array(sp.kron(T, eye) + sp.kron(eye, T))
+
+
+def board(configuration: str, split: str) -> dict[str, Any]:
+    """Every method on one split."""
+    data = SyntheticTridiag(split=split, config=configuration, kind="lu")
+    matrices = [data.pair(i).A for i in range(len(data))]
+    ladder = LUHopLadder(matrices)
+    rows = []
+    for name, method in lu_methods(matrices[0]).items():
+        summary = evaluate(data, method, ladder=ladder).summary
+        rows.append(
+            {
+                "method": name,
+                "solved": summary["solved"],
+                "iterations_mean": round(summary["iterations_mean"], 6),
+                "iterations_median": summary["iterations_median"],
+                "effective_hops": round(summary["effective_hops"], 6),
+                "cosine_mean": round(summary["cosine_mean"], 6),
+            }
+        )
+        print(configuration, split, rows[-1], flush=True)
+    rows_n = matrices[0].shape[0]
+    return {"configuration": configuration, "split": split, "n": rows_n, "rows": rows}
+
+
+def other(name: str, A: sp.csr_array) -> dict[str, Any]:
+    """Every general method on one matrix."""
+    found = {}
+    for method, function in lu_methods(A).items():
+        row = evaluate(One(name, A), function).rows[0]
+        found[method] = {"status": row.status, "iterations": row.iterations}
+    print(name, found, flush=True)
+    return {"matrix": name, "n": A.shape[0], "nnz": A.nnz, "methods": found}
+
+
+def main() -> None:
+    """Measure, print, and write what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, help="Write the results here, too.")
+    arguments = parser.parse_args()
+    matrices = {name: formula_matrix(name) for name in REAL}
+    for wind in (1, 20, 200):
+        matrices[f"convection-diffusion, 60 x 60, wind {wind}"] = convection_diffusion(60, wind)
+    results = {
+        "boards": [board(law, split) for law in LU_LAWS for split in SPLITS],
+        "matrices": [other(name, A) for name, A in matrices.items()],
+    }
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Put the tables of docs/nonsymmetric.md in their places.
+
+    python docs/make_nonsymmetric_page.py
+
+Reads benchmarks/results/nonsymmetric.json, which benchmarks/nonsymmetric.py writes.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+PAGE = HERE / "nonsymmetric.md"
+RESULTS = HERE.parent / "benchmarks" / "results" / "nonsymmetric.json"
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _heading(board: dict[str, Any]) -> str:
+    return f"`{board['configuration']}`, {board['n']}"
+
+
+def _iterations(row: dict[str, Any]) -> str:
+    text = f"{row['iterations_mean']:,.1f}"
+    return text if row["solved"] == 1.0 else f"{text} ({100 * row['solved']:.4g} %)"
+
+
+def boards_table(results: dict[str, Any], cosine: bool) -> str:
+    """One line a method, one column a split: mean iterations, or mean cosine."""
+    boards = results["boards"]
+    lines = []
+    for k, row in enumerate(boards[0]["rows"]):
+        cells = [board["rows"][k] for board in boards]
+        assert all(cell["method"] == row["method"] for cell in cells)
+        shown = [f"{c['cosine_mean']:.4f}" if cosine else _iterations(c) for c in cells]
+        lines.append([row["method"], *shown])
+    return _table(["method", *map(_heading, boards)], lines)
+
+
+def matrices_table(results: dict[str, Any]) -> str:
+    """One line a matrix, one column a method; a status where it did not converge."""
+    methods = list(results["matrices"][0]["methods"])
+    lines = []
+    for entry in results["matrices"]:
+        found = [entry["methods"][name] for name in methods]
+        cells = [
+            f"{one['iterations']:,}" if one["status"] == "converged" else one["status"]
+            for one in found
+        ]
+        lines.append([entry["matrix"], f"{entry['n']:,}", f"{entry['nnz']:,}", *cells])
+    return _table(["matrix", "n", "entries", *methods], lines)
+
+
+def filled(page: str, results: dict[str, Any]) -> str:
+    """Return the page with its tables made anew."""
+    for mark, table in (
+        ("boards", boards_table(results, cosine=False)),
+        ("cosines", boards_table(results, cosine=True)),
+        ("matrices", matrices_table(results)),
+    ):
+        start, end = f"<!-- {mark} -->\n", f"<!-- end of {mark} -->"
+        head, _, rest = page.partition(start)
+        _, _, tail = rest.partition(end)
+        page = f"{head}{start}{table}\n{end}{tail}"
+    return page
+
+
+def main() -> None:
+    """Rewrite the page."""
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), results), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Effective hops of LU factors: the k-hop oracles, judged by GMRES."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from precondbench.errors import BreakdownError, MatrixError
+from precondbench.factors import khop_lu
+from precondbench.matrices import Tridiagonal, TridiagonalLU, tridiagonal_csr
+from precondbench.quality.general_protocol import GeneralSystem
+from precondbench.quality.hops import HopLadder, is_tridiagonal
+from precondbench.quality.pcg import Status
+from precondbench.quality.protocol import Outcome
+
+__all__ = ["LUHopLadder", "khop_lu_values", "tridiagonal_diagonals"]
+
+
+def tridiagonal_diagonals(matrix: csr_array) -> Tridiagonal:
+    """Diagonals of a sorted matrix with exactly the tridiagonal pattern.
+
+    Raises
+    ------
+    MatrixError
+        If the matrix has another pattern.
+    """
+    if not is_tridiagonal(matrix):
+        raise MatrixError("k-hop oracles are defined for tridiagonal matrices only")
+    below, on, above = (np.asarray(matrix.diagonal(k), dtype=np.float64) for k in (-1, 0, 1))
+    return Tridiagonal(below, on, above)
+
+
+def khop_lu_values(matrix: csr_array, hops: int) -> NDArray[np.float64]:
+    """k-hop oracle of a tridiagonal matrix: L and U stored together, in the order of A."""
+    return stored_together(khop_lu(tridiagonal_diagonals(matrix), hops))
+
+
+def stored_together(factor: TridiagonalLU) -> NDArray[np.float64]:
+    """L and U of a tridiagonal matrix as one vector, in CSR order of the tridiagonal pattern."""
+    diagonals = Tridiagonal(factor.multipliers, factor.pivots, factor.superdiagonal)
+    return np.asarray(tridiagonal_csr(diagonals).data, dtype=np.float64)
+
+
+class LUHopLadder(HopLadder):
+    """Mean GMRES iterations of the k-hop oracles on a set of tridiagonal matrices.
+
+    Parameters
+    ----------
+    matrices : sequence of scipy.sparse.csr_array
+        Tridiagonal matrices, checked.
+
+    Examples
+    --------
+    >>> from precondbench.matrices import LU_LAWS, draw_tridiagonal_lu, tridiagonal_csr
+    >>> from precondbench.quality import LUHopLadder
+    >>> sample = draw_tridiagonal_lu(LU_LAWS["uniform"], 50, 0)
+    >>> LUHopLadder([tridiagonal_csr(sample.matrix)]).mean_iterations(49)
+    1.0
+    """
+
+    @staticmethod
+    def _solver(matrix: csr_array) -> Callable[[int], Outcome]:
+        system = GeneralSystem(matrix)
+
+        def solve(hops: int) -> Outcome:
+            try:
+                return system.solve(khop_lu_values(matrix, hops))
+            except BreakdownError as error:
+                return Outcome(Status.INVALID, 0, float("nan"), str(error))
+
+        return solve

@@ -1,0 +1,220 @@
+"""LU pairs: semiseparable inverses, the closed form of the change, laws and their bits."""
+
+import hashlib
+
+import mpmath
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from precondbench.errors import ConfigurationError, MatrixError
+from precondbench.matrices import (
+    LAWS,
+    LU_LAWS,
+    Tridiagonal,
+    TridiagonalLU,
+    UniformStream,
+    check_general,
+    draw_tridiagonal_lu,
+    from_factor,
+    from_lu,
+    general_scaling,
+    growth_lu_law,
+    lu_law,
+    perturbed_factor,
+    perturbed_lu,
+    semiseparable_factor,
+    semiseparable_lu,
+    tridiagonal_csr,
+    unit_lower_csr,
+    upper_csr,
+)
+
+
+def generators(n, c=0.0, seed=1):
+    stream = UniformStream(seed, n)
+    base = np.cumprod(np.concatenate(([1.0], np.full(n - 1, 1.0 + c / n))))
+    u, v, p, q = (stream.uniform(n, 0.5, 1.5) for _ in range(4))
+    return u * base, v / base, p / base, q * base
+
+
+def exact_perturbed(factor, tau=1.0):
+    """Elimination on L U + tau e_1 e_1^T in 80 digits, L and U taken as exact."""
+    with mpmath.workdps(80):
+        mul, piv, sup = (
+            [mpmath.mpf(float(x)) for x in part]
+            for part in (factor.multipliers, factor.pivots, factor.superdiagonal)
+        )
+        multipliers, pivots = [], [piv[0] + mpmath.mpf(tau)]
+        for k in range(len(mul)):
+            multipliers.append(mul[k] * piv[k] / pivots[-1])
+            pivots.append(piv[k + 1] + mul[k] * sup[k] - multipliers[-1] * sup[k])
+        return multipliers, pivots
+
+
+def relative_error(values, exact):
+    return max(float(abs(mpmath.mpf(float(x)) / y - 1)) for x, y in zip(values, exact, strict=True))
+
+
+@pytest.mark.parametrize("c", [-8.0, 0.0, 6.0])
+def test_inverses_are_semiseparable(c):
+    n = 25
+    u, v, p, q = generators(n, c)
+    factor = semiseparable_lu(u, v, p, q)
+    L, U = unit_lower_csr(factor).toarray(), upper_csr(factor).toarray()
+    # Doolittle's form: L^-1 and U^-1 are scaled by the diagonal 1 / (u v) of the first factor.
+    inverse_l = np.linalg.solve(L, np.eye(n)) * (u * v)[:, None]
+    inverse_u = np.linalg.solve(U, np.eye(n)) / (u * v)[None, :]
+    np.testing.assert_allclose(inverse_l, np.tril(np.outer(u, v)), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(inverse_u, np.triu(np.outer(p, q)), rtol=1e-10, atol=1e-12)
+    tails = np.cumsum((q * u)[::-1])[::-1]
+    i, j = np.indices((n, n))
+    expected = np.outer(p, v) * tails[np.maximum(i, j)]
+    inverse = np.linalg.solve(U, np.linalg.solve(L, np.eye(n)))
+    np.testing.assert_allclose(inverse, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", LU_LAWS)
+@pytest.mark.parametrize("n", [20, 200])
+def test_factors_multiply_to_the_matrix(name, n):
+    sample = draw_tridiagonal_lu(LU_LAWS[name], n, 3, 1)
+    for matrix, factor in ((sample.original, sample.literal), (sample.matrix, sample.modified)):
+        product = (unit_lower_csr(factor) @ upper_csr(factor)).toarray()
+        A = tridiagonal_csr(matrix).toarray()
+        np.testing.assert_allclose(product, A, rtol=1e-10, atol=1e-12 * np.abs(A).max())
+        assert np.linalg.norm(A - A.T) > 0.1 * np.linalg.norm(A + A.T)
+    difference = sample.matrix.diagonal - sample.original.diagonal
+    np.testing.assert_allclose(difference[0], 1.0, rtol=1e-12)
+    assert not difference[1:].any()
+
+
+@pytest.mark.parametrize("n", [50, 200])
+@pytest.mark.parametrize("name", LU_LAWS)
+def test_closed_form_equals_elimination_in_extended_precision(name, n):
+    for index in range(3):
+        sample = draw_tridiagonal_lu(LU_LAWS[name], n, 7, index)
+        multipliers, pivots = exact_perturbed(sample.literal)
+        assert relative_error(sample.modified.pivots, pivots) < 1e-11
+        assert relative_error(sample.modified.multipliers, multipliers) < 1e-11
+        np.testing.assert_array_equal(sample.modified.superdiagonal, sample.matrix.superdiagonal)
+
+
+@pytest.mark.parametrize("tau", [1e-3, 1.0, 100.0, -0.01])
+def test_closed_form_for_any_change(tau):
+    u, v, p, q = generators(40)
+    factor = semiseparable_lu(u, v, p, q)
+    changed = perturbed_lu(factor, p[0] * v[0] * (q * u), tau)
+    assert relative_error(changed.pivots, exact_perturbed(factor, tau)[1]) < 1e-11
+
+
+def test_the_symmetric_case_is_the_symmetric_construction():
+    u, v, _, _ = generators(30)
+    lu, cholesky = semiseparable_lu(u, v, v, u), semiseparable_factor(u, v)
+    A, S = from_lu(lu), from_factor(cholesky)
+    np.testing.assert_allclose(A.diagonal, S.diagonal, rtol=1e-14)
+    np.testing.assert_allclose(A.subdiagonal, S.subdiagonal, rtol=1e-14)
+    np.testing.assert_allclose(A.superdiagonal, A.subdiagonal, rtol=1e-14)
+    modified = perturbed_lu(lu, v[0] * v[0] * (u * u))
+    expected = perturbed_factor(cholesky, u * v[0])
+    np.testing.assert_allclose(modified.pivots, expected.diagonal**2, rtol=1e-13)
+
+
+def test_moving_weight_between_u_and_q_changes_nothing():
+    """A depends on u and q through their product only."""
+    u, v, p, q = generators(12)
+    t = UniformStream(9).uniform(12, 0.5, 2.0)
+    first, second = (
+        tridiagonal_csr(from_lu(semiseparable_lu(*parts))).toarray()
+        for parts in ((u, v, p, q), (u * t, v, p, q / t))
+    )
+    np.testing.assert_allclose(first, second, rtol=1e-13)
+
+
+def test_opposite_signs_cannot_be_made_symmetric():
+    sample = draw_tridiagonal_lu(LU_LAWS["convection"], 50, 0)
+    assert np.all(sample.matrix.subdiagonal * sample.matrix.superdiagonal < 0)
+    assert np.all(sample.matrix.diagonal > 0)
+    eigenvalues = np.linalg.eigvals(tridiagonal_csr(sample.matrix).toarray())
+    assert np.abs(eigenvalues.imag).max() > 0.1
+    positive = draw_tridiagonal_lu(LU_LAWS["growth"], 50, 0)
+    assert np.all(positive.matrix.subdiagonal * positive.matrix.superdiagonal > 0)
+
+
+def test_streams_of_all_laws_differ():
+    streams = [law.stream for law in (*LAWS.values(), *LU_LAWS.values(), growth_lu_law(1.0))]
+    assert len(streams) == len(set(streams))
+
+
+def test_draws_are_the_same_bits_for_ever():
+    """Golden digest: if this changes, published data changes."""
+    digest = hashlib.sha256()
+    for law in LU_LAWS.values():
+        for n in (50, 200):
+            sample = draw_tridiagonal_lu(law, n, 2026, law.stream)
+            for part in (sample.matrix, sample.modified, sample.literal):
+                for values in vars(part).values():
+                    digest.update(values.astype("<f8").tobytes())
+    assert digest.hexdigest() == GOLDEN
+
+
+GOLDEN = "b869b85f6aae74ea74bb9eb403b4981230c62df929f1a270dd80ee15ae497207"
+
+
+def test_faults_have_their_messages():
+    with pytest.raises(MatrixError, match="generators"):
+        semiseparable_lu([1.0, -1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0])
+    with pytest.raises(MatrixError, match="one length"):
+        semiseparable_lu([1.0], [1.0, 1.0], [1.0], [1.0])
+    with pytest.raises(MatrixError, match="do not fit"):
+        Tridiagonal(np.ones(2), np.ones(2), np.ones(1))
+    with pytest.raises(MatrixError, match="do not fit"):
+        TridiagonalLU(np.ones(1), np.ones(2), np.ones(2))
+    one = TridiagonalLU(np.array([1.0]), np.ones(2), np.array([1.0]))
+    with pytest.raises(MatrixError, match="influence has shape"):
+        perturbed_lu(one, [1.0])
+    with pytest.raises(MatrixError, match="leading minor of order 1"):
+        perturbed_lu(one, [1.0, 1.0], -1.0)
+    with pytest.raises(ConfigurationError, match="convection"):
+        lu_law("unifrom")
+    with pytest.raises(MatrixError, match="n >= 2"):
+        draw_tridiagonal_lu(LU_LAWS["uniform"], 1, 0)
+    with pytest.raises(MatrixError, match="ill-conditioned"):
+        draw_tridiagonal_lu(LU_LAWS["growth"], 200, 0, tolerance=1e-16)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (np.ones(3), "dimension"),
+        (np.ones((2, 3)), "2 x 3"),
+        (np.zeros((0, 0)), "0 x 0"),
+        ([[1.0, np.nan], [0.0, 1.0]], r"entry \(0, 1\) is nan"),
+        (np.eye(2) * 1j, "real numbers"),
+        (sp.csr_array([[1.0, 2.0], [3.0, 0.0]]), "no diagonal entry in row 1"),
+    ],
+)
+def test_what_is_no_general_matrix(matrix, message):
+    with pytest.raises(MatrixError, match=message):
+        check_general(matrix)
+
+
+def test_a_stored_zero_stays_on_the_diagonal_only():
+    A = sp.coo_array(([0.0, 2.0, 0.0, 1.0, 0.5, 0.5], ([0, 0, 1, 1, 2, 2], [0, 1, 0, 1, 2, 2])))
+    checked = check_general(A)
+    assert checked.nnz == 4
+    np.testing.assert_array_equal(checked.toarray(), [[0, 2, 0], [0, 1, 0], [0, 0, 1]])
+
+
+def test_scaling_is_exact_and_done_once():
+    rng = np.random.default_rng(4)
+    A = check_general(rng.standard_normal((20, 20)) * 10.0 ** rng.uniform(-8, 8, (20, 1)))
+    r, c = general_scaling(A)
+    assert np.all(np.frexp(r)[0] == 0.5)
+    assert np.all(np.frexp(c)[0] == 0.5)
+    scaled = check_general(sp.diags_array(r) @ A @ sp.diags_array(c))
+    for axis in (0, 1):
+        largest = abs(scaled).max(axis=axis).toarray()
+        assert np.all((largest >= 0.5) & (largest < 1.0))
+    again = general_scaling(scaled)
+    assert np.all(again[0] == 1.0)
+    assert np.all(again[1] == 1.0)
