@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from precondbench.errors import BreakdownError
 from precondbench.factors.jit import kernel
 
-__all__ = ["SymbolicFactor", "analyse", "factorise"]
+__all__ = ["SymbolicFactor", "analyse", "elimination_tree", "factorise", "permute_lower"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class SymbolicFactor:
 
 
 @kernel
-def _permute(indptr, indices, position):  # type: ignore[no-untyped-def]
+def permute_lower(indptr, indices, position):  # type: ignore[no-untyped-def]
     """Entries (i, j), j < i, of the symmetrically permuted pattern by rows, unsorted in a row."""
     n = indptr.size - 1
     start = np.zeros(n + 1, np.int64)
@@ -70,7 +70,7 @@ def _permute(indptr, indices, position):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _elimination_tree(indptr, indices):  # type: ignore[no-untyped-def]
+def elimination_tree(indptr, indices):  # type: ignore[no-untyped-def]
     n = indptr.size - 1
     parent = np.full(n, -1, np.int32)
     ancestor = np.full(n, -1, np.int32)
@@ -132,8 +132,8 @@ def analyse(graph: csr_array, position: NDArray[np.int64]) -> SymbolicFactor:
     SymbolicFactor
         Elimination tree and column structure, O(nnz(L)) time.
     """
-    indptr, indices = _permute(graph.indptr, graph.indices, position)
-    parent = _elimination_tree(indptr, indices)
+    indptr, indices = permute_lower(graph.indptr, graph.indices, position)
+    parent = elimination_tree(indptr, indices)
     colptr, rows = _column_structure(indptr, indices, parent)
     return SymbolicFactor(position, parent, colptr, rows, indptr, indices)
 
