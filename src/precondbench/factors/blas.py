@@ -7,6 +7,9 @@ the kernels and not constants in them: a compiled kernel may be cached on disk, 
 
 from __future__ import annotations
 
+import ctypes
+import threading
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -16,10 +19,11 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
 from numpy.typing import NDArray
+from scipy.linalg import cython_blas
 
 from precondbench.factors.jit import kernel
 
-__all__ = ["DGEMM", "DPOTRF", "DPOTRI", "DSYRK", "DTRSM", "gemm", "potrf", "potri", "routines"]
+__all__ = ["gemm", "one_thread", "potrf", "potri", "routines", "syrk", "trsm"]
 
 DGEMM, DSYRK, DTRSM, DPOTRF, DPOTRI = range(5)
 # Characters that Fortran reads: L N R T.
@@ -41,6 +45,51 @@ def routines() -> NDArray[np.int64]:
         for library, name in names
     ]
     return np.array(addresses, dtype=np.int64)
+
+
+@cache
+def _thread_setters() -> tuple[Callable[[], int], Callable[[int], None]] | None:
+    """What reads and sets the number of threads of SciPy's OpenBLAS; None for another BLAS."""
+    try:
+        library = ctypes.CDLL(cython_blas.__file__)
+    except OSError:
+        return None
+    for pattern in ("scipy_openblas_{}", "openblas_{}", "scipy_openblas_{}64_", "openblas_{}64_"):
+        # A handle finds the symbols of the libraries that its own library was linked to.
+        get = getattr(library, pattern.format("get_num_threads"), None)
+        put = getattr(library, pattern.format("set_num_threads"), None)
+        if get is not None and put is not None:
+            return get, put
+    return None
+
+
+class _OneThread:
+    """Counts who needs BLAS on one thread: the first saves the number, the last restores it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._saved = 1
+
+    def __enter__(self) -> None:
+        setters = _thread_setters()
+        with self._lock:
+            if setters is not None and self._users == 0:
+                self._saved = setters[0]()
+                setters[1](1)
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        setters = _thread_setters()
+        with self._lock:
+            self._users -= 1
+            if setters is not None and self._users == 0:
+                setters[1](self._saved)
+
+
+# Threads work on different blocks here; BLAS threads inside them would only wait for each other
+# (measured: 10 to 40 times slower on two busy cores), and their number would change roundings.
+one_thread = _OneThread()
 
 
 @intrinsic

@@ -21,6 +21,8 @@ Result = TypeVar("Result")
 
 # A part has at most this share of the work, and at least a sixteenth of that.
 SHARE = 1 / 16
+# Multiply-add pairs from which handing tiles of one supernode to threads pays: a few milliseconds.
+HEAVY = 5e7
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,13 @@ class Subtrees:
     ----------
     parts : list of numpy.ndarray
         int64: supernodes of one subtree each, in elimination order, its root last.
-    top : numpy.ndarray
-        int64: all others, ancestors of whole parts among them, in elimination order.
+    top : list of (numpy.ndarray, bool)
+        All others, ancestors of whole parts among them, in elimination order: runs of
+        supernodes, and single ones so heavy that threads should share them (true).
     """
 
     parts: list[NDArray[np.int64]]
-    top: NDArray[np.int64]
+    top: list[tuple[NDArray[np.int64], bool]]
 
 
 @kernel
@@ -61,16 +64,21 @@ def _split(parent, work, share):  # type: ignore[no-untyped-def]
 
 def split_tree(supernodes: Supernodes) -> Subtrees:
     """Cut off subtrees of moderate work, as high in the tree as their size allows."""
-    heights = supernodes.heights.astype(np.float64)
-    work = np.diff(supernodes.first) * heights**2
-    sizes: NDArray[np.int64] = _split(supernodes.parent, work, SHARE)
+    below = np.diff(supernodes.rowptr).astype(np.float64)
+    widths = np.diff(supernodes.first)
+    sizes: NDArray[np.int64] = _split(supernodes.parent, widths * (widths + below) ** 2, SHARE)
     roots = np.flatnonzero(sizes)
     # In a postorder a subtree is a run that ends with its root.
     parts = [np.arange(root + 1 - sizes[root], root + 1) for root in roots]
     inside = np.zeros(sizes.size, dtype=np.bool_)
     for part in parts:
         inside[part] = True
-    return Subtrees(parts, np.flatnonzero(~inside))
+    top = np.flatnonzero(~inside)
+    heavy = widths[top] * below[top] ** 2 > HEAVY
+    # A new run starts at every heavy supernode and after it.
+    cuts = np.flatnonzero(heavy[1:] | heavy[:-1]) + 1
+    runs = [run for run in np.split(np.arange(top.size), cuts) if run.size]
+    return Subtrees(parts, [(top[run], bool(heavy[run[0]])) for run in runs])
 
 
 def in_order(

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from precondbench.errors import BreakdownError
-from precondbench.factors.blas import gemm, potrf, routines, syrk, trsm
+from precondbench.factors.blas import gemm, one_thread, potrf, routines, syrk, trsm
 from precondbench.factors.jit import kernel
 from precondbench.factors.subtrees import Subtrees, in_order, split_tree
 from precondbench.factors.supernodes import Supernodes
 
-__all__ = ["TILE", "SupernodalFactor", "factorise_blocks", "locate", "solve"]
+__all__ = ["TILE", "SupernodalFactor", "factorise_blocks", "locate"]
 
 # Columns of an update that are formed at a time: bounds the workspace to TILE times the tallest
 # block, and is wide enough for BLAS to run at full speed.
@@ -105,14 +105,86 @@ def _subtract(target, offset, height, columns, index, start, stop, tile, tall, c
 
 
 @kernel
-def _factorise_blocks(  # type: ignore[no-untyped-def]
+def _eliminate(at, s, first, rowptr, block, values):  # type: ignore[no-untyped-def]
+    """Columns of supernode s once all updates are in; returns the column that broke down, or -1."""
+    width = first[s + 1] - first[s]
+    r = rowptr[s + 1] - rowptr[s]
+    height = width + r
+    info = potrf(at, width, values, block[s], height)
+    if info != 0:
+        return first[s] + info - 1
+    if r > 0:
+        below = block[s] + width
+        trsm(at, True, True, r, width, values, block[s], height, values, below, height)
+    return -1
+
+
+@kernel
+def _update(  # type: ignore[no-untyped-def]
+    at, s, c0, tile, index, limit, outer, passed, first, rowptr, rows, block, owner, values
+):
+    """Subtract columns c0 to c0 + TILE of L_R L_R^T from the blocks of the ancestors of s.
+
+    What belongs to columns from ``limit`` on is collected in the dense matrix ``passed`` over the
+    rows ``outer`` instead. Different c0 touch different columns.
+    """
+    width = first[s + 1] - first[s]
+    r = rowptr[s + 1] - rowptr[s]
+    height = width + r
+    below = block[s] + width
+    own = rows[rowptr[s] : rowptr[s + 1]]
+    c1 = min(r, c0 + TILE)
+    tall = r - c0
+    wide = c1 - c0
+    syrk(at, wide, width, 1.0, values, below + c0, height, 0.0, tile, 0, tall)
+    if c1 < r:
+        gemm(
+            at, False, True, r - c1, wide, width, 1.0, values, below + c1, height,
+            values, below + c0, height, 0.0, tile, wide, tall,
+        )  # fmt: skip
+    t0 = c0
+    while t0 < c1:
+        t1 = t0 + 1
+        if own[t0] >= limit:
+            t1 = c1
+            u = 0
+            for t in range(t0, r):
+                while outer[u] < own[t]:
+                    u += 1
+                index[t] = u
+            size = outer.size
+            _subtract(passed, 0, size, index, index[:r], t0, t1, tile, tall, c0)
+        else:
+            k = owner[own[t0]]
+            while t1 < c1 and own[t1] < first[k + 1]:
+                t1 += 1
+            locate(own, t0, r, first, rowptr, rows, k, index)
+            size = first[k + 1] - first[k] + rowptr[k + 1] - rowptr[k]
+            _subtract(values, block[k], size, index, index[:r], t0, t1, tile, tall, c0)
+        t0 = t1
+
+
+@kernel
+def _update_tile(at, s, c0, first, rowptr, rows, block, owner, values):  # type: ignore[no-untyped-def]
+    """One tile of one supernode, with a workspace of its own."""
+    r = rowptr[s + 1] - rowptr[s]
+    tile = np.empty((r - c0) * min(r - c0, TILE), np.float64)
+    index = np.empty(r, np.int64)
+    outer = np.empty(0, np.int32)
+    passed = np.empty(0, np.float64)
+    _update(
+        at, s, c0, tile, index, owner.size, outer, passed, first, rowptr, rows, block, owner, values
+    )
+
+
+@kernel
+def _factorise_run(  # type: ignore[no-untyped-def]
     at, nodes, limit, outer, passed, first, rowptr, rows, block, owner, values
 ):
     """Factorise the given supernodes; returns the column that broke down, or -1.
 
-    Each subtracts its update L_R L_R^T from the blocks of its ancestors. What belongs to columns
-    from ``limit`` on, outside the subtree, is collected in the dense matrix ``passed`` over the
-    rows ``outer`` instead: subtrees that are factorised at the same time touch nothing in common.
+    Subtrees that are worked on at the same time touch nothing in common: what one has for columns
+    from ``limit`` on, outside of it, goes into its own ``passed``.
     """
     longest = 0
     for s in nodes:
@@ -120,48 +192,14 @@ def _factorise_blocks(  # type: ignore[no-untyped-def]
     tile = np.empty(longest * min(longest, TILE), np.float64)
     index = np.empty(longest, np.int64)
     for s in nodes:
-        width = first[s + 1] - first[s]
-        start = rowptr[s]
-        r = rowptr[s + 1] - start
-        height = width + r
-        info = potrf(at, width, values, block[s], height)
-        if info != 0:
-            return first[s] + info - 1
-        if r == 0:
-            continue
-        below = block[s] + width
-        trsm(at, True, True, r, width, values, block[s], height, values, below, height)
-        own = rows[start : start + r]
-        for c0 in range(0, r, TILE):
-            c1 = min(r, c0 + TILE)
-            tall = r - c0
-            wide = c1 - c0
-            syrk(at, wide, width, 1.0, values, below + c0, height, 0.0, tile, 0, tall)
-            if c1 < r:
-                gemm(
-                    at, False, True, r - c1, wide, width, 1.0, values, below + c1, height,
-                    values, below + c0, height, 0.0, tile, wide, tall,
-                )  # fmt: skip
-            t0 = c0
-            while t0 < c1:
-                t1 = t0 + 1
-                if own[t0] >= limit:
-                    t1 = c1
-                    u = 0
-                    for t in range(t0, r):
-                        while outer[u] < own[t]:
-                            u += 1
-                        index[t] = u
-                    size = outer.size
-                    _subtract(passed, 0, size, index, index[:r], t0, t1, tile, tall, c0)
-                else:
-                    k = owner[own[t0]]
-                    while t1 < c1 and own[t1] < first[k + 1]:
-                        t1 += 1
-                    locate(own, t0, r, first, rowptr, rows, k, index)
-                    size = first[k + 1] - first[k] + rowptr[k + 1] - rowptr[k]
-                    _subtract(values, block[k], size, index, index[:r], t0, t1, tile, tall, c0)
-                t0 = t1
+        failed = _eliminate(at, s, first, rowptr, block, values)
+        if failed >= 0:
+            return failed
+        for c0 in range(0, rowptr[s + 1] - rowptr[s], TILE):
+            _update(
+                at, s, c0, tile, index, limit, outer, passed, first, rowptr, rows, block, owner,
+                values,
+            )  # fmt: skip
     return -1
 
 
@@ -195,6 +233,53 @@ def _log_pivots(first, rowptr, block, values):  # type: ignore[no-untyped-def]
     return total
 
 
+def _factorise_parts(
+    supernodes: Supernodes, subtrees: Subtrees, values: NDArray[np.float64], workers: int
+) -> int:
+    """All subtrees, and what they pass on to their ancestors."""
+    at, structure = routines(), supernodes.structure
+
+    def run(nodes: NDArray[np.int64]) -> tuple[int, NDArray[np.int32], NDArray[np.float64]]:
+        root = int(nodes[-1])
+        limit = int(supernodes.first[root + 1])
+        outer = supernodes.rows[supernodes.rowptr[root] : supernodes.rowptr[root + 1]]
+        passed = np.zeros(outer.size**2)
+        failed = _factorise_run(at, nodes, limit, outer, passed, *structure, values)
+        return int(failed), outer, passed
+
+    # Taken in a fixed order, whichever thread is done first: the sums do not depend on timing.
+    for failed, outer, passed in in_order(run, subtrees.parts, workers):
+        if failed >= 0:
+            return failed
+        _absorb(outer, passed, *structure, values)
+    return -1
+
+
+def _factorise_top(
+    supernodes: Supernodes, subtrees: Subtrees, values: NDArray[np.float64], workers: int
+) -> int:
+    """The supernodes above the subtrees: one after another, heavy ones by tiles in parallel."""
+    at, structure = routines(), supernodes.structure
+    first, rowptr, _, block, owner = structure
+    nothing, no_sums = np.empty(0, np.int32), np.empty(0)
+    for nodes, heavy in subtrees.top:
+        if not heavy:
+            failed = _factorise_run(at, nodes, owner.size, nothing, no_sums, *structure, values)
+        else:
+            s = int(nodes[0])
+            failed = _eliminate(at, s, first, rowptr, block, values)
+
+            def update(c0: int, s: int = s) -> None:
+                _update_tile(at, s, c0, *structure, values)
+
+            if failed < 0:
+                for _ in in_order(update, range(0, int(rowptr[s + 1] - rowptr[s]), TILE), workers):
+                    pass
+        if failed >= 0:
+            return int(failed)
+    return -1
+
+
 def factorise_blocks(
     matrix: csr_array, supernodes: Supernodes, workers: int = 1
 ) -> SupernodalFactor:
@@ -207,7 +292,7 @@ def factorise_blocks(
     supernodes : Supernodes
         From :func:`precondbench.factors.supernodes.find_supernodes`.
     workers : int
-        Threads over subtrees, beside those of BLAS.
+        Threads over subtrees and tiles; the result does not depend on it.
 
     Returns
     -------
@@ -226,29 +311,10 @@ def factorise_blocks(
     structure = supernodes.structure
     _insert(matrix.indptr, matrix.indices, matrix.data, order, position, *structure, values)
     subtrees = split_tree(supernodes)
-    at = routines()
-    nothing = np.empty(0, np.int32)
-
-    def run(nodes: NDArray[np.int64]) -> tuple[int, NDArray[np.int32], NDArray[np.float64]]:
-        root = int(nodes[-1])
-        limit = int(supernodes.first[root + 1])
-        outer = supernodes.rows[supernodes.rowptr[root] : supernodes.rowptr[root + 1]]
-        passed = np.zeros(outer.size**2)
-        failed = _factorise_blocks(at, nodes, limit, outer, passed, *structure, values)
-        return int(failed), outer, passed
-
-    failed = -1
-    # Taken in a fixed order, whichever thread is done first: the sums do not depend on timing.
-    for column, outer, passed in in_order(run, subtrees.parts, workers):
-        failed = column if failed < 0 else failed
-        _absorb(outer, passed, *structure, values)
-    if failed < 0:
-        everything, no_sums = position.size, np.empty(0)
-        failed = int(
-            _factorise_blocks(
-                at, subtrees.top, everything, nothing, no_sums, *structure, values
-            )
-        )
+    with one_thread:
+        failed = _factorise_parts(supernodes, subtrees, values, workers)
+        if failed < 0:
+            failed = _factorise_top(supernodes, subtrees, values, workers)
     if failed >= 0:
         column = int(order[failed])
         raise BreakdownError(
@@ -261,66 +327,3 @@ def factorise_blocks(
         _log_pivots(supernodes.first, supernodes.rowptr, supernodes.block, values)
     )
     return SupernodalFactor(supernodes, subtrees, values, log_determinant)
-
-
-@kernel
-def _solve(at, first, rowptr, rows, block, owner, values, x, count):  # type: ignore[no-untyped-def]
-    """X = (L L^T)^-1 X for ``count`` columns, stored one after another in elimination order."""
-    n = owner.size
-    size = first.size - 1
-    longest = 0
-    for s in range(size):
-        longest = max(longest, rowptr[s + 1] - rowptr[s])
-    work = np.empty(longest * count, np.float64)
-    for s in range(size):
-        width = first[s + 1] - first[s]
-        r = rowptr[s + 1] - rowptr[s]
-        height = width + r
-        j = first[s]
-        trsm(at, False, False, width, count, values, block[s], height, x, j, n)
-        if r == 0:
-            continue
-        below = block[s] + width
-        gemm(
-            at, False, False, r, count, width, 1.0, values, below, height, x, j, n, 0.0, work, 0, r
-        )
-        for c in range(count):
-            for t in range(r):
-                x[c * n + rows[rowptr[s] + t]] -= work[c * r + t]
-    for s in range(size - 1, -1, -1):
-        width = first[s + 1] - first[s]
-        r = rowptr[s + 1] - rowptr[s]
-        height = width + r
-        j = first[s]
-        if r > 0:
-            below = block[s] + width
-            for c in range(count):
-                for t in range(r):
-                    work[c * r + t] = x[c * n + rows[rowptr[s] + t]]
-            gemm(
-                at, True, False, width, count, r, -1.0, values, below, height, work, 0, r, 1.0,
-                x, j, n,
-            )  # fmt: skip
-        trsm(at, False, True, width, count, values, block[s], height, x, j, n)
-
-
-def solve(factor: SupernodalFactor, right: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Solve A X = B with a factor that has not been overwritten.
-
-    Parameters
-    ----------
-    factor : SupernodalFactor
-        From :func:`factorise_blocks`.
-    right : numpy.ndarray
-        float64 (columns, n): right-hand sides as rows, in the order of the matrix as given.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (columns, n).
-    """
-    position = factor.supernodes.position
-    x = np.empty_like(right)
-    x[:, position] = right
-    _solve(routines(), *factor.supernodes.structure, factor.values, x.reshape(-1), right.shape[0])
-    return x[:, position]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precondbench.errors import BreakdownError
-from precondbench.factors.blas import potrf, routines, trsm
+from precondbench.factors.blas import one_thread, potrf, routines, trsm
 from precondbench.factors.jit import kernel
 from precondbench.factors.pattern import LowerPattern
 from precondbench.factors.subtrees import in_order
@@ -115,7 +115,8 @@ def supernodal_invk_values(
             )
         )  # fmt: skip
 
-    failed = [column for column in in_order(run, range(PIECES), workers) if column >= 0]
+    with one_thread:
+        failed = [column for column in in_order(run, range(PIECES), workers) if column >= 0]
     if failed:
         raise BreakdownError(
             f"Inv-K broke down at column {failed[0]}: the computed inverse is not positive "

@@ -13,6 +13,10 @@ from precondbench.factors.jit import kernel
 
 __all__ = ["Supernodes", "find_supernodes"]
 
+# Wider supernodes are cut: a block then wastes no more than this squared on its upper triangle,
+# and the update of a panel is work that threads can share.
+WIDEST = 512
+
 
 @dataclass(frozen=True)
 class Supernodes:
@@ -118,15 +122,10 @@ def _structure(first, counts, colptr, below):  # type: ignore[no-untyped-def]
     n = first[size]
     owner = np.empty(n, np.int32)
     rowptr = np.zeros(size + 1, np.int64)
-    block = np.zeros(size + 1, np.int64)
     for s in range(size):
-        width = first[s + 1] - first[s]
-        height = counts[first[s + 1] - 1] - 1
-        rowptr[s + 1] = rowptr[s] + height
-        block[s + 1] = block[s] + width * (width + height)
+        rowptr[s + 1] = rowptr[s] + counts[first[s + 1] - 1] - 1
         owner[first[s] : first[s + 1]] = s
     rows = np.empty(rowptr[size], np.int32)
-    parent = np.full(size, -1, np.int32)
     child = np.full(size, -1, np.int32)
     sibling = np.full(size, -1, np.int32)
     mark = np.full(n, -1, np.int32)
@@ -148,14 +147,57 @@ def _structure(first, counts, colptr, below):  # type: ignore[no-untyped-def]
                     rows[q] = i
                     q += 1
             c = sibling[c]
-        assert q == rowptr[s + 1]
         if q > rowptr[s]:
             rows[rowptr[s] : q].sort()
             above = owner[rows[rowptr[s]]]
-            parent[s] = above
             sibling[s] = child[above]
             child[above] = s
-    return owner, rowptr, block, rows, parent
+    return rowptr, rows
+
+
+@kernel
+def _cut_into_panels(first, rowptr, rows, widest):  # type: ignore[no-untyped-def]
+    """Cut wide supernodes into chains of narrower ones, and describe the blocks that result."""
+    size = first.size - 1
+    n = first[size]
+    panels = 0
+    stored = 0
+    for s in range(size):
+        width = first[s + 1] - first[s]
+        pieces = (width + widest - 1) // widest
+        panels += pieces
+        stored += pieces * (rowptr[s + 1] - rowptr[s] + width)
+    out_first = np.empty(panels + 1, np.int64)
+    out_rowptr = np.zeros(panels + 1, np.int64)
+    block = np.zeros(panels + 1, np.int64)
+    out_rows = np.empty(stored, np.int32)
+    owner = np.empty(n, np.int32)
+    k = 0
+    q = 0
+    for s in range(size):
+        width = first[s + 1] - first[s]
+        pieces = (width + widest - 1) // widest
+        for piece in range(pieces):
+            left = first[s] + piece * width // pieces
+            right = first[s] + (piece + 1) * width // pieces
+            out_first[k] = left
+            owner[left:right] = k
+            for i in range(right, first[s + 1]):
+                out_rows[q] = i
+                q += 1
+            for p in range(rowptr[s], rowptr[s + 1]):
+                out_rows[q] = rows[p]
+                q += 1
+            k += 1
+            out_rowptr[k] = q
+            height = right - left + q - out_rowptr[k - 1]
+            block[k] = block[k - 1] + (right - left) * height
+    out_first[k] = n
+    parent = np.full(panels, -1, np.int32)
+    for k in range(panels):
+        if out_rowptr[k + 1] > out_rowptr[k]:
+            parent[k] = owner[out_rows[out_rowptr[k]]]
+    return out_first, out_rowptr, out_rows[:q].copy(), block, parent, owner
 
 
 def find_supernodes(graph: csr_array, position: NDArray[np.int64]) -> Supernodes:
@@ -184,5 +226,5 @@ def find_supernodes(graph: csr_array, position: NDArray[np.int64]) -> Supernodes
     order, parent, colptr, below = postordered(graph, position)
     counts = column_counts(parent, colptr, below)
     first = _merge(parent, counts)
-    owner, rowptr, block, rows, above = _structure(first, counts, colptr, below)
-    return Supernodes(order, first, rowptr, rows, block, above, owner)
+    rowptr, rows = _structure(first, counts, colptr, below)
+    return Supernodes(order, *_cut_into_panels(first, rowptr, rows, WIDEST))
