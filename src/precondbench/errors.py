@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "AccuracyWarning",
     "BreakdownError",
     "CheckpointError",
     "ConfigurationError",
@@ -17,6 +18,10 @@ __all__ = [
     "SubmissionError",
     "TrainingDivergedError",
 ]
+
+
+class AccuracyWarning(UserWarning):
+    """A result was computed and is handed out, but few of its digits can be trusted."""
 
 
 class PrecondbenchError(Exception):

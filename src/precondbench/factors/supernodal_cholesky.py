@@ -18,7 +18,7 @@ __all__ = ["TILE", "SupernodalFactor", "factorise_blocks", "locate"]
 
 # Columns of an update that are formed at a time: bounds the workspace to TILE times the tallest
 # block, and is wide enough for BLAS to run at full speed.
-TILE = 192
+TILE = 512
 
 
 @dataclass(frozen=True)
@@ -121,19 +121,18 @@ def _eliminate(at, s, first, rowptr, block, values):  # type: ignore[no-untyped-
 
 @kernel
 def _update(  # type: ignore[no-untyped-def]
-    at, s, c0, tile, index, limit, outer, passed, first, rowptr, rows, block, owner, values
+    at, s, c0, c1, tile, index, limit, outer, passed, first, rowptr, rows, block, owner, values
 ):
-    """Subtract columns c0 to c0 + TILE of L_R L_R^T from the blocks of the ancestors of s.
+    """Subtract columns c0 to c1 of L_R L_R^T from the blocks of the ancestors of s.
 
     What belongs to columns from ``limit`` on is collected in the dense matrix ``passed`` over the
-    rows ``outer`` instead. Different c0 touch different columns.
+    rows ``outer`` instead. Different tiles touch different columns.
     """
     width = first[s + 1] - first[s]
     r = rowptr[s + 1] - rowptr[s]
     height = width + r
     below = block[s] + width
     own = rows[rowptr[s] : rowptr[s + 1]]
-    c1 = min(r, c0 + TILE)
     tall = r - c0
     wide = c1 - c0
     syrk(at, wide, width, 1.0, values, below + c0, height, 0.0, tile, 0, tall)
@@ -165,16 +164,17 @@ def _update(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _update_tile(at, s, c0, first, rowptr, rows, block, owner, values):  # type: ignore[no-untyped-def]
+def _update_tile(at, s, c0, c1, first, rowptr, rows, block, owner, values):  # type: ignore[no-untyped-def]
     """One tile of one supernode, with a workspace of its own."""
     r = rowptr[s + 1] - rowptr[s]
-    tile = np.empty((r - c0) * min(r - c0, TILE), np.float64)
+    tile = np.empty((r - c0) * (c1 - c0), np.float64)
     index = np.empty(r, np.int64)
     outer = np.empty(0, np.int32)
     passed = np.empty(0, np.float64)
     _update(
-        at, s, c0, tile, index, owner.size, outer, passed, first, rowptr, rows, block, owner, values
-    )
+        at, s, c0, c1, tile, index, owner.size, outer, passed, first, rowptr, rows, block, owner,
+        values,
+    )  # fmt: skip
 
 
 @kernel
@@ -195,9 +195,11 @@ def _factorise_run(  # type: ignore[no-untyped-def]
         failed = _eliminate(at, s, first, rowptr, block, values)
         if failed >= 0:
             return failed
-        for c0 in range(0, rowptr[s + 1] - rowptr[s], TILE):
+        r = rowptr[s + 1] - rowptr[s]
+        for c0 in range(0, r, TILE):
+            c1 = min(r, c0 + TILE)
             _update(
-                at, s, c0, tile, index, limit, outer, passed, first, rowptr, rows, block, owner,
+                at, s, c0, c1, tile, index, limit, outer, passed, first, rowptr, rows, block, owner,
                 values,
             )  # fmt: skip
     return -1
@@ -269,11 +271,13 @@ def _factorise_top(
             s = int(nodes[0])
             failed = _eliminate(at, s, first, rowptr, block, values)
 
-            def update(c0: int, s: int = s) -> None:
-                _update_tile(at, s, c0, *structure, values)
+            r = int(rowptr[s + 1] - rowptr[s])
+
+            def update(c0: int, s: int = s, r: int = r) -> None:
+                _update_tile(at, s, c0, min(r, c0 + TILE), *structure, values)
 
             if failed < 0:
-                for _ in in_order(update, range(0, int(rowptr[s + 1] - rowptr[s]), TILE), workers):
+                for _ in in_order(update, range(0, r, TILE), workers):
                     pass
         if failed >= 0:
             return int(failed)

@@ -1,4 +1,4 @@
-"""Entries of A^-1 on the blocks of a supernodal factor: Takahashi's recurrence with dense blocks."""
+"""Entries of A^-1 on the blocks of a supernodal factor (Takahashi's recurrence, by blocks)."""
 
 from __future__ import annotations
 
@@ -48,12 +48,11 @@ def _prepare(at, s, first, rowptr, block, values):  # type: ignore[no-untyped-de
 
 
 @kernel
-def _multiply(at, s, c0, tile, index, product, first, rowptr, rows, block, owner, values):  # type: ignore[no-untyped-def]
-    """Rows c0 to c0 + TILE of the product Z_RR Y; Z_RR is read from the blocks of ancestors."""
+def _multiply(at, s, c0, c1, tile, index, product, first, rowptr, rows, block, owner, values):  # type: ignore[no-untyped-def]
+    """Rows c0 to c1 of the product Z_RR Y; Z_RR is read from the blocks of ancestors."""
     width = first[s + 1] - first[s]
     r = rowptr[s + 1] - rowptr[s]
     own = rows[rowptr[s] : rowptr[s + 1]]
-    c1 = min(r, c0 + TILE)
     t0 = 0
     while t0 < c1:
         k = owner[own[t0]]
@@ -103,12 +102,12 @@ def _finish(at, s, product, first, rowptr, block, values):  # type: ignore[no-un
 
 
 @kernel
-def _multiply_tile(at, s, c0, product, first, rowptr, rows, block, owner, values):  # type: ignore[no-untyped-def]
+def _multiply_tile(at, s, c0, c1, product, first, rowptr, rows, block, owner, values):  # type: ignore[no-untyped-def]
     """One tile of one supernode, with a workspace of its own."""
     r = rowptr[s + 1] - rowptr[s]
-    tile = np.empty(r * min(r, TILE), np.float64)
+    tile = np.empty(r * (c1 - c0), np.float64)
     index = np.empty(r, np.int64)
-    _multiply(at, s, c0, tile, index, product, first, rowptr, rows, block, owner, values)
+    _multiply(at, s, c0, c1, tile, index, product, first, rowptr, rows, block, owner, values)
 
 
 @kernel
@@ -127,7 +126,10 @@ def _invert_run(at, nodes, first, rowptr, rows, block, owner, values):  # type: 
         _prepare(at, s, first, rowptr, block, values)
         r = rowptr[s + 1] - rowptr[s]
         for c0 in range(0, r, TILE):
-            _multiply(at, s, c0, tile, index, product, first, rowptr, rows, block, owner, values)
+            _multiply(
+                at, s, c0, min(r, c0 + TILE), tile, index, product, first, rowptr, rows, block,
+                owner, values,
+            )  # fmt: skip
         if r > 0:
             _finish(at, s, product, first, rowptr, block, values)
 
@@ -141,7 +143,7 @@ def invert_blocks(factor: SupernodalFactor, workers: int = 1) -> SupernodalInver
     Parameters
     ----------
     factor : SupernodalFactor
-        From :func:`precondbench.factors.supernodal_cholesky.factorise_blocks`; not to be used again.
+        From ``factorise_blocks``; not to be used again.
     workers : int
         Threads over subtrees and tiles; the result does not depend on it.
 
@@ -163,8 +165,10 @@ def invert_blocks(factor: SupernodalFactor, workers: int = 1) -> SupernodalInver
             product = np.empty(r * int(first[s + 1] - first[s]))
             _prepare(at, s, first, rowptr, block, values)
 
-            def multiply(c0: int, s: int = s, product: NDArray[np.float64] = product) -> None:
-                _multiply_tile(at, s, c0, product, *structure, values)
+            def multiply(
+                c0: int, s: int = s, r: int = r, product: NDArray[np.float64] = product
+            ) -> None:
+                _multiply_tile(at, s, c0, min(r, c0 + TILE), product, *structure, values)
 
             for _ in in_order(multiply, range(0, r, TILE), workers):
                 pass
