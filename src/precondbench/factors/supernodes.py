@@ -91,8 +91,10 @@ def _merge(parent, counts):  # type: ignore[no-untyped-def]
         above = parent[head[s + 1] - 1]
         if s + 1 < size and head[s + 1] <= above < end:
             joined = own + width
-            # A column of this supernode gets the rows of the wider structure.
-            extra = zeros + float(own) * (counts[head[s + 1]] + own - counts[head[s]])
+            # The first column of the merged one above has this many entries, zeros included; all
+            # columns joined to it get its rows.
+            tallest = width + counts[end - 1] - 1
+            extra = zeros + float(own) * (tallest + own - counts[head[s]])
             total = 0.5 * joined * (joined + 1.0) + float(joined) * (counts[end - 1] - 1)
             share = extra / total
             if (
