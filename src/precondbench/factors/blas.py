@@ -23,9 +23,9 @@ from scipy.linalg import cython_blas
 
 from precondbench.factors.jit import kernel
 
-__all__ = ["gemm", "one_thread", "potrf", "potri", "routines", "syrk", "trsm"]
+__all__ = ["gemm", "one_thread", "potrf", "routines", "syrk", "trsm"]
 
-DGEMM, DSYRK, DTRSM, DPOTRF, DPOTRI = range(5)
+DGEMM, DSYRK, DTRSM, DPOTRF = range(4)
 # Characters that Fortran reads: L N R T.
 _L, _N, _R, _T = np.uint8(76), np.uint8(78), np.uint8(82), np.uint8(84)
 
@@ -38,7 +38,6 @@ def routines() -> NDArray[np.int64]:
         ("blas", "dsyrk"),
         ("blas", "dtrsm"),
         ("lapack", "dpotrf"),
-        ("lapack", "dpotri"),
     )
     addresses = [
         get_cython_function_address(f"scipy.linalg.cython_{library}", name)
@@ -163,9 +162,3 @@ def trsm(at, right, transposed, m, n, a, pa, lda, b, pb, ldb):  # type: ignore[n
 def potrf(at, n, a, pa, lda):  # type: ignore[no-untyped-def]
     """Cholesky factor in the lower triangle; returns LAPACK's info."""
     return _call(at[DPOTRF], (_L, n, _at(a, pa), lda, 0))
-
-
-@kernel
-def potri(at, n, a, pa, lda):  # type: ignore[no-untyped-def]
-    """Lower triangle of (L L^T)^-1 over that of L; returns LAPACK's info."""
-    return _call(at[DPOTRI], (_L, n, _at(a, pa), lda, 0))
