@@ -23,7 +23,16 @@ from precondbench.errors import AccuracyWarning, BreakdownError
 from precondbench.factors import invk_report
 
 # m, p, q: condition numbers one decade or two apart.
-CASES = ((60, 2, 1), (20, 3, 1), (60, 3, 1), (60, 3, 2), (120, 3, 2), (60, 4, 2), (100, 4, 2))
+CASES = (
+    (20, 2, 1),
+    (60, 2, 1),
+    (20, 3, 1),
+    (60, 3, 1),
+    (60, 3, 2),
+    (120, 3, 2),
+    (60, 4, 2),
+    (100, 4, 2),
+)
 
 
 def power(m: int, p: int) -> sp.csr_array:

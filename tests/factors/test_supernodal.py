@@ -89,6 +89,20 @@ def test_agrees_with_simplicial_and_has_unit_diagonal(case, poisson_2d):
     assert columnwise_error(report.factor, invk(A, pattern, method="simplicial")) < 1e-11
 
 
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [("HB", "bcsstk08"), ("Boeing", "msc01440"), ("HB", "bcsstk27"), ("HB", "nos7")],
+)
+def test_agrees_with_simplicial_on_real_matrices(mirror, group, name):
+    entry = next(e for e in mirror.entries() if (e.group, e.name) == (group, name))
+    if not mirror.has(entry):
+        pytest.skip(f"the mirror lacks {group}/{name}")
+    A = mirror.matrix(entry)
+    report = invk_report(A, method="supernodal")
+    assert report.diagonal_error < 1e-9
+    assert columnwise_error(report.factor, invk(A, method="simplicial")) < 1e-7
+
+
 @pytest.mark.parametrize("kind", ["one", "diagonal", "disconnected", "dense row", "dense", "chain"])
 def test_edge_cases(kind, random_spd, poisson_2d):
     n = 700

@@ -57,8 +57,8 @@ def identity_residual(matrix: csr_array, inverse: SelectedInverse | SupernodalIn
 
     Row i of A meets only entries Z_ki with k a neighbour of i, and these are selected. If
     A Z = I + E, then Z = A^-1 (I + E): the residual is a relative error of Z. Its diagonal misses
-    the rest of E; on 50 real matrices with known errors it was at most a hundredth of the largest
-    relative error of an Inv-K column, and mostly above it.
+    the rest of E; on 47 real matrices with n up to 1300 it was at least a third of the largest
+    relative error found in a column of Inv-K, and mostly ten times above it.
 
     Parameters
     ----------
