@@ -41,6 +41,7 @@ format: $(READY)
 
 benchmarks: $(READY)
 	$(BIN)/python benchmarks/invk_and_pcg.py
+	$(BIN)/python benchmarks/invk_scaling.py --quick
 
 clean:
 	rm -rf $(VENV) quickstart-output runs .pytest_cache .mypy_cache .ruff_cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "AccuracyWarning",
     "BreakdownError",
     "CheckpointError",
     "ConfigurationError",
@@ -18,6 +19,10 @@ __all__ = [
     "SubmissionError",
     "TrainingDivergedError",
 ]
+
+
+class AccuracyWarning(UserWarning):
+    """A result was computed and is handed out, but few of its digits can be trusted."""
 
 
 class PrecondbenchError(Exception):

@@ -11,7 +11,14 @@ from scipy.sparse import csr_array
 from precondbench.errors import BreakdownError
 from precondbench.factors.jit import kernel
 
-__all__ = ["SymbolicFactor", "analyse", "factorise"]
+__all__ = [
+    "SymbolicFactor",
+    "analyse",
+    "elimination_tree",
+    "factorise",
+    "permute_lower",
+    "solve_ldl",
+]
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class SymbolicFactor:
 
 
 @kernel
-def _permute(indptr, indices, position):  # type: ignore[no-untyped-def]
+def permute_lower(indptr, indices, position):  # type: ignore[no-untyped-def]
     """Entries (i, j), j < i, of the symmetrically permuted pattern by rows, unsorted in a row."""
     n = indptr.size - 1
     start = np.zeros(n + 1, np.int64)
@@ -70,7 +77,8 @@ def _permute(indptr, indices, position):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _elimination_tree(indptr, indices):  # type: ignore[no-untyped-def]
+def elimination_tree(indptr, indices):  # type: ignore[no-untyped-def]
+    """Parent of each column, -1 at roots (Liu 1986)."""
     n = indptr.size - 1
     parent = np.full(n, -1, np.int32)
     ancestor = np.full(n, -1, np.int32)
@@ -132,8 +140,8 @@ def analyse(graph: csr_array, position: NDArray[np.int64]) -> SymbolicFactor:
     SymbolicFactor
         Elimination tree and column structure, O(nnz(L)) time.
     """
-    indptr, indices = _permute(graph.indptr, graph.indices, position)
-    parent = _elimination_tree(indptr, indices)
+    indptr, indices = permute_lower(graph.indptr, graph.indices, position)
+    parent = elimination_tree(indptr, indices)
     colptr, rows = _column_structure(indptr, indices, parent)
     return SymbolicFactor(position, parent, colptr, rows, indptr, indices)
 
@@ -243,3 +251,34 @@ def factorise(
             column,
         )
     return values, pivots
+
+
+@kernel
+def _solve_ldl(position, colptr, rows, values, pivots, right, out):  # type: ignore[no-untyped-def]
+    n = pivots.size
+    x = np.empty(n, np.float64)
+    for c in range(right.shape[0]):
+        for i in range(n):
+            x[position[i]] = right[c, i]
+        for j in range(n):
+            for p in range(colptr[j], colptr[j + 1]):
+                x[rows[p]] -= values[p] * x[j]
+        for j in range(n - 1, -1, -1):
+            total = x[j] / pivots[j]
+            for p in range(colptr[j], colptr[j + 1]):
+                total -= values[p] * x[rows[p]]
+            x[j] = total
+        for i in range(n):
+            out[c, i] = x[position[i]]
+
+
+def solve_ldl(
+    symbolic: SymbolicFactor,
+    values: NDArray[np.float64],
+    pivots: NDArray[np.float64],
+    right: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Solve A X = B for right-hand sides given as rows, with the factor of :func:`factorise`."""
+    out = np.empty_like(right)
+    _solve_ldl(symbolic.position, symbolic.colptr, symbolic.rows, values, pivots, right, out)
+    return out

@@ -11,7 +11,7 @@ from precondbench.factors.cholesky import SymbolicFactor, analyse
 from precondbench.factors.ordering import minimum_degree
 from precondbench.factors.pattern import LowerPattern
 
-__all__ = ["Cost", "estimate_cost", "plan_elimination"]
+__all__ = ["Cost", "estimate_cost", "inversion_graph", "plan_elimination"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,17 @@ class Cost:
         )
 
 
+def inversion_graph(matrix: csr_array, pattern: LowerPattern) -> csr_array:
+    """Graph of A + T T^T, in which every column of T is a clique."""
+    ones = np.ones(pattern.nnz, dtype=np.float64)
+    t = pattern.csr(ones)
+    stored = csr_array((np.ones(matrix.nnz), matrix.indices, matrix.indptr), shape=matrix.shape)
+    # Both summands are positive: no entry cancels and no stored zero can be lost.
+    graph = csr_array(csr_array(t @ t.T) + stored)
+    graph.sort_indices()
+    return graph
+
+
 def plan_elimination(matrix: csr_array, pattern: LowerPattern) -> SymbolicFactor:
     """Order and analyse the graph on which the inverse is selected.
 
@@ -46,12 +57,7 @@ def plan_elimination(matrix: csr_array, pattern: LowerPattern) -> SymbolicFactor
     front of any elimination order, so the selected inverse on its fill holds every
     B[s_i, s_i] that Inv-K needs.
     """
-    ones = np.ones(pattern.nnz, dtype=np.float64)
-    t = pattern.csr(ones)
-    stored = csr_array((np.ones(matrix.nnz), matrix.indices, matrix.indptr), shape=matrix.shape)
-    # Both summands are positive: no entry cancels and no stored zero can be lost.
-    graph = csr_array(csr_array(t @ t.T) + stored)
-    graph.sort_indices()
+    graph = inversion_graph(matrix, pattern)
     return analyse(graph, minimum_degree(graph))
 
 

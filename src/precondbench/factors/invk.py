@@ -2,173 +2,66 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import os
+import time
+import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, tril
 
-from precondbench.errors import BreakdownError
-from precondbench.factors.jit import kernel
-from precondbench.factors.pattern import LowerPattern, lower_pattern
-from precondbench.factors.selected_inverse import SelectedInverse, gather_block, selected_inverse
+from precondbench.errors import AccuracyWarning
+from precondbench.factors.inversion import invert, invert_guarded
+from precondbench.factors.pattern import lower_pattern
+from precondbench.factors.plan import plan_inversion
+from precondbench.factors.probe import PROBES
 from precondbench.matrices.checks import check_spd_candidate, power_of_two_scaling
 
-__all__ = ["column_quadratic_forms", "invk", "invk_values", "scale_symmetrically"]
+__all__ = ["InvKReport", "invk", "invk_report", "scale_symmetrically"]
+
+# A selected inverse that is worse is never handed out without a warning.
+INACCURATE = 1e-4
 
 
-@kernel
-def _invk_columns(  # type: ignore[no-untyped-def]
-    first, last, colptr, rows, where, position, zptr, zrows, zvalues, zdiagonal, out
-):
-    """Columns first..last-1 of Inv-K into ``out``; returns the column that broke down, or -1.
+@dataclass(frozen=True)
+class InvKReport:
+    """An Inv-K factor and how it came about.
 
-    With B = Z[s, s] = R R^T, nodes ordered so that i comes last, column i of L is R^-T e_last:
-    then B L[s, i] = R e_last = e_last / L_ii, which is v / sqrt(v_1) for v = B^-1 e_1.
-    """
-    n = colptr.size - 1
-    slot = np.full(n, -1, np.int32)
-    longest = 0
-    for i in range(first, last):
-        longest = max(longest, colptr[i + 1] - colptr[i])
-    block = np.empty((longest, longest), np.float64)
-    nodes = np.empty(longest, np.int32)
-    x = np.empty(longest, np.float64)
-    for i in range(first, last):
-        start = colptr[i]
-        m = colptr[i + 1] - start
-        for t in range(m):
-            nodes[m - 1 - t] = rows[start + t]
-        gather_block(nodes[:m], position, zptr, zrows, zvalues, zdiagonal, slot, block)
-        for r in range(m):
-            for c in range(r + 1):
-                total = block[r, c]
-                for k in range(c):
-                    total -= block[r, k] * block[c, k]
-                if c < r:
-                    block[r, c] = total / block[c, c]
-                else:
-                    if not (total > 0.0 and total < np.inf):
-                        return i
-                    block[r, r] = np.sqrt(total)
-        for c in range(m - 1, -1, -1):
-            total = 1.0 if c == m - 1 else 0.0
-            for r in range(c + 1, m):
-                total -= block[r, c] * x[r]
-            x[c] = total / block[c, c]
-        for t in range(m):
-            out[where[start + t]] = x[m - 1 - t]
-    return -1
-
-
-@kernel
-def _quadratic_forms(  # type: ignore[no-untyped-def]
-    colptr, rows, where, factor, position, zptr, zrows, zvalues, zdiagonal
-):
-    n = colptr.size - 1
-    slot = np.full(n, -1, np.int32)
-    longest = 0
-    for i in range(n):
-        longest = max(longest, colptr[i + 1] - colptr[i])
-    block = np.empty((longest, longest), np.float64)
-    out = np.empty(n, np.float64)
-    for i in range(n):
-        start = colptr[i]
-        m = colptr[i + 1] - start
-        gather_block(
-            rows[start : start + m], position, zptr, zrows, zvalues, zdiagonal, slot, block
-        )
-        total = 0.0
-        for r in range(m):
-            product = 0.0
-            for c in range(m):
-                product += block[r, c] * factor[where[start + c]]
-            total += product * factor[where[start + r]]
-        out[i] = total
-    return out
-
-
-def column_quadratic_forms(
-    inverse: SelectedInverse, pattern: LowerPattern, values: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Diagonal of L^T A^-1 L for a factor on the pattern the inverse was selected for.
-
-    Parameters
+    Attributes
     ----------
-    inverse : SelectedInverse
-        From :func:`precondbench.factors.selected_inverse`.
-    pattern : LowerPattern
-        The same pattern (or one inside it).
-    values : numpy.ndarray
-        float64 (pattern.nnz,): L in CSR order.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (n,); all ones for Inv-K.
+    factor : scipy.sparse.csr_array
+        L.
+    method : {"simplicial", "supernodal"}
+        What computed it.
+    ordering : {"minimum-degree", "metis", "natural"}
+        Order of elimination inside the computation.
+    doubtful : bool
+        Whether the method chosen first broke down or had a residual above 1e-6, so that the
+        other one was tried; the more accurate result was taken.
+    residual : float
+        Largest |(A Z)_ii - 1| over all rows, Z the selected inverse.
+    diagonal_error : float
+        Largest |(L^T A^-1 L)_ii - 1| over some columns, with A^-1 by solves of their own, refined
+        to full precision. NaN if not asked for; infinity if the refinement did not converge.
+    probes : int
+        How many columns those were.
+    entries : int
+        Numbers that factor and selected inverse occupied, at 8 bytes.
+    seconds : float
+        Elapsed time.
     """
-    colptr, rows, where = pattern.columns()
-    forms: NDArray[np.float64] = _quadratic_forms(
-        colptr,
-        rows,
-        where,
-        values,
-        inverse.position,
-        inverse.colptr,
-        inverse.rows,
-        inverse.values,
-        inverse.diagonal,
-    )
-    return forms
 
-
-def invk_values(
-    inverse: SelectedInverse, pattern: LowerPattern, workers: int = 1
-) -> NDArray[np.float64]:
-    """Inv-K on a pattern from the selected inverse; values in the pattern's CSR order.
-
-    Raises
-    ------
-    BreakdownError
-        If a block of the computed inverse is not positive definite: A is too ill-conditioned
-        for double precision.
-    """
-    colptr, rows, where = pattern.columns()
-    out = np.zeros(pattern.nnz)
-    # Columns are independent, so how they are cut up changes no bit of the result.
-    pieces = max(1, workers) * 8 if workers > 1 else 1
-    cuts = np.linspace(0, pattern.n, pieces + 1).astype(np.int64)
-
-    def run(piece: int) -> int:
-        return int(
-            _invk_columns(
-                cuts[piece],
-                cuts[piece + 1],
-                colptr,
-                rows,
-                where,
-                inverse.position,
-                inverse.colptr,
-                inverse.rows,
-                inverse.values,
-                inverse.diagonal,
-                out,
-            )
-        )
-
-    if workers > 1:
-        with ThreadPoolExecutor(workers) as pool:
-            failed = [column for column in pool.map(run, range(pieces)) if column >= 0]
-    else:
-        failed = [column for column in (run(0),) if column >= 0]
-    if failed:
-        raise BreakdownError(
-            f"Inv-K broke down at column {failed[0]}: the computed inverse is not positive "
-            "definite there, the matrix is too ill-conditioned for double precision",
-            failed[0],
-        )
-    return out
+    factor: csr_array
+    method: str
+    ordering: str
+    doubtful: bool
+    residual: float
+    diagonal_error: float
+    probes: int
+    entries: int
+    seconds: float
 
 
 def scale_symmetrically(matrix: csr_array, scale: NDArray[np.float64]) -> csr_array:
@@ -178,7 +71,94 @@ def scale_symmetrically(matrix: csr_array, scale: NDArray[np.float64]) -> csr_ar
     return csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def invk(A: Any, pattern: Any = None, *, workers: int = 1) -> csr_array:
+def _cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def invk_report(
+    A: Any,
+    pattern: Any = None,
+    *,
+    method: str = "auto",
+    ordering: str = "auto",
+    workers: int | None = None,
+    probes: int = PROBES,
+) -> InvKReport:
+    """Inv-K like :func:`invk`, with what was done and how accurate the result is.
+
+    Parameters
+    ----------
+    A, pattern, method, ordering, workers
+        As for :func:`invk`.
+    probes : int
+        Columns for which diag(L^T A^-1 L) = 1 is checked by solves; each row of such a column
+        costs a few of them. 0 for no such check.
+
+    Returns
+    -------
+    InvKReport
+        The factor and the figures.
+
+    Raises
+    ------
+    MatrixError, ConfigurationError, BreakdownError
+        As :func:`invk`.
+
+    Examples
+    --------
+    >>> from precondbench.factors import invk_report
+    >>> from precondbench.matrices import formula_matrix
+    >>> report = invk_report(formula_matrix("HB/gr_30_30"))
+    >>> report.method, report.ordering, report.diagonal_error < 1e-14
+    ('simplicial', 'minimum-degree', True)
+    """
+    start = time.perf_counter()
+    matrix = check_spd_candidate(A, "A")
+    n = matrix.shape[0]
+    wanted = lower_pattern(tril(matrix, format="csr") if pattern is None else pattern, n)
+    scale = power_of_two_scaling(matrix.diagonal())
+    scaled = scale_symmetrically(matrix, scale)
+    plan = plan_inversion(scaled, wanted, method, ordering)
+    threads = _cores() if workers is None else max(1, workers)
+    if method == "auto":
+        inversion, doubtful = invert_guarded(scaled, wanted, plan, threads, probes)
+    else:
+        inversion, doubtful = invert(scaled, wanted, plan, method, threads, probes), False
+    if not inversion.residual <= INACCURATE:
+        warnings.warn(
+            f"Inv-K has few correct digits: the selected inverse Z has |(A Z)_ii - 1| up to "
+            f"{inversion.residual:.1e}, the matrix is too ill-conditioned for double precision",
+            AccuracyWarning,
+            stacklevel=3,
+        )
+    values = inversion.values
+    probe = inversion.probe
+    error = float("nan") if probe is None else probe.diagonal_error(wanted, values)
+    values /= np.repeat(scale, np.diff(wanted.indptr))
+    return InvKReport(
+        factor=wanted.csr(values),
+        method=inversion.method,
+        ordering=plan.ordering,
+        doubtful=doubtful,
+        residual=inversion.residual,
+        diagonal_error=error,
+        probes=0 if probe is None else int(probe.columns.size),
+        entries=inversion.entries,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def invk(
+    A: Any,
+    pattern: Any = None,
+    *,
+    method: str = "auto",
+    ordering: str = "auto",
+    workers: int | None = None,
+) -> csr_array:
     r"""Inv-K factor of a symmetric positive definite matrix on a lower-triangular pattern.
 
     Column i of L is v / sqrt(v_1) with v = (A^-1)[s_i, s_i]^-1 e_1, where s_i are the rows of
@@ -193,8 +173,17 @@ def invk(A: Any, pattern: Any = None, *, workers: int = 1) -> csr_array:
     pattern : sparse array or array_like, optional
         Lower-triangular pattern with the whole diagonal; stored entries count. By default
         the lower triangle of A.
-    workers : int
-        Threads over columns; the result does not depend on it.
+    method : {"auto", "simplicial", "supernodal"}
+        How A^-1 is selected. ``simplicial`` gives the same bits on every machine: published labels
+        are made by it. ``supernodal`` works on dense blocks through BLAS: much faster on large
+        problems, equal to rounding. ``auto`` chooses by the predicted work, checks the result and
+        tries the other method where it is in doubt.
+    ordering : {"auto", "minimum-degree", "metis", "natural"}
+        Order of elimination inside the computation; the pattern keeps the order of A.
+        ``auto``: minimum degree, or for large problems METIS where pymetis is installed and its
+        order means less work.
+    workers : int, optional
+        Threads, by default one a core; the simplicial result does not depend on it.
 
     Returns
     -------
@@ -205,8 +194,15 @@ def invk(A: Any, pattern: Any = None, *, workers: int = 1) -> csr_array:
     ------
     MatrixError
         If A or the pattern cannot be used.
+    ConfigurationError
+        If a method or ordering does not exist or is not installed.
     BreakdownError
         If A is not positive definite in double precision; carries the column.
+
+    Warns
+    -----
+    AccuracyWarning
+        If the result has fewer than about four correct digits.
 
     Notes
     -----
@@ -224,16 +220,6 @@ def invk(A: Any, pattern: Any = None, *, workers: int = 1) -> csr_array:
     >>> np.allclose((L @ L.T).toarray(), A)  # no fill-in: Inv-K is the Cholesky factor
     True
     """
-    matrix = check_spd_candidate(A, "A")
-    n = matrix.shape[0]
-    if pattern is None:
-        from scipy.sparse import tril
-
-        wanted = lower_pattern(tril(matrix, format="csr"), n)
-    else:
-        wanted = lower_pattern(pattern, n)
-    scale = power_of_two_scaling(matrix.diagonal())
-    inverse = selected_inverse(scale_symmetrically(matrix, scale), wanted)
-    values = invk_values(inverse, wanted, workers)
-    values /= np.repeat(scale, np.diff(wanted.indptr))
-    return wanted.csr(values)
+    return invk_report(
+        A, pattern, method=method, ordering=ordering, workers=workers, probes=0
+    ).factor

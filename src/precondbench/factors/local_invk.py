@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, tril
 
 from precondbench.errors import BreakdownError, CostError, MatrixError
-from precondbench.factors.invk import invk_values
+from precondbench.factors.invk_columns import invk_values
 from precondbench.factors.jit import kernel
 from precondbench.factors.pattern import LowerPattern, lower_pattern
 from precondbench.factors.selected_inverse import selected_inverse

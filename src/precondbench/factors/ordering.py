@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_array, csgraph, csr_array
 from scipy.sparse.linalg import spilu
 
-__all__ = ["minimum_degree", "reverse_cuthill_mckee"]
+from precondbench.errors import ConfigurationError
+
+__all__ = ["has_metis", "minimum_degree", "nested_dissection", "reverse_cuthill_mckee"]
 
 
 def minimum_degree(graph: csr_array) -> NDArray[np.int64]:
@@ -57,6 +61,48 @@ def minimum_degree(graph: csr_array) -> NDArray[np.int64]:
         options={"SymmetricMode": True},
     )
     return np.asarray(factor.perm_c, dtype=np.int64)
+
+
+def has_metis() -> bool:
+    """Whether the optional package pymetis can be imported."""
+    return find_spec("pymetis") is not None
+
+
+def nested_dissection(graph: csr_array) -> NDArray[np.int64]:
+    """Nested dissection order of a symmetric pattern, by METIS.
+
+    Parameters
+    ----------
+    graph : scipy.sparse.csr_array
+        Symmetric pattern; values are ignored.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64 of shape (n,): position[i] is the step in which row i is eliminated.
+
+    Raises
+    ------
+    ConfigurationError
+        If pymetis is not installed.
+    """
+    if not has_metis():
+        raise ConfigurationError(
+            "ordering 'metis' needs the package pymetis: pip install pymetis, or leave the "
+            "ordering to the library"
+        )
+    import pymetis
+
+    n = graph.shape[0]
+    rows = np.repeat(np.arange(n), np.diff(graph.indptr))
+    # METIS wants no loops, and its order of a graph without edges is of no use.
+    off = rows != graph.indices
+    if not off.any():
+        return np.arange(n, dtype=np.int64)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(rows[off], minlength=n))])
+    adjacency = pymetis.CSRAdjacency(starts.astype(np.int32), graph.indices[off].astype(np.int32))
+    _, position = pymetis.nested_dissection(adjacency)
+    return np.asarray(position, dtype=np.int64)
 
 
 def reverse_cuthill_mckee(graph: csr_array) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from precondbench.factors.cost import plan_elimination
 from precondbench.factors.jit import kernel
 from precondbench.factors.pattern import LowerPattern
 
-__all__ = ["SelectedInverse", "gather_block", "selected_inverse"]
+__all__ = ["SelectedInverse", "gather_block", "invert_factor", "selected_inverse"]
 
 
 @dataclass(frozen=True)
@@ -162,6 +162,16 @@ def selected_inverse(
     if symbolic is None:
         symbolic = plan_elimination(matrix, pattern)
     values, pivots = factorise(matrix, symbolic)
+    return invert_factor(symbolic, values, pivots)
+
+
+def invert_factor(
+    symbolic: SymbolicFactor, values: NDArray[np.float64], pivots: NDArray[np.float64]
+) -> SelectedInverse:
+    """Selected inverse from the factor of :func:`precondbench.factors.cholesky.factorise`.
+
+    The values are overwritten.
+    """
     log_determinant = float(np.sum(np.log(pivots)))
     diagonal = _takahashi(symbolic.colptr, symbolic.rows, values, pivots)
     return SelectedInverse(
