@@ -116,8 +116,8 @@ def board_markdown(standings: Sequence[Standing], top: int = 10) -> str:
     standings : sequence of Standing
         In the order of the site.
     top : int
-        Most ranked rows of each track; oracles between them are shown as well, unless they are
-        exact.
+        Most ranked rows of each track. Oracles between them are shown as well, unless they are
+        exact, and the best learned method always.
     """
     parts = ["# Leaderboard\n"]
     for standing in standings:
@@ -156,12 +156,13 @@ def _table(standing: Standing, top: int) -> str:
         "| ---: | --- | --- | --- | ---: | ---: | ---: |",
     ]
     ranked = 0
+    best_learned = next((row for row in standing.rows if row.entry.kind == "learned"), None)
     for row in standing.rows:
         if _exact(standing, row):
             continue
         ranked += row.rank is not None
-        if ranked > top:
-            break
+        if ranked > top and row is not best_learned:
+            continue
         shown = row.area if standing.real else row.effective_hops
         cells = (
             "" if row.rank is None else str(row.rank),
