@@ -10,6 +10,7 @@ from scipy.sparse import csr_array, tril
 from precondbench.errors import BreakdownError
 from precondbench.factors.jit import kernel
 from precondbench.factors.pattern import lower_pattern
+from precondbench.factors.small_block import last_inverse_row
 from precondbench.matrices.checks import check_spd_candidate
 
 __all__ = ["fsai"]
@@ -40,22 +41,8 @@ def _fsai(indptr, indices, a_indptr, a_indices, a_data):  # type: ignore[no-unty
                     block[t, s] = a_data[p]
         for t in range(m):
             slot[indices[start + t]] = -1
-        for r in range(m):
-            for c in range(r + 1):
-                total = block[r, c]
-                for k in range(c):
-                    total -= block[r, k] * block[c, k]
-                if c < r:
-                    block[r, c] = total / block[c, c]
-                else:
-                    if not (total > 0.0 and total < np.inf):
-                        return out, i
-                    block[r, r] = np.sqrt(total)
-        for c in range(m - 1, -1, -1):
-            total = 1.0 if c == m - 1 else 0.0
-            for r in range(c + 1, m):
-                total -= block[r, c] * out[start + r]
-            out[start + c] = total / block[c, c]
+        if not last_inverse_row(block, m, out[start : start + m]):
+            return out, i
     return out, -1
 
 

@@ -11,6 +11,7 @@ from precondbench.errors import BreakdownError
 from precondbench.factors.jit import kernel
 from precondbench.factors.pattern import LowerPattern
 from precondbench.factors.selected_inverse import SelectedInverse, gather_block
+from precondbench.factors.small_block import last_inverse_row
 
 __all__ = ["column_quadratic_forms", "invk_values"]
 
@@ -38,22 +39,8 @@ def _invk_columns(  # type: ignore[no-untyped-def]
         for t in range(m):
             nodes[m - 1 - t] = rows[start + t]
         gather_block(nodes[:m], position, zptr, zrows, zvalues, zdiagonal, slot, block)
-        for r in range(m):
-            for c in range(r + 1):
-                total = block[r, c]
-                for k in range(c):
-                    total -= block[r, k] * block[c, k]
-                if c < r:
-                    block[r, c] = total / block[c, c]
-                else:
-                    if not (total > 0.0 and total < np.inf):
-                        return i
-                    block[r, r] = np.sqrt(total)
-        for c in range(m - 1, -1, -1):
-            total = 1.0 if c == m - 1 else 0.0
-            for r in range(c + 1, m):
-                total -= block[r, c] * x[r]
-            x[c] = total / block[c, c]
+        if not last_inverse_row(block, m, x):
+            return i
         for t in range(m):
             out[where[start + t]] = x[m - 1 - t]
     return -1
