@@ -1,8 +1,10 @@
 """Method and order are chosen, results are checked, memory is bounded."""
 
+import json
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,6 +106,19 @@ def test_never_silently_inaccurate():
     for method in ("auto", "simplicial", "supernodal"):
         with pytest.warns(AccuracyWarning, match="few correct digits"):
             invk(A, pattern, method=method)
+
+
+def test_no_measured_error_was_silent():
+    """Of the committed table: errors beyond 1e-4 warned, and the residual is of their size."""
+    file = Path(__file__).parents[2] / "benchmarks" / "results" / "invk_accuracy.json"
+    cases = json.loads(file.read_text())["cases"]
+    assert cases[0]["condition"] < 1e5
+    assert cases[-1]["condition"] > 1e14
+    for case in cases:
+        for method in ("simplicial", "supernodal", "auto"):
+            row = case[method]
+            assert row["warned"] or row["error"] < 1e-4
+            assert row["error"] < 10 * row["residual"]
 
 
 @pytest.mark.parametrize("method", ["simplicial", "supernodal"])
