@@ -75,6 +75,11 @@ def test_learned_rows_are_those_of_the_results(board):
     assert found == complete
 
 
+def test_a_reference_row_comes_out_again():
+    check_entry(FOLDER, "synthetic-tridiag-1.0-twin-test", "smoothed-aggregation-amg")
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("entry", ["jacobi", "smoothed-aggregation-amg", "local-patch-inv-k-k-5"])
 @pytest.mark.parametrize(
     "track", ["synthetic-tridiag-1.0-twin-test", "synthetic-tridiag-1.0-sawtooth-test-large"]

@@ -101,6 +101,7 @@ def test_changed_numbers_fail(repository, tmp_path):
     assert "scored again" in done.stdout
 
 
+@pytest.mark.long
 def test_a_changed_submission_is_scored_again(repository, submission, tmp_path):
     git(repository, "add", "-A")
     git(repository, "commit", "-qm", "merged")
@@ -111,6 +112,7 @@ def test_a_changed_submission_is_scored_again(repository, submission, tmp_path):
     assert "method is 'Mine'" in done.stdout
 
 
+@pytest.mark.long
 def test_nobody_calls_himself_reproduced(repository, tmp_path):
     path = entry_path(repository / "leaderboard", TWIN, "mine")
     path.write_text(path.read_text().replace('"tier": "scored"', '"tier": "reproduced"'))
