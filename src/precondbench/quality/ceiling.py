@@ -63,15 +63,18 @@ def twin_ceiling(first: Bidiagonal, second: Bidiagonal, columns: int) -> float:
     >>> [round(twin_ceiling(pair.literal, pair.modified, k), 3) for k in (0, 7, 20)]
     [0.994, 0.996, 1.0]
     """
-    n = first.n
-    if second.n != n or not 0 <= columns <= n:
-        raise MatrixError(
-            f"factors of {n} and {second.n} rows and columns = {columns}; sizes must agree and "
-            "columns lie between 0 and n"
-        )
+    _check_sizes(first.n, second.n, columns)
     near, far = _split(first, columns)
     other_near, other_far = _split(second, columns)
     return shared_cosine(near, far, other_near, other_far)
+
+
+def _check_sizes(n: int, other: int, columns: int) -> None:
+    if other != n or not 0 <= columns <= n:
+        raise MatrixError(
+            f"factors of {n} and {other} rows and columns = {columns}; sizes must agree and "
+            "columns lie between 0 and n"
+        )
 
 
 def twin_lu_ceiling(first: TridiagonalLU, second: TridiagonalLU, columns: int) -> float:
@@ -104,12 +107,7 @@ def twin_lu_ceiling(first: TridiagonalLU, second: TridiagonalLU, columns: int) -
     >>> [round(twin_lu_ceiling(pair.literal, pair.modified, k), 3) for k in (0, 7, 20)]
     [0.98, 0.99, 1.0]
     """
-    n = first.n
-    if second.n != n or not 0 <= columns <= n:
-        raise MatrixError(
-            f"factors of {n} and {second.n} rows and columns = {columns}; sizes must agree and "
-            "columns lie between 0 and n"
-        )
+    _check_sizes(first.n, second.n, columns)
     parts = []
     for factor in (first, second):
         vectors = (factor.multipliers, factor.pivots, factor.superdiagonal)

@@ -14,22 +14,13 @@ from precondbench.errors import MatrixError
 from precondbench.factors.jit import kernel
 from precondbench.factors.lu_pattern import LUPattern, lu_pattern, solve_lu
 from precondbench.matrices import check_general
-from precondbench.quality.pcg import DRIFT_LIMIT, PCGResult, Status
+from precondbench.quality.pcg import DRIFT_LIMIT, PCGResult, Status, multiply
 
 __all__ = ["RESTART", "gmres", "gmres_operator", "gmres_values", "unit_factors"]
 
 RESTART = 50
 
 Vector = NDArray[np.float64]
-
-
-@kernel
-def _multiply(indptr, indices, data, x, out):  # type: ignore[no-untyped-def]
-    for i in range(x.size):
-        total = 0.0
-        for p in range(indptr[i], indptr[i + 1]):
-            total += data[p] * x[indices[p]]
-        out[i] = total
 
 
 @kernel
@@ -137,7 +128,7 @@ def gmres_operator(
         steps = 0
         while steps < length and iterations < maxiter:
             z = np.ascontiguousarray(apply(basis[steps]), dtype=np.float64)
-            _multiply(*arrays, z, w)
+            multiply(*arrays, z, w)
             estimate = float(_arnoldi(basis, steps, w, h, rotations, g))
             iterations += 1
             if not 0.0 <= estimate < np.inf:

@@ -69,7 +69,7 @@ def _dot(x, y):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _multiply(indptr, indices, data, x, out):  # type: ignore[no-untyped-def]
+def multiply(indptr, indices, data, x, out):  # type: ignore[no-untyped-def]
     for i in range(x.size):
         total = 0.0
         for p in range(indptr[i], indptr[i + 1]):
@@ -122,7 +122,7 @@ def _pcg(  # type: ignore[no-untyped-def]
     iterations = 0
     code = 1
     while iterations < maxiter:
-        _multiply(a_indptr, a_indices, a_data, p, q)
+        multiply(a_indptr, a_indices, a_data, p, q)
         curvature = _dot(p, q)
         if not (curvature > 0.0 and curvature < np.inf and rho > 0.0 and rho < np.inf):
             code = 2
@@ -140,7 +140,7 @@ def _pcg(  # type: ignore[no-untyped-def]
         following = _dot(r, z)
         _turn(following / rho, z, p)
         rho = following
-    _multiply(a_indptr, a_indices, a_data, x, q)
+    multiply(a_indptr, a_indices, a_data, x, q)
     return x, iterations, code, np.sqrt(_distance(b, q)) / norm_b
 
 
@@ -190,7 +190,7 @@ def pcg_operator(
     status = Status.ITERATION_LIMIT
     iterations = 0
     while iterations < maxiter:
-        _multiply(matrix.indptr, matrix.indices, matrix.data, p, q)
+        multiply(matrix.indptr, matrix.indices, matrix.data, p, q)
         curvature = _dot(p, q)
         if not (0.0 < curvature < np.inf and 0.0 < rho < np.inf):
             status = Status.STAGNATED
@@ -204,7 +204,7 @@ def pcg_operator(
         following = _dot(r, z)
         _turn(following / rho, z, p)
         rho = following
-    _multiply(matrix.indptr, matrix.indices, matrix.data, x, q)
+    multiply(matrix.indptr, matrix.indices, matrix.data, x, q)
     residual = float(np.sqrt(_distance(b, q)) / norm_b)
     if status is Status.CONVERGED and not residual <= DRIFT_LIMIT * rtol:
         status = Status.STAGNATED
