@@ -19,7 +19,8 @@ from precondbench.files import replacing
 
 __all__ = ["load_model", "save_model"]
 
-FORMAT_VERSION = 1
+# Version 1 knows no scaling; a model that needs none is still written so, for older readers.
+FORMAT_VERSION = 2
 # One key: safetensors keeps metadata in a hash map, whose order differs from run to run.
 METADATA_KEY = "precondbench"
 
@@ -41,12 +42,14 @@ def save_model(
         Another state of the model, to be written in place of its own.
     """
     state = model.state_dict() if weights is None else weights
-    description = {
-        "format_version": FORMAT_VERSION,
+    description: dict[str, Any] = {
+        "format_version": 1,
         "model": model.name,
         "rounds": model.rounds,
         "width": model.width,
     }
+    if model.scaling != "standardised":
+        description |= {"format_version": 2, "scaling": model.scaling}
     tensors = {name: value.contiguous().cpu() for name, value in state.items()}
     metadata = {METADATA_KEY: json.dumps(description, sort_keys=True)}
     with replacing(Path(path)) as temporary:
@@ -76,7 +79,12 @@ def load_model(path: str | os.PathLike[str], *, device: torch.device | str = "cp
     description, tensors = _read(path)
     # Building draws weights that are overwritten; the caller's random numbers stay as they were.
     with torch.random.fork_rng(devices=[]):
-        model = build_model(description["model"], description["rounds"], description["width"])
+        model = build_model(
+            description["model"],
+            description["rounds"],
+            description["width"],
+            scaling=description.get("scaling", "standardised"),
+        )
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
@@ -101,9 +109,10 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
         raise CheckpointError(
             f"{path} is a safetensors file, but not a checkpoint of precondbench"
         ) from error
-    if version != FORMAT_VERSION:
+    if version not in range(1, FORMAT_VERSION + 1):
         raise CheckpointError(
-            f"{path} has checkpoint format {version}; this version reads {FORMAT_VERSION}. "
+            f"{path} has checkpoint format {version}; this version reads up to "
+            f"{FORMAT_VERSION}. "
             "Load it with the version of precondbench that wrote it"
         )
     return description, tensors

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from precondbench.baselines.scaling import SCALINGS
 from precondbench.datasets.selection import check_keys
 from precondbench.errors import ConfigurationError
 
@@ -42,6 +43,9 @@ class TrainingConfiguration:
         Width of hidden representations.
     epochs : int
         At most this many passes over the training split.
+    scaling : {"standardised", "unit-diagonal"}
+        Whether the model is shown A as it is, as in the paper, or scaled to a unit diagonal; its
+        values are then scaled back, so that it is equivariant (A -> D A D) by construction.
     learning_rate : float
         First learning rate of Adam.
     decay_factor : float
@@ -89,6 +93,7 @@ class TrainingConfiguration:
     width: int = 16
     epochs: int = 300
     loss: str = "negative-cosine"
+    scaling: str = "standardised"
     learning_rate: float = 1e-3
     decay_factor: float = 0.6
     decay_every: int = 50
@@ -105,6 +110,10 @@ class TrainingConfiguration:
             value = getattr(self, name)
             if not isinstance(value, str):
                 raise ConfigurationError(f"{name} is {value!r}; it must be the name of a {name}")
+        if self.scaling not in SCALINGS:
+            raise ConfigurationError(
+                f"scaling is {self.scaling!r}; it must be one of {', '.join(SCALINGS)}"
+            )
         for name in _POSITIVE:
             self._check_integer(name, 1)
         self._check_integer("seed", 0)

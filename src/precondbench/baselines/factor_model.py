@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,6 +10,8 @@ from torch import Tensor, nn
 
 from precondbench.baselines.graph_batch import GraphBatch
 from precondbench.baselines.normalisation import Standardisation
+from precondbench.baselines.scaling import SCALINGS, unit_diagonal
+from precondbench.errors import ConfigurationError
 
 __all__ = ["FactorModel"]
 
@@ -24,13 +27,33 @@ class FactorModel(nn.Module):
         Name in the registry.
     rounds, width : int
         Sizes the network was built with.
+    scaling : {"standardised", "unit-diagonal"}
+        Whether the network is shown A as it is, or A scaled to a unit diagonal and its values
+        are scaled back, see ``unit_diagonal``. Either way features are standardised.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such scaling.
     """
 
-    def __init__(self, network: nn.Module, name: str, rounds: int, width: int) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        name: str,
+        rounds: int,
+        width: int,
+        scaling: str = "standardised",
+    ) -> None:
         super().__init__()
         self.name = name
         self.rounds = rounds
         self.width = width
+        if scaling not in SCALINGS:
+            raise ConfigurationError(
+                f"scaling is {scaling!r}; it must be one of {', '.join(SCALINGS)}"
+            )
+        self.scaling = scaling
         self.standardisation = Standardisation()
         self.network = network
 
@@ -43,14 +66,44 @@ class FactorModel(nn.Module):
             The matrices.
         """
         graph = GraphBatch.from_data(graphs)
+        if self.scaling == "standardised":
+            return self._values(graph)
+        x, edge_attr, root = unit_diagonal(graph)
+        by_entry = root.index_select(0, graph.edge_index[1].index_select(0, graph.lower))
+        core = None if graph.core is None else graph.core / by_entry
+        return by_entry * self._values(replace(graph, x=x, edge_attr=edge_attr, core=core))
+
+    def _values(self, graph: GraphBatch) -> Tensor:
         x, edge_attr = self.standardisation(graph.x, graph.edge_attr)
-        values: Tensor = self.network(x, graph.edge_index, edge_attr, graph.lower, graph.batch)
+        given = (x, graph.edge_index, edge_attr, graph.lower, graph.batch)
+        if self.core is None:
+            values: Tensor = self.network(*given)
+        elif graph.core is None:
+            raise ConfigurationError(
+                f"{self.name} corrects the factor {self.core!r} of each matrix, which these graphs "
+                "do not hold; use train and predict, which compute it"
+            )
+        else:
+            values = self.network(*given, core=graph.core.to(x.dtype))
         return values
+
+    @property
+    def core(self) -> str | None:
+        """Name of the classical factor that the network reads, see ``core_values``, or None."""
+        core: str | None = getattr(self.network, "core", None)
+        return core
+
+    def fit_features(self, graphs: GraphBatch) -> None:
+        """Measure means and deviations on the graphs of a training split."""
+        x, edge_attr = graphs.x, graphs.edge_attr
+        if self.scaling == "unit-diagonal":
+            x, edge_attr, _ = unit_diagonal(graphs)
+        self.standardisation.fit(x.cpu(), edge_attr.cpu())
 
     def compiled(self) -> FactorModel:
         """Return a model with the same weights, shared, whose network is compiled by torch."""
         network: nn.Module = torch.compile(self.network)  # type: ignore[assignment]
-        other = FactorModel(network, self.name, self.rounds, self.width)
+        other = FactorModel(network, self.name, self.rounds, self.width, self.scaling)
         other.standardisation = self.standardisation
         return other
 

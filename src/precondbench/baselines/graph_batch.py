@@ -34,6 +34,8 @@ class GraphBatch:
         float64: values of L on the lower edges, where they are known.
     inverse : InversePairs or None
         Entries of A^-1, for losses that need them.
+    core : torch.Tensor or None
+        float64: values of a classical factor on the lower edges, for networks that correct it.
     """
 
     x: Tensor
@@ -45,6 +47,7 @@ class GraphBatch:
     num_graphs: int
     y: Tensor | None = None
     inverse: InversePairs | None = None
+    core: Tensor | None = None
 
     @classmethod
     def from_data(cls, data: Any) -> GraphBatch:

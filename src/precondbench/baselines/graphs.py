@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from precondbench.baselines.cores import core_values
 from precondbench.baselines.graph_batch import GraphBatch
 from precondbench.baselines.inverses import InversePairs, inverse_pairs
 from precondbench.errors import ConfigurationError
@@ -52,6 +53,7 @@ class ResidentGraphs:
         self.y = (
             torch.cat([item.y for item in items]).double().to(self.device) if labelled else None
         )
+        self.core: Tensor | None = None
         self._inverse: InversePairs | None = None
         self._pairs = torch.zeros(len(items), dtype=torch.int64)
         # Sizes stay on the CPU: reading them there never waits for the device.
@@ -73,6 +75,14 @@ class ResidentGraphs:
         """Add entries of A^-1 to all batches; ``dataset`` holds the same graphs, with pairs."""
         inverse, self._pairs = inverse_pairs(dataset)
         self._inverse = InversePairs(*(values.to(self.device) for values in vars(inverse).values()))
+
+    def add_core(self, dataset: Any, name: str) -> None:
+        """Add values of a classical factor to all batches; ``dataset`` holds the same graphs."""
+        self.core = core_values(dataset, name).to(self.device)
+
+    def whole(self) -> GraphBatch:
+        """Return all graphs in one batch."""
+        return self._gather(torch.arange(len(self)))
 
     def lower_ends(self) -> list[int]:
         """Return where, in the values of all graphs, each graph but the last ends."""
@@ -102,6 +112,7 @@ class ResidentGraphs:
             lower_batch=template.lower_batch,
             num_graphs=count,
             y=None if self.y is None else chosen(self.y),
+            core=None if self.core is None else chosen(self.core),
             inverse=self._inverses(graphs),
         )
 
@@ -123,6 +134,7 @@ class ResidentGraphs:
             lower_batch=lower_batch.to(self.device),
             num_graphs=graphs.numel(),
             y=None if self.y is None else self.y.index_select(0, lower),
+            core=None if self.core is None else self.core.index_select(0, lower),
             inverse=self._inverses(graphs),
         )
 

@@ -62,6 +62,8 @@ def predict(
             raise ConfigurationError(f"{name} is {value}; it must be 1 or more")
     device = model.standardisation.node_mean.device if device is None else torch.device(device)
     graphs = ResidentGraphs(dataset, device)
+    if model.core is not None:
+        graphs.add_core(dataset, model.core)
     repeated = [name for name, count in Counter(graphs.names).items() if count > 1]
     if repeated:
         raise PredictionError(

@@ -71,7 +71,9 @@ def register_model(name: str) -> Callable[[NetworkT], NetworkT]:
     return register
 
 
-def build_model(name: str, rounds: int = 4, width: int = 16) -> FactorModel:
+def build_model(
+    name: str, rounds: int = 4, width: int = 16, *, scaling: str = "standardised"
+) -> FactorModel:
     """Make an untrained model; its weights come from torch's global random generator.
 
     Parameters
@@ -82,11 +84,13 @@ def build_model(name: str, rounds: int = 4, width: int = 16) -> FactorModel:
         Blocks of the processor.
     width : int
         Width of hidden representations.
+    scaling : {"standardised", "unit-diagonal"}
+        What the model is shown of the scale of A, see ``FactorModel``.
 
     Raises
     ------
     ConfigurationError
-        If no model has that name, or a size is below 1.
+        If no model or scaling has that name, or a size is below 1.
     """
     if name not in _NETWORKS:
         close = difflib.get_close_matches(name, _NETWORKS, n=1, cutoff=0.5)
@@ -95,7 +99,7 @@ def build_model(name: str, rounds: int = 4, width: int = 16) -> FactorModel:
             f"no model is called {name!r}{hint}; known: {', '.join(model_names())}. A model of "
             "your own is known once its module has been imported"
         )
-    return FactorModel(_NETWORKS[name][1](rounds, width), name, rounds, width)
+    return FactorModel(_NETWORKS[name][1](rounds, width), name, rounds, width, scaling)
 
 
 def model_names() -> list[str]:

@@ -130,7 +130,12 @@ def train(
     ):
         torch.manual_seed(configuration.seed)
         # Made on the CPU, so that a seed means the same weights on every device.
-        model = build_model(configuration.model, configuration.rounds, configuration.width)
+        model = build_model(
+            configuration.model,
+            configuration.rounds,
+            configuration.width,
+            scaling=configuration.scaling,
+        )
         graphs = _labelled(train_set, device, "training")
         checks = _labelled(val_set, device, "validation")
         key = _fingerprint(text, graphs, checks)
@@ -140,7 +145,10 @@ def train(
             if loss.needs_inverse:
                 graphs.invert(train_set)
                 checks.invert(val_set)
-            model.standardisation.fit(graphs.x.cpu(), graphs.edge_attr.cpu())
+            if model.core is not None:
+                graphs.add_core(train_set, model.core)
+                checks.add_core(val_set, model.core)
+            model.fit_features(graphs.whole())
             model.to(device)
             ranks.same_everywhere(model)
             state = TrainingState(

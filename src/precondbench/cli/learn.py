@@ -34,7 +34,16 @@ def train(
     width: Annotated[int | None, typer.Option(help="Of hidden layers; default 16.")] = None,
     epochs: Annotated[int | None, typer.Option(help="At most; default 300.")] = None,
     loss: Annotated[str | None, typer.Option(help="Default negative-cosine.")] = None,
+    scaling: Annotated[
+        str | None, typer.Option(help="standardised (default) or unit-diagonal.")
+    ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="At first; default 1e-3.")] = None,
+    decay_every: Annotated[
+        int | None, typer.Option(help="Epochs between decays of the learning rate; default 50.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Epochs without a better model before stopping; default 50.")
+    ] = None,
     seeds: Annotated[str, typer.Option(help="Comma-separated, one run each.")] = "0",
     config: Annotated[str | None, typer.Option(help="Configuration of the data.")] = None,
     label: Annotated[str | None, typer.Option(help="Label or target to learn.")] = None,
@@ -82,7 +91,10 @@ def train(
             "width": width,
             "epochs": epochs,
             "loss": loss,
+            "scaling": scaling,
             "learning_rate": learning_rate,
+            "decay_every": decay_every,
+            "patience": patience,
             "batch_size": batch_size,
             "max_edges": max_edges,
             "device": device,

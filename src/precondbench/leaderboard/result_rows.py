@@ -90,6 +90,8 @@ _KIND = (
     "width",
     "learning_rate",
 )
+# Options without a key of their own in a row that the paper's protocol leaves alone.
+_NOT_THE_PAPERS = {"scaling", "decay-every", "patience"}
 # Options that say where and from which seed, not what was trained.
 _OF_THE_RUN = ("seeds", "device", "threads", "max-edges")
 
@@ -294,7 +296,8 @@ def protocol_summaries(
 
     chosen: dict[tuple[str, int], Row] = {}
     for summary in summarise_results(rows):
-        if all(summary[key] == value for key, value in wanted.items()):
+        of_the_paper = not _NOT_THE_PAPERS & set(options_of(summary))
+        if of_the_paper and all(summary[key] == value for key, value in wanted.items()):
             name = (summary["model"], summary["rounds"])
             chosen[name] = max(chosen.get(name, summary), summary, key=rank)
     return list(chosen.values())

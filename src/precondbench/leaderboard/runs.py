@@ -24,10 +24,16 @@ __all__ = [
 
 
 def run_folder(out: str | Path, run: RunConfiguration) -> Path:
-    """Return the folder of a run: ``out/<data>/<model>-<rounds>/seed-<seed>``."""
+    """Return the folder of a run: ``out/<data>/<model>-<rounds>/seed-<seed>``.
+
+    A scaling other than that of the paper stands behind the number of rounds.
+    """
     data, training = run.data.resolved(), run.training
     names = f"{data.dataset}-{data.version}-{data.configuration}"
-    return Path(out) / names / f"{training.model}-{training.rounds}" / f"seed-{training.seed}"
+    model = f"{training.model}-{training.rounds}"
+    if training.scaling != "standardised":
+        model += f"-{training.scaling}"
+    return Path(out) / names / model / f"seed-{training.seed}"
 
 
 def is_done(run: RunConfiguration, folder: str | Path) -> bool:
@@ -186,5 +192,6 @@ def _predict_split(
         max_edges=training.max_edges,
         threads=training.threads,
     )
-    method = f"{training.model} ({training.rounds} rounds)"
+    scaling = "" if training.scaling == "standardised" else f", {training.scaling}"
+    method = f"{training.model} ({training.rounds} rounds{scaling})"
     write_predictions(path, method, data.shard, data.label, {training.seed: values})

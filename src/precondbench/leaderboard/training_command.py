@@ -15,7 +15,8 @@ __all__ = ["training_command"]
 
 # Settings that `precondbench train` has an option for, besides those that are always said.
 _OPTIONS = (
-    "width", "loss", "learning_rate", "batch_size", "max_edges", "device", "threads", "compile",
+    "width", "loss", "scaling", "learning_rate", "decay_every", "patience", "batch_size",
+    "max_edges", "device", "threads", "compile",
 )  # fmt: skip
 
 
