@@ -13,6 +13,7 @@ from itertools import pairwise, starmap
 import torch
 from torch import Tensor, nn
 
+from precondbench.baselines.padding import PaddedGraphs
 from precondbench.baselines.registry import register_node_model
 
 __all__ = ["FastGraphTransformer", "GlobalGraphTransformer"]
@@ -39,18 +40,16 @@ class FastGraphTransformer(nn.Module):
 
     def forward(self, h: Tensor, edge_index: Tensor, e: Tensor, batch: Tensor) -> Tensor:
         """Return new node representations, [nodes, width]."""
-        sizes = torch.bincount(batch).tolist()
-        slots = _slots(sizes, h.device)
+        graphs = PaddedGraphs.of(batch)
         # Rows of padding are zero and add nothing to a sum.
         query, key, value = (
-            _padded(rows, slots, len(sizes), max(sizes))
-            for rows in (self.query(h), self.key(h), self.value(h))
+            graphs.pad(rows) for rows in (self.query(h), self.key(h), self.value(h))
         )
         query, key = (part / _frobenius_norm(part) for part in (query, key))
-        size = value.new_tensor(sizes).view(-1, 1, 1)
+        size = value.new_tensor(graphs.sizes).view(-1, 1, 1)
         numerator = size * value + torch.bmm(query, torch.bmm(key.transpose(1, 2), value))
         denominator = size + torch.bmm(query, key.sum(1).unsqueeze(2))
-        return (numerator / denominator).view(-1, h.shape[1]).index_select(0, slots)
+        return graphs.unpad(numerator / denominator)
 
 
 def _frobenius_norm(matrices: Tensor) -> Tensor:
@@ -146,37 +145,17 @@ def _attend(
     source: Tensor,
 ) -> Tensor:
     """Attention of the block's rows; targets and sources count from its first row and key."""
-    count, width = len(block.row_sizes), query.shape[1]
-    row_slots, keys = _slots(block.row_sizes, query.device), max(block.key_sizes)
-    key_slots = _slots(block.key_sizes, query.device)
-    padded_query = _padded(query, row_slots, count, max(block.row_sizes))
-    padded_key = _padded(key, key_slots, count, keys)
-    padded_value = _padded(value, key_slots, count, keys)
+    rows = PaddedGraphs(block.row_sizes, query.device)
+    keys = PaddedGraphs(block.key_sizes, query.device)
+    padded_query, padded_key, padded_value = rows.pad(query), keys.pad(key), keys.pad(value)
     scores = torch.bmm(padded_query, padded_key.transpose(1, 2))
     # Position of every edge among the scores: keys of one graph are consecutive columns.
-    at_edges = row_slots[target] * keys + key_slots[source] % keys
+    at_edges = rows.slots[target] * keys.longest + keys.slots[source] % keys.longest
     of_edges = (query.index_select(0, target) * edge).sum(1)
     scores = scores.view(-1).index_add(0, at_edges, of_edges).view_as(scores)
-    if min(block.key_sizes) < keys:
-        real = torch.zeros(count * keys, dtype=torch.bool, device=query.device)
-        real[key_slots] = True
-        scores = scores.masked_fill(~real.view(count, 1, keys), -math.inf)
+    if not keys.full:
+        scores = scores.masked_fill(~keys.real().unsqueeze(1), -math.inf)
     weights = scores.softmax(2)
-    attended = torch.bmm(weights, padded_value).view(-1, width).index_select(0, row_slots)
+    attended = rows.unpad(torch.bmm(weights, padded_value))
     by_edges = weights.view(-1).index_select(0, at_edges).unsqueeze(1) * edge
     return attended.index_add(0, target, by_edges)
-
-
-def _slots(sizes: list[int], device: torch.device) -> Tensor:
-    """Position of every node when each graph is padded to the largest."""
-    widest = max(sizes)
-    return torch.cat(
-        [torch.arange(g * widest, g * widest + size) for g, size in enumerate(sizes)]
-    ).to(device)
-
-
-def _padded(rows: Tensor, slots: Tensor, count: int, widest: int) -> Tensor:
-    if slots.numel() == count * widest:
-        return rows.view(count, widest, -1)
-    padded = rows.new_zeros(count * widest, rows.shape[1]).index_copy(0, slots, rows)
-    return padded.view(count, widest, -1)
