@@ -14,9 +14,11 @@ from precondbench.baselines.losses import (
     negative_cosine,
     register_loss,
 )
+from precondbench.baselines.moebius_scan import MoebiusScan
 from precondbench.baselines.node_models import MLP, MessagePassingMLP
 from precondbench.baselines.prediction import predict
 from precondbench.baselines.progress import EpochRecord, training_progress
+from precondbench.baselines.recurrent import BidirectionalGRU
 from precondbench.baselines.registry import (
     build_model,
     model_names,
@@ -30,6 +32,7 @@ from precondbench.baselines.training import TrainingResult, train
 __all__ = [
     "GEN",
     "MLP",
+    "BidirectionalGRU",
     "EpochRecord",
     "FactorModel",
     "FastGraphTransformer",
@@ -39,6 +42,7 @@ __all__ = [
     "GraphNetwork",
     "GraphTransformer",
     "MessagePassingMLP",
+    "MoebiusScan",
     "RunConfiguration",
     "TrainingConfiguration",
     "TrainingResult",

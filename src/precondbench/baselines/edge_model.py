@@ -9,9 +9,11 @@ from torch.nn.functional import linear
 __all__ = ["EdgeModel", "mlp"]
 
 
-def mlp(inputs: int, width: int, outputs: int) -> nn.Sequential:
-    """Return a two-layer perceptron: linear, ReLU, linear."""
-    return nn.Sequential(nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, outputs))
+def mlp(
+    inputs: int, width: int, outputs: int, *, activation: type[nn.Module] = nn.ReLU
+) -> nn.Sequential:
+    """Return a two-layer perceptron: linear, activation (ReLU unless told), linear."""
+    return nn.Sequential(nn.Linear(inputs, width), activation(), nn.Linear(width, outputs))
 
 
 class EdgeModel(nn.Module):
