@@ -14,6 +14,7 @@ from precondbench.baselines.losses import (
     negative_cosine,
     register_loss,
 )
+from precondbench.baselines.moebius_cell import MoebiusCell
 from precondbench.baselines.moebius_scan import MoebiusScan
 from precondbench.baselines.node_models import MLP, MessagePassingMLP
 from precondbench.baselines.prediction import predict
@@ -26,6 +27,7 @@ from precondbench.baselines.registry import (
     register_model,
     register_node_model,
 )
+from precondbench.baselines.row_recurrence import DivisionCell, MonomialCell
 from precondbench.baselines.run_configuration import RunConfiguration
 from precondbench.baselines.training import TrainingResult, train
 
@@ -33,6 +35,7 @@ __all__ = [
     "GEN",
     "MLP",
     "BidirectionalGRU",
+    "DivisionCell",
     "EpochRecord",
     "FactorModel",
     "FastGraphTransformer",
@@ -42,7 +45,9 @@ __all__ = [
     "GraphNetwork",
     "GraphTransformer",
     "MessagePassingMLP",
+    "MoebiusCell",
     "MoebiusScan",
+    "MonomialCell",
     "RunConfiguration",
     "TrainingConfiguration",
     "TrainingResult",

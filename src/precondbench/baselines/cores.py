@@ -24,7 +24,13 @@ def _shifted_ic0(A: csr_array) -> csr_array:
     return shifted_ic0(A)[0]
 
 
+def _tril(A: csr_array) -> csr_array:
+    return csr_array(tril(A, format="csr"))
+
+
 _CORES: dict[str, Callable[[csr_array], csr_array]] = {
+    # A itself: features are in single precision.
+    "tril": _tril,
     "shifted-ic0": _shifted_ic0,
     **{f"local-patch-{hops}": partial(local_invk, hops=hops) for hops in (1, 2, 3)},
 }

@@ -50,6 +50,8 @@ class Ranks:
         if self.size == 1:
             return
         parameters = [p for p in model.parameters() if p.requires_grad]
+        if not parameters:
+            return
         flat = torch.cat(
             [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters]
         )

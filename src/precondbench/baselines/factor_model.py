@@ -84,7 +84,8 @@ class FactorModel(nn.Module):
                 "do not hold; use train and predict, which compute it"
             )
         else:
-            values = self.network(*given, core=graph.core.to(x.dtype))
+            dtype = getattr(self.network, "core_dtype", x.dtype)
+            values = self.network(*given, core=graph.core.to(dtype))
         return values
 
     @property
@@ -107,6 +108,12 @@ class FactorModel(nn.Module):
         other.standardisation = self.standardisation
         return other
 
+    def fit_network(self, graphs: GraphBatch) -> None:
+        """Let a network that has a method ``fit`` solve for its parameters on labelled graphs."""
+        fit = getattr(self.network, "fit", None)
+        if fit is not None:
+            fit(graphs)
+
     def parameter_count(self) -> int:
-        """Return the number of trainable parameters."""
-        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+        """Return the number of parameters, trained by descent or fitted."""
+        return sum(p.numel() for p in self.parameters())

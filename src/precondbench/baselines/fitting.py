@@ -112,7 +112,8 @@ class Fitting:
                 batch = self.graphs.batch(piece)
                 loss = self.loss.per_graph(self.model(batch), batch).sum()
                 # Pieces and processes add up to the mean over the whole batch.
-                (loss / numbers.numel()).backward()  # type: ignore[no-untyped-call]
+                if loss.requires_grad:
+                    (loss / numbers.numel()).backward()  # type: ignore[no-untyped-call]
                 total += loss.detach()
             self.ranks.sum_gradients(self.model)
             state.optimiser.step()
