@@ -17,6 +17,7 @@ from precondbench.baselines.losses import (
 from precondbench.baselines.moebius_cell import MoebiusCell
 from precondbench.baselines.moebius_scan import MoebiusScan
 from precondbench.baselines.node_models import MLP, MessagePassingMLP
+from precondbench.baselines.own_matrix import predict_factor
 from precondbench.baselines.prediction import predict
 from precondbench.baselines.progress import EpochRecord, training_progress
 from precondbench.baselines.recurrent import BidirectionalGRU
@@ -60,6 +61,7 @@ __all__ = [
     "model_summary",
     "negative_cosine",
     "predict",
+    "predict_factor",
     "register_loss",
     "register_model",
     "register_node_model",

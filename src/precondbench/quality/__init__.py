@@ -2,6 +2,7 @@
 
 from precondbench.quality.cosine import cosine, one_minus_cosine
 from precondbench.quality.evaluate import Evaluation, evaluate, evaluate_many
+from precondbench.quality.far_response import FarResponse, far_response
 from precondbench.quality.general_protocol import GeneralSystem
 from precondbench.quality.gmres import gmres
 from precondbench.quality.hops import HopLadder, is_tridiagonal, khop_values
@@ -21,6 +22,7 @@ __all__ = [
     "MAXITER",
     "RTOL",
     "Evaluation",
+    "FarResponse",
     "GeneralSystem",
     "HopLadder",
     "KCondition",
@@ -40,6 +42,7 @@ __all__ = [
     "cosine",
     "evaluate",
     "evaluate_many",
+    "far_response",
     "gmres",
     "is_tridiagonal",
     "k_condition",
