@@ -1,19 +1,24 @@
 """Baselines: Graph Networks that predict factors, their training, and a registry for yours."""
 
 from precondbench.baselines.checkpoint import load_model, save_model
+from precondbench.baselines.chow_patel import ChowPatel
 from precondbench.baselines.configuration import TrainingConfiguration
 from precondbench.baselines.convolutions import GEN, GATv2, GraphTransformer
+from precondbench.baselines.corrected_ic0 import CorrectedIC0
 from precondbench.baselines.edge_model import mlp
+from precondbench.baselines.elimination_sweep import EliminationSweep
 from precondbench.baselines.factor_model import FactorModel
 from precondbench.baselines.global_attention import FastGraphTransformer, GlobalGraphTransformer
 from precondbench.baselines.graph_batch import GraphBatch
 from precondbench.baselines.graph_network import GraphNetwork
+from precondbench.baselines.learned_elimination import LearnedElimination
 from precondbench.baselines.losses import (
     cosine_per_graph,
     loss_names,
     negative_cosine,
     register_loss,
 )
+from precondbench.baselines.neural_if import LiFactor, NeuralIF
 from precondbench.baselines.node_models import MLP, MessagePassingMLP
 from precondbench.baselines.prediction import predict
 from precondbench.baselines.progress import EpochRecord, training_progress
@@ -30,6 +35,9 @@ from precondbench.baselines.training import TrainingResult, train
 __all__ = [
     "GEN",
     "MLP",
+    "ChowPatel",
+    "CorrectedIC0",
+    "EliminationSweep",
     "EpochRecord",
     "FactorModel",
     "FastGraphTransformer",
@@ -38,7 +46,10 @@ __all__ = [
     "GraphBatch",
     "GraphNetwork",
     "GraphTransformer",
+    "LearnedElimination",
+    "LiFactor",
     "MessagePassingMLP",
+    "NeuralIF",
     "RunConfiguration",
     "TrainingConfiguration",
     "TrainingResult",
