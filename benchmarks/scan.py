@@ -1,7 +1,8 @@
 """The parallel scan of MoebiusScan against the sequential loop: time by the number of rows.
 
-Both compute the running products of 8 heads of 2 x 2 matrices of one matrix with n rows, in float32,
-forwards alone and with the gradient; the loop takes one step a row. Ratios of medians of one run.
+Both compute the running products of 8 heads of 2 x 2 matrices of one matrix with n rows, in
+float32, forwards alone and with the gradient; the loop takes one step a row. Ratios of medians of
+one run.
 
     python benchmarks/scan.py [--json FILE] [--device cpu|cuda] [--figure FILE]
 """

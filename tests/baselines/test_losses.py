@@ -57,7 +57,13 @@ def dense(values, batch, graph):
 
 
 def test_names():
-    assert loss_names() == ["k-condition", "log-relative-error", "negative-cosine"]
+    assert loss_names() == [
+        "frobenius-residual",
+        "k-condition",
+        "log-relative-error",
+        "negative-cosine",
+        "relative-k-condition",
+    ]
     with pytest.raises(ConfigurationError, match="no loss is called 'mse'; known: k-condition"):
         get_loss("mse")
 

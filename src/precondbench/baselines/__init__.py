@@ -1,13 +1,17 @@
 """Baselines: Graph Networks that predict factors, their training, and a registry for yours."""
 
 from precondbench.baselines.checkpoint import load_model, save_model
+from precondbench.baselines.chow_patel import ChowPatel
 from precondbench.baselines.configuration import TrainingConfiguration
 from precondbench.baselines.convolutions import GEN, GATv2, GraphTransformer
+from precondbench.baselines.corrected_ic0 import CorrectedIC0
 from precondbench.baselines.edge_model import mlp
+from precondbench.baselines.elimination_sweep import EliminationSweep
 from precondbench.baselines.factor_model import FactorModel
 from precondbench.baselines.global_attention import FastGraphTransformer, GlobalGraphTransformer
 from precondbench.baselines.graph_batch import GraphBatch
 from precondbench.baselines.graph_network import GraphNetwork
+from precondbench.baselines.learned_elimination import LearnedElimination
 from precondbench.baselines.losses import (
     cosine_per_graph,
     loss_names,
@@ -16,6 +20,7 @@ from precondbench.baselines.losses import (
 )
 from precondbench.baselines.moebius_cell import MoebiusCell
 from precondbench.baselines.moebius_scan import MoebiusScan
+from precondbench.baselines.neural_if import LiFactor, NeuralIF
 from precondbench.baselines.node_models import MLP, MessagePassingMLP
 from precondbench.baselines.own_matrix import predict_factor
 from precondbench.baselines.prediction import predict
@@ -36,7 +41,10 @@ __all__ = [
     "GEN",
     "MLP",
     "BidirectionalGRU",
+    "ChowPatel",
+    "CorrectedIC0",
     "DivisionCell",
+    "EliminationSweep",
     "EpochRecord",
     "FactorModel",
     "FastGraphTransformer",
@@ -45,10 +53,13 @@ __all__ = [
     "GraphBatch",
     "GraphNetwork",
     "GraphTransformer",
+    "LearnedElimination",
+    "LiFactor",
     "MessagePassingMLP",
     "MoebiusCell",
     "MoebiusScan",
     "MonomialCell",
+    "NeuralIF",
     "RunConfiguration",
     "TrainingConfiguration",
     "TrainingResult",

@@ -29,7 +29,8 @@ class FactorModel(nn.Module):
         Sizes the network was built with.
     scaling : {"standardised", "unit-diagonal"}
         Whether the network is shown A as it is, or A scaled to a unit diagonal and its values
-        are scaled back, see ``unit_diagonal``. Either way features are standardised.
+        are scaled back, see ``unit_diagonal``. Either way features are then standardised, unless
+        the network has an attribute ``raw_features`` that is true.
 
     Raises
     ------
@@ -74,7 +75,10 @@ class FactorModel(nn.Module):
         return by_entry * self._values(replace(graph, x=x, edge_attr=edge_attr, core=core))
 
     def _values(self, graph: GraphBatch) -> Tensor:
-        x, edge_attr = self.standardisation(graph.x, graph.edge_attr)
+        x, edge_attr = graph.x, graph.edge_attr
+        # A network that computes with the entries of A needs them as they are.
+        if not getattr(self.network, "raw_features", False):
+            x, edge_attr = self.standardisation(x, edge_attr)
         given = (x, graph.edge_index, edge_attr, graph.lower, graph.batch)
         if self.core is None:
             values: Tensor = self.network(*given)

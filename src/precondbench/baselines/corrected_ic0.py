@@ -1,0 +1,60 @@
+"""A classical factor and what a network adds to it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from precondbench.baselines.edge_model import mlp
+from precondbench.baselines.lower_network import LowerNetwork
+from precondbench.baselines.registry import register_model
+
+__all__ = ["CorrectedIC0"]
+
+
+@register_model("CorrectedIC0")
+class CorrectedIC0(nn.Module):
+    r"""L = IC(0) with the smallest shift + alpha times the output of a network, alpha from zero.
+
+    After PreCorrector (Trifonov, Rudikov, Iliev, Oseledets and Muravleva 2024), whose network
+    corrects an incomplete factor and whose alpha starts at zero, too, so that training starts at
+    the classical factor. There the network is trained on one family of matrices; here message
+    passing on the lower triangle reads A and the factor, and the diagonal is multiplied by an
+    exponential, which keeps it positive.
+
+    Not local: the factor depends on all that elimination depends on.
+
+    Parameters
+    ----------
+    rounds, width : int
+        Of the message passing.
+    """
+
+    core = "shifted-ic0"
+
+    def __init__(self, rounds: int, width: int) -> None:
+        super().__init__()
+        self.network = LowerNetwork(rounds, width, node_features=2, edge_features=4)
+        self.decoder = mlp(width, width, 1)
+        self.alpha = nn.Parameter(torch.zeros(()))
+
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        edge_attr: Tensor,
+        lower: Tensor,
+        batch: Tensor,
+        core: Tensor,
+    ) -> Tensor:
+        """Return values on the lower edges, corrections of ``core``; see ``GraphNetwork``."""
+        column, row = edge_index.index_select(1, lower)
+        on_diagonal = column == row
+        pivots = core[on_diagonal].log()
+        entries = torch.stack(
+            [edge_attr[lower, 0], core, core / core[on_diagonal][column], on_diagonal.to(core)],
+            dim=1,
+        )
+        _, e = self.network(torch.cat([x, pivots[:, None]], dim=1), entries, column, row)
+        correction = self.alpha * self.decoder(e).squeeze(1)
+        return torch.where(on_diagonal, core * correction.clamp(-40, 40).exp(), core + correction)
