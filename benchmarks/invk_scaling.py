@@ -1,13 +1,16 @@
-"""Inv-K by dense inverse, simplicial and supernodal selected inversion: growth of time and memory.
+"""Inv-K by dense inverse, blocked solves, and selected inversion: growth of time and memory.
 
 Every measurement runs in a process of its own, kernels compiled before, so that its peak memory
 is its own; "extra" is the peak over what the process held before. The dense way solves for
 the identity with a Cholesky factor (scipy.linalg.cho_factor, cho_solve), then one small system a
-column.
+column. The blocked way solves for 256 columns of the identity at a time with a sparse factor
+(CHOLMOD by scikit-sparse where it is installed, else SuperLU), keeps the entries of A^-1 that
+Inv-K needs, then does as the simplicial way does.
 The accuracy is max |diag(L^T A^-1 L) - 1| over six columns by refined solves, measured after the
 time.
 
-    python benchmarks/invk_scaling.py [--json FILE] [--quick] [--trefethen] [--mirror FOLDER]
+    python benchmarks/invk_scaling.py [--json FILE] [--figure FILE] [--quick] [--trefethen]
+        [--mirror FOLDER]
 """
 
 from __future__ import annotations
@@ -27,17 +30,23 @@ import scipy
 import scipy.linalg
 import scipy.sparse as sp
 
+from direct_solver import direct, direct_library
 from invk_and_pcg import peak_mb
 
+METHODS = ("dense", "blocked", "simplicial", "supernodal")
+# Columns of the identity that are solved for at a time.
+BLOCK = 256
 # Grid sizes by dimension and method.
 GRIDS = {
     "2D": {
         "dense": [32, 64, 90],
+        "blocked": [32, 64, 90, 178],
         "simplicial": [32, 64, 90, 178, 316, 562],
         "supernodal": [32, 64, 90, 178, 316, 562, 1000],
     },
     "3D": {
         "dense": [10, 16, 20],
+        "blocked": [10, 16, 20, 28],
         "simplicial": [10, 16, 20, 28, 40],
         "supernodal": [10, 16, 20, 28, 40],
     },
@@ -80,20 +89,55 @@ def dense_invk(A: sp.csr_array) -> sp.csr_array:
     return sp.csr_array(sp.csc_array((values, lower.indices, lower.indptr), shape=A.shape))
 
 
+def blocked_invk(A: sp.csr_array) -> sp.csr_array:
+    """Inv-K from the entries of A^-1 that some column needs, by solves with blocks of columns."""
+    from precondbench.factors import lower_pattern
+    from precondbench.factors.invk_columns import invk_values
+    from precondbench.factors.selected_inverse import SelectedInverse
+
+    n = A.shape[0]
+    solve = direct(A).solve
+    pattern = lower_pattern(sp.csr_array(sp.tril(A)))
+    T = sp.csr_array(pattern.csr(np.ones(pattern.nnz)))
+    pairs = sp.csc_array(sp.tril(T @ T.T, -1))
+    pairs.sort_indices()
+    values, diagonal = np.empty(pairs.nnz), np.empty(n)
+    column_of = np.repeat(np.arange(n), np.diff(pairs.indptr))
+    for start in range(0, n, BLOCK):
+        end = min(start + BLOCK, n)
+        unit = np.zeros((n, end - start), order="F")
+        unit[np.arange(start, end), np.arange(end - start)] = 1.0
+        X = solve(unit)
+        diagonal[start:end] = X[np.arange(start, end), np.arange(end - start)]
+        part = slice(pairs.indptr[start], pairs.indptr[end])
+        values[part] = X[pairs.indices[part], column_of[part] - start]
+    inverse = SelectedInverse(
+        position=np.arange(n, dtype=np.int64),
+        colptr=pairs.indptr.astype(np.int64),
+        rows=pairs.indices.astype(np.int32),
+        values=values,
+        diagonal=diagonal,
+        log_determinant=math.nan,
+    )
+    return sp.csr_array(pattern.csr(invk_values(inverse, pattern)))
+
+
 def measure(method: str, kind: str, m: int) -> dict[str, float | str]:
     """Time one method in this process."""
-    from precondbench.factors import invk_report
+    from precondbench.factors import invk_report, lower_pattern, plan_inversion
 
     A = matrix_of(kind, m)
     small = poisson("3D", 6)
-    if method == "dense":
-        dense_invk(small)
+    other = {"dense": dense_invk, "blocked": blocked_invk}.get(method)
+    if other is not None:
+        other(small)
     else:
         invk_report(small, method=method)  # compile, and load LAPACK
     before = peak_mb()
     start, cpu = time.perf_counter(), time.process_time()
-    if method == "dense":
-        L, row = dense_invk(A), {}
+    row: dict[str, float | str] = {}
+    if other is not None:
+        L = other(A)
     else:
         report = invk_report(A, method=method, probes=0, workers=1)
         L = report.factor
@@ -109,6 +153,11 @@ def measure(method: str, kind: str, m: int) -> dict[str, float | str]:
         "extra_mb": max(peak_mb() - before, 0.0),
         "checksum": float(abs(L).sum()),
     }
+    if method == "blocked":
+        row["library"] = direct_library()
+    if method == "simplicial":
+        pattern = lower_pattern(sp.csr_array(sp.tril(A)))
+        row["operations"] = plan_inversion(A, pattern, method="simplicial").operations
     if method == "supernodal" and kind in ("2D", "3D"):
         row["diagonal_error"] = invk_report(A, method=method).diagonal_error
     return row
@@ -126,19 +175,78 @@ def in_a_process(method: str, kind: str, m: int) -> dict:
 
 
 def exponents(rows: list[dict]) -> dict[str, dict[str, float]]:
-    """Growth of processor time and memory: slope of logarithms over the three largest sizes."""
+    """Growth with n: slope of logarithms over the three largest sizes."""
     out = {}
+    measures = {
+        "seconds": "cpu_seconds",
+        "memory": "extra_mb",
+        "entries": "entries",
+        "operations": "operations",
+    }
     for problem in GRIDS:
-        for method in ("dense", "simplicial", "supernodal"):
+        for method in METHODS:
             chosen = [r for r in rows if (r["problem"], r["method"]) == (problem, method)][-3:]
             if len(chosen) < 3:
                 continue
             x = np.log([r["n"] for r in chosen])
             out[f"{problem} {method}"] = {
-                "seconds": float(np.polyfit(x, np.log([r["cpu_seconds"] for r in chosen]), 1)[0]),
-                "memory": float(np.polyfit(x, np.log([r["extra_mb"] for r in chosen]), 1)[0]),
+                name: float(np.polyfit(x, np.log([r[key] for r in chosen]), 1)[0])
+                for name, key in measures.items()
+                if key in chosen[0]
             }
     return out
+
+
+# Growth by theory (nested dissection: George 1973), measure -> label and function of n.
+THEORY = {
+    "2D": {
+        "cpu_seconds": ("n^1.5", lambda n: n**1.5),
+        "extra_mb": ("n log n", lambda n: n * np.log(n)),
+    },
+    "3D": {
+        "cpu_seconds": ("n^2", lambda n: n**2.0),
+        "extra_mb": ("n^(4/3)", lambda n: n ** (4 / 3)),
+    },
+}
+
+
+def draw(result: dict, path: Path) -> None:
+    """Time and memory by n, with fitted exponents and the growth of theory."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "precondbench"
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(2, 2, figsize=(9, 7), constrained_layout=True)
+    short = {"cpu_seconds": "seconds", "extra_mb": "memory"}
+    titles = {"cpu_seconds": "seconds of one core", "extra_mb": "MB beyond the matrix"}
+    for line, kind in enumerate(GRIDS):
+        for column, (key, title) in enumerate(titles.items()):
+            axis = axes[line, column]
+            for number, method in enumerate(METHODS):
+                rows = [r for r in result["grids"] if (r["problem"], r["method"]) == (kind, method)]
+                rows = [r for r in rows if r[key] > 0]
+                slope = result["exponents"][f"{kind} {method}"][short[key]]
+                axis.loglog(
+                    [r["n"] for r in rows],
+                    [r[key] for r in rows],
+                    marker="osd^"[number],
+                    label=f"{method}: n^{slope:.2f}",
+                )
+            label, growth = THEORY[kind][key]
+            n = np.array([r["n"] for r in rows], dtype=float)
+            axis.loglog(
+                n,
+                rows[-1][key] * growth(n) / growth(n[-1]),
+                "k--",
+                linewidth=1,
+                label=f"theory: {label}",
+            )
+            axis.set_title(f"{kind}: {title}")
+            axis.set_xlabel("n")
+            axis.legend(fontsize=8)
+    figure.savefig(path, metadata={"Date": None})
 
 
 def grids(largest: float) -> list[dict]:
@@ -201,6 +309,7 @@ def main() -> None:
     """Run everything asked for and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", help="also write the figures to this file, keeping others there")
+    parser.add_argument("--figure", type=Path, help="draw the grids to this file")
     parser.add_argument("--quick", action="store_true", help=f"only up to n = {QUICK}")
     parser.add_argument("--trefethen", action="store_true", help="Trefethen_20000 and _20000b only")
     parser.add_argument("--mirror", help="a mirror of the collection: its matrices only")
@@ -229,6 +338,8 @@ def main() -> None:
         result["grids"] = grids(QUICK if arguments.quick else math.inf)
         result["exponents"] = exponents(result["grids"])
         print(json.dumps(result["exponents"], indent=1))
+    if arguments.figure:
+        draw(result, arguments.figure)
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(result, indent=1) + "\n")
 

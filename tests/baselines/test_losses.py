@@ -64,7 +64,9 @@ def test_names():
         "negative-cosine",
         "relative-k-condition",
     ]
-    with pytest.raises(ConfigurationError, match="no loss is called 'mse'; known: k-condition"):
+    with pytest.raises(
+        ConfigurationError, match="no loss is called 'mse'; known: frobenius-residual, k-"
+    ):
         get_loss("mse")
 
 

@@ -20,6 +20,7 @@ def test_defaults_are_the_protocol_of_the_paper():
         "decay_every": 50,
         "patience": 50,
         "batch_size": 16,
+        "scaling": "standardised",
         "max_edges": 1_000_000,
         "seed": 0,
         "device": "auto",
