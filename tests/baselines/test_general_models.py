@@ -6,21 +6,24 @@ import torch
 from scipy import sparse
 from torch_geometric.data import Batch, Data
 
-from precondbench import Pair, ic0
+from precondbench import Pair, ic0, invk
 from precondbench.baselines import TrainingConfiguration, build_model, predict, train
 from precondbench.baselines.checkpoint import load_model, save_model
 from precondbench.baselines.graph_batch import GraphBatch
 from precondbench.baselines.graphs import ResidentGraphs
 from precondbench.baselines.losses import get_loss
+from precondbench.baselines.patch_closure import closed_patches
 from precondbench.errors import ConfigurationError
-from precondbench.factors import shifted_ic0
+from precondbench.factors import local_invk, lower_pattern, shifted_ic0
 from precondbench.matrices import formula_matrix
 
 # Parameters with 3 rounds of width 16; a change of a network changes what checkpoints hold.
 PARAMETERS = {
     "ChowPatel": 666,
     "CorrectedIC0": 6242,
+    "CorrectedPatch": 6242,
     "EliminationSweep": 6769,
+    "LearnedClosure": 6226,
     "LearnedElimination": 6628,
     "LiFactor": 5681,
     "NeuralIF": 11249,
@@ -211,6 +214,85 @@ def test_learned_elimination_shifts_where_pivots_fail():
     model = made("LearnedElimination", 1, stir=0.0)
     L = lower_dense(predict(model, Graphs([graph(kershaw)]))["A"], kershaw)
     assert np.linalg.cond(L @ L.T) < np.linalg.cond(kershaw)
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 4])
+def test_the_corrected_patch_is_the_classical_one_at_first(graphs, rounds):
+    values = predict(build_model("CorrectedPatch", rounds, scaling="unit-diagonal"), graphs)
+    for item in graphs:
+        expected = local_invk(item.pair.A, rounds - 1).data
+        np.testing.assert_allclose(values[item.name], expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("scaling", ["standardised", "unit-diagonal"])
+def test_a_closure_of_nothing_is_the_classical_patch(graphs, scaling):
+    model = made("LearnedClosure", 3, scaling=scaling, stir=0.0)
+    with torch.no_grad():
+        model.network.start.fill_(-200.0)
+    for item, values in zip(graphs, predict(model, graphs).values(), strict=True):
+        np.testing.assert_allclose(values, local_invk(item.pair.A, 2).data, rtol=1e-12, atol=1e-14)
+
+
+def test_patches_without_a_boundary_give_invk(graphs):
+    model = made("LearnedClosure", 9, stir=1.0)
+    for key in ("one row", "diagonal", "first column full", "last row full", "random"):
+        values = predict(model, Graphs([graph(SETS[key], key)]))[key]
+        np.testing.assert_allclose(values, invk(SETS[key]).data, rtol=1e-9, atol=1e-11)
+
+
+def test_the_right_closure_of_a_tridiagonal_matrix_is_exact():
+    A = SETS["tridiagonal"].tocsr()
+    n = A.shape[0]
+    pattern = lower_pattern(sparse.tril(A, format="csr"))
+    full = pattern.symmetric_csr(sparse.tril(A, format="csr").data)
+    down = np.linalg.cholesky(A.toarray()).diagonal() ** 2
+    up = np.linalg.cholesky(A.toarray()[::-1, ::-1]).diagonal()[::-1] ** 2
+    rows = np.repeat(np.arange(n), np.diff(full.indptr))
+    before, after = full.indices < rows, full.indices > rows
+    outside = np.zeros(full.nnz)
+    outside[before] = full.data[before] ** 2 / down[full.indices[before]]
+    outside[after] = full.data[after] ** 2 / up[full.indices[after]]
+    a = torch.from_numpy(sparse.tril(A, format="csr").data)
+    for hops in (0, 1, 5):
+        values = closed_patches(torch.from_numpy(outside), a, pattern, hops)
+        np.testing.assert_allclose(
+            lower_dense(values.numpy(), A), np.linalg.cholesky(A.toarray()), rtol=1e-12
+        )
+
+
+@pytest.mark.parametrize("hops", [0, 1, 2])
+@pytest.mark.parametrize("name", ["grid", "random", "tridiagonal", "last row full"])
+def test_the_adjoint_of_closed_patches(name, hops):
+    A = sparse.csr_array(SETS[name])[:30, :30]
+    lower = sparse.tril(A, format="csr")
+    pattern = lower_pattern(lower)
+    a = torch.from_numpy(lower.data)
+    rng = np.random.default_rng(0)
+    size = pattern.symmetric_csr(lower.data).nnz
+    # Small, so that no patch is left open and none is near to singular.
+    outside = torch.from_numpy(1e-3 * rng.random(size)).requires_grad_()
+    weights = torch.from_numpy(rng.standard_normal(pattern.nnz))
+    direction = torch.from_numpy(rng.standard_normal(size))
+
+    def value(numbers):
+        return (weights * closed_patches(numbers, a, pattern, hops)).sum()
+
+    value(outside).backward()
+    step = 1e-6
+    difference = (value(outside + step * direction) - value(outside - step * direction)).item()
+    expected = difference / (2 * step)
+    assert (outside.grad * direction).sum().item() == pytest.approx(expected, rel=1e-5, abs=1e-7)
+
+
+def test_a_closure_that_takes_too_much_is_left_open():
+    lower = sparse.tril(sparse.csr_array(GRID), format="csr")
+    pattern = lower_pattern(lower)
+    size = pattern.symmetric_csr(lower.data).nnz
+    outside = torch.full((size,), 100.0, dtype=torch.float64, requires_grad=True)
+    values = closed_patches(outside, torch.from_numpy(lower.data), pattern, 1)
+    np.testing.assert_array_equal(values.detach().numpy(), local_invk(GRID, 1).data)
+    values.sum().backward()
+    assert not outside.grad.any()
 
 
 def first_rows_reach(name, rounds):

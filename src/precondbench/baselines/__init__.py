@@ -4,13 +4,14 @@ from precondbench.baselines.checkpoint import load_model, save_model
 from precondbench.baselines.chow_patel import ChowPatel
 from precondbench.baselines.configuration import TrainingConfiguration
 from precondbench.baselines.convolutions import GEN, GATv2, GraphTransformer
-from precondbench.baselines.corrected_ic0 import CorrectedIC0
+from precondbench.baselines.corrected import CorrectedIC0, CorrectedPatch
 from precondbench.baselines.edge_model import mlp
 from precondbench.baselines.elimination_sweep import EliminationSweep
 from precondbench.baselines.factor_model import FactorModel
 from precondbench.baselines.global_attention import FastGraphTransformer, GlobalGraphTransformer
 from precondbench.baselines.graph_batch import GraphBatch
 from precondbench.baselines.graph_network import GraphNetwork
+from precondbench.baselines.learned_closure import LearnedClosure
 from precondbench.baselines.learned_elimination import LearnedElimination
 from precondbench.baselines.losses import (
     cosine_per_graph,
@@ -43,6 +44,7 @@ __all__ = [
     "BidirectionalGRU",
     "ChowPatel",
     "CorrectedIC0",
+    "CorrectedPatch",
     "DivisionCell",
     "EliminationSweep",
     "EpochRecord",
@@ -53,6 +55,7 @@ __all__ = [
     "GraphBatch",
     "GraphNetwork",
     "GraphTransformer",
+    "LearnedClosure",
     "LearnedElimination",
     "LiFactor",
     "MessagePassingMLP",

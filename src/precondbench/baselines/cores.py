@@ -32,7 +32,7 @@ _CORES: dict[str, Callable[[csr_array], csr_array]] = {
     # A itself: features are in single precision.
     "tril": _tril,
     "shifted-ic0": _shifted_ic0,
-    **{f"local-patch-{hops}": partial(local_invk, hops=hops) for hops in (1, 2, 3)},
+    **{f"local-patch-{hops}": partial(local_invk, hops=hops) for hops in range(8)},
 }
 
 

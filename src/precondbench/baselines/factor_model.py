@@ -72,6 +72,8 @@ class FactorModel(nn.Module):
         x, edge_attr, root = unit_diagonal(graph)
         by_entry = root.index_select(0, graph.edge_index[1].index_select(0, graph.lower))
         core = None if graph.core is None else graph.core / by_entry
+        if core is not None and self.core == "tril":  # entries of A, not of a factor
+            core = core / root.index_select(0, graph.edge_index[0].index_select(0, graph.lower))
         return by_entry * self._values(replace(graph, x=x, edge_attr=edge_attr, core=core))
 
     def _values(self, graph: GraphBatch) -> Tensor:

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array, tril
 
 from precondbench.errors import BreakdownError, CostError, MatrixError
 from precondbench.factors.invk_columns import invk_values
-from precondbench.factors.jit import kernel
+from precondbench.factors.patches import local_columns, patch_costs
 from precondbench.factors.pattern import LowerPattern, lower_pattern
 from precondbench.factors.selected_inverse import selected_inverse
 from precondbench.matrices.checks import check_spd_candidate
@@ -20,211 +20,6 @@ __all__ = ["local_invk"]
 
 # Below this, patches that hold a whole component are cheaper than a selected inverse.
 _CHEAP = 1e8
-PANEL = 4
-
-
-@kernel
-def _grow_patch(seeds, hops, a_indptr, a_indices, mark, stamp, queue):  # type: ignore[no-untyped-def]
-    """Breadth-first search from the seeds; returns the size, and whether nothing is left to add."""
-    count = seeds.size
-    for t in range(count):
-        queue[t] = seeds[t]
-        mark[seeds[t]] = stamp
-    begin = 0
-    for _ in range(hops):
-        end = count
-        for t in range(begin, end):
-            for p in range(a_indptr[queue[t]], a_indptr[queue[t] + 1]):
-                node = a_indices[p]
-                if mark[node] != stamp:
-                    mark[node] = stamp
-                    queue[count] = node
-                    count += 1
-        if count == end:
-            return count, True
-        begin = end
-    for t in range(begin, count):
-        for p in range(a_indptr[queue[t]], a_indptr[queue[t] + 1]):
-            if mark[a_indices[p]] != stamp:
-                return count, False
-    return count, True
-
-
-@kernel
-def _envelope(m, count, a_indptr, a_indices, queue, slot, offset, end):  # type: ignore[no-untyped-def]
-    """Number the patch without its seeds, far rows first; find the envelope of its factor.
-
-    Column j of the factor reaches to row end[j]; returns the multiply-add pairs to compute it.
-    """
-    interior = count - m
-    for t in range(m, count):
-        slot[queue[t]] = count - 1 - t
-    furthest = 0
-    for j in range(interior):
-        node = queue[count - 1 - j]
-        furthest = max(furthest, j)
-        for p in range(a_indptr[node], a_indptr[node + 1]):
-            furthest = max(furthest, slot[a_indices[p]])
-        end[j] = furthest
-    # Columns of a panel reach equally far, so that they can be used together.
-    total = 0
-    work = 0.0
-    for j in range(interior):
-        end[j] = end[min(j - j % PANEL + PANEL - 1, interior - 1)]
-        offset[j] = total
-        width = end[j] - j + 1
-        total += width
-        work += 0.5 * width * width
-    offset[interior] = total
-    return work
-
-
-@kernel
-def _forget(m, count, queue, slot):  # type: ignore[no-untyped-def]
-    for t in range(m, count):
-        slot[queue[t]] = -1
-
-
-@kernel
-def _patch_costs(first, last, colptr, rows, a_indptr, a_indices, hops):  # type: ignore[no-untyped-def]
-    """Work of each column, and whether its patch is a whole component of the graph."""
-    n = colptr.size - 1
-    mark = np.full(n, -1, np.int32)
-    slot = np.full(n, -1, np.int64)
-    queue = np.empty(n, np.int32)
-    offset = np.empty(n + 1, np.int64)
-    end = np.empty(n, np.int64)
-    work = np.zeros(last - first, np.float64)
-    whole = np.zeros(last - first, np.bool_)
-    for i in range(first, last):
-        m = colptr[i + 1] - colptr[i]
-        seeds = rows[colptr[i] : colptr[i + 1]]
-        count, complete = _grow_patch(seeds, hops, a_indptr, a_indices, mark, i, queue)
-        work[i - first] = _envelope(m, count, a_indptr, a_indices, queue, slot, offset, end)
-        whole[i - first] = complete
-        _forget(m, count, queue, slot)
-    return work, whole
-
-
-@kernel
-def _factorise_envelope(interior, offset, end, band):  # type: ignore[no-untyped-def]
-    """Cholesky by panels of columns in place; an entry is updated in the order of the columns."""
-    for first in range(0, interior, PANEL):
-        last = min(first + PANEL, interior)
-        reach = end[first]
-        for j in range(first, last):
-            base = offset[j] - j
-            for k in range(first, j):
-                factor = band[offset[k] - k + j]
-                source = band[offset[k] - k + j : offset[k] - k + reach + 1]
-                target = band[base + j : base + reach + 1]
-                for t in range(target.size):
-                    target[t] -= factor * source[t]
-            pivot = band[base + j]
-            if not (pivot > 0.0 and pivot < np.inf):
-                return j
-            root = np.sqrt(pivot)
-            band[base + j] = root
-            for t in range(j + 1, reach + 1):
-                band[base + t] /= root
-        if last - first < PANEL:
-            continue
-        b0 = offset[first] - first
-        b1 = offset[first + 1] - first - 1
-        b2 = offset[first + 2] - first - 2
-        b3 = offset[first + 3] - first - 3
-        for c in range(last, reach + 1):
-            f0 = band[b0 + c]
-            f1 = band[b1 + c]
-            f2 = band[b2 + c]
-            f3 = band[b3 + c]
-            if f0 == 0.0 and f1 == 0.0 and f2 == 0.0 and f3 == 0.0:
-                continue
-            s0 = band[b0 + c : b0 + reach + 1]
-            s1 = band[b1 + c : b1 + reach + 1]
-            s2 = band[b2 + c : b2 + reach + 1]
-            s3 = band[b3 + c : b3 + reach + 1]
-            target = band[offset[c] : offset[c] + reach - c + 1]
-            for t in range(target.size):
-                value = target[t]
-                value -= f0 * s0[t]
-                value -= f1 * s1[t]
-                value -= f2 * s2[t]
-                value -= f3 * s3[t]
-                target[t] = value
-    return -1
-
-
-@kernel
-def _local_columns(  # type: ignore[no-untyped-def]
-    first, last, skip, colptr, rows, where, a_indptr, a_indices, a_data, hops, out
-):
-    """First column of the Schur complement of the patch onto s_i, over the root of its pivot."""
-    n = colptr.size - 1
-    mark = np.full(n, -1, np.int32)
-    slot = np.full(n, -1, np.int64)
-    queue = np.empty(n, np.int32)
-    offset = np.empty(n + 1, np.int64)
-    end = np.empty(n, np.int64)
-    band = np.empty(1024, np.float64)
-    y = np.zeros(n, np.float64)
-    for i in range(first, last):
-        if skip[i]:
-            continue
-        start = colptr[i]
-        m = colptr[i + 1] - start
-        count, _ = _grow_patch(rows[start : start + m], hops, a_indptr, a_indices, mark, i, queue)
-        interior = count - m
-        _envelope(m, count, a_indptr, a_indices, queue, slot, offset, end)
-        if offset[interior] > band.size:
-            band = np.empty(2 * offset[interior], np.float64)
-        band[: offset[interior]] = 0.0
-        for j in range(interior):
-            node = queue[count - 1 - j]
-            y[j] = 0.0
-            for p in range(a_indptr[node], a_indptr[node + 1]):
-                t = slot[a_indices[p]]
-                if t >= j:
-                    band[offset[j] + t - j] = a_data[p]
-        if _factorise_envelope(interior, offset, end, band) >= 0:
-            return i
-        # The right-hand side A[o, i] lives on the neighbours of i, which are numbered last.
-        near = interior
-        for t in range(m):
-            node = rows[start + t]
-            for p in range(a_indptr[node], a_indptr[node + 1]):
-                j = slot[a_indices[p]]
-                if j >= 0:
-                    near = min(near, j)
-                    if t == 0:
-                        y[j] = a_data[p]
-        for j in range(near, interior):
-            y[j] /= band[offset[j]]
-            for t in range(1, end[j] - j + 1):
-                y[j + t] -= band[offset[j] + t] * y[j]
-        for j in range(interior - 1, near - 1, -1):
-            total = y[j]
-            for t in range(1, end[j] - j + 1):
-                total -= band[offset[j] + t] * y[j + t]
-            y[j] = total / band[offset[j]]
-        root = 0.0
-        for t in range(m):
-            node = rows[start + t]
-            total = 0.0
-            # s_i holds i and rows after it: A[s, i] is in row s.
-            for p in range(a_indptr[node], a_indptr[node + 1]):
-                j = slot[a_indices[p]]
-                if a_indices[p] == i:
-                    total += a_data[p]
-                elif j >= 0:
-                    total -= a_data[p] * y[j]
-            if t == 0:
-                if not (total > 0.0 and total < np.inf):
-                    return i
-                root = np.sqrt(total)
-            out[where[start + t]] = total / root
-        _forget(m, count, queue, slot)
-    return -1
 
 
 def local_invk(
@@ -290,7 +85,7 @@ def local_invk(
     cuts = np.linspace(0, n, pieces + 1).astype(np.int64)
 
     def costs(piece: int) -> Any:
-        return _patch_costs(cuts[piece], cuts[piece + 1], colptr, rows, *graph, hops)
+        return patch_costs(cuts[piece], cuts[piece + 1], colptr, rows, *graph, hops)
 
     out = np.zeros(pattern.nnz)
     with ThreadPoolExecutor(max(1, workers)) as pool:
@@ -305,15 +100,14 @@ def local_invk(
 
         def run(piece: int) -> int:
             return int(
-                _local_columns(
+                local_columns(
                     cuts[piece],
                     cuts[piece + 1],
                     taken,
                     colptr,
                     rows,
                     where,
-                    *graph,
-                    matrix.data,
+                    (*graph, matrix.data, np.empty(0)),
                     hops,
                     out,
                 )
