@@ -212,13 +212,12 @@ THEORY = {
 
 def draw(result: dict, path: Path) -> None:
     """Time and memory by n, with fitted exponents and the growth of theory."""
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "precondbench"
-    from matplotlib import pyplot as plt
+    from precondbench.leaderboard.figures import save_figure
 
-    figure, axes = plt.subplots(2, 2, figsize=(9, 7), constrained_layout=True)
+    figure = Figure(figsize=(9, 7), layout="constrained")
+    axes = figure.subplots(2, 2)
     short = {"cpu_seconds": "seconds", "extra_mb": "memory"}
     titles = {"cpu_seconds": "seconds of one core", "extra_mb": "MB beyond the matrix"}
     for line, kind in enumerate(GRIDS):
@@ -246,7 +245,7 @@ def draw(result: dict, path: Path) -> None:
             axis.set_title(f"{kind}: {title}")
             axis.set_xlabel("n")
             axis.legend(fontsize=8)
-    figure.savefig(path, metadata={"Date": None})
+    save_figure(figure, path)
 
 
 def grids(largest: float) -> list[dict]:

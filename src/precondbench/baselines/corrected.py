@@ -13,7 +13,9 @@ __all__ = ["CorrectedIC0", "CorrectedPatch"]
 
 
 class _Corrected(nn.Module):
-    """A classical factor plus alpha times the output of a network; alpha starts at zero."""
+    """A classical factor, in double precision, and a network that reads it."""
+
+    core_dtype = torch.float64
 
     def __init__(self, rounds: int, width: int) -> None:
         super().__init__()
@@ -21,26 +23,16 @@ class _Corrected(nn.Module):
         self.decoder = mlp(width, width, 1)
         self.alpha = nn.Parameter(torch.zeros(()))
 
-    def forward(
-        self,
-        x: Tensor,
-        edge_index: Tensor,
-        edge_attr: Tensor,
-        lower: Tensor,
-        batch: Tensor,
-        core: Tensor,
-    ) -> Tensor:
-        """Return values on the lower edges, corrections of ``core``; see ``GraphNetwork``."""
-        column, row = edge_index.index_select(1, lower)
+    def decoded(self, x: Tensor, ends: Tensor, values: Tensor, core: Tensor) -> Tensor:
+        """Alpha times one number for each lower edge; from features, entries of A and factor."""
+        column, row = ends
         on_diagonal = column == row
-        pivots = core[on_diagonal].log()
-        entries = torch.stack(
-            [edge_attr[lower, 0], core, core / core[on_diagonal][column], on_diagonal.to(core)],
-            dim=1,
-        )
-        _, e = self.network(torch.cat([x, pivots[:, None]], dim=1), entries, column, row)
-        correction = self.alpha * self.decoder(e).squeeze(1)
-        return torch.where(on_diagonal, core * correction.clamp(-40, 40).exp(), core + correction)
+        pivots = core[on_diagonal]
+        given = torch.stack([core, core / pivots[column], on_diagonal.to(core)], dim=1).to(x.dtype)
+        nodes = torch.cat([x, pivots.log()[:, None].to(x.dtype)], dim=1)
+        _, e = self.network(nodes, torch.cat([values[:, None], given], dim=1), column, row)
+        numbers: Tensor = self.alpha * self.decoder(e).squeeze(1)
+        return numbers
 
 
 @register_model("CorrectedIC0")
@@ -63,13 +55,33 @@ class CorrectedIC0(_Corrected):
 
     core = "shifted-ic0"
 
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        edge_attr: Tensor,
+        lower: Tensor,
+        batch: Tensor,
+        core: Tensor,
+    ) -> Tensor:
+        """Return values on the lower edges, corrections of ``core``; see ``GraphNetwork``."""
+        ends = edge_index.index_select(1, lower)
+        correction = self.decoded(x, ends, edge_attr[lower, 0], core)
+        on_diagonal = ends[0] == ends[1]
+        return torch.where(on_diagonal, core * correction.clamp(-40, 40).exp(), core + correction)
+
 
 @register_model("CorrectedPatch")
 class CorrectedPatch(_Corrected):
-    r"""L = local-patch Inv-K + alpha times the output of a network, alpha from zero.
+    r"""L = local-patch Inv-K with its columns scaled by a network, which starts from none.
 
-    As ``CorrectedIC0``, from ``local_invk`` with patches of ``rounds`` - 1 hops. It is as local as
-    message passing, about 2 ``rounds`` hops, but starts from what a patch tells by linear algebra.
+    Column j of ``local_invk`` with patches of ``rounds`` - 1 hops is multiplied by an exponential
+    of what ``rounds`` rounds of message passing on A and the factor give at its diagonal. Scaling
+    columns makes the diagonal of L^T A^-1 L equal, which Inv-K has and a patch cannot know.
+    Ratios within a column are left alone: on ill-conditioned matrices they carry the vectors that
+    A nearly annihilates, and a correction entry by entry loses these.
+
+    It is as local as message passing, about 2 ``rounds`` hops.
 
     Parameters
     ----------
@@ -81,3 +93,18 @@ class CorrectedPatch(_Corrected):
     def __init__(self, rounds: int, width: int) -> None:
         super().__init__(rounds, width)
         self.core = f"local-patch-{rounds - 1}"
+
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        edge_attr: Tensor,
+        lower: Tensor,
+        batch: Tensor,
+        core: Tensor,
+    ) -> Tensor:
+        """Return values on the lower edges, float64; see ``GraphNetwork.forward``."""
+        ends = edge_index.index_select(1, lower)
+        numbers = self.decoded(x, ends, edge_attr[lower, 0], core)
+        by_column = numbers[ends[0] == ends[1]].clamp(-40, 40).exp()
+        return core * by_column[ends[0]]

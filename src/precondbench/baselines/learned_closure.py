@@ -15,9 +15,9 @@ from precondbench.baselines.registry import register_model
 __all__ = ["LearnedClosure"]
 
 # A neighbour beyond the boundary reduces a pivot by at most so many times what it would reduce
-# it by if it had no other neighbours, and at first by a fifth of that.
+# it by if it had no other neighbours, and at first by as much as that.
 MOST = 4.0
-START = -2.94
+START = -1.1
 
 
 @register_model("LearnedClosure")

@@ -1,0 +1,187 @@
+"""Put the tables of docs/study.md in their places, and draw its figure.
+
+    python docs/make_study_page.py
+
+Reads benchmarks/results/solver_study.json, which benchmarks/solver_study.py writes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+PAGE = HERE / "study.md"
+FIGURE = HERE / "figures" / "study.svg"
+RESULTS = HERE.parent / "benchmarks" / "results" / "solver_study.json"
+
+Row = dict[str, Any]
+# Factors with the entries of tril(A), which is all that they keep.
+ON_TRIL = ("IC(0)", "Inv-K", "local patch, k = 1", "local patch, k = 2", "local patch, k = 3")
+SIDES = (1, 10, 100)
+
+
+def _table(header: list[str], rows: list[list[str]], words: int = 1) -> str:
+    lines = [header, [*["---"] * words, *["---:"] * (len(header) - words)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _names(rows: list[Row], key: str) -> list[Any]:
+    return list(dict.fromkeys(row[key] for row in rows))
+
+
+def _of(rows: list[Row], problem: str, size: int) -> dict[str, Row]:
+    return {r["method"]: r for r in rows if (r["problem"], r["size"]) == (problem, size)}
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.3f}" if value < 0.1 else f"{value:.3g}"
+
+
+def total(row: Row, sides: int = 1) -> float:
+    """Seconds of one core from A to ``sides`` solutions; infinite if there are none."""
+    if row["status"] != "converged":
+        return math.inf
+    return float(row["setup_cpu"] + sides * row["solve_cpu"])
+
+
+def _cell(row: Row | None) -> str:
+    if row is None:
+        return ""
+    if row["status"] != "converged":
+        return str(row["status"])
+    done = f"{_seconds(row['setup_cpu'])} + {_seconds(row['solve_cpu'])}"
+    return done if row["method"] == "direct Cholesky" else f"{done} ({row['iterations']:,})"
+
+
+def problem_table(rows: list[Row], problem: str) -> str:
+    """One line a method, one column a size: setup + solve, and iterations."""
+    mine = [row for row in rows if row["problem"] == problem]
+    sizes = _names(mine, "size")
+    lines = [
+        [method, *(_cell(_of(mine, problem, size).get(method)) for size in sizes)]
+        for method in _names(mine, "method")
+    ]
+    real = [next(row["n"] for row in mine if row["size"] == size) for size in sizes]
+    return _table(["method", *(f"n = {n:,}" for n in real)], lines)
+
+
+def winners_table(rows: list[Row]) -> str:
+    """What is fastest, for one or many right-hand sides, and of what keeps tril(A) only."""
+    lines = []
+    for problem in _names(rows, "problem"):
+        for size in _names(rows, "size"):
+            found = _of(rows, problem, size)
+            best = [min(found, key=lambda name: total(found[name], k)) for k in SIDES]
+            kept = {name: found[name] for name in ON_TRIL}
+            kept_best = [min(kept, key=lambda name: total(kept[name], k)) for k in SIDES]
+            n = next(iter(found.values()))["n"]
+            lines.append([problem, f"{n:,}", *best, *kept_best])
+    sides = [f"{k} side{'s' if k > 1 else ''}" for k in SIDES]
+    return _table(["problem", "n", *sides, *(f"tril(A), {side}" for side in sides)], lines, words=8)
+
+
+def worth_table(rows: list[Row]) -> str:
+    """Right-hand sides from which Inv-K is faster in all than another method."""
+    others = ("IC(0)", "AMG", "direct Cholesky")
+    lines = []
+    for problem in _names(rows, "problem"):
+        for size in _names(rows, "size"):
+            found = _of(rows, problem, size)
+            ours = found["Inv-K"]
+            if ours["status"] != "converged":
+                continue
+            cells = [_break_even(ours, found[other]) for other in others]
+            lines.append([problem, f"{ours['n']:,}", *cells])
+    return _table(["problem", "n", *others], lines)
+
+
+def _break_even(ours: Row, other: Row) -> str:
+    if other["status"] != "converged":
+        return str(other["status"])
+    later, sooner = ours["setup_cpu"] - other["setup_cpu"], other["solve_cpu"] - ours["solve_cpu"]
+    if sooner <= 0:
+        return "never" if later >= 0 else f"up to {math.floor(later / sooner):,}"
+    return f"{max(1, math.ceil(later / sooner)):,}"
+
+
+def memory_table(rows: list[Row]) -> str:
+    """Peak memory beyond A, and entries of what is kept, of the largest size."""
+    size = max(_names(rows, "size"))
+    problems = _names(rows, "problem")
+    lines = []
+    for method in _names(rows, "method"):
+        cells = []
+        for problem in problems:
+            row = _of(rows, problem, size)[method]
+            if "extra_mb" in row:
+                cells.append(f"{row['extra_mb']:,.0f} ({row['entries_over_tril']:.3g})")
+            else:
+                cells.append(str(row["status"]))
+        lines.append([method, *cells])
+    return _table(["method", *problems], lines)
+
+
+def tables(results: dict[str, Any]) -> dict[str, str]:
+    """Mark -> table."""
+    rows = results["rows"]
+    found = {problem.lower(): problem_table(rows, problem) for problem in _names(rows, "problem")}
+    return found | {
+        "winners": winners_table(rows),
+        "worth": worth_table(rows),
+        "memory": memory_table(rows),
+    }
+
+
+def filled(page: str, results: dict[str, Any]) -> str:
+    """Return the page with its tables made anew."""
+    for mark, table in tables(results).items():
+        start, end = f"<!-- {mark} -->\n", f"<!-- end of {mark} -->"
+        head, found, rest = page.partition(start)
+        assert found, mark
+        _, _, tail = rest.partition(end)
+        page = f"{head}{start}{table}\n{end}{tail}"
+    return page
+
+
+def draw(results: dict[str, Any], path: Path) -> None:
+    """Seconds from A to one solution by n, a panel a problem."""
+    from matplotlib.figure import Figure
+
+    from precondbench.leaderboard.figures import save_figure
+
+    rows = results["rows"]
+    problems = _names(rows, "problem")
+    figure = Figure(figsize=(11, 6.5), layout="constrained")
+    panels = figure.subplots(2, (len(problems) + 1) // 2).ravel()
+    for panel, problem in zip(panels, problems, strict=False):
+        for number, method in enumerate(_names(rows, "method")):
+            mine = [r for r in rows if (r["problem"], r["method"]) == (problem, method)]
+            mine = [r for r in mine if r["status"] == "converged"]
+            panel.loglog(
+                [r["n"] for r in mine],
+                [total(r) for r in mine],
+                marker="o^sd*vxP+"[number],
+                markersize=4,
+                linewidth=1.1,
+                label=method,
+            )
+        panel.set_title(problem, fontsize=10)
+        panel.set_xlabel("n")
+        panel.set_ylabel("seconds of one core")
+        panel.grid(visible=True, alpha=0.3)
+    panels[0].legend(frameon=False, fontsize=7)
+    save_figure(figure, path)
+
+
+def main() -> None:
+    """Rewrite the page and the figure."""
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), results), encoding="utf-8")
+    draw(results, FIGURE)
+
+
+if __name__ == "__main__":
+    main()
