@@ -13,6 +13,7 @@ from precondbench.baselines.graph_batch import GraphBatch
 from precondbench.baselines.graphs import ResidentGraphs
 from precondbench.baselines.losses import get_loss
 from precondbench.baselines.patch_closure import closed_patches
+from precondbench.baselines.patch_graphs import patch_graphs
 from precondbench.errors import ConfigurationError
 from precondbench.factors import local_invk, lower_pattern, shifted_ic0
 from precondbench.matrices import formula_matrix
@@ -27,6 +28,7 @@ PARAMETERS = {
     "LearnedElimination": 6628,
     "LiFactor": 5681,
     "NeuralIF": 11249,
+    "PatchNetwork": 6241,
 }
 MODELS = sorted(PARAMETERS)
 
@@ -295,6 +297,39 @@ def test_a_closure_that_takes_too_much_is_left_open():
     assert not outside.grad.any()
 
 
+def test_patches_are_breadth_first_searches(graphs):
+    for item in graphs:
+        A = item.pair.A
+        pattern = lower_pattern(sparse.tril(A, format="csr"))
+        found = patch_graphs(pattern, 2, torch.device("cpu"))
+        steps = sparse.csgraph.shortest_path(abs(A), unweighted=True)
+        lower = sparse.csc_array(sparse.tril(A))
+        for j in range(A.shape[0]):
+            rows = lower.indices[lower.indptr[j] : lower.indptr[j + 1]]
+            mine = found.anchor == j
+            distance = dict(
+                zip(found.node[mine].tolist(), found.distance[mine].tolist(), strict=True)
+            )
+            expected = steps[rows].min(axis=0)
+            assert distance == {i: int(d) for i, d in enumerate(expected) if d <= 2}
+        full = pattern.symmetric_csr(np.arange(pattern.nnz) + 1.0)
+        rows = np.repeat(np.arange(A.shape[0]), np.diff(full.indptr))
+        np.testing.assert_array_equal(rows[found.entry], found.node[found.target])
+        np.testing.assert_array_equal(full.indices[found.entry], found.node[found.source])
+        assert (found.anchor[found.source] == found.anchor[found.target]).all()
+        column, row = item.edge_index[:, item.lower_mask]
+        wanted = found.wanted
+        assert (found.node[found.target[wanted]] == row).all()
+        assert (found.node[found.source[wanted]] == column).all()
+        assert (found.anchor[found.target[wanted]] == column).all()
+
+
+def test_patches_too_large_for_memory_are_refused(monkeypatch):
+    monkeypatch.setattr("precondbench.baselines.patch_graphs.MOST", 1000)
+    with pytest.raises(ConfigurationError, match="take fewer rounds, smaller batches"):
+        predict(build_model("PatchNetwork", 3), Graphs([graph(GRID)]))
+
+
 def first_rows_reach(name, rounds):
     """Last row of a path whose values change with the first entry of A."""
     A = SETS["tridiagonal"].toarray()
@@ -306,7 +341,9 @@ def first_rows_reach(name, rounds):
     return int(np.flatnonzero((L != M).any(axis=1)).max())
 
 
-@pytest.mark.parametrize(("name", "farthest"), [("ChowPatel", 3), ("LiFactor", 2), ("NeuralIF", 4)])
+@pytest.mark.parametrize(
+    ("name", "farthest"), [("ChowPatel", 3), ("LiFactor", 2), ("NeuralIF", 4), ("PatchNetwork", 2)]
+)
 def test_local_models_see_as_far_as_they_say(name, farthest):
     assert first_rows_reach(name, 2) <= farthest
 

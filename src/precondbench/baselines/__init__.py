@@ -24,6 +24,7 @@ from precondbench.baselines.moebius_scan import MoebiusScan
 from precondbench.baselines.neural_if import LiFactor, NeuralIF
 from precondbench.baselines.node_models import MLP, MessagePassingMLP
 from precondbench.baselines.own_matrix import predict_factor
+from precondbench.baselines.patch_network import PatchNetwork
 from precondbench.baselines.prediction import predict
 from precondbench.baselines.progress import EpochRecord, training_progress
 from precondbench.baselines.recurrent import BidirectionalGRU
@@ -63,6 +64,7 @@ __all__ = [
     "MoebiusScan",
     "MonomialCell",
     "NeuralIF",
+    "PatchNetwork",
     "RunConfiguration",
     "TrainingConfiguration",
     "TrainingResult",
