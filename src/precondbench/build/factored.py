@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,7 +24,14 @@ from precondbench.quality import Outcome, ScoringSystem
 from precondbench.quality.kcondition import k_condition_values
 from precondbench.shards import Record
 
-__all__ = ["MARGIN", "FactoredMatrix", "factor_matrix", "winner_of"]
+__all__ = [
+    "MARGIN",
+    "FactoredMatrix",
+    "factor_matrix",
+    "iterations_text",
+    "outcome_facts",
+    "winner_of",
+]
 
 # Iteration counts of hard cases move by several percent with rounding alone, so a winner
 # must need at least this share fewer.
@@ -83,6 +90,34 @@ def winner_of(ic0: Outcome | None, invk: Outcome) -> str:
     if invk.iterations < (1.0 - MARGIN) * ic0.iterations:
         return "inv-k"
     return "tie"
+
+
+def outcome_facts(solves: Mapping[str, Outcome | None]) -> dict[str, int | float | str]:
+    """Facts ``iterations_<name>``, -1 where it failed, and ``status_<name>``; None: no factor."""
+    facts: dict[str, int | float | str] = {}
+    for method, outcome in solves.items():
+        solved = outcome is not None and outcome.solved
+        facts[f"iterations_{method}"] = outcome.iterations if outcome and solved else -1
+        facts[f"status_{method}"] = str(outcome.status) if outcome else "breakdown"
+    return facts
+
+
+def iterations_text(facts: Mapping[str, int | float | str], labels: Mapping[str, str]) -> str:
+    """Iterations or status of some methods, by their names in facts and in words.
+
+    Examples
+    --------
+    >>> from precondbench.build.factored import iterations_text
+    >>> facts = {"iterations_ic0": -1, "status_ic0": "breakdown", "iterations_invk": 24}
+    >>> iterations_text(facts, {"ic0": "IC(0)", "invk": "Inv-K"})
+    'IC(0) breakdown, Inv-K 24'
+    """
+    return ", ".join(
+        f"{label} {facts[f'iterations_{name}']}"
+        if facts[f"iterations_{name}"] != -1
+        else f"{label} {facts[f'status_{name}']}"
+        for name, label in labels.items()
+    )
 
 
 def factor_matrix(
@@ -167,10 +202,7 @@ def factor_matrix(
             k_condition_values(inverse, pattern, ic0).n_log_k if breakdown < 0 else float("nan")
         ),
     }
-    for method, outcome in solves.items():
-        solved = outcome is not None and outcome.solved
-        facts[f"iterations_{method}"] = outcome.iterations if outcome and solved else -1
-        facts[f"status_{method}"] = str(outcome.status) if outcome else "breakdown"
+    facts |= outcome_facts(solves)
     if winner == "neither":
         status = f"Inv-K: {facts['status_invk']}, IC(0): {facts['status_ic0']}"
         return FactoredMatrix(full_name, "neither label converges", status, digest, facts=facts)
@@ -184,10 +216,5 @@ def factor_matrix(
         labels={"invk": invk * unscale, "ic0": ic0 * unscale if breakdown < 0 else None},
         facts=facts,
     )
-    detail = ", ".join(
-        f"{label} {facts[f'iterations_{method}']}"
-        if facts[f"iterations_{method}"] != -1
-        else f"{label} {facts[f'status_{method}']}"
-        for method, label in (("none", "none"), ("ic0", "IC(0)"), ("invk", "Inv-K"))
-    )
+    detail = iterations_text(facts, {"none": "none", "ic0": "IC(0)", "invk": "Inv-K"})
     return FactoredMatrix(full_name, "built", f"{detail}: {winner}", digest, record, facts)

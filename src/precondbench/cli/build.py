@@ -21,6 +21,8 @@ from precondbench.cli.output import (
 
 __all__ = ["build"]
 
+_LOG = logging.getLogger("precondbench.build")
+
 
 def build(
     dataset: Annotated[
@@ -47,8 +49,23 @@ def build(
     jobs: Annotated[int, typer.Option(help="Processes on this machine.")] = 1,
     dask: Annotated[str | None, typer.Option(help="Address of a Dask scheduler.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="With --max-n or --unverified: shard to write.")
+        Path | None,
+        typer.Option(help="With --max-n, --unverified or --config large: shard to write."),
     ] = None,
+    max_memory: Annotated[
+        float | None,
+        typer.Option(
+            help="With --config large: GB that one matrix may take; by default 90 % "
+            "of what is free."
+        ),
+    ] = None,
+    min_n: Annotated[
+        int | None, typer.Option(help="With --config large: smallest size; by default 50,000.")
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="With --config large: estimate time and memory, and stop."),
+    ] = False,
     update_manifest: Annotated[
         Path | None,
         typer.Option(help="For maintainers: write the digests of what is built to this file."),
@@ -67,7 +84,10 @@ def build(
         # What a large matrix will cost is said before work on it starts.
         logging.basicConfig(format="%(message)s")
         logging.getLogger("precondbench").setLevel(logging.WARNING if json else logging.INFO)
-        collecting = max_n is not None or unverified
+        large = config == "large" and dataset == "suitesparse-invk"
+        if not large and (max_memory is not None or min_n is not None or dry_run):
+            raise typer.BadParameter("--max-memory, --min-n, --dry-run go with --config large")
+        collecting = max_n is not None or unverified or large
         if (collecting or source is not None) and dataset != "suitesparse-invk":
             raise typer.BadParameter("only suitesparse-invk is built from a mirror")
         if not collecting:
@@ -75,8 +95,11 @@ def build(
             plans = select_plans(dataset, version or newest_version(dataset), config, split)
         with open_executor(jobs, dask) as executor, progress_bar(dataset) as update:
             context = BuildContext(source, root, executor, update)
-            if collecting:
-                report: Callable[[], None] = _build_collection(context, max_n, out, json)
+            if large:
+                limit = None if max_memory is None else int(max_memory * 1e9)
+                report: Callable[[], None] = _build_large(context, limit, min_n, dry_run, out, json)
+            elif collecting:
+                report = _build_collection(context, max_n, out, json)
             elif update_manifest is not None:
                 report = _update_manifest(dataset, plans, context, update_manifest)
             elif check:
@@ -163,14 +186,66 @@ def _build_collection(
     from precondbench.build.collection_shard import (
         build_collection_shard,
         mirror_entries,
-        outcome_counts,
         unverified_entries,
     )
+    from precondbench.datasets.local import local_shard
 
     entries = unverified_entries() if max_n is None else mirror_entries(context, max_n)
     what = "unverified" if max_n is None else f"max{max_n}"
-    target = out or context.folder / "local" / f"suitesparse-invk-{what}.h5"
-    path, digest, results = build_collection_shard(entries, context, target)
+    target = out or local_shard(what, context.folder)
+    return _collection_report(*build_collection_shard(entries, context, target), json)
+
+
+def _build_large(
+    context: Any,
+    max_bytes: int | None,
+    min_n: int | None,
+    dry_run: bool,
+    out: Path | None,
+    json: bool,
+) -> Callable[[], None]:
+    from precondbench.build.large import FROM_ROWS, build_large, plan_large
+    from precondbench.datasets.local import local_shard
+
+    announce = _LOG.info
+    plans = plan_large(context, max_bytes, FROM_ROWS if min_n is None else min_n, announce)
+    planned = [plan.forecast for plan in plans if plan.outcome == "planned"]
+    seconds = sum(forecast.seconds for forecast in planned if forecast is not None)
+    most = max((forecast.bytes for forecast in planned if forecast is not None), default=0)
+    announce(
+        f"{len(planned)} of {len(plans)} matrices are to be factored: about {seconds / 60:,.0f} "
+        f"minutes of one core, at most {most / 1e9:.2g} GB at a time"
+    )
+    if not dry_run:
+        target = out or local_shard("large", context.folder)
+        return _collection_report(*build_large(plans, context, target), json)
+
+    def report() -> None:
+        rows = [
+            {
+                "name": plan.entry.full_name,
+                "n": plan.entry.rows,
+                "nnz": plan.entry.nnz,
+                "outcome": plan.outcome,
+                "detail": plan.detail,
+                "seconds": plan.forecast.seconds if plan.forecast else None,
+                "bytes": plan.forecast.bytes if plan.forecast else None,
+            }
+            for plan in plans
+        ]
+        if json:
+            print_json({"matrices": rows, "seconds": seconds, "bytes": most})
+        else:
+            table = [(row["name"], f"{row['n']:,}", row["outcome"], row["detail"]) for row in rows]
+            print_table("Large matrices", ("matrix", "n", "outcome", "detail"), table)
+
+    return report
+
+
+def _collection_report(
+    path: Path | None, digest: str | None, results: list[Any], json: bool
+) -> Callable[[], None]:
+    from precondbench.build.collection_shard import outcome_counts
 
     def report() -> None:
         if json:

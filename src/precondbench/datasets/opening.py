@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from precondbench.build import newest_version, split_plan, suitesparse, synthetic, synthetic_lu
+from precondbench.build.large import LARGE
 from precondbench.build.patterns import DEFAULT_PATTERN
 from precondbench.datasets.base import FactorDataset
+from precondbench.datasets.local import LOCAL
 from precondbench.datasets.suitesparse import SuiteSparseInvK
 from precondbench.datasets.tridiag import SyntheticTridiag
 
@@ -62,6 +64,11 @@ def open_dataset(
     >>> open_dataset("synthetic-tridiag", "val")
     SyntheticTridiag(200 pairs, synthetic-tridiag 1.0, uniform, val)
     """
+    if dataset == suitesparse.DATASET and (configuration == LARGE or version == LOCAL):
+        name = configuration or LARGE
+        return SuiteSparseInvK(
+            root, split, label or DEFAULT_LABELS[dataset], version=LOCAL, pattern=name
+        )
     version = version or newest_version(dataset)
     configuration = configuration or DEFAULT_CONFIGURATIONS[dataset]
     label = label or DEFAULT_LABELS[dataset]

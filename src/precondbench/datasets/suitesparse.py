@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precondbench.build import collection_release, suitesparse
+from precondbench.build.large import LARGE
 from precondbench.build.patterns import DEFAULT_PATTERN
 from precondbench.datasets.base import FactorDataset
+from precondbench.datasets.local import LOCAL, read_local_shard
 from precondbench.errors import ConfigurationError
 from precondbench.shards import Shard
 
@@ -32,7 +34,7 @@ class SuiteSparseInvK(FactorDataset):
     root : path-like, optional
         Cache folder; by default ``PRECONDBENCH_CACHE``, else the platform's.
     split : {"train", "val", "test"}
-        Families of matrices never straddle splits.
+        Families of matrices never straddle splits. ``all`` with version ``local``.
     label : {"best", "invk", "ic0"}
         ``best``: IC(0) where it needs at least 5 % fewer iterations, else Inv-K.
         ``ic0`` leaves out matrices on which IC(0) breaks down.
@@ -40,13 +42,17 @@ class SuiteSparseInvK(FactorDataset):
         As for every PyG dataset.
     scaled : bool
         Serve the scaled system.
-    version : str
+    version : str, optional
         Version of the data. ``1.0`` is built from matrices of the SuiteSparse collection
         (``PRECONDBENCH_SUITESPARSE``, else its site) unless a mirror has it ready; ``sample``
-        holds 13 matrices that formulas reproduce entry for entry, and needs no download.
-    pattern : {"tril", "level-1", "level-2"}
+        holds 13 matrices that formulas reproduce entry for entry, and needs no download;
+        ``local`` is what ``precondbench build suitesparse-invk`` made here with ``--config
+        large``, ``--unverified`` or ``--max-n``, without a published digest.
+    pattern : {"tril", "level-1", "level-2", "large"}
         Pattern of both factors: that of tril(A), or with fill-in up to a level. Graphs have
         its edges; on fill-in A_ij is 0. Label ``ic0`` is incomplete Cholesky on it, then.
+        With version ``local`` the name of the build: ``large``, which is also understood
+        without a version, ``unverified`` or, say, ``max5000``; their pattern is tril(A).
 
     Raises
     ------
@@ -77,18 +83,22 @@ class SuiteSparseInvK(FactorDataset):
         pre_filter: Callable[[Any], bool] | None = None,
         force_reload: bool = False,
         scaled: bool = True,
-        version: str = collection_release.VERSION,
+        version: str | None = None,
         pattern: str = DEFAULT_PATTERN,
     ) -> None:
         if label not in LABELS:
             raise ConfigurationError(f"no label {label!r}; there are: {', '.join(LABELS)}")
         self._label = label
+        if version is None:
+            version = LOCAL if pattern == LARGE else collection_release.VERSION
+        shard = read_local_shard(pattern, split, root) if version == LOCAL else None
         super().__init__(
             suitesparse.DATASET,
             version,
             pattern,
             split,
             scaled=scaled,
+            shard=shard,
             root=root,
             transform=transform,
             pre_transform=pre_transform,
