@@ -15,7 +15,6 @@ import json
 import math
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -26,6 +25,8 @@ import scipy
 import scipy.linalg
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, cg, spsolve_triangular
+
+from peak_memory import forget_peak, peak_mb
 
 
 def poisson_2d(n: int) -> sp.csr_array:
@@ -55,11 +56,6 @@ def dense_invk(A: sp.csr_array) -> sp.csr_array:
     return sp.csr_array(sp.csc_array((values, lower.indices, lower.indptr), shape=A.shape))
 
 
-def peak_mb() -> float:
-    """Peak resident memory of this process so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def measure(method: str, n: int) -> dict[str, float]:
     """Time one method in this process."""
     from precondbench import invk
@@ -67,7 +63,7 @@ def measure(method: str, n: int) -> dict[str, float]:
     A = poisson_2d(n)
     function = invk if method == "invk" else dense_invk
     function(poisson_2d(100))  # compile, and load LAPACK
-    before = peak_mb()
+    before = forget_peak()
     start = time.perf_counter()
     L = function(A)
     seconds = time.perf_counter() - start

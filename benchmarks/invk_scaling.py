@@ -31,7 +31,7 @@ import scipy.linalg
 import scipy.sparse as sp
 
 from direct_solver import direct, direct_library
-from invk_and_pcg import peak_mb
+from peak_memory import forget_peak, peak_mb
 
 METHODS = ("dense", "blocked", "simplicial", "supernodal")
 # Columns of the identity that are solved for at a time.
@@ -133,7 +133,7 @@ def measure(method: str, kind: str, m: int) -> dict[str, float | str]:
         other(small)
     else:
         invk_report(small, method=method)  # compile, and load LAPACK
-    before = peak_mb()
+    before = forget_peak()
     start, cpu = time.perf_counter(), time.process_time()
     row: dict[str, float | str] = {}
     if other is not None:

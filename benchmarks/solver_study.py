@@ -30,7 +30,7 @@ import scipy.sparse as sp
 
 from diffusion import PROBLEMS, diffusion, points_a_side, right_hand_side
 from direct_solver import Direct, direct, direct_library
-from invk_and_pcg import peak_mb
+from peak_memory import forget_peak, peak_mb
 
 SIZES = (1000, 10_000, 100_000, 1_000_000)
 LIMIT = 300.0
@@ -104,7 +104,7 @@ def measure(problem: str, n: int, method: str) -> dict[str, Any]:
     if why is not None:
         return row | {"status": "refused", "reason": why}
     b = right_hand_side(A.shape[0])
-    before = peak_mb()
+    before = forget_peak()
     clock, cpu = time.perf_counter(), time.process_time()
     try:
         M = make(A)

@@ -36,6 +36,11 @@ def _of(rows: list[Row], problem: str, size: int) -> dict[str, Row]:
     return {r["method"]: r for r in rows if (r["problem"], r["size"]) == (problem, size)}
 
 
+def _rows(found: dict[str, Row]) -> int:
+    """n; a measurement that was ended does not say it."""
+    return next(int(row["n"]) for row in found.values() if "n" in row)
+
+
 def _seconds(value: float) -> str:
     return f"{value:.3f}" if value < 0.1 else f"{value:.3g}"
 
@@ -64,7 +69,7 @@ def problem_table(rows: list[Row], problem: str) -> str:
         [method, *(_cell(_of(mine, problem, size).get(method)) for size in sizes)]
         for method in _names(mine, "method")
     ]
-    real = [next(row["n"] for row in mine if row["size"] == size) for size in sizes]
+    real = [_rows(_of(mine, problem, size)) for size in sizes]
     return _table(["method", *(f"n = {n:,}" for n in real)], lines)
 
 
@@ -77,8 +82,7 @@ def winners_table(rows: list[Row]) -> str:
             best = [min(found, key=lambda name: total(found[name], k)) for k in SIDES]
             kept = {name: found[name] for name in ON_TRIL}
             kept_best = [min(kept, key=lambda name: total(kept[name], k)) for k in SIDES]
-            n = next(iter(found.values()))["n"]
-            lines.append([problem, f"{n:,}", *best, *kept_best])
+            lines.append([problem, f"{_rows(found):,}", *best, *kept_best])
     sides = [f"{k} side{'s' if k > 1 else ''}" for k in SIDES]
     return _table(["problem", "n", *sides, *(f"tril(A), {side}" for side in sides)], lines, words=8)
 
