@@ -249,7 +249,8 @@ def _tridiagonal(name: TrackName) -> bool:
 
 
 def _reference_methods(name: TrackName) -> dict[str, ReferenceMethod]:
-    return {method.name: method for method in reference_methods(_tridiagonal(name))}
+    methods = reference_methods(_tridiagonal(name), name.level)
+    return {method.name: method for method in methods}
 
 
 def _reference_entry(

@@ -1,0 +1,85 @@
+"""docs/study.md shows the committed results, and what it says in words holds for them."""
+
+import importlib.util
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RESULTS = json.loads((ROOT / "benchmarks" / "results" / "solver_study.json").read_text())
+ROWS = RESULTS["rows"]
+PROBLEMS = list(dict.fromkeys(row["problem"] for row in ROWS))
+SIZES = (1000, 10_000, 100_000, 1_000_000)
+
+
+@pytest.fixture(scope="module")
+def maker():
+    path = ROOT / "docs" / "make_study_page.py"
+    spec = importlib.util.spec_from_file_location("make_study_page", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def found(problem, size, method):
+    (row,) = (
+        row
+        for row in ROWS
+        if (row["problem"], row["size"], row["method"]) == (problem, size, method)
+    )
+    return row
+
+
+def test_the_page_shows_the_results(maker):
+    page = maker.PAGE.read_text(encoding="utf-8")
+    assert maker.filled(page, RESULTS) == page
+
+
+def test_the_figure_shows_the_results(maker, tmp_path):
+    maker.draw(RESULTS, tmp_path / "study.svg")
+    assert (tmp_path / "study.svg").stat().st_size > 10_000
+    assert maker.FIGURE.is_file()
+
+
+def test_every_measurement_is_there(maker):
+    assert len(ROWS) == 6 * 4 * 9
+    assert {row["size"] for row in ROWS} == set(SIZES)
+    assert all(row["status"] in ("converged", "refused", "ended") for row in ROWS)
+
+
+def test_a_complete_factorisation_is_never_beaten_by_invk(maker):
+    for problem in PROBLEMS:
+        for size in SIZES[1:]:
+            ours, other = found(problem, size, "Inv-K"), found(problem, size, "direct Cholesky")
+            if ours["status"] == other["status"] == "converged":
+                assert maker.total(ours) > maker.total(other)
+
+
+@pytest.mark.parametrize("problem", [p for p in PROBLEMS if p != "anisotropic 2D"])
+def test_invk_needs_fewest_iterations_of_what_keeps_tril(maker, problem):
+    for size in SIZES[1:]:
+        counts = {
+            name: row["iterations"]
+            for name in maker.ON_TRIL
+            if (row := found(problem, size, name))["status"] == "converged"
+        }
+        if "Inv-K" in counts:
+            assert counts["Inv-K"] == min(counts.values())
+
+
+def test_invk_pays_in_two_dimensions_sooner_than_in_three(maker):
+    def worth(problem, size):
+        text = maker._break_even(found(problem, size, "Inv-K"), found(problem, size, "IC(0)"))
+        return math.inf if text == "never" else int(text.replace(",", ""))
+
+    for kind in ("Poisson", "anisotropic", "high contrast"):
+        assert worth(f"{kind} 2D", 100_000) < worth(f"{kind} 3D", 100_000)
+    assert worth("high contrast 2D", 100_000) == 1
+
+
+def test_patches_in_anisotropic_two_dimensions_are_worse_than_ic0():
+    for size in SIZES:
+        patch = found("anisotropic 2D", size, "local patch, k = 3")
+        assert patch["iterations"] > found("anisotropic 2D", size, "IC(0)")["iterations"]
