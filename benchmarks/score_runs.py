@@ -10,14 +10,48 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-from precondbench.baselines import model_summary
+from precondbench.baselines import RunConfiguration, model_summary
+from precondbench.baselines.run_configuration import read_toml
 from precondbench.build.executors import open_executor
 from precondbench.leaderboard.maintenance import score_submission
 from precondbench.leaderboard.packing import pack_runs
 
 FEWEST_SEEDS = 3
+# Node models of the paper's Graph Network; the others are networks of their own.
+NODE_MODELS = (
+    "MLP",
+    "GATv2",
+    "GEN",
+    "MessagePassingMLP",
+    "GraphTransformer",
+    "FastGraphTransformer",
+    "GlobalGraphTransformer",
+)
+KNOWING = ("DivisionCell",)
 PAPER = "https://arxiv.org/abs/2502.01397"
+
+
+def description(run: Path) -> dict[str, Any]:
+    """What a submission of this library says of itself."""
+    training = RunConfiguration.from_mapping(read_toml(run / "configuration.toml")).training
+    said: dict[str, Any] = {"authors": ["precondbench"], "licence": "Apache-2.0"}
+    summary = model_summary(training.model)
+    if training.model in NODE_MODELS:
+        blocks = f"{training.rounds} {'block' if training.rounds == 1 else 'blocks'}"
+        summary += (
+            f" As node model of a Graph Network of {blocks}, after Trifonov, Muravleva and "
+            "Oseledets (2026)."
+        )
+        said["links"] = {"paper": PAPER}
+    if training.model in KNOWING:
+        said["method"] = f"{training.model} (knows the algorithm)"
+    if training.loss != "negative-cosine":
+        summary += f" Loss: {training.loss}."
+    if training.scaling != "standardised":
+        summary += " Sees A scaled to a unit diagonal."
+    return {**said, "description": summary}
 
 
 def main() -> None:
@@ -35,15 +69,7 @@ def main() -> None:
             if len(runs) < FEWEST_SEEDS:
                 print(f"{group}: {len(runs)} finished runs, {FEWEST_SEEDS} are needed")
                 continue
-            model, rounds = group.name.rsplit("-", 1)
-            said = {
-                "authors": ["precondbench"],
-                "description": f"{model_summary(model)} As node model of a Graph Network of "
-                f"{rounds} {'block' if rounds == '1' else 'blocks'}, after Trifonov, Muravleva "
-                "and Oseledets (2026).",
-                "links": {"paper": PAPER},
-                "licence": "Apache-2.0",
-            }
+            said = description(runs[0])
             for split in ("test", "test_large"):
                 if not (runs[0] / f"predictions-{split}.h5").is_file():
                     continue

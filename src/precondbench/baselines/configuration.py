@@ -143,6 +143,12 @@ class TrainingConfiguration:
         check_keys(cls, values, "settings")
         return cls(**values)
 
+    @property
+    def method(self) -> str:
+        """Name of the method on boards: what sets it apart from others of the same model."""
+        scaling = "" if self.scaling == "standardised" else f", {self.scaling}"
+        return f"{self.model} ({self.rounds} rounds{scaling})"
+
     def rate(self, epoch: int) -> float:
         """Learning rate in an epoch, counted from 1."""
         return self.learning_rate * self.decay_factor ** ((epoch - 1) // self.decay_every)

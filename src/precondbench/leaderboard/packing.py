@@ -88,7 +88,7 @@ def pack_runs(
     environment = json.loads((paths[0] / "environment.json").read_text("utf-8"))
     data = first.data.resolved()
     known = {
-        "method": f"{first.training.model} ({first.training.rounds} rounds)",
+        "method": first.training.method,
         "kind": "learned",
         "parameters": results[0]["parameters"],
         "training": f"{data.dataset} {data.version}, {data.configuration}, train; "

@@ -192,6 +192,4 @@ def _predict_split(
         max_edges=training.max_edges,
         threads=training.threads,
     )
-    scaling = "" if training.scaling == "standardised" else f", {training.scaling}"
-    method = f"{training.model} ({training.rounds} rounds{scaling})"
-    write_predictions(path, method, data.shard, data.label, {training.seed: values})
+    write_predictions(path, training.method, data.shard, data.label, {training.seed: values})
