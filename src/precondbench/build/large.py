@@ -35,6 +35,7 @@ from precondbench.errors import (
 )
 from precondbench.factors import ic0_values, invk_report, lower_pattern, lower_values
 from precondbench.factors.forecast import Forecast, analysis_bytes, forecast_invk
+from precondbench.factors.invk import cores
 from precondbench.matrices import Collection, CollectionEntry, matrix_digest
 from precondbench.quality import Outcome, ScoringSystem
 from precondbench.shards import Record, ShardHeader, write_shard
@@ -161,7 +162,7 @@ def _plan_one(collection: Collection, entry: CollectionEntry, allowed: int) -> L
     pattern = lower_pattern(tril(matrix, format="csr"))
     if analysis_bytes(pattern) > allowed:
         return refused(analysis_bytes(pattern), "its symbolic analysis")
-    forecast = forecast_invk(matrix, pattern)
+    forecast = forecast_invk(matrix, pattern, workers=cores())
     if forecast.bytes > allowed:
         return refused(forecast.bytes, "its factor", forecast)
     return LargePlan(entry, "planned", str(forecast), forecast)

@@ -19,7 +19,7 @@ from precondbench.factors.plan import plan_inversion
 from precondbench.factors.probe import PROBES
 from precondbench.matrices.checks import check_spd_candidate, power_of_two_scaling
 
-__all__ = ["InvKReport", "invk", "invk_report", "scale_symmetrically"]
+__all__ = ["InvKReport", "cores", "invk", "invk_report", "scale_symmetrically"]
 
 # A selected inverse that is worse is never handed out without a warning.
 INACCURATE = 1e-4
@@ -71,7 +71,7 @@ def scale_symmetrically(matrix: csr_array, scale: NDArray[np.float64]) -> csr_ar
     return csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -122,7 +122,7 @@ def invk_report(
     scale = power_of_two_scaling(matrix.diagonal())
     scaled = scale_symmetrically(matrix, scale)
     plan = plan_inversion(scaled, wanted, method, ordering)
-    threads = _cores() if workers is None else max(1, workers)
+    threads = cores() if workers is None else max(1, workers)
     if method == "auto":
         inversion, doubtful = invert_guarded(scaled, wanted, plan, threads, probes)
     else:
