@@ -2,7 +2,8 @@
 
     python docs/make_study_page.py
 
-Reads benchmarks/results/solver_study.json, which benchmarks/solver_study.py writes.
+Reads benchmarks/results/solver_study.json and forecast.json, which benchmarks/solver_study.py and
+benchmarks/forecast.py write.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ HERE = Path(__file__).parent
 PAGE = HERE / "study.md"
 FIGURE = HERE / "figures" / "study.svg"
 RESULTS = HERE.parent / "benchmarks" / "results" / "solver_study.json"
+FORECASTS = RESULTS.with_name("forecast.json")
 
 Row = dict[str, Any]
 # Factors with the entries of tril(A), which is all that they keep.
@@ -128,6 +130,24 @@ def memory_table(rows: list[Row]) -> str:
     return _table(["method", *problems], lines)
 
 
+def forecast_table(rows: list[Row]) -> str:
+    """Forecast and measured seconds and memory, one line a matrix."""
+    lines = [
+        [
+            f"{row['name']} points a side" if row["name"][1:3] == "D " else row["name"],
+            f"{row['n']:,}",
+            f"{row['operations']:.1e}",
+            f"{row['forecast_seconds']:.2f}",
+            f"{row['seconds']:.2f}",
+            f"{row['forecast_mb']:,.0f}",
+            f"{row['mb']:,.0f}",
+        ]
+        for row in rows
+    ]
+    names = ["seconds, forecast", "measured", "MB, forecast", "measured"]
+    return _table(["matrix", "n", "operations", *names], lines)
+
+
 def tables(results: dict[str, Any]) -> dict[str, str]:
     """Mark -> table."""
     rows = results["rows"]
@@ -136,6 +156,7 @@ def tables(results: dict[str, Any]) -> dict[str, str]:
         "winners": winners_table(rows),
         "worth": worth_table(rows),
         "memory": memory_table(rows),
+        "forecasts": forecast_table(json.loads(FORECASTS.read_text(encoding="utf-8"))),
     }
 
 

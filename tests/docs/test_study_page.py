@@ -83,3 +83,14 @@ def test_patches_in_anisotropic_two_dimensions_are_worse_than_ic0():
     for size in SIZES:
         patch = found("anisotropic 2D", size, "local patch, k = 3")
         assert patch["iterations"] > found("anisotropic 2D", size, "IC(0)")["iterations"]
+
+
+def test_forecasts_are_close_enough_to_refuse_by():
+    rows = json.loads((ROOT / "benchmarks" / "results" / "forecast.json").read_text())
+    assert max(row["n"] for row in rows) == 1_000_000
+    for row in rows:
+        # Below some megabytes and tenths of a second other things count.
+        if row["mb"] > 30:
+            assert 0.9 < row["forecast_mb"] / row["mb"] < 1.5, row["name"]
+        if row["seconds"] > 1:
+            assert 0.5 < row["forecast_seconds"] / row["seconds"] < 2, row["name"]

@@ -88,13 +88,13 @@ TRACKS: tuple[TrackName, ...] = (
         )
     ),
     *(
-        TrackName(suitesparse.DATASET, "1.0", pattern, split, "best", f"SuiteSparse, {whose}{fill}")
-        for pattern, fill in (
-            ("tril", ""),
-            ("level-1", ", 1 level of fill-in"),
-            ("level-2", ", 2 levels of fill-in"),
+        TrackName(suitesparse.DATASET, "1.0", pattern, split, "best", f"SuiteSparse, {whose}")
+        for pattern, split, whose in (
+            ("tril", "test", "test matrices"),
+            ("tril", "all", "all, nothing learned"),
+            ("level-1", "test", "test matrices, 1 level of fill-in"),
+            ("level-2", "test", "test matrices, 2 levels of fill-in"),
         )
-        for split, whose in (("test", "test matrices"), ("all", "all, nothing learned"))
     ),
 )
 

@@ -1,0 +1,262 @@
+"""Put the tables of docs/nonlocal.md in their places.
+
+    python docs/make_nonlocal_page.py
+
+Reads, in benchmarks/results: nonlocal.jsonl (`precondbench results` on the runs of
+benchmarks/nonlocal_grid.toml and nonlocal_real_grid.toml), far_response.json and
+size_generalisation.json (the benchmarks of these names); and the committed leaderboard.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from precondbench.leaderboard.result_rows import read_results, summarise_results
+
+HERE = Path(__file__).parent
+PAGE = HERE / "nonlocal.md"
+RESULTS = HERE.parent / "benchmarks" / "results"
+ENTRIES = HERE.parent / "leaderboard" / "entries"
+
+Row = dict[str, Any]
+CONFIGURATIONS = ("uniform", "twin", "growth", "sawtooth", "hard")
+ORDER = (
+    "DivisionCell",
+    "MonomialCell",
+    "MoebiusCell",
+    "BidirectionalGRU",
+    "EliminationSweep",
+    "MoebiusScan",
+    "PatchNetwork",
+    "MessagePassingMLP",
+)
+REAL = "suitesparse-invk-1.0-tril-test"
+# Entries of the board of real test matrices, in the order of the table.
+ON_THE_BOARD = (
+    "ic-0",
+    "ic-0-smallest-shift",
+    "local-patch-inv-k-k-1",
+    "local-patch-inv-k-k-3",
+    "inv-k",
+    "correctedpatch-4-rounds-unit-diagonal",
+    "learnedelimination-3-rounds-unit-diagonal",
+    "correctedic0-4-rounds-unit-diagonal",
+    "learnedclosure-3-rounds-unit-diagonal",
+    "chowpatel-6-rounds-unit-diagonal",
+    "messagepassingmlp-4-rounds-unit-diagonal",
+    "messagepassingmlp-4-rounds",
+    "neuralif-3-rounds-unit-diagonal",
+    "lifactor-3-rounds-unit-diagonal",
+    "eliminationsweep-2-rounds-unit-diagonal",
+)
+TARGET = "inv-k"
+
+
+def _table(header: list[str], rows: list[list[str]], words: int = 1) -> str:
+    lines = [header, [*["---"] * words, *["---:"] * (len(header) - words)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _number(value: float) -> str:
+    if value == 0 or 0.01 <= abs(value) < 10_000:
+        return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:.1e}"
+
+
+def _spread(found: Row | None) -> str:
+    """Mean over the seeds, and the extremes where they differ."""
+    if found is None:
+        return ""
+    mean, least, most = (_number(found[key]) for key in ("mean", "min", "max"))
+    return mean if least == most else f"{mean} ({least} to {most})"
+
+
+def _name(model: str, rounds: int, scaled: bool) -> str:
+    return f"{model}-{rounds}{', unit diagonal' if scaled else ''}"
+
+
+def _folder(name: str) -> str:
+    """The same from the name of a folder of runs."""
+    model, rounds, *scaling = name.split("-", 2)
+    return _name(model, int(rounds), bool(scaling)) if rounds.isdigit() else name
+
+
+def _rank(model: str) -> tuple[int, str]:
+    return (ORDER.index(model) if model in ORDER else len(ORDER), model)
+
+
+def _is_scaled(summary: Row) -> bool:
+    return "--scaling unit-diagonal" in summary["command"]
+
+
+def tridiagonal_table(summaries: Iterable[Row], configuration: str) -> str:
+    """Test split and larger matrices, one line a model."""
+    mine = [s for s in summaries if s["configuration"] == configuration]
+    kinds = sorted(
+        {(s["model"], s["rounds"], _is_scaled(s)) for s in mine},
+        key=lambda kind: (*_rank(kind[0]), kind[1:]),
+    )
+    lines = []
+    for kind in kinds:
+        test, large = (
+            next(
+                s
+                for s in mine
+                if s["split"] == split and (s["model"], s["rounds"], _is_scaled(s)) == kind
+            )
+            for split in ("test", "test_large")
+        )
+        lines.append(
+            [
+                _name(*kind),
+                f"{test['parameters']:,}",
+                _spread(test["one_minus_cosine_mean"]),
+                _spread(test["iterations_mean"]),
+                _spread(test["effective_hops"]),
+                _spread(large["iterations_mean"]),
+                f"{100 * large['solved']['mean']:.4g} %",
+                f"{test['seconds']['mean']:,.0f}",
+            ]
+        )
+    head = ["model", "parameters", "1 - cosine", "iterations", "effective hops"]
+    return _table([*head, "larger: iterations", "solved", "seconds"], lines)
+
+
+def response_table(rows: list[Row]) -> str:
+    """Gain and error of the far response, one line a model, two columns a configuration."""
+    shown = ("growth", "twin")
+    models = list(dict.fromkeys(row["model"] for row in rows if row["configuration"] in shown))
+    models.sort(key=lambda name: _rank(name.partition("-")[0]))
+    lines = []
+    for model in models:
+        cells = []
+        for configuration in shown:
+            found = [r for r in rows if (r["model"], r["configuration"]) == (model, configuration)]
+            cells += [_spread(found[0][key]) if found else "" for key in ("gain", "error")]
+        lines.append([_folder(model), *cells])
+    head = [f"`{c}`, {what}" for c in shown for what in ("gain", "error")]
+    return _table(["model", *head], lines)
+
+
+def size_table(rows: list[Row]) -> str:
+    """Iterations at n = 1000, one line a model, one column a configuration."""
+    models = sorted({row["model"] for row in rows}, key=lambda name: _rank(name.partition("-")[0]))
+    lines = []
+    for model in models:
+        cells = []
+        for configuration in CONFIGURATIONS:
+            found = [r for r in rows if (r["model"], r["configuration"]) == (model, configuration)]
+            cell = ""
+            if found:
+                cell = _number(found[0]["iterations"]["mean"])
+                if found[0]["solved"] < 1:
+                    cell += f" ({100 * found[0]['solved']:.3g} % solved)"
+            cells.append(cell)
+        lines.append([_folder(model), *cells])
+    return _table(["model", *(f"`{c}`" for c in CONFIGURATIONS)], lines)
+
+
+def entry(name: str) -> Row | None:
+    """Entry of the board of real test matrices."""
+    path = ENTRIES / REAL / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def ratio_to_target(name: str) -> list[float]:
+    """Median iterations over those of Inv-K, on what was solved, one number a seed."""
+    found, target = entry(name), entry(TARGET)
+    assert found is not None
+    assert target is not None
+    ratios = []
+    for seed in found["seeds"]:
+        solved = [status == "converged" for status in seed["status"]]
+        ours, theirs = (
+            statistics.median(count for count, ok in zip(counts, solved, strict=True) if ok)
+            for counts in (seed["iterations"], target["seeds"][0]["iterations"])
+        )
+        ratios.append(ours / theirs)
+    return ratios
+
+
+def share_solved(name: str) -> list[float]:
+    """Share of matrices solved, one number a seed."""
+    found = entry(name)
+    assert found is not None
+    return [
+        sum(status == "converged" for status in seed["status"]) / len(seed["status"])
+        for seed in found["seeds"]
+    ]
+
+
+def _of_seeds(values: list[float], scale: float = 1.0, end: str = "") -> str:
+    least, most = (f"{scale * value:.3g}" for value in (min(values), max(values)))
+    return least + end if least == most else f"{least} to {most}{end}"
+
+
+def real_table() -> str:
+    """One line a method on the real test matrices."""
+    lines = []
+    for name in ON_THE_BOARD:
+        found = entry(name)
+        if found is None:
+            continue
+        means = []
+        for seed in found["seeds"]:
+            counts = [
+                count if status == "converged" else 10_000
+                for count, status in zip(seed["iterations"], seed["status"], strict=True)
+            ]
+            means.append(statistics.fmean(counts))
+        lines.append(
+            [
+                found["method"],
+                "" if found["parameters"] is None else f"{found['parameters']:,}",
+                _of_seeds(share_solved(name), 100, " %"),
+                _of_seeds(means),
+                _of_seeds(ratio_to_target(name)),
+            ]
+        )
+    return _table(
+        ["method", "parameters", "solved", "mean iterations", "median, over Inv-K's"], lines
+    )
+
+
+def commands(summaries: Iterable[Row]) -> str:
+    """The command that trains each row, seeds included."""
+    found = sorted(
+        {s["command"] for s in summaries if s["split"] == "test"},
+        key=lambda command: (command.split()[2], command),
+    )
+    return "\n".join(["```text", *found, "```"])
+
+
+def filled(page: str) -> str:
+    """Return the page with its tables made anew."""
+    summaries = summarise_results(read_results(RESULTS / "nonlocal.jsonl"))
+    pieces = {name: tridiagonal_table(summaries, name) for name in CONFIGURATIONS}
+    pieces |= {
+        "response": response_table(json.loads((RESULTS / "far_response.json").read_text())),
+        "sizes": size_table(json.loads((RESULTS / "size_generalisation.json").read_text())),
+        "real": real_table(),
+        "commands": commands(summaries),
+    }
+    for mark, piece in pieces.items():
+        start, end = f"<!-- {mark} -->\n", f"<!-- end of {mark} -->"
+        head, found, rest = page.partition(start)
+        assert found, mark
+        _, _, tail = rest.partition(end)
+        page = f"{head}{start}{piece}\n{end}{tail}"
+    return page
+
+
+def main() -> None:
+    """Rewrite the page."""
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
