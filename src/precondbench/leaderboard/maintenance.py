@@ -249,8 +249,7 @@ def _tridiagonal(name: TrackName) -> bool:
 
 
 def _reference_methods(name: TrackName) -> dict[str, ReferenceMethod]:
-    methods = reference_methods(_tridiagonal(name), name.level)
-    return {method.name: method for method in methods}
+    return {method.name: method for method in reference_methods(_tridiagonal(name))}
 
 
 def _reference_entry(

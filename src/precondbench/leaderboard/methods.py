@@ -14,10 +14,8 @@ from scipy.sparse.linalg import LinearOperator
 from precondbench.factors import (
     fsai,
     ic0,
-    incomplete_cholesky,
     invk,
     khop_factor,
-    level_of_fill,
     local_invk,
     minimum_degree,
     reverse_cuthill_mckee,
@@ -93,21 +91,6 @@ def factorised_inverse(A: csr_array) -> LinearOperator:
     return FactoredInverse(fsai(A))
 
 
-def ic_with_fill(A: csr_array, level: int) -> csr_array:
-    """Incomplete Cholesky with fill-in up to a level."""
-    return incomplete_cholesky(A, level_of_fill(A, level))
-
-
-def invk_with_fill(A: csr_array, level: int) -> csr_array:
-    """Inv-K with fill-in up to a level, with the same bits on every machine."""
-    return invk(A, level_of_fill(A, level), method="simplicial", workers=1)
-
-
-def factorised_inverse_with_fill(A: csr_array, level: int) -> LinearOperator:
-    """FSAI with fill-in up to a level."""
-    return FactoredInverse(fsai(A, level_of_fill(A, level)))
-
-
 def patch_invk(A: csr_array, hops: int) -> csr_array:
     """Local-patch Inv-K, refused where it would take too long."""
     return local_invk(A, hops, max_operations=MOST_OPERATIONS)
@@ -165,19 +148,14 @@ class ReferenceMethod:
     exact_if_tridiagonal: bool = False
 
 
-def reference_methods(tridiagonal: bool, level: int = 0) -> list[ReferenceMethod]:
+def reference_methods(tridiagonal: bool) -> list[ReferenceMethod]:
     """Return all rows that the library itself puts on a board.
 
     Parameters
     ----------
     tridiagonal : bool
         Whether the matrices are tridiagonal: the k-hop oracles are defined, then.
-    level : int
-        Level of fill-in of the pattern that the board is about. Above 0 the methods on that
-        pattern stand beside those on tril(A) that it is compared with.
     """
-    if level > 0:
-        return [method for method in _CLASSICAL if method.name in _BESIDE] + _with_fill(level)
     hops = [
         ReferenceMethod(
             name,
@@ -189,47 +167,6 @@ def reference_methods(tridiagonal: bool, level: int = 0) -> list[ReferenceMethod
         for name, function in khop_methods().items()
     ]
     return [*_CLASSICAL, *(hops if tridiagonal else [])]
-
-
-# What a larger pattern is compared with: less memory, and the two ends of what can be had.
-_BESIDE = (
-    "none",
-    "Jacobi",
-    "IC(0)",
-    "IC(0), smallest shift",
-    "Inv-K",
-    "Inv-K after RCM",
-    "FSAI",
-    "smoothed-aggregation AMG",
-    "Cholesky",
-)
-
-
-def _with_fill(level: int) -> list[ReferenceMethod]:
-    pattern = (
-        f"the pattern of IC({level}), {level} {'level' if level == 1 else 'levels'} of fill-in"
-    )
-    return [
-        ReferenceMethod(
-            f"IC({level})",
-            partial(ic_with_fill, level=level),
-            f"Incomplete Cholesky on {pattern}, in the order of the matrix.",
-            "Watts, 1981",
-        ),
-        ReferenceMethod(
-            f"Inv-K({level})",
-            partial(invk_with_fill, level=level),
-            f"The factor with the smallest K-condition number on {pattern}.",
-            "Kaporin, 1994",
-        ),
-        ReferenceMethod(
-            f"FSAI({level})",
-            partial(factorised_inverse_with_fill, level=level),
-            f"Factorised sparse approximate inverse G^T G with G on {pattern}.",
-            "Kolotilina and Yeremin, 1993",
-            form="operator",
-        ),
-    ]
 
 
 _CLASSICAL = (

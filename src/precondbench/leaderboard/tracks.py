@@ -63,11 +63,6 @@ class TrackName:
         return name.replace("_", "-")
 
     @property
-    def level(self) -> int:
-        """Level of fill-in of the pattern, 0 for that of tril(A)."""
-        return int(self.configuration[6:]) if self.configuration.startswith("level-") else 0
-
-    @property
     def splits(self) -> tuple[str, ...]:
         """Splits whose matrices are in it."""
         return ALL_SPLITS if self.split == "all" else (self.split,)
@@ -81,20 +76,15 @@ def _synthetic(configuration: str, split: str, size: str) -> TrackName:
 TRACKS: tuple[TrackName, ...] = (
     *(
         _synthetic(configuration, split, f"n = {n}")
-        for configuration in ("uniform", "growth", "sawtooth", "twin", "hard")
+        for configuration in ("uniform", "growth", "sawtooth", "twin")
         for split, n in (
             ("test", LAWS[configuration].rows),
             ("test_large", LAWS[configuration].rows_large),
         )
     ),
-    *(
-        TrackName(suitesparse.DATASET, "1.0", pattern, split, "best", f"SuiteSparse, {whose}")
-        for pattern, split, whose in (
-            ("tril", "test", "test matrices"),
-            ("tril", "all", "all, nothing learned"),
-            ("level-1", "test", "test matrices, 1 level of fill-in"),
-            ("level-2", "test", "test matrices, 2 levels of fill-in"),
-        )
+    TrackName(suitesparse.DATASET, "1.0", "tril", "test", "best", "SuiteSparse, test matrices"),
+    TrackName(
+        suitesparse.DATASET, "1.0", "tril", "all", "best", "SuiteSparse, all, nothing learned"
     ),
 )
 
