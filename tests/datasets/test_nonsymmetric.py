@@ -331,6 +331,6 @@ def test_a_symmetric_reader_refuses_the_shard(data):
     def serve(shard):
         return Symmetric("mine", "1", "c", "s", scaled=False, shard=shard)
 
-    with pytest.raises(ShardError, match="holds non-symmetric matrices .*SyntheticTridiag"):
+    with pytest.raises(ShardError, match=r"holds non-symmetric matrices .*SyntheticTridiag"):
         serve(data.shard)
     assert len(serve(SyntheticTridiag.generate(n=10, count=3).shard)) == 3
