@@ -14,7 +14,7 @@ from precondbench.baselines import TrainingConfiguration, predict, train
 from precondbench.build import split_plan
 from precondbench.build.export import export_split
 from precondbench.build.release import write_release
-from precondbench.datasets import DataSelection, open_dataset
+from precondbench.datasets import DataSelection, FactorDataset, open_dataset
 from precondbench.errors import ConfigurationError, MatrixError, PredictionError, ShardError
 from precondbench.factors import gauss_seidel_lu, jacobi_lu
 from precondbench.leaderboard.prediction_file import read_predictions, write_predictions
@@ -316,3 +316,21 @@ def test_export_writes_both_factors(tmp_path):
     np.testing.assert_allclose((L @ U).toarray(), A.toarray(), rtol=1e-9, atol=1e-13)
     with pytest.raises(ConfigurationError, match="there are: literal, modified"):
         export_split(plan, tmp_path, "npz", labels=["a_upper"])
+
+
+class Symmetric(FactorDataset):
+    """A class that knows of L only."""
+
+    label = "modified"
+
+    def _targets(self, shard):
+        return shard.labels["modified"]
+
+
+def test_a_symmetric_reader_refuses_the_shard(data):
+    def serve(shard):
+        return Symmetric("mine", "1", "c", "s", scaled=False, shard=shard)
+
+    with pytest.raises(ShardError, match=r"holds non-symmetric matrices .*SyntheticTridiag"):
+        serve(data.shard)
+    assert len(serve(SyntheticTridiag.generate(n=10, count=3).shard)) == 3

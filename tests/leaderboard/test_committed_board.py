@@ -6,16 +6,18 @@ import pytest
 
 from precondbench.leaderboard.entry_files import read_leaderboard
 from precondbench.leaderboard.maintenance import check_entry, entry_id
-from precondbench.leaderboard.methods import reference_methods
+from precondbench.leaderboard.reference_rows import reference_rows
 from precondbench.leaderboard.results import read_results
 from precondbench.leaderboard.site_exports import board_markdown
 from precondbench.leaderboard.standings import standings_of
-from precondbench.leaderboard.tracks import TRACKS
+from precondbench.leaderboard.tracks import TRACKS, track_named
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "leaderboard"
-SYNTHETIC = [track.id for track in TRACKS if track.dataset == "synthetic-tridiag"]
-REAL = [track.id for track in TRACKS if track.dataset != "synthetic-tridiag"]
+REAL = [track.id for track in TRACKS if not track.tridiagonal]
+TRIL = [track for track in REAL if "-tril-" in track]
+LEVELS = [track for track in REAL if track not in TRIL]
+LU = [track.id for track in TRACKS if track.nonsymmetric]
 
 pytestmark = pytest.mark.skipif(
     not FOLDER.is_dir(), reason="the leaderboard is not part of an installation"
@@ -30,7 +32,9 @@ def board():
 @pytest.mark.parametrize("track", TRACKS, ids=lambda track: track.id)
 def test_every_classical_row_stands_on_every_board(board, track):
     entries = board.entries[track.id]
-    for method in reference_methods(track.id in SYNTHETIC):
+    rows = reference_rows(track).values()
+    assert len({entry_id(method.name) for method in rows}) == len(rows)
+    for method in rows:
         entry = entries[entry_id(method.name)]
         assert (entry.method, entry.tier, entry.form) == (method.name, "reference", method.form)
 
@@ -39,7 +43,7 @@ def solved(board, track, entry):
     return board.entries[track][entry].seeds[0].summary["solved"]
 
 
-@pytest.mark.parametrize("track", REAL)
+@pytest.mark.parametrize("track", TRIL)
 def test_shares_of_real_matrices_solved(board, track):
     """Inv-K exists always, IC(0) often not; a shift, or more hops, help."""
     assert solved(board, track, "inv-k") > solved(board, track, "ic-0") + 0.2
@@ -47,6 +51,41 @@ def test_shares_of_real_matrices_solved(board, track):
     hops = [solved(board, track, f"local-patch-inv-k-k-{k}") for k in (1, 3)]
     assert hops[0] <= hops[1] <= solved(board, track, "inv-k")
     assert solved(board, track, "cholesky") == 1.0
+
+
+@pytest.mark.parametrize("track", LEVELS)
+def test_fill_in_costs_memory_and_saves_iterations(board, track):
+    """Inv-K exists on every pattern; a factor on a larger one reads more and needs fewer steps."""
+    level = track.split("-level-")[1][0]
+    entries = board.entries[track]
+    small, large = (entries[name].seeds[0].summary for name in ("inv-k-on-tril-a", "inv-k"))
+    assert small["work_median"] == pytest.approx(1.0)
+    assert large["work_median"] > 1.2
+    assert large["solved"] == small["solved"] == 1.0
+    assert large["ratio_to_target"] < small["ratio_to_target"]
+    assert solved(board, track, "ic-0") < solved(board, track, f"ic-{level}") < 1.0
+    assert solved(board, track, f"ic-{level}") < solved(board, track, f"ic-{level}-smallest-shift")
+    # The same method on the smaller board: another right-hand side or matrix would show.
+    tril = board.entries[track.replace(f"level-{level}", "tril")]["inv-k"].seeds[0]
+    assert entries["inv-k-on-tril-a"].seeds[0].iterations == tril.iterations
+
+
+@pytest.mark.parametrize("track", LU)
+def test_lu_boards(board, track):
+    """One step with the exact factors; a window's oracles improve; the solver is named."""
+    entries = board.entries[track]
+    assert board.tracks[track].protocol.solver == "GMRES(50)"
+    assert entries["ilu-0"].kind == "oracle"
+    assert set(entries["ilu-0"].seeds[0].iterations) == {1}
+    steps = [
+        entries[f"{hops}-hop-oracle"].seeds[0].summary["iterations_mean"]
+        for hops in (0, 1, 2, 4, 8, 16, 32)
+    ]
+    assert steps == sorted(steps, reverse=True)
+    assert steps == pytest.approx(list(board.tracks[track].ladder.values()))
+    assert entries["symmetric-gauss-seidel"].seeds[0].iterations == (
+        entries["0-hop-oracle"].seeds[0].iterations
+    )
 
 
 def test_learned_rows_are_those_of_the_results(board):
@@ -75,8 +114,15 @@ def test_learned_rows_are_those_of_the_results(board):
     assert found == complete
 
 
-def test_a_reference_row_comes_out_again():
-    check_entry(FOLDER, "synthetic-tridiag-1.0-twin-test", "smoothed-aggregation-amg")
+@pytest.mark.parametrize(
+    ("track", "entry"),
+    [
+        ("synthetic-tridiag-1.0-twin-test", "smoothed-aggregation-amg"),
+        ("synthetic-tridiag-lu-1.0-twin-test", "1-hop-oracle"),
+    ],
+)
+def test_a_reference_row_comes_out_again(track, entry):
+    check_entry(FOLDER, track, entry)
 
 
 @pytest.mark.long
@@ -88,13 +134,18 @@ def test_reference_rows_come_out_again(track, entry):
     check_entry(FOLDER, track, entry)
 
 
+def real_rows(track):
+    names = reference_rows(track_named(track))
+    return [(track, entry_id(name)) for name in names if "patch" not in name]
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
-    "entry", [entry_id(m.name) for m in reference_methods(False) if "patch" not in m.name]
+    ("track", "entry"), [row for track in REAL if "-test" in track for row in real_rows(track)]
 )
-def test_reference_rows_on_real_matrices_come_out_again(monkeypatch, mirror, entry):
+def test_reference_rows_on_real_matrices_come_out_again(monkeypatch, mirror, track, entry):
     monkeypatch.setenv("PRECONDBENCH_SUITESPARSE", str(mirror.folder))
-    check_entry(FOLDER, "suitesparse-invk-1.0-tril-test", entry)
+    check_entry(FOLDER, track, entry)
 
 
 def test_the_page_of_the_docs_is_the_board(board):

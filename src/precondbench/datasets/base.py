@@ -19,13 +19,13 @@ from torch_geometric.data import Data, InMemoryDataset
 from precondbench.build import obtain_shard
 from precondbench.datasets.graph import GraphArrays, collate_graphs
 from precondbench.datasets.transforms import describe
-from precondbench.errors import ConfigurationError
+from precondbench.errors import ConfigurationError, ShardError
 from precondbench.factors import LowerPattern
 from precondbench.files import replacing
 from precondbench.quality import LUPair, Pair
 from precondbench.shards import FORMAT_VERSION, Shard, read_shard, write_shard
 from precondbench.shards.cache import cache_root, locked
-from precondbench.shards.nonsymmetric import A_UPPER
+from precondbench.shards.nonsymmetric import A_UPPER, is_nonsymmetric
 
 __all__ = ["FactorDataset"]
 
@@ -303,6 +303,11 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         indices = shard.indices[by_entry] + np.repeat(row_offsets[:-1], entries[records])
         pattern = LowerPattern(np.concatenate(([0], ends)), indices.astype(np.int32))
         upper = self._upper_targets(shard)
+        if upper is None and is_nonsymmetric(shard.labels):
+            raise ShardError(
+                f"{shard.path} holds non-symmetric matrices (it has l_{A_UPPER}); "
+                f"{type(self).__name__} serves symmetric ones only: read it with SyntheticTridiag"
+            )
         return GraphArrays(
             [shard.names[i] for i in records],
             row_offsets,

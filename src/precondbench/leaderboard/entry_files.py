@@ -69,6 +69,7 @@ class Protocol(_Model):
     rtol: Number
     maxiter: Count
     version: Count
+    solver: Literal["PCG", "GMRES(50)"] = "PCG"
 
 
 class MatrixInfo(_Model):
@@ -76,7 +77,7 @@ class MatrixInfo(_Model):
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]{1,120}$")]
     n: Count
-    nnz: Count = Field(description="Entries of tril(A).")
+    nnz: Count = Field(description="Values of a prediction: L, or L and U.")
     kind: Line | None
     condition: Number | None = Field(description="Of the scaled matrix, an estimate.")
     target_iterations: Count
@@ -124,7 +125,8 @@ class SeedScores(_Model):
     log10_one_minus_cosine: list[Number | None] = PerMatrix
     n_log_k: list[Number | None] = PerMatrix
     work: list[Number | None] = Field(
-        description="Numbers read by one application, over those of a factor on tril(A).",
+        description="Numbers read by one application, over those of a factor on tril(A), "
+        "or of L and U on the pattern of A.",
         max_length=MOST_MATRICES,
     )
     reason: dict[SeedName, Text] = Field(description="Number of a matrix -> why it is invalid.")
@@ -142,7 +144,7 @@ class Entry(_Model):
     kind: Literal["learned", "classical", "oracle"]
     tier: Literal["scored", "reproduced", "reference"]
     form: Literal["factor", "operator"] = Field(
-        description="On the pattern of tril(A), or any operator close to the inverse of A."
+        description="On the pattern of the track, or any operator close to the inverse of A."
     )
     description: Text
     reference: Line | None

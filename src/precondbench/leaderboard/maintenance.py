@@ -9,7 +9,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from precondbench.build import synthetic
 from precondbench.errors import LeaderboardError
 from precondbench.leaderboard.bundle import open_bundle
 from precondbench.leaderboard.entry_files import (
@@ -22,7 +21,8 @@ from precondbench.leaderboard.entry_files import (
     write_entry,
     write_track,
 )
-from precondbench.leaderboard.methods import ReferenceMethod, reference_methods
+from precondbench.leaderboard.methods import ReferenceMethod
+from precondbench.leaderboard.reference_rows import reference_rows
 from precondbench.leaderboard.reproduction import Reproduction, reproduce
 from precondbench.leaderboard.scorer import entry_head, score_bundle, score_seeds, track_of
 from precondbench.leaderboard.tracks import OpenTrack, TrackName, open_track, track_named
@@ -114,7 +114,7 @@ def score_reference(
         As for :func:`score_submission`.
     """
     track = open_track(name, root)
-    methods = _reference_methods(name)
+    methods = reference_rows(name)
     scores = score_seeds(
         track,
         {key: {None: method.function} for key, method in methods.items()},
@@ -172,7 +172,7 @@ def check_entry(
     opened = open_track(track_named(track), root)
     day = date.fromisoformat(stored.submitted)
     if stored.tier == "reference":
-        methods = _reference_methods(opened.name)
+        methods = reference_rows(opened.name)
         if stored.method not in methods:
             raise LeaderboardError(f"the library has no method {stored.method!r} on {track}")
         method = methods[stored.method]
@@ -244,32 +244,22 @@ def _stored(board: Leaderboard, track: str, entry: str) -> Entry:
     return there[entry]
 
 
-def _tridiagonal(name: TrackName) -> bool:
-    return name.dataset == synthetic.DATASET
-
-
-def _reference_methods(name: TrackName) -> dict[str, ReferenceMethod]:
-    return {method.name: method for method in reference_methods(_tridiagonal(name))}
-
-
 def _reference_entry(
     track: OpenTrack,
     method: ReferenceMethod,
     seeds: Sequence[Mapping[str, Any]],
     submitted: str,
 ) -> dict[str, Any]:
-    exact = _tridiagonal(track.name) and method.exact_if_tridiagonal
     return {
         **entry_head(
             track,
             entry_id(method.name),
             method.name,
-            "oracle" if exact else method.kind,
+            method.kind,
             "reference",
             method.form,
         ),
-        "description": method.description
-        + (" Exact here: a tridiagonal matrix has no fill-in." if exact else ""),
+        "description": method.description,
         "reference": method.reference,
         "authors": ["precondbench"],
         "links": {},

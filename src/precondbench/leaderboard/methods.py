@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -35,7 +35,8 @@ __all__ = [
     "ReferenceMethod",
     "khop_methods",
     "real_methods",
-    "reference_methods",
+    "spd_rows",
+    "spd_tridiagonal_rows",
     "tridiagonal_methods",
 ]
 
@@ -43,6 +44,7 @@ HOPS = (0, 1, 2, 4, 8, 16, 32)
 PATCHES = (1, 3, 5, 7)
 # Minutes on one core; a few matrices with large three-dimensional patches are beyond it.
 MOST_OPERATIONS = 1e12
+EXACT_HERE = "Exact here: a tridiagonal matrix has no fill-in."
 Method = Callable[[csr_array], Any]
 
 
@@ -125,8 +127,8 @@ class ReferenceMethod:
     name : str
         Name on the board.
     function : callable
-        A -> L on the pattern of tril(A), or a linear operator close to the inverse of A;
-        importable by name, so that worker processes can call it.
+        A -> L on the pattern of the track, or (L, U), or a linear operator close to the inverse
+        of A; importable by name, so that worker processes can call it.
     description : str
         One or two sentences.
     reference : str or None
@@ -147,15 +149,20 @@ class ReferenceMethod:
     kind: Literal["classical", "oracle"] = "classical"
     exact_if_tridiagonal: bool = False
 
+    def if_tridiagonal(self) -> ReferenceMethod:
+        """Return the row as it stands on a board of tridiagonal matrices."""
+        if not self.exact_if_tridiagonal:
+            return self
+        return replace(self, kind="oracle", description=f"{self.description} {EXACT_HERE}")
 
-def reference_methods(tridiagonal: bool) -> list[ReferenceMethod]:
-    """Return all rows that the library itself puts on a board.
 
-    Parameters
-    ----------
-    tridiagonal : bool
-        Whether the matrices are tridiagonal: the k-hop oracles are defined, then.
-    """
+def spd_rows() -> list[ReferenceMethod]:
+    """Return the rows of boards of SPD matrices with factors on tril(A)."""
+    return list(_CLASSICAL)
+
+
+def spd_tridiagonal_rows() -> list[ReferenceMethod]:
+    """Return the rows of boards of SPD tridiagonal matrices: oracles, too."""
     hops = [
         ReferenceMethod(
             name,
@@ -166,7 +173,7 @@ def reference_methods(tridiagonal: bool) -> list[ReferenceMethod]:
         )
         for name, function in khop_methods().items()
     ]
-    return [*_CLASSICAL, *(hops if tridiagonal else [])]
+    return [*(row.if_tridiagonal() for row in _CLASSICAL), *hops]
 
 
 _CLASSICAL = (

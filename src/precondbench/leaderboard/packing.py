@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precondbench.errors import PredictionError, SubmissionError
+from precondbench.factors import lu_pattern
 from precondbench.leaderboard.bundle import open_bundle
 from precondbench.leaderboard.prediction_file import read_predictions, write_predictions
 from precondbench.leaderboard.scoring import open_predicted
@@ -20,6 +21,8 @@ from precondbench.leaderboard.submission import (
     values_digest,
     write_submission,
 )
+from precondbench.matrices import check_general
+from precondbench.quality import LUPair, Pair
 from precondbench.shards.nonsymmetric import prediction_offsets
 from precondbench.strict_json import first_problem
 
@@ -108,7 +111,7 @@ def pack_function(
     said: Mapping[str, Any],
     root: str | Path | None = None,
 ) -> Submission:
-    """Make a submission of what a function A -> L gives on every matrix of a split.
+    """Make a submission of what a function A -> L, or A -> (L, U), gives on a split.
 
     Parameters
     ----------
@@ -132,29 +135,37 @@ def pack_function(
 
     from scipy.sparse.linalg import LinearOperator
 
-    from precondbench.quality.kcondition import factor_values
-    from precondbench.quality.predictions import called, values_on_pattern
+    from precondbench.quality.predictions import called
 
     values: dict[str, NDArray[np.float64] | None] = {}
     start = perf_counter()
     for i in range(len(dataset)):
         pair = dataset.pair(i)
-        pattern, _ = factor_values(pair.L, pair.name)
         given, _ = called(function, pair)
         if isinstance(given, LinearOperator):
             raise SubmissionError(
-                f"the function gives an operator for {pair.name}; a submission holds factors L "
-                "on the pattern of tril(A)"
+                f"the function gives an operator for {pair.name}; a submission holds factors on "
+                "the published pattern"
             )
-        values[pair.name] = None
-        if given is not None:
-            values[pair.name], _ = values_on_pattern(given, pattern, pair.name)
+        values[pair.name] = None if given is None else _values(given, pair)
     seconds = {"construction": round(perf_counter() - start, 3)}
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / PREDICTIONS
     write_predictions(path, str(said.get("method")), dataset.shard, dataset.label, {0: values})
     return pack_predictions([path], folder, {"seconds": seconds, **said}, root)
+
+
+def _values(given: Any, pair: Pair) -> NDArray[np.float64] | None:
+    """Values as files of predictions hold them; None if a factor leaves the pattern."""
+    from precondbench.quality.kcondition import factor_values
+    from precondbench.quality.lu_scoring import lu_values_on_pattern
+    from precondbench.quality.predictions import values_on_pattern
+
+    if isinstance(pair, LUPair):
+        pattern = lu_pattern(check_general(pair.A, pair.name))
+        return lu_values_on_pattern(given, pattern, pair.name)[0]
+    return values_on_pattern(given, factor_values(pair.L, pair.name)[0], pair.name)[0]
 
 
 def pack_predictions(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from precondbench.build import suitesparse, synthetic
+from precondbench.build import suitesparse, synthetic, synthetic_lu
+from precondbench.build.patterns import DEFAULT_PATTERN, PATTERNS
 from precondbench.errors import ConfigurationError
-from precondbench.matrices import LAWS
+from precondbench.matrices import LAWS, LU_LAWS, LULaw, TridiagonalLaw, check_general
 from precondbench.quality import (
     MAXITER,
     RTOL,
     HopLadder,
+    LUHopLadder,
+    LUPair,
     Pair,
+    PreparedLUPair,
     PreparedPair,
 )
 from precondbench.quality.ceiling import mean_ceiling
@@ -67,25 +71,39 @@ class TrackName:
         """Splits whose matrices are in it."""
         return ALL_SPLITS if self.split == "all" else (self.split,)
 
+    @property
+    def nonsymmetric(self) -> bool:
+        """Whether its matrices have two factors, L and U, and are solved by GMRES."""
+        return self.dataset == synthetic_lu.DATASET
 
-def _synthetic(configuration: str, split: str, size: str) -> TrackName:
-    title = f"Tridiagonal, {configuration}, {size}"
-    return TrackName(synthetic.DATASET, "1.0", configuration, split, "modified", title)
+    @property
+    def tridiagonal(self) -> bool:
+        """Whether its matrices are tridiagonal: drawn, with exact factors and k-hop oracles."""
+        return self.dataset in (synthetic.DATASET, synthetic_lu.DATASET)
+
+
+def _tridiagonal(
+    dataset: str, kind: str, laws: Mapping[str, TridiagonalLaw] | Mapping[str, LULaw], *names: str
+) -> list[TrackName]:
+    return [
+        TrackName(dataset, "1.0", name, split, "modified", f"{kind}, {name}, n = {n}")
+        for name in names
+        for split, n in (("test", laws[name].rows), ("test_large", laws[name].rows_large))
+    ]
+
+
+def _real(pattern: str) -> list[TrackName]:
+    of = "" if pattern == DEFAULT_PATTERN else f"{pattern.replace('-', ' ')}, "
+    return [
+        TrackName(suitesparse.DATASET, "1.0", pattern, split, "best", f"SuiteSparse, {of}{title}")
+        for split, title in (("test", "test matrices"), ("all", "all, nothing learned"))
+    ]
 
 
 TRACKS: tuple[TrackName, ...] = (
-    *(
-        _synthetic(configuration, split, f"n = {n}")
-        for configuration in ("uniform", "growth", "sawtooth", "twin")
-        for split, n in (
-            ("test", LAWS[configuration].rows),
-            ("test_large", LAWS[configuration].rows_large),
-        )
-    ),
-    TrackName(suitesparse.DATASET, "1.0", "tril", "test", "best", "SuiteSparse, test matrices"),
-    TrackName(
-        suitesparse.DATASET, "1.0", "tril", "all", "best", "SuiteSparse, all, nothing learned"
-    ),
+    *_tridiagonal(synthetic.DATASET, "Tridiagonal", LAWS, "uniform", "growth", "sawtooth", "twin"),
+    *_tridiagonal(synthetic_lu.DATASET, "Tridiagonal LU", LU_LAWS, *LU_LAWS),
+    *(track for pattern in PATTERNS for track in _real(pattern)),
 )
 
 
@@ -144,7 +162,10 @@ class OpenTrack:
 
     def ladder(self) -> HopLadder | None:
         """Return the k-hop oracles of a tridiagonal track."""
-        return HopLadder.where_defined([self.pair(i).A for i in range(len(self))])
+        matrices = [self.pair(i).A for i in range(len(self))]
+        if self.name.nonsymmetric:
+            return LUHopLadder.where_defined([check_general(A, "A") for A in matrices])
+        return HopLadder.where_defined(matrices)
 
     def describe(self) -> dict[str, Any]:
         """Return the content of the track's file: matrices, ladder, ceilings."""
@@ -160,8 +181,13 @@ class OpenTrack:
             "split": self.name.split,
             "label": self.name.label,
             "content_digest": self.content_digest,
-            "kind": "synthetic" if self.name.dataset == synthetic.DATASET else "real",
-            "protocol": {"rtol": RTOL, "maxiter": MAXITER, "version": PROTOCOL_VERSION},
+            "kind": "synthetic" if self.name.tridiagonal else "real",
+            "protocol": {
+                "rtol": RTOL,
+                "maxiter": MAXITER,
+                "version": PROTOCOL_VERSION,
+                "solver": "GMRES(50)" if self.name.nonsymmetric else "PCG",
+            },
             "matrices": [self._describe_matrix(i) for i in range(len(self))],
             "ladder": ladder and {str(k): ladder.mean_iterations(k) for k in LADDER},
             "ceilings": self._ceilings(),
@@ -169,22 +195,28 @@ class OpenTrack:
 
     def _describe_matrix(self, index: int) -> dict[str, Any]:
         pair, facts = self.pair(index), self.facts(index)
-        real = self.name.dataset != synthetic.DATASET
+        real = not self.name.tridiagonal
         n = int(pair.A.shape[0])
+        if isinstance(pair, LUPair):
+            prepared: PreparedLUPair | PreparedPair = PreparedLUPair(pair)
+            values = int(pair.A.nnz)
+        else:
+            prepared, values = PreparedPair(pair), int(pair.L.nnz)
         return {
             "name": pair.name,
             "n": n,
-            "nnz": int(pair.L.nnz),
+            "nnz": values,
             "kind": facts["kind"] if real else None,
             "condition": facts["condition_scaled"] if real else None,
-            "target_iterations": PreparedPair(pair).target_iterations,
+            "target_iterations": prepared.target_iterations,
             "density": spy_density(pair.A) if real else None,
         }
 
     def _ceilings(self) -> dict[str, float] | None:
-        if self.name.dataset != synthetic.DATASET:
+        if not self.name.tridiagonal:
             return None
-        if LAWS[self.name.configuration].records != "twins":
+        laws = LU_LAWS if self.name.nonsymmetric else LAWS
+        if laws[self.name.configuration].records != "twins":
             return None
         (data,) = self.datasets
         known = [k for k in CEILINGS if f"ceiling_{k:03d}" in data.facts(0)]
