@@ -92,18 +92,20 @@ def _tridiagonal(
     ]
 
 
-def _real(pattern: str) -> list[TrackName]:
+def _real(pattern: str, split: str, title: str) -> TrackName:
     of = "" if pattern == DEFAULT_PATTERN else f"{pattern.replace('-', ' ')}, "
-    return [
-        TrackName(suitesparse.DATASET, "1.0", pattern, split, "best", f"SuiteSparse, {of}{title}")
-        for split, title in (("test", "test matrices"), ("all", "all, nothing learned"))
-    ]
+    return TrackName(
+        suitesparse.DATASET, "1.0", pattern, split, "best", f"SuiteSparse, {of}{title}"
+    )
 
 
 TRACKS: tuple[TrackName, ...] = (
-    *_tridiagonal(synthetic.DATASET, "Tridiagonal", LAWS, "uniform", "growth", "sawtooth", "twin"),
+    *_tridiagonal(
+        synthetic.DATASET, "Tridiagonal", LAWS, "uniform", "growth", "sawtooth", "twin", "hard"
+    ),
     *_tridiagonal(synthetic_lu.DATASET, "Tridiagonal LU", LU_LAWS, *LU_LAWS),
-    *(track for pattern in PATTERNS for track in _real(pattern)),
+    *(_real(pattern, "test", "test matrices") for pattern in PATTERNS),
+    _real(DEFAULT_PATTERN, "all", "all, nothing learned"),
 )
 
 
