@@ -71,19 +71,15 @@ def pattern_fsai(A: csr_array, pattern: str) -> LinearOperator:
 def ict_of_equal_memory(A: csr_array, pattern: str) -> LinearOperator:
     """ICT with the finest drop tolerance whose factor has no more entries than the pattern."""
     most = pattern_of(A, pattern).nnz
-    found: csr_array | None = None
-    failure: BreakdownError | None = None
-    for power in range(_FINEST + 1):
+    found = ict(A, 1.0)  # No entry off the diagonal exceeds the norm of its column.
+    for power in range(1, _FINEST + 1):
         try:
             factor = ict(A, 2.0**-power)
-        except BreakdownError as error:
-            failure = error
+        except BreakdownError:
             continue
         if factor.nnz > most:
             break
         found = factor
-    if found is None:
-        raise failure or BreakdownError("ICT has too many entries with every tolerance", 0)
     return _factored(found)
 
 
@@ -130,7 +126,7 @@ def pattern_rows(pattern: str) -> list[ReferenceMethod]:
             "ICT of equal memory",
             on_pattern(ict_of_equal_memory),
             "Incomplete Cholesky that drops small entries: the smallest tolerance of 1, 1/2, 1/4, "
-            f"... whose factor has no more entries than that of IC({level}).",
+            f"... whose factor exists and has no more entries than that of IC({level}).",
             "Munksgaard, 1980; Saad, 2003",
             form="operator",
         ),
