@@ -36,7 +36,12 @@ def make_track(targets: list[int], kind: str = "real", **others: Any) -> Track:
         "label": "best",
         "content_digest": DIGEST,
         "kind": kind,
-        "protocol": {"rtol": 1e-8, "maxiter": 10_000, "version": 1},
+        "protocol": {
+            "rtol": 1e-8,
+            "maxiter": 10_000,
+            "version": 1,
+            "solver": "PCG" if real else "GMRES(50)",
+        },
         "matrices": matrices,
         "ladder": None if real else {"0": 40.0, "1": 20.0, "8": 5.0},
         "ceilings": None if real else {"1": 0.99, "8": 0.999},

@@ -6,30 +6,18 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, eye_array
+from scipy.sparse import csr_array
 
 from precondbench.factors import gauss_seidel_lu, ilu0, jacobi_lu
-from precondbench.leaderboard.methods import EXACT_HERE, HOPS, ReferenceMethod
-from precondbench.matrices import check_general
-from precondbench.quality import khop_lu_values
+from precondbench.leaderboard.methods import EXACT_HERE, ReferenceMethod
+from precondbench.quality.lu_methods import HOPS, identity_lu, khop_lu_method
 
 __all__ = ["lu_rows"]
 
 
-def identity_lu(A: csr_array) -> tuple[csr_array, csr_array]:
-    """No preconditioner."""
-    eye = csr_array(eye_array(A.shape[0], format="csr"))
-    return eye, eye
-
-
 def symmetric_gauss_seidel_lu(A: csr_array) -> NDArray[np.float64]:
     """I + E D^-1 and D + F, stored together, with A = E + D + F: on tridiagonals the 0-hop rule."""
-    return khop_lu_values(check_general(A), 0)
-
-
-def khop_lu(A: csr_array, hops: int) -> NDArray[np.float64]:
-    """k-hop oracle of a tridiagonal matrix."""
-    return khop_lu_values(check_general(A), hops)
+    return khop_lu_method(A, 0)
 
 
 def lu_rows() -> list[ReferenceMethod]:
@@ -55,7 +43,7 @@ def lu_rows() -> list[ReferenceMethod]:
         *(
             ReferenceMethod(
                 f"{hops}-hop oracle",
-                partial(khop_lu, hops=hops),
+                partial(khop_lu_method, hops=hops),
                 "Elimination restarted so many rows back: the best that a window of the rows "
                 "behind can do.",
                 kind="oracle",

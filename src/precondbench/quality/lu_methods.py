@@ -15,18 +15,20 @@ from precondbench.matrices import check_general
 from precondbench.quality.hops import is_tridiagonal
 from precondbench.quality.lu_hops import khop_lu_values
 
-__all__ = ["HOPS", "lu_methods"]
+__all__ = ["HOPS", "identity_lu", "khop_lu_method", "lu_methods"]
 
 HOPS = (0, 1, 2, 4, 8, 16, 32)
 EXACT = "exact factors, ILU(0)"
 
 
-def _identity(A: csr_array) -> tuple[csr_array, csr_array]:
+def identity_lu(A: csr_array) -> tuple[csr_array, csr_array]:
+    """No preconditioner."""
     eye = csr_array(eye_array(A.shape[0], format="csr"))
     return eye, eye
 
 
-def _khop(A: csr_array, hops: int) -> NDArray[np.float64]:
+def khop_lu_method(A: csr_array, hops: int) -> NDArray[np.float64]:
+    """k-hop oracle of a tridiagonal matrix: L and U stored together."""
     return khop_lu_values(check_general(A), hops)
 
 
@@ -54,11 +56,11 @@ def lu_methods(A: csr_array) -> dict[str, Callable[[csr_array], Any]]:
     [1.0, 1.0]
     """
     methods: dict[str, Callable[[csr_array], Any]] = {
-        "none": _identity,
+        "none": identity_lu,
         "Jacobi": jacobi_lu,
         "Gauss-Seidel": gauss_seidel_lu,
     }
     if not is_tridiagonal(check_general(A)):
         return methods | {"ILU(0)": ilu0}
-    oracles = {f"{hops}-hop oracle": partial(_khop, hops=hops) for hops in HOPS}
+    oracles = {f"{hops}-hop oracle": partial(khop_lu_method, hops=hops) for hops in HOPS}
     return methods | oracles | {EXACT: ilu0}

@@ -1,0 +1,80 @@
+"""Put the table of the boards into docs/patterns.md.
+
+    python docs/make_patterns_page.py
+
+Reads leaderboard/, which `precondbench leaderboard reference` writes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from precondbench.leaderboard.entry_files import Entry, Leaderboard, read_leaderboard
+from precondbench.leaderboard.performance import outcomes_of
+
+HERE = Path(__file__).parent
+PAGE = HERE / "patterns.md"
+FOLDER = HERE.parent / "leaderboard"
+SPLIT = "all"
+PATTERNS = ("tril", "level-1", "level-2")
+METHODS = {
+    "Inv-K": "inv-k",
+    "Inv-K after RCM": "inv-k-after-rcm",
+    "incomplete Cholesky": "ic-{level}",
+    "the same, smallest shift": "ic-{level}-smallest-shift",
+    "ICT of equal memory": "ict-of-equal-memory",
+    "FSAI": "fsai",
+}
+START, END = "<!-- boards -->\n", "<!-- end of boards -->"
+
+
+def boards_table(board: Leaderboard) -> str:
+    """One line a method, one column a pattern: iterations, work and share solved."""
+    base = _iterations(board, "tril", "inv-k")
+    lines = [["method", "tril(A)", "level 1", "level 2"], ["---", "---:", "---:", "---:"]]
+    for method, entry in METHODS.items():
+        cells = []
+        for level, pattern in enumerate(PATTERNS):
+            name = entry.format(level=level)
+            if name not in board.entries[_track(pattern)]:
+                cells.append("")
+                continue
+            ratio = np.exp(np.mean(np.log(_iterations(board, pattern, name) / base)))
+            summary = _entry(board, pattern, name).seeds[0].summary
+            work, solved = summary["work_median"], 100 * summary["solved"]
+            cells.append(f"{ratio:.2f}, {work:.2f}, {solved:.0f} %")
+        lines.append([method, *cells])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _track(pattern: str) -> str:
+    return f"suitesparse-invk-1.0-{pattern}-{SPLIT}"
+
+
+def _entry(board: Leaderboard, pattern: str, name: str) -> Entry:
+    return board.entries[_track(pattern)][name]
+
+
+def _iterations(board: Leaderboard, pattern: str, name: str) -> np.ndarray:
+    track = board.tracks[_track(pattern)]
+    (seed,) = _entry(board, pattern, name).seeds
+    return np.maximum(outcomes_of(track, seed).iterations, 1)
+
+
+def filled(page: str, board: Leaderboard) -> str:
+    """Return the page with its table made anew."""
+    head, _, rest = page.partition(START)
+    _, _, tail = rest.partition(END)
+    return f"{head}{START}{boards_table(board)}\n{END}{tail}"
+
+
+def main() -> None:
+    """Rewrite the page."""
+    board = read_leaderboard(FOLDER)
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), board), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
