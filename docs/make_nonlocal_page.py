@@ -130,7 +130,7 @@ def response_table(rows: list[Row]) -> str:
     """Gain and error of the far response, one line a model, two columns a configuration."""
     shown = ("growth", "twin")
     models = list(dict.fromkeys(row["model"] for row in rows if row["configuration"] in shown))
-    models.sort(key=lambda name: _rank(name.partition("-")[0]))
+    models.sort(key=lambda name: (*_rank(name.partition("-")[0]), name))
     lines = []
     for model in models:
         cells = []
@@ -144,7 +144,8 @@ def response_table(rows: list[Row]) -> str:
 
 def size_table(rows: list[Row]) -> str:
     """Iterations at n = 1000, one line a model, one column a configuration."""
-    models = sorted({row["model"] for row in rows}, key=lambda name: _rank(name.partition("-")[0]))
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    models.sort(key=lambda name: (*_rank(name.partition("-")[0]), name))
     lines = []
     for model in models:
         cells = []
