@@ -17,7 +17,13 @@ from precondbench.build.suitesparse import DATASET
 from precondbench.matrices import Collection, CollectionEntry
 from precondbench.shards import ShardHeader, write_shard
 
-__all__ = ["build_collection_shard", "mirror_entries", "outcome_counts", "unverified_entries"]
+__all__ = [
+    "build_collection_shard",
+    "mirror_entries",
+    "outcome_counts",
+    "unverified_entries",
+    "write_local_shard",
+]
 
 
 def mirror_entries(context: BuildContext, max_n: int) -> list[CollectionEntry]:
@@ -62,23 +68,48 @@ def build_collection_shard(
     """
     store = PartStore(context.folder / "parts")
     results = factor_all(tasks_for(entries, context), store, context.executor, context.progress)
+    return *write_local_shard(results, DEFAULT_PATTERN, out), results
+
+
+def write_local_shard(
+    results: Sequence[FactoredMatrix], configuration: str, out: Path, **recipe: str
+) -> tuple[Path | None, str | None]:
+    """Write what was built to a shard of its own, without a published digest.
+
+    Parameters
+    ----------
+    results : sequence of FactoredMatrix
+        Those without a record are left out.
+    configuration : str
+        Name of the configuration in the shard.
+    out : pathlib.Path
+        Shard to write.
+    **recipe : str
+        What else its recipe says.
+
+    Returns
+    -------
+    path, digest : pathlib.Path and str, or None
+        Of the shard; None if there is nothing to write.
+    """
     records = [result.record for result in results if result.record is not None]
     if not records:
-        return None, None, results
+        return None, None
     header = ShardHeader(
         dataset=DATASET,
         version="local",
-        configuration=DEFAULT_PATTERN,
+        configuration=configuration,
         split="all",
         recipe={
             "kind": "collection",
             "matrices": [record.name for record in records],
             "stored_zeros": "dropped",
             "scaling": "power-of-two",
+            **recipe,
         },
         creator=precondbench.__version__,
     )
-    return out, write_shard(out, header, records), results
+    return out, write_shard(out, header, records)
 
 
 def outcome_counts(results: Sequence[FactoredMatrix]) -> list[tuple[str, int]]:

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_array, tril
 
-import precondbench
 from precondbench.build.collection_release import left_out_by_index
+from precondbench.build.collection_shard import write_local_shard
 from precondbench.build.context import BuildContext
 from precondbench.build.factored import (
     FactoredMatrix,
@@ -26,7 +26,6 @@ from precondbench.build.factored import (
 )
 from precondbench.build.memory import available_memory
 from precondbench.build.parts import PartStore, Task, factor_all
-from precondbench.build.suitesparse import DATASET
 from precondbench.errors import (
     AccuracyWarning,
     BreakdownError,
@@ -38,7 +37,7 @@ from precondbench.factors.forecast import Forecast, analysis_bytes, forecast_inv
 from precondbench.factors.invk import cores
 from precondbench.matrices import Collection, CollectionEntry, matrix_digest
 from precondbench.quality import Outcome, ScoringSystem
-from precondbench.shards import Record, ShardHeader, write_shard
+from precondbench.shards import Record
 
 __all__ = ["FROM_ROWS", "LARGE", "LargePlan", "build_large", "factor_large", "plan_large"]
 
@@ -270,21 +269,4 @@ def build_large(
         )
         for plan in chosen
     ]
-    records = [result.record for result in results if result.record is not None]
-    if not records:
-        return None, None, results
-    header = ShardHeader(
-        dataset=DATASET,
-        version="local",
-        configuration=LARGE,
-        split="all",
-        recipe={
-            "kind": "collection",
-            "matrices": [record.name for record in records],
-            "stored_zeros": "dropped",
-            "scaling": "power-of-two",
-            "inverse": "any method",
-        },
-        creator=precondbench.__version__,
-    )
-    return out, write_shard(out, header, records), results
+    return *write_local_shard(results, LARGE, out, inverse="any method"), results
