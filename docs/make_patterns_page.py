@@ -17,7 +17,7 @@ from precondbench.leaderboard.performance import outcomes_of
 HERE = Path(__file__).parent
 PAGE = HERE / "patterns.md"
 FOLDER = HERE.parent / "leaderboard"
-SPLIT = "all"
+SPLIT = "test"
 PATTERNS = ("tril", "level-1", "level-2")
 METHODS = {
     "Inv-K": "inv-k",

@@ -147,6 +147,9 @@ def test_reference_rows_come_out_again(track, entry):
 
 
 def real_rows(track):
+    """All but the dearest; of larger patterns, whose shards take minutes to build, one."""
+    if track in LEVELS:
+        return [(track, "inv-k")] if "-level-1-" in track else []
     names = reference_rows(track_named(track))
     return [(track, entry_id(name)) for name in names if "patch" not in name]
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from precondbench.build import suitesparse, synthetic, synthetic_lu
-from precondbench.build.patterns import DEFAULT_PATTERN, PATTERNS
+from precondbench.build.patterns import DEFAULT_PATTERN
 from precondbench.errors import ConfigurationError
 from precondbench.matrices import LAWS, LU_LAWS, LULaw, TridiagonalLaw, check_general
 from precondbench.quality import (
@@ -92,11 +92,15 @@ def _tridiagonal(
     ]
 
 
-def _real(pattern: str, split: str, title: str) -> TrackName:
+def _real(pattern: str, *splits: str) -> list[TrackName]:
     of = "" if pattern == DEFAULT_PATTERN else f"{pattern.replace('-', ' ')}, "
-    return TrackName(
-        suitesparse.DATASET, "1.0", pattern, split, "best", f"SuiteSparse, {of}{title}"
-    )
+    titles = {"test": "test matrices", "all": "all, nothing learned"}
+    return [
+        TrackName(
+            suitesparse.DATASET, "1.0", pattern, split, "best", f"SuiteSparse, {of}{titles[split]}"
+        )
+        for split in splits
+    ]
 
 
 TRACKS: tuple[TrackName, ...] = (
@@ -104,8 +108,10 @@ TRACKS: tuple[TrackName, ...] = (
         synthetic.DATASET, "Tridiagonal", LAWS, "uniform", "growth", "sawtooth", "twin", "hard"
     ),
     *_tridiagonal(synthetic_lu.DATASET, "Tridiagonal LU", LU_LAWS, *LU_LAWS),
-    *(_real(pattern, "test", "test matrices") for pattern in PATTERNS),
-    _real(DEFAULT_PATTERN, "all", "all, nothing learned"),
+    *_real(DEFAULT_PATTERN, "test", "all"),
+    # A track comes with its reference rows: "all" of these is not scored yet.
+    *_real("level-1", "test"),
+    *_real("level-2", "test"),
 )
 
 

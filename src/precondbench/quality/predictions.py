@@ -120,7 +120,7 @@ def values_on_pattern(
         sparse.coo_array(given), pattern.indptr, pattern.indices, name
     )
     if values is None:
-        return None, f"entry {outside} lies outside the pattern of tril(A)"
+        return None, f"entry {outside} lies outside the pattern of L"
     return values, ""
 
 
