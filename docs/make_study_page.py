@@ -125,7 +125,7 @@ def memory_table(rows: list[Row]) -> str:
             if "extra_mb" in row:
                 cells.append(f"{row['extra_mb']:,.0f} ({row['entries_over_tril']:.3g})")
             else:
-                cells.append(str(row["status"]))
+                cells.append("" if row["status"] == "converged" else str(row["status"]))
         lines.append([method, *cells])
     return _table(["method", *problems], lines)
 
