@@ -10,6 +10,7 @@ import precondbench
 from precondbench.cli import (
     build,
     data,
+    doctor,
     export,
     factor,
     leaderboard,
@@ -64,6 +65,7 @@ app.command()(publish.download)
 app.command()(publish.release)
 app.command()(export.export)
 app.command()(publish.cite)
+app.command()(doctor.doctor)
 
 
 def main() -> None:
