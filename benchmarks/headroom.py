@@ -1,6 +1,6 @@
 """What a correction of local-patch Inv-K could win at most, and what a constant wins, in n log K.
 
-    python benchmarks/headroom.py [--split val] [--max-rows 5000] [--json FILE]
+    python benchmarks/headroom.py [--splits train test] [--max-rows 5000] [--json FILE]
 
 On real matrices (SuiteSparseInvK, version 1.0). The best scaling of the columns of a factor L is
 known from A^-1: with p_j = (L^T A^-1 L)_jj it divides column j by sqrt(p_j), since the
@@ -56,7 +56,7 @@ def closed(batch: GraphBatch, hops: int, share: float) -> torch.Tensor:
 def measure(split: str, max_rows: int) -> list[dict[str, Any]]:
     """Measure n log K of every factor on every matrix, one row a factor."""
     dataset = DataSelection(
-        dataset="suitesparse-invk", version="1.0", max_rows=max_rows
+        dataset="suitesparse-invk", version="1.0", label="invk", max_rows=max_rows
     ).open_small(split)
     names = [dataset[i].name for i in range(len(dataset))]
     per_graph = get_loss("relative-k-condition").per_graph
@@ -64,8 +64,9 @@ def measure(split: str, max_rows: int) -> list[dict[str, Any]]:
 
     def note(factor: str, values: torch.Tensor, batch: GraphBatch) -> None:
         found = per_graph(values.double(), batch).expm1().tolist()
-        rows.append({"factor": factor, "n_log_k": dict(zip(names, found, strict=True))})
-        print(f"{factor:40s}", " ".join(f"{value:9.4g}" for value in found), flush=True)
+        n_log_k = dict(zip(names, found, strict=True))
+        rows.append({"split": split, "factor": factor, "n_log_k": n_log_k})
+        print(f"{split} {factor:36s}", " ".join(f"{value:9.4g}" for value in found), flush=True)
 
     for core in CORES:
         held = ResidentGraphs(dataset)
@@ -92,13 +93,13 @@ def measure(split: str, max_rows: int) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Measure one split."""
+    """Measure the splits."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--split", default="val")
+    parser.add_argument("--splits", nargs="+", default=["train", "test"])
     parser.add_argument("--max-rows", type=int, default=5000)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    rows = measure(options.split, options.max_rows)
+    rows = [row for split in options.splits for row in measure(split, options.max_rows)]
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
