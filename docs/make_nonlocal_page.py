@@ -253,7 +253,9 @@ def headroom_table(rows: list[Row]) -> str:
     for better, start in HEADROOM:
         cells = []
         for split in splits:
-            ratios = [found[split, better][name] / found[split, start][name] for name in hard[split]]
+            ratios = [
+                found[split, better][name] / found[split, start][name] for name in hard[split]
+            ]
             low, middle, high = (f"{q:.2f}" for q in statistics.quantiles(ratios, n=4))
             cells.append(f"{middle} ({low} to {high})")
         lines.append([better, start, *cells])
