@@ -88,6 +88,13 @@ def without_detours(edges: dict[str, set[str]]) -> dict[str, set[str]]:
     }
 
 
+def _curve(start: tuple[float, int], end: tuple[float, int]) -> str:
+    """An arrow over several levels goes around what lies between."""
+    if start[1] - end[1] == 1:
+        return "arc3"
+    return f"arc3,rad={-0.35 if end[0] > start[0] else 0.35}"
+
+
 def draw(edges: dict[str, set[str]]) -> None:
     """Write the figure: imports point down."""
     matplotlib.use("svg")
@@ -113,7 +120,8 @@ def draw(edges: dict[str, set[str]]) -> None:
                     xy=place[other],
                     xytext=place[name],
                     arrowprops={
-                        "arrowstyle": "->", "color": "#888888", "shrinkA": 12, "shrinkB": 12
+                        "arrowstyle": "->", "color": "#888888", "shrinkA": 12, "shrinkB": 12,
+                        "connectionstyle": _curve(place[name], place[other]),
                     },
                 )  # fmt: skip
         for name, (x, y) in place.items():
