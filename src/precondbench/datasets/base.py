@@ -197,7 +197,8 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         -------
         Pair
             ``name``, ``A`` (symmetric CSR), ``L`` (lower triangular CSR), in the same scaling
-            as the graphs. Where A is not symmetric, an :class:`LUPair`, which has ``U``, too.
+            as the graphs. Where A is not symmetric, a :class:`~precondbench.quality.LUPair`,
+            which has ``U``, too.
         """
         shard = self._loaded()
         number = self._record_number(index)

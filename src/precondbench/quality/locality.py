@@ -60,7 +60,8 @@ def locality_profile(
     A : sparse array, sparse matrix or array_like
         Real SPD matrix, shape (n, n).
     factor : callable
-        Maps A to a lower-triangular factor, for example :func:`precondbench.invk` or a model.
+        Maps A to a lower-triangular factor, for example :func:`~precondbench.factors.invk`, or a
+        model.
     row : int
         Row of the changed diagonal entry.
     relative_change : float
