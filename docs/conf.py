@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
+import sys
+from pathlib import Path
 
 import precondbench
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
 project = "precondbench"
 author = "The precondbench developers"
@@ -15,19 +17,25 @@ version = release = precondbench.__version__
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "sphinx_copybutton",
+    "command_help",
+    "docstrings",
+    "mathml",
+    "titles",
 ]
 exclude_patterns = ["_build"]
+html_math_renderer = "mathml"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 
 # --- pages ---------------------------------------------------------------------------------
 
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
 # Links between pages name headings as GitHub does, so they work in both places.
 myst_heading_anchors = 4
-# `reliability` is found if it is there.
-suppress_warnings = ["toc.empty_glob"]
+# A page may be named before it is written; one that is named nowhere is still an error.
+suppress_warnings = ["toc.not_readable"]
 
 # --- docstrings ----------------------------------------------------------------------------
 
@@ -58,16 +66,3 @@ html_theme_options = {
     "footer_end": ["sphinx-version"],
 }
 copybutton_exclude = ".linenos, .gp, .go"
-
-
-def escape_bars(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Keep absolute values in docstrings from being read as substitutions of docutils."""
-    for i, line in enumerate(lines):
-        if line.strip() == "Examples":
-            break
-        lines[i] = re.sub(r"(``.*?``)|\|", lambda found: found[1] or r"\|", line)
-
-
-def setup(app: Any) -> None:
-    """Work on docstrings before numpydoc does."""
-    app.connect("autodoc-process-docstring", escape_bars, priority=100)
