@@ -8,6 +8,7 @@ from pathlib import Path
 import precondbench
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+from docstrings import public_classes
 
 project = "precondbench"
 author = "The precondbench developers"
@@ -44,6 +45,10 @@ autodoc_default_options = {"members": True}
 # Docstrings state types in words, with shapes; signatures stay short.
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
+# Types in docstrings lead to our classes; all other words of a type stay words.
+numpydoc_xref_param_type = True
+numpydoc_xref_aliases = public_classes()
+numpydoc_xref_ignore = "all"
 toc_object_entries_show_parents = "hide"
 
 nitpicky = True
@@ -57,6 +62,7 @@ nitpick_ignore_regex = [
 html_theme = "pydata_sphinx_theme"
 html_title = "precondbench"
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": True,
