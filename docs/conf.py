@@ -44,6 +44,8 @@ autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
 # Docstrings state types in words, with shapes; signatures stay short.
 autodoc_typehints = "none"
+# A default is shown as the code names it: its value may be a path of this machine.
+autodoc_preserve_defaults = True
 numpydoc_show_class_members = False
 # Types in docstrings lead to our classes; all other words of a type stay words.
 numpydoc_xref_param_type = True

@@ -322,5 +322,11 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
 
 
 def clear_processed(root: str | Path | None = None) -> None:
-    """Delete all processed tensors; they are made again when needed."""
+    """Delete all processed tensors; they are made again when needed.
+
+    Parameters
+    ----------
+    root : path-like, optional
+        Cache folder; by default ``PRECONDBENCH_CACHE``, else the platform's.
+    """
     shutil.rmtree(cache_root(root) / "processed", ignore_errors=True)

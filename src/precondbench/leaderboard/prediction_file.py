@@ -186,6 +186,11 @@ def read_predictions(path: str | Path, entries: int | None = None) -> Prediction
     entries : int, optional
         How many values each seed must have; checked before any is read.
 
+    Returns
+    -------
+    PredictionFile
+        What the file says and holds.
+
     Raises
     ------
     PredictionError

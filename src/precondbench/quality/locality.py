@@ -38,6 +38,16 @@ class LocalityProfile:
 def profile_of_factors(before: Bidiagonal, after: Bidiagonal) -> LocalityProfile:
     """Profile of two bidiagonal factors whose matrices differ in entry (1, 1).
 
+    Parameters
+    ----------
+    before, after : Bidiagonal
+        The factors.
+
+    Returns
+    -------
+    LocalityProfile
+        Relative change of L_kk at the distance k - 1.
+
     Examples
     --------
     >>> from precondbench.matrices import perturbed_factor, semiseparable_factor
