@@ -18,8 +18,8 @@ ROWS = ("math", "mrow", "mstyle", "msqrt")
 
 def mathml(tex: str, display: str) -> str:
     """Return a formula of LaTeX as MathML, spaced as LaTeX does."""
-    # The converter knows the bars only by their shorter name after \bigl and \bigr.
-    tex = tex.replace(r"\lVert", r"\Vert").replace(r"\rVert", r"\Vert")
+    # After \bigl and \bigr the converter takes a character, and no command.
+    tex = re.sub(r"\\[lr]Vert\b ?", "\u2016", tex)
     root = fromstring(convert(tex, display=display).replace(' xmlns="' + NAMESPACE + '"', ""))  # noqa: S314
     for node in root.iter():
         if node.tag == "mo" and node.text in ("|", "\u2016"):

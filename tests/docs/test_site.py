@@ -21,18 +21,58 @@ def needs_sphinx():
             pytest.skip(f"{module} is not installed; pip install 'precondbench[docs]'")
 
 
-def test_the_site_is_built_without_a_warning(tmp_path):
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The site, built as `make docs` builds it."""
     needs_sphinx()
+    folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
     done = subprocess.run(
-        [*command, "-d", tmp_path / "doctrees", DOCS, tmp_path / "html"],
+        [*command, "-d", folder / "doctrees", DOCS, folder / "html"],
         capture_output=True,
         text=True,
         timeout=600,
     )
     assert done.returncode == 0, done.stderr
-    for page in DOCS.glob("*.md"):
-        assert (tmp_path / "html" / f"{page.stem}.html").exists(), page.name
+    return folder / "html"
+
+
+def test_every_page_is_built(site):
+    for page in DOCS.rglob("*.md"):
+        if "_build" not in page.parts:
+            assert (site / page.relative_to(DOCS)).with_suffix(".html").exists(), page
+
+
+def test_the_site_loads_nothing_from_elsewhere_and_names_no_folder_of_this_machine(site):
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert re.findall(r"<(?:script|img|iframe)[^>]* src=\"(?:https?:)?//", text) == [], page
+        assert re.findall(r"<link[^>]* rel=\"stylesheet\" href=\"(?:https?:)?//", text) == [], page
+        assert str(ROOT) not in text, page
+
+
+def test_every_formula_is_converted(site):
+    formulas = [
+        formula
+        for page in site.glob("*.html")
+        for formula in re.findall(r"<math.*?</math>", page.read_text(encoding="utf-8"))
+    ]
+    assert len(formulas) > 500
+    # What the converter does not know it leaves as a command of LaTeX.
+    assert [formula for formula in formulas if "\\" in formula or "merror" in formula] == []
+
+
+def test_names_in_formulas_are_spaced(monkeypatch):
+    needs_sphinx()
+    monkeypatch.syspath_prepend(DOCS / "_extensions")
+    mathml = importlib.import_module("mathml").mathml
+    assert '<mi>n</mi><mspace width="0.167em" /><mi>log</mi><mspace' in mathml(
+        r"n \log K", "inline"
+    )
+    assert "mspace" not in mathml(r"\sin(x)", "inline")
+    # A power has two children, and a space is none of them.
+    assert "<msup><mi>sin</mi><mn>2</mn></msup>" in mathml(r"\sin^2 x", "inline")
+    assert "<munder><mi>max</mi>" in mathml(r"\max_{x} f", "block")
 
 
 @pytest.mark.parametrize("package", PACKAGES)
