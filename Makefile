@@ -4,13 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help quickstart test test-long lint format benchmarks clean
+.PHONY: help quickstart test test-long lint format docs benchmarks clean
 
 help:
 	@echo "make quickstart  build both samples, train two models, write quickstart-output/board.html"
 	@echo "make test        run the test suite"
 	@echo "make test-long   run the tests marked long"
 	@echo "make lint        ruff and mypy"
+	@echo "make docs        build the documentation, docs/_build/html/index.html"
 	@echo "make benchmarks  time Inv-K and PCG against the usual ways"
 
 $(READY): pyproject.toml constraints.txt
@@ -39,9 +40,13 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(READY)
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
 benchmarks: $(READY)
 	$(BIN)/python benchmarks/invk_and_pcg.py
 	$(BIN)/python benchmarks/invk_scaling.py --quick
 
 clean:
-	rm -rf $(VENV) quickstart-output runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) docs/_build quickstart-output runs .pytest_cache .mypy_cache .ruff_cache

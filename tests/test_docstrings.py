@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import inspect
 import pkgutil
 
 import pytest
@@ -26,3 +27,24 @@ def test_public_functions_have_examples():
     """What the package exports shows how it is used."""
     for name in ("invk", "ic0", "pcg", "k_condition", "evaluate", "SyntheticTridiag"):
         assert ">>>" in getattr(precondbench, name).__doc__
+
+
+PUBLIC = [
+    f"precondbench.{package}.{name}"
+    for package in (
+        "factors", "matrices", "quality", "shards", "preconditioners", "build", "datasets",
+        "baselines", "leaderboard",
+    )
+    for name in importlib.import_module(f"precondbench.{package}").__all__
+    if inspect.isfunction(getattr(importlib.import_module(f"precondbench.{package}"), name))
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_functions_say_what_goes_in_and_comes_out(name):
+    validate = pytest.importorskip(
+        "numpydoc.validate", reason="numpydoc is not installed; pip install 'precondbench[docs]'"
+    )
+    # Parameters that are not documented, or documented and not there, or out of order; no result.
+    wanted = {"PR01", "PR02", "PR03", "RT01", "SS01", "GL06", "GL07"}
+    assert [error for error in validate.validate(name)["errors"] if error[0] in wanted] == []

@@ -114,10 +114,3 @@ def test_there_are_pages_with_examples():
     assert {"quickstart.md", "mathematics.md", "protocol.md", "data.md"} <= {
         path.name for path in PAGES
     }
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
-def test_links_between_pages_lead_somewhere(path):
-    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
-        if "://" not in target and not target.startswith(("#", "mailto:")):
-            assert (path.parent / target.partition("#")[0]).exists(), target

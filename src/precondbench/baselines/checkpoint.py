@@ -66,6 +66,11 @@ def load_model(path: str | os.PathLike[str], *, device: torch.device | str = "cp
     device : torch.device or str
         Where to put it.
 
+    Returns
+    -------
+    FactorModel
+        In evaluation mode.
+
     Raises
     ------
     CheckpointError

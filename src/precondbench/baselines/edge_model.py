@@ -12,7 +12,20 @@ __all__ = ["EdgeModel", "mlp"]
 def mlp(
     inputs: int, width: int, outputs: int, *, activation: type[nn.Module] = nn.ReLU
 ) -> nn.Sequential:
-    """Return a two-layer perceptron: linear, activation (ReLU unless told), linear."""
+    """Return a two-layer perceptron: linear, activation (ReLU unless told), linear.
+
+    Parameters
+    ----------
+    inputs, width, outputs : int
+        Sizes of the input, of the hidden layer and of the output.
+    activation : type
+        A module class without arguments.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        The perceptron.
+    """
     return nn.Sequential(nn.Linear(inputs, width), activation(), nn.Linear(width, outputs))
 
 

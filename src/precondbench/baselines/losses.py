@@ -58,6 +58,11 @@ def register_loss(name: str, *, needs_inverse: bool = False) -> Callable[[PerGra
         Name for ``TrainingConfiguration.loss``.
     needs_inverse : bool
         Whether the function reads ``graphs.inverse``, entries of A^-1.
+
+    Returns
+    -------
+    callable
+        The decorator, which returns the function unchanged.
     """
 
     def register(function: PerGraph) -> PerGraph:
@@ -81,7 +86,13 @@ def get_loss(name: str) -> Loss:
 
 
 def loss_names() -> list[str]:
-    """Return the names of all registered losses, sorted."""
+    """Return the names of all registered losses, sorted.
+
+    Returns
+    -------
+    list of str
+        What ``TrainingConfiguration.loss`` may be.
+    """
     return sorted(_LOSSES)
 
 
@@ -135,6 +146,18 @@ def negative_cosine(predicted: Tensor, graphs: Any) -> Tensor:
 
     It does not change when a graph's prediction is multiplied by a positive number: L is wanted
     up to scale.
+
+    Parameters
+    ----------
+    predicted : torch.Tensor
+        float64 (entries,): predicted values of all graphs, end to end.
+    graphs : GraphBatch
+        The graphs, with the true values.
+
+    Returns
+    -------
+    torch.Tensor
+        A number between -1 and 1.
     """
     return -cosine_per_graph(predicted, graphs).mean()
 

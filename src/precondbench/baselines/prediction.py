@@ -38,10 +38,10 @@ def predict(
         Graphs with different names; labels are not read.
     batch_size : int
         Graphs at a time.
-    max_edges : int
-        Most edges at a time, unless one graph alone has more; lower it where memory is short.
     device : torch.device or str, optional
         Where to predict; where the model is, if not given.
+    max_edges : int
+        Most edges at a time, unless one graph alone has more; lower it where memory is short.
     threads : int
         Processor threads, see ``cpu_threads``; more than one pays for large matrices.
 

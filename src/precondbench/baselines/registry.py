@@ -34,6 +34,16 @@ def register_node_model(name: str) -> Callable[[NodeModelT], NodeModelT]:
 
     The class takes ``width`` and has ``forward(h, edge_index, e, batch) -> h'``.
 
+    Parameters
+    ----------
+    name : str
+        Name for ``TrainingConfiguration.model``.
+
+    Returns
+    -------
+    callable
+        The decorator, which returns the class unchanged.
+
     Examples
     --------
     >>> from torch import nn
@@ -62,6 +72,16 @@ def register_model(name: str) -> Callable[[NetworkT], NetworkT]:
 
     The class takes ``(rounds, width)`` and has
     ``forward(x, edge_index, edge_attr, lower, batch) -> values``, see ``GraphNetwork.forward``.
+
+    Parameters
+    ----------
+    name : str
+        Name for ``TrainingConfiguration.model``.
+
+    Returns
+    -------
+    callable
+        The decorator, which returns the class unchanged.
     """
 
     def register(network: NetworkT) -> NetworkT:
@@ -87,6 +107,11 @@ def build_model(
     scaling : {"standardised", "unit-diagonal"}
         What the model is shown of the scale of A, see ``FactorModel``.
 
+    Returns
+    -------
+    FactorModel
+        In training mode, on the CPU.
+
     Raises
     ------
     ConfigurationError
@@ -103,12 +128,28 @@ def build_model(
 
 
 def model_names() -> list[str]:
-    """Return the names of all registered models, sorted."""
+    """Return the names of all registered models, sorted.
+
+    Returns
+    -------
+    list of str
+        What ``TrainingConfiguration.model`` may be.
+    """
     return sorted(_NETWORKS)
 
 
 def model_summary(name: str) -> str:
     """Return the first sentence of a model's docstring, as its class says it.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`model_names`.
+
+    Returns
+    -------
+    str
+        One sentence.
 
     Examples
     --------

@@ -105,6 +105,11 @@ def train(
     progress : callable, optional
         Called with the record of every epoch; ``training_progress`` makes one. Silent without.
 
+    Returns
+    -------
+    TrainingResult
+        Model, history and what is known of the run.
+
     Raises
     ------
     ConfigurationError

@@ -90,6 +90,20 @@ def check_plan(
     """Rebuild a split without writing it and compare its digest with the manifest's.
 
     Parts of earlier builds are not used: everything is computed again.
+
+    Parameters
+    ----------
+    plan : SplitPlan
+        The split.
+    manifest : Manifest
+        What it is compared with.
+    context : BuildContext, optional
+        Where matrices come from and who does the work; by default this process.
+
+    Returns
+    -------
+    CheckResult
+        Both digests, and the first record that differs.
     """
     context = context or BuildContext()
     entry = manifest.split(plan.dataset, plan.version, plan.configuration, plan.split)
@@ -126,6 +140,20 @@ def golden_manifest(
     A digest that is already there is never replaced: published content does not change, a
     new version is made instead.
 
+    Parameters
+    ----------
+    base : Manifest
+        The manifest to fill in.
+    plans : iterable of SplitPlan, optional
+        By default all.
+    context : BuildContext, optional
+        Where matrices come from and who does the work; by default this process.
+
+    Returns
+    -------
+    Manifest
+        A new one.
+
     Raises
     ------
     DigestError
@@ -158,7 +186,18 @@ def golden_manifest(
 
 
 def golden_sources(context: BuildContext) -> list[SourceEntry]:
-    """Say what becomes of each of the 161 candidates, by building all that the source holds."""
+    """Say what becomes of each of the 161 candidates, by building all that the source holds.
+
+    Parameters
+    ----------
+    context : BuildContext
+        Where matrices come from and who does the work.
+
+    Returns
+    -------
+    list of SourceEntry
+        One a candidate.
+    """
     store = PartStore(context.folder / "parts")
     tried = candidates()
     results = factor_all(tasks_for(tried, context), store, context.executor, context.progress)

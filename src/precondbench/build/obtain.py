@@ -100,6 +100,17 @@ def build_plan(
 ) -> str:
     """Build a split into a file, which appears only if its content is what is expected.
 
+    Parameters
+    ----------
+    plan : SplitPlan
+        The split.
+    target : pathlib.Path
+        File to write.
+    expected_digest : str, optional
+        Content digest that it must have; by default any.
+    context : BuildContext, optional
+        Where matrices come from and who does the work; by default this process.
+
     Returns
     -------
     str

@@ -57,7 +57,13 @@ class SplitPlan:
 
 
 def all_plans() -> list[SplitPlan]:
-    """Return every split there is."""
+    """Return every split there is.
+
+    Returns
+    -------
+    list of SplitPlan
+        Of all datasets and versions.
+    """
     return list(_all_plans())
 
 
@@ -140,7 +146,18 @@ def _without_context(
 
 
 def newest_version(dataset: str) -> str:
-    """Return the version that is meant when none is named."""
+    """Return the version that is meant when none is named.
+
+    Parameters
+    ----------
+    dataset : str
+        Name of the dataset.
+
+    Returns
+    -------
+    str
+        The version.
+    """
     return select_plans(dataset)[-1].version
 
 
@@ -151,6 +168,16 @@ def select_plans(
     split: str | None = None,
 ) -> list[SplitPlan]:
     """Return the plans that have these names; None matches every name.
+
+    Parameters
+    ----------
+    dataset, version, configuration, split : str, optional
+        Names.
+
+    Returns
+    -------
+    list of SplitPlan
+        Those that match; none if the names do not go together.
 
     Raises
     ------
@@ -178,5 +205,16 @@ def select_plans(
 
 
 def split_plan(dataset: str, version: str, configuration: str, split: str) -> SplitPlan:
-    """Return the one plan with these names; see :func:`select_plans`."""
+    """Return the one plan with these names; see :func:`select_plans`.
+
+    Parameters
+    ----------
+    dataset, version, configuration, split : str
+        Names.
+
+    Returns
+    -------
+    SplitPlan
+        The plan.
+    """
     return select_plans(dataset, version, configuration, split)[0]

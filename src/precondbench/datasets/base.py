@@ -197,7 +197,8 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         -------
         Pair
             ``name``, ``A`` (symmetric CSR), ``L`` (lower triangular CSR), in the same scaling
-            as the graphs. Where A is not symmetric, an :class:`LUPair`, which has ``U``, too.
+            as the graphs. Where A is not symmetric, a :class:`~precondbench.quality.LUPair`,
+            which has ``U``, too.
         """
         shard = self._loaded()
         number = self._record_number(index)
@@ -321,5 +322,11 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
 
 
 def clear_processed(root: str | Path | None = None) -> None:
-    """Delete all processed tensors; they are made again when needed."""
+    """Delete all processed tensors; they are made again when needed.
+
+    Parameters
+    ----------
+    root : path-like, optional
+        Cache folder; by default ``PRECONDBENCH_CACHE``, else the platform's.
+    """
     shutil.rmtree(cache_root(root) / "processed", ignore_errors=True)

@@ -56,6 +56,18 @@ def plan_elimination(matrix: csr_array, pattern: LowerPattern) -> SymbolicFactor
     The graph is that of A + T T^T: every column of T becomes a clique, which lies inside one
     front of any elimination order, so the selected inverse on its fill holds every
     B[s_i, s_i] that Inv-K needs.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse.csr_array
+        Checked symmetric matrix.
+    pattern : LowerPattern
+        Pattern of L, which is T.
+
+    Returns
+    -------
+    SymbolicFactor
+        Order and fill-in of the elimination.
     """
     graph = inversion_graph(matrix, pattern)
     return analyse(graph, minimum_degree(graph))
@@ -63,6 +75,18 @@ def plan_elimination(matrix: csr_array, pattern: LowerPattern) -> SymbolicFactor
 
 def estimate_cost(symbolic: SymbolicFactor, pattern: LowerPattern) -> Cost:
     """Predict cost from column counts.
+
+    Parameters
+    ----------
+    symbolic : SymbolicFactor
+        What :func:`plan_elimination` returned.
+    pattern : LowerPattern
+        Pattern of L.
+
+    Returns
+    -------
+    Cost
+        Entries, operations and bytes.
 
     Examples
     --------

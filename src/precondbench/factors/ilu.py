@@ -113,6 +113,18 @@ def ilu0(A: Any) -> tuple[csr_array, csr_array]:
 def jacobi_lu(A: Any) -> tuple[csr_array, csr_array]:
     """Jacobi as a pair of factors: L = I, U = diag(A).
 
+    Parameters
+    ----------
+    A : sparse array, sparse matrix or array_like
+        Real square matrix with every diagonal entry stored, shape (n, n).
+
+    Returns
+    -------
+    L : scipy.sparse.csr_array
+        The identity.
+    U : scipy.sparse.csr_array
+        Diagonal.
+
     Examples
     --------
     >>> from precondbench.factors import jacobi_lu
@@ -128,6 +140,18 @@ def jacobi_lu(A: Any) -> tuple[csr_array, csr_array]:
 
 def gauss_seidel_lu(A: Any) -> tuple[csr_array, csr_array]:
     """Gauss-Seidel as a pair of factors: L U = tril(A), U = diag(A).
+
+    Parameters
+    ----------
+    A : sparse array, sparse matrix or array_like
+        Real square matrix with every diagonal entry stored, shape (n, n).
+
+    Returns
+    -------
+    L : scipy.sparse.csr_array
+        Unit lower triangular, float64, inside the pattern of A.
+    U : scipy.sparse.csr_array
+        Diagonal.
 
     Raises
     ------

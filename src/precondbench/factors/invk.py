@@ -65,7 +65,20 @@ class InvKReport:
 
 
 def scale_symmetrically(matrix: csr_array, scale: NDArray[np.float64]) -> csr_array:
-    """Return S A S for a diagonal S, given as a vector."""
+    """Return S A S for a diagonal S, given as a vector.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse.csr_array
+        Matrix, shape (n, n).
+    scale : numpy.ndarray
+        float64 (n,): the diagonal of S.
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        A matrix of its own on the same pattern.
+    """
     data = matrix.data * scale[matrix.indices]
     data *= np.repeat(scale, np.diff(matrix.indptr))
     return csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)

@@ -112,6 +112,20 @@ def invk_values(
 ) -> NDArray[np.float64]:
     """Inv-K on a pattern from the selected inverse; values in the pattern's CSR order.
 
+    Parameters
+    ----------
+    inverse : SelectedInverse
+        What :func:`selected_inverse` returned for this pattern.
+    pattern : LowerPattern
+        Pattern of L.
+    workers : int
+        Threads over columns; the result does not depend on it.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (nnz,).
+
     Raises
     ------
     BreakdownError

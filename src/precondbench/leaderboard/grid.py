@@ -35,6 +35,11 @@ def read_grid(path: str | Path = PAPER_GRID) -> list[RunConfiguration]:
     path : path-like
         TOML file; by default the grid of the paper's experiments.
 
+    Returns
+    -------
+    list of RunConfiguration
+        One a run.
+
     Raises
     ------
     ConfigurationError

@@ -109,12 +109,24 @@ def khop_methods() -> dict[str, Method]:
 
 
 def tridiagonal_methods() -> dict[str, Method]:
-    """Methods of a quick look; on tridiagonal matrices IC(0) is the exact factor, an oracle."""
+    """Methods of a quick look; on tridiagonal matrices IC(0) is the exact factor, an oracle.
+
+    Returns
+    -------
+    dict of str to callable
+        Name -> function A -> L.
+    """
     return {"none": identity, "Jacobi": jacobi, **khop_methods(), "exact factor": ic0}
 
 
 def real_methods() -> dict[str, Method]:
-    """Methods of a quick look at any SPD matrix."""
+    """Methods of a quick look at any SPD matrix.
+
+    Returns
+    -------
+    dict of str to callable
+        Name -> function A -> L.
+    """
     return {"none": identity, "Jacobi": jacobi, "IC(0)": ic0, "Inv-K": fixed_order_invk}
 
 

@@ -75,7 +75,7 @@ class PredictionFile:
         return f"{self.dataset}/{self.version}/{self.configuration}/{self.split}"
 
     def by_name(self, seed: int, shard: Shard) -> dict[str, NDArray[np.float64] | None]:
-        """Values of one seed as a mapping for :func:`precondbench.evaluate`.
+        """Values of one seed as a mapping for :func:`~precondbench.quality.evaluate`.
 
         Raises
         ------
@@ -185,6 +185,11 @@ def read_predictions(path: str | Path, entries: int | None = None) -> Prediction
         The file.
     entries : int, optional
         How many values each seed must have; checked before any is read.
+
+    Returns
+    -------
+    PredictionFile
+        What the file says and holds.
 
     Raises
     ------

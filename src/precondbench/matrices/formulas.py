@@ -114,6 +114,16 @@ def torsion(m: int = 200) -> csr_array:
 
     Weighted graph Laplacian plus 0.2 I; an edge weighs 1 between interior nodes, 1/2 between
     an interior and a boundary node, and is absent between boundary nodes.
+
+    Parameters
+    ----------
+    m : int
+        Points a side.
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        Shape (m^2, m^2).
     """
     index = np.arange(m * m).reshape(m, m)
     interior = np.zeros((m, m), dtype=bool)

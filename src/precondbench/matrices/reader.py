@@ -83,6 +83,13 @@ def read_matrix(path: str | Path) -> csr_array:
 def write_matrix(path: str | Path, matrix: Any) -> None:
     """Write a matrix or factor as ``.mtx`` (17 digits, exact) or ``.npz``, atomically.
 
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        File to write; one that exists is replaced, whole or not at all.
+    matrix : sparse array, sparse matrix or array_like
+        A or L; the header of ``.mtx`` says whether it is symmetric.
+
     Raises
     ------
     MatrixError

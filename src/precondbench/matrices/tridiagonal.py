@@ -103,6 +103,16 @@ def from_factor(factor: Bidiagonal) -> Bidiagonal:
 
     A_ii = L_ii^2 + L_{i,i-1}^2 and A_{i+1,i} = L_{i+1,i} L_ii.
 
+    Parameters
+    ----------
+    factor : Bidiagonal
+        Diagonals of L.
+
+    Returns
+    -------
+    Bidiagonal
+        Diagonal and subdiagonal of A.
+
     Examples
     --------
     >>> import numpy as np
@@ -163,6 +173,16 @@ def perturbed_factor(factor: Bidiagonal, first_column: ArrayLike, tau: float = 1
 def poisson_1d(n: int) -> Bidiagonal:
     """Equation (2) of the paper: tridiag(-1, 2, -1) with n rows.
 
+    Parameters
+    ----------
+    n : int
+        Rows.
+
+    Returns
+    -------
+    Bidiagonal
+        Diagonal and subdiagonal of the matrix.
+
     Examples
     --------
     >>> from precondbench.matrices import poisson_1d
@@ -177,6 +197,16 @@ def theorem_2_1_factor(n: int) -> Bidiagonal:
 
     A = L L^T is numerically singular from n of about 10 on, so keep this L and never
     re-factor A in double precision.
+
+    Parameters
+    ----------
+    n : int
+        Rows.
+
+    Returns
+    -------
+    Bidiagonal
+        Diagonal and subdiagonal of L.
 
     Examples
     --------
@@ -209,6 +239,16 @@ def interleave(diagonals: Bidiagonal) -> Vector:
 def lower_csr(diagonals: Bidiagonal) -> csr_array:
     """Return the lower bidiagonal matrix as a SciPy CSR array, float64.
 
+    Parameters
+    ----------
+    diagonals : Bidiagonal
+        Diagonal and subdiagonal of L.
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        Shape (n, n), columns sorted.
+
     Examples
     --------
     >>> from precondbench.matrices import lower_csr, poisson_1d
@@ -223,6 +263,16 @@ def lower_csr(diagonals: Bidiagonal) -> csr_array:
 
 def symmetric_csr(diagonals: Bidiagonal) -> csr_array:
     """Return the symmetric tridiagonal matrix as a SciPy CSR array, float64.
+
+    Parameters
+    ----------
+    diagonals : Bidiagonal
+        Diagonal and subdiagonal of A.
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        Shape (n, n), columns sorted.
 
     Examples
     --------

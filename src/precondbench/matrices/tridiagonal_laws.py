@@ -193,6 +193,16 @@ LAWS: dict[str, TridiagonalLaw] = {
 def tridiagonal_law(name: str) -> TridiagonalLaw:
     """Look a law up by name.
 
+    Parameters
+    ----------
+    name : str
+        Name of a configuration.
+
+    Returns
+    -------
+    TridiagonalLaw
+        The law.
+
     Raises
     ------
     ConfigurationError

@@ -139,6 +139,16 @@ def from_lu(factor: TridiagonalLU) -> Tridiagonal:
 
     A_{i+1,i} = L_{i+1,i} U_ii, A_ii = U_ii + L_{i,i-1} U_{i-1,i}, A_{i,i+1} = U_{i,i+1}.
 
+    Parameters
+    ----------
+    factor : TridiagonalLU
+        Diagonals of L and U.
+
+    Returns
+    -------
+    Tridiagonal
+        The three diagonals of A.
+
     Examples
     --------
     >>> import numpy as np
@@ -209,6 +219,16 @@ def perturbed_lu(factor: TridiagonalLU, influence: ArrayLike, tau: float = 1.0) 
 def tridiagonal_csr(matrix: Tridiagonal) -> csr_array:
     """Return the matrix as a SciPy CSR array, float64, sorted.
 
+    Parameters
+    ----------
+    matrix : Tridiagonal
+        The three diagonals.
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        Shape (n, n).
+
     Examples
     --------
     >>> import numpy as np
@@ -223,11 +243,33 @@ def tridiagonal_csr(matrix: Tridiagonal) -> csr_array:
 
 
 def unit_lower_csr(factor: TridiagonalLU) -> csr_array:
-    """Return L, its unit diagonal stored, as a SciPy CSR array."""
+    """Return L, its unit diagonal stored, as a SciPy CSR array.
+
+    Parameters
+    ----------
+    factor : TridiagonalLU
+        Diagonals of L and U.
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        Shape (n, n), columns sorted.
+    """
     return lower_csr(Bidiagonal(np.ones(factor.n), factor.multipliers))
 
 
 def upper_csr(factor: TridiagonalLU) -> csr_array:
-    """Return U as a SciPy CSR array, float64, sorted."""
+    """Return U as a SciPy CSR array, float64, sorted.
+
+    Parameters
+    ----------
+    factor : TridiagonalLU
+        Diagonals of L and U.
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        Shape (n, n).
+    """
     transposed = lower_csr(Bidiagonal(factor.pivots, factor.superdiagonal))
     return csr_array(transposed.T.tocsr())

@@ -172,6 +172,18 @@ LU_LAWS: dict[str, LULaw] = {
 def growth_lu_law(c: float, *, twins: bool = False) -> LULaw:
     """Return the law u, q = x base, v, p = y / base, base_k = (1 + c/n)^k, for any c.
 
+    Parameters
+    ----------
+    c : float
+        Growth of u over all n rows is about e^c; negative decays.
+    twins : bool
+        Serve A and A + e_1 e_1^T; by default A + e_1 e_1^T alone.
+
+    Returns
+    -------
+    LULaw
+        Not one of the named configurations, even where it has the law of one.
+
     Examples
     --------
     >>> from precondbench.matrices import growth_lu_law
@@ -188,7 +200,18 @@ def growth_lu_law(c: float, *, twins: bool = False) -> LULaw:
 
 
 def lu_law(name: str) -> LULaw:
-    """Look a law up by name; ConfigurationError lists those there are."""
+    """Look a law up by name; ConfigurationError lists those there are.
+
+    Parameters
+    ----------
+    name : str
+        Name of a configuration.
+
+    Returns
+    -------
+    LULaw
+        The law.
+    """
     try:
         return LU_LAWS[name]
     except KeyError:

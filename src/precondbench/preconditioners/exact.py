@@ -23,6 +23,11 @@ def exact_cholesky(A: Any) -> FactoredPreconditioner:
     A : sparse array, sparse matrix or array_like
         Real SPD matrix, shape (n, n).
 
+    Returns
+    -------
+    FactoredPreconditioner
+        A^-1 up to rounding.
+
     Raises
     ------
     MatrixError

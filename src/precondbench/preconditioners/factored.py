@@ -66,6 +66,11 @@ def after_reordering(
     factor : callable
         A -> L, lower triangular.
 
+    Returns
+    -------
+    FactoredPreconditioner
+        M = P^T (L L^T)^-1 P, in the order of A.
+
     Raises
     ------
     MatrixError

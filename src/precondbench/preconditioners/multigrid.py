@@ -140,6 +140,11 @@ def smoothed_aggregation(A: Any) -> VCycle:
     A : sparse array, sparse matrix or array_like
         Real SPD matrix, shape (n, n).
 
+    Returns
+    -------
+    VCycle
+        One V-cycle as an operator.
+
     Raises
     ------
     ConfigurationError

@@ -51,6 +51,16 @@ def cosine(predicted: ArrayLike, target: ArrayLike) -> float:
 def one_minus_cosine(predicted: ArrayLike, target: ArrayLike) -> float:
     """1 - cosine without cancellation: half the squared distance of the unit vectors.
 
+    Parameters
+    ----------
+    predicted, target : array_like
+        Vectors of one length.
+
+    Returns
+    -------
+    float
+        Between 0 and 2.
+
     Examples
     --------
     >>> from precondbench.quality import one_minus_cosine

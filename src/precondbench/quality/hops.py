@@ -20,7 +20,18 @@ __all__ = ["HopLadder", "is_tridiagonal", "khop_values", "tridiagonal_part"]
 
 
 def is_tridiagonal(matrix: csr_array) -> bool:
-    """Whether a symmetric matrix has exactly the tridiagonal pattern, n >= 2."""
+    """Whether a symmetric matrix has exactly the tridiagonal pattern, n >= 2.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse.csr_array
+        Checked symmetric matrix.
+
+    Returns
+    -------
+    bool
+        True if every entry of the three diagonals is stored, and no other.
+    """
     n = matrix.shape[0]
     if n < 2 or matrix.nnz != 3 * n - 2:
         return False
@@ -45,7 +56,22 @@ def tridiagonal_part(matrix: csr_array) -> Bidiagonal:
 
 
 def khop_values(matrix: csr_array, hops: int) -> tuple[LowerPattern, NDArray[np.float64]]:
-    """k-hop oracle of a tridiagonal matrix as values on the pattern of its lower triangle."""
+    """k-hop oracle of a tridiagonal matrix as values on the pattern of its lower triangle.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse.csr_array
+        Checked tridiagonal matrix, shape (n, n).
+    hops : int
+        Rows that a window looks back; n - 1 gives the exact factor.
+
+    Returns
+    -------
+    pattern : LowerPattern
+        That of the lower triangle.
+    values : numpy.ndarray
+        float64 (2n - 1,), by rows.
+    """
     part = tridiagonal_part(matrix)
     return LowerPattern(*tridiagonal_pattern(part.n)), interleave(khop_factor(part, hops))
 

@@ -38,6 +38,16 @@ class LocalityProfile:
 def profile_of_factors(before: Bidiagonal, after: Bidiagonal) -> LocalityProfile:
     """Profile of two bidiagonal factors whose matrices differ in entry (1, 1).
 
+    Parameters
+    ----------
+    before, after : Bidiagonal
+        The factors.
+
+    Returns
+    -------
+    LocalityProfile
+        Relative change of L_kk at the distance k - 1.
+
     Examples
     --------
     >>> from precondbench.matrices import perturbed_factor, semiseparable_factor
@@ -60,7 +70,8 @@ def locality_profile(
     A : sparse array, sparse matrix or array_like
         Real SPD matrix, shape (n, n).
     factor : callable
-        Maps A to a lower-triangular factor, for example :func:`precondbench.invk` or a model.
+        Maps A to a lower-triangular factor, for example :func:`~precondbench.factors.invk`, or a
+        model.
     row : int
         Row of the changed diagonal entry.
     relative_change : float

@@ -34,7 +34,20 @@ def tridiagonal_diagonals(matrix: csr_array) -> Tridiagonal:
 
 
 def khop_lu_values(matrix: csr_array, hops: int) -> NDArray[np.float64]:
-    """k-hop oracle of a tridiagonal matrix: L and U stored together, in the order of A."""
+    """k-hop oracle of a tridiagonal matrix: L and U stored together, in the order of A.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse.csr_array
+        Checked tridiagonal matrix, shape (n, n).
+    hops : int
+        Rows that a window looks back; n - 1 gives the exact factor.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (nnz,): L below the diagonal, U on it and above.
+    """
     return stored_together(khop_lu(tridiagonal_diagonals(matrix), hops))
 
 

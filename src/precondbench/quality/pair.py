@@ -94,7 +94,7 @@ class LUPair(Pair):
 
 
 class PairSource(Protocol):
-    """What :func:`precondbench.evaluate` needs of a dataset."""
+    """What :func:`~precondbench.quality.evaluate` needs of a dataset."""
 
     def __len__(self) -> int:
         """Return the number of pairs."""
