@@ -114,3 +114,12 @@ def test_there_are_pages_with_examples():
     assert {"quickstart.md", "mathematics.md", "protocol.md", "data.md"} <= {
         path.name for path in PAGES
     }
+
+
+def test_a_model_on_a_board_takes_less_than_sixty_lines():
+    """The file and the commands that docs/own_model.md begins with; they are run above."""
+    file, console, *_ = blocks_of(ROOT / "docs" / "own_model.md")
+    assert file.file is not None
+    commands = console.commands()
+    assert any(command.startswith("precondbench board") for command in commands)
+    assert len(file.text.splitlines()) + len(commands) < 60
