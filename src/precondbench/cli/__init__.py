@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from typing import Annotated
 
@@ -26,6 +28,9 @@ from precondbench.cli.examples import epilog
 from precondbench.cli.logs import LogLevel, log_to_stderr
 
 __all__ = ["app", "main"]
+
+TRACEBACK = "PRECONDBENCH_TRACEBACK"
+INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
 
 app = typer.Typer(
     name="precondbench",
@@ -82,4 +87,20 @@ app.add_typer(leaderboard.app, name="leaderboard")
 
 def main() -> None:
     """Entry point of the console script."""
-    app()
+    try:
+        app()
+    except MemoryError:
+        _give_up("not enough memory; take a smaller matrix or batch, or a machine with more")
+    except Exception as error:
+        # The library's errors were told by the commands: this one nobody thought of.
+        if os.environ.get(TRACEBACK):
+            raise
+        _give_up(
+            f"unexpected {type(error).__name__}: {error}. This is a fault of the library: please "
+            f"report it with the output of 'precondbench doctor'; {TRACEBACK}=1 shows where it was"
+        )
+
+
+def _give_up(text: str) -> None:
+    typer.echo(f"precondbench: {text}", err=True)
+    sys.exit(INTERNAL_ERROR)
