@@ -3,8 +3,9 @@
     python docs/make_nonlocal_page.py
 
 Reads, in benchmarks/results: nonlocal.jsonl (`precondbench results` on the runs of
-benchmarks/nonlocal_grid.toml and nonlocal_real_grid.toml), far_response.json and
-size_generalisation.json (the benchmarks of these names); and the committed leaderboard.
+benchmarks/nonlocal_grid.toml and nonlocal_real_grid.toml), far_response.json,
+size_generalisation.json and headroom.json (the benchmarks of these names); and the committed
+leaderboard.
 """
 
 from __future__ import annotations
@@ -226,6 +227,42 @@ def real_table() -> str:
     )
 
 
+# Numerator and denominator of the ratios of n log K.
+HEADROOM = (
+    ("shifted-ic0, columns scaled at best", "shifted-ic0"),
+    ("local-patch-1, columns scaled at best", "local-patch-1"),
+    ("local-patch-3, columns scaled at best", "local-patch-3"),
+    ("1 hops, closed by 0.5", "1 hops, open"),
+    ("1 hops, closed by 1", "1 hops, open"),
+    ("2 hops, open", "1 hops, open"),
+    ("2 hops, closed by 0.5", "2 hops, open"),
+    ("2 hops, closed by 1", "2 hops, open"),
+    ("3 hops, open", "2 hops, open"),
+)
+
+
+def headroom_table(rows: list[Row]) -> str:
+    """Median and quartiles of n log K against what it starts from, one column a split."""
+    splits = list(dict.fromkeys(row["split"] for row in rows))
+    found = {(row["split"], row["factor"]): row["n_log_k"] for row in rows}
+    hard = {
+        split: [name for name, value in found[split, "1 hops, open"].items() if value > 1]
+        for split in splits
+    }
+    lines = []
+    for better, start in HEADROOM:
+        cells = []
+        for split in splits:
+            ratios = [
+                found[split, better][name] / found[split, start][name] for name in hard[split]
+            ]
+            low, middle, high = (f"{q:.2f}" for q in statistics.quantiles(ratios, n=4))
+            cells.append(f"{middle} ({low} to {high})")
+        lines.append([better, start, *cells])
+    head = [f"{split}, {len(hard[split])} matrices" for split in splits]
+    return _table(["factor", "over", *head], lines, words=2)
+
+
 def commands(summaries: Iterable[Row]) -> str:
     """The command that trains each row, seeds included."""
     found = sorted(
@@ -243,6 +280,7 @@ def filled(page: str) -> str:
         "response": response_table(json.loads((RESULTS / "far_response.json").read_text())),
         "sizes": size_table(json.loads((RESULTS / "size_generalisation.json").read_text())),
         "real": real_table(),
+        "headroom": headroom_table(json.loads((RESULTS / "headroom.json").read_text())),
         "commands": commands(summaries),
     }
     for mark, piece in pieces.items():

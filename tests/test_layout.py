@@ -10,7 +10,8 @@ import precondbench
 ROOT = Path(precondbench.__file__).parent
 ORDER = [
     "errors", "files", "network", "strict_json", "user_code", "matrices", "factors",
-    "preconditioners", "quality", "shards", "build", "datasets", "baselines", "leaderboard", "cli",
+    "preconditioners", "quality", "shards", "build", "datasets", "baselines", "leaderboard",
+    "doctor", "cli",
 ]  # fmt: skip
 # The decorator of kernels stands in factors; these need neither torch nor what comes later.
 TORCH_FREE = ORDER[: ORDER.index("datasets")]

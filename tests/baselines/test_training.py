@@ -142,7 +142,9 @@ def test_files_of_a_run(splits, tmp_path):
     }  # fmt: skip
     written = tomllib.loads((out / "configuration.toml").read_text())
     assert TrainingConfiguration.from_mapping(written["training"]) == short()
-    assert json.loads((out / "environment.json").read_text())["torch"] == torch.__version__
+    noted = json.loads((out / "environment.json").read_text())["torch"]
+    # The package's version may lack the build that torch names, as in 2.4.0+cu121.
+    assert torch.__version__.startswith(noted)
     lines = (out / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == result.history
     loaded = load_model(out / "checkpoint.safetensors")

@@ -187,7 +187,7 @@ def test_quickstart(tmp_path):
     hops = [methods[f"{k}-hop oracle"]["iterations_mean"] for k in (0, 1, 2, 4, 8, 16, 32)]
     assert hops == sorted(hops, reverse=True)
     assert len(report["real"]) == 13
-    check_readme_table(methods)
+    check_table_of_the_quickstart(methods)
     page = (tmp_path / "q" / "board.html").read_text()
     assert page.count("<svg") == 2
     assert "GHS_psdef/torsion1" in page
@@ -196,19 +196,21 @@ def test_quickstart(tmp_path):
     run("score", tmp_path / "q" / "predictions-MLP.h5")
 
 
-def check_readme_table(methods):
-    """The rows of the README's table that nothing random enters are true."""
-    text = (Path(__file__).parents[2] / "README.md").read_text()
-    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.count("|") == 7]
+def check_table_of_the_quickstart(methods):
+    """The rows of the table in docs/quickstart.md that nothing random enters are true."""
+    text = (Path(__file__).parents[2] / "docs" / "quickstart.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.count("|") == 9]
+    keys = ("solved", "iterations_mean", "effective_hops", "cosine_mean")
+    keys += ("log10_one_minus_cosine_median", "n_log_k_median")
     checked = 0
     for name, kind, *values in rows:
         if kind in ("oracle", "classical"):
             row = methods[name]
-            keys = ("iterations_mean", "effective_hops", "cosine_mean", "n_log_k_median")
             for key, value in zip(keys, values, strict=True):
-                assert float(value) == pytest.approx(row[key], rel=1e-3, abs=1e-9), (name, key)
+                if key in row:
+                    assert float(value) == pytest.approx(row[key], rel=1e-3, abs=1e-9), (name, key)
             checked += 1
-    assert checked == 10
+    assert checked == 6
 
 
 def test_module_and_version():

@@ -9,7 +9,7 @@ from precondbench.baselines.associative_scan import prefix_products
 from precondbench.baselines.graph_batch import GraphBatch
 from precondbench.baselines.padding import PaddedGraphs
 from precondbench.baselines.registry import register_model
-from precondbench.baselines.row_recurrence import fitted, monomials, tridiagonal
+from precondbench.baselines.row_recurrence import fitted, inner_rows, monomials, tridiagonal
 
 __all__ = ["MoebiusCell"]
 
@@ -47,13 +47,8 @@ class MoebiusCell(nn.Module):
 
     def fit(self, graph: GraphBatch) -> None:
         """Find the coefficients; first rows have no row before and are left out."""
-        assert graph.core is not None
-        assert graph.y is not None
-        a, b = tridiagonal(graph.core, graph.edge_index, graph.lower)
-        diagonal, below = tridiagonal(graph.y, graph.edge_index, graph.lower)
-        inner = b.ne(0)
-        before = diagonal.roll(1)[inner]
-        a, b, z, z_before = a[inner], b[inner], diagonal[inner].square(), before.square()
+        a, b, before, diagonal, below = inner_rows(graph)
+        z, z_before = diagonal.square(), before.square()
         row = monomials((a, b), DEGREE)
         terms = torch.stack([z_before, torch.ones_like(z), -z * z_before, -z], dim=1)
         # Each equation in units of its own pivots.
@@ -62,7 +57,7 @@ class MoebiusCell(nn.Module):
         # The triangular factor has the same singular vectors, and a few rows.
         triangle = torch.linalg.qr(equations / size, mode="r").R
         self.moebius.copy_(torch.linalg.svd(triangle).Vh[-1] / size)
-        self.below.copy_(fitted(monomials((a, b, 1.0 / before), DEGREE), below[inner]))
+        self.below.copy_(fitted(monomials((a, b, 1.0 / before), DEGREE), below))
 
     def forward(
         self,

@@ -41,15 +41,11 @@ class _RowRecurrence(nn.Module):
 
     def fit(self, graph: GraphBatch) -> None:
         """Solve for the coefficients; first rows have no row before and are left out."""
-        assert graph.core is not None
-        assert graph.y is not None
-        a, b = tridiagonal(graph.core, graph.edge_index, graph.lower)
-        diagonal, below = tridiagonal(graph.y, graph.edge_index, graph.lower)
-        inner = b.ne(0)
-        given = (a[inner], b[inner], diagonal.roll(1)[inner])
+        a, b, before, diagonal, below = inner_rows(graph)
+        given = (a, b, before)
         for coefficients, features, target in (
-            (self.pivot, self.pivot_features(*given), diagonal[inner].square()),
-            (self.below, self.below_features(*given), below[inner]),
+            (self.pivot, self.pivot_features(*given), diagonal.square()),
+            (self.below, self.below_features(*given), below),
         ):
             coefficients.copy_(fitted(features, target))
 
@@ -143,6 +139,16 @@ class MonomialCell(_RowRecurrence):
         return monomials((a, b, 1.0 / before), self.degree)
 
     below_features = pivot_features
+
+
+def inner_rows(graph: GraphBatch) -> tuple[Tensor, ...]:
+    """A_ii, A_(i,i-1), L_(i-1,i-1), L_ii and L_(i,i-1) of all rows but the first, [rows] each."""
+    assert graph.core is not None
+    assert graph.y is not None
+    a, b = tridiagonal(graph.core, graph.edge_index, graph.lower)
+    diagonal, below = tridiagonal(graph.y, graph.edge_index, graph.lower)
+    inner = b.ne(0)
+    return tuple(values[inner] for values in (a, b, diagonal.roll(1), diagonal, below))
 
 
 def fitted(features: Tensor, target: Tensor) -> Tensor:

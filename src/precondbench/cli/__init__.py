@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ import precondbench
 from precondbench.cli import (
     build,
     data,
+    doctor,
     export,
     factor,
     leaderboard,
@@ -20,6 +22,8 @@ from precondbench.cli import (
     score,
     submit,
 )
+from precondbench.cli.examples import epilog
+from precondbench.cli.logs import LogLevel, log_to_stderr
 
 __all__ = ["app", "main"]
 
@@ -43,27 +47,37 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    log_level: Annotated[
+        LogLevel | None,
+        typer.Option(help="What is told on stderr; by default warnings."),
+    ] = None,
 ) -> None:
     """Take the options that stand before a command."""
+    log_to_stderr(log_level or LogLevel.WARNING)
 
 
-app.command()(quickstart.quickstart)
-app.command("list")(data.list_splits)
-app.command()(data.info)
-app.command()(build.build)
-app.command()(data.verify)
-app.command()(learn.train)
-app.command()(score.score)
-app.command()(report.results)
-app.command()(report.figures)
-app.command()(score.board)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "quickstart": quickstart.quickstart,
+    "list": data.list_splits,
+    "info": data.info,
+    "build": build.build,
+    "verify": data.verify,
+    "train": learn.train,
+    "score": score.score,
+    "results": report.results,
+    "figures": report.figures,
+    "board": score.board,
+    "factor": factor.factor,
+    "download": publish.download,
+    "release": publish.release,
+    "export": export.export,
+    "cite": publish.cite,
+    "doctor": doctor.doctor,
+}
+for _name, _command in _COMMANDS.items():
+    app.command(_name, epilog=epilog(_name))(_command)
 app.add_typer(submit.app, name="submit")
 app.add_typer(leaderboard.app, name="leaderboard")
-app.command()(factor.factor)
-app.command()(publish.download)
-app.command()(publish.release)
-app.command()(export.export)
-app.command()(publish.cite)
 
 
 def main() -> None:

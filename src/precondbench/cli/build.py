@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from precondbench.cli.logs import LogLevel, log_to_stderr
 from precondbench.cli.options import AsJson, Config, Root, Split, Version
 from precondbench.cli.output import (
     CHECK_FAILED,
@@ -25,6 +26,7 @@ _LOG = logging.getLogger("precondbench.build")
 
 
 def build(
+    ctx: typer.Context,
     dataset: Annotated[
         str, typer.Argument(help="synthetic-tridiag, synthetic-tridiag-lu or suitesparse-invk.")
     ],
@@ -81,10 +83,10 @@ def build(
         from precondbench.build import BuildContext, newest_version, select_plans
         from precondbench.build.executors import open_executor
 
-        # What a large matrix will cost is said before work on it starts.
-        logging.basicConfig(format="%(message)s")
-        logging.getLogger("precondbench").setLevel(logging.WARNING if json else logging.INFO)
         large = config == "large" and dataset == "suitesparse-invk"
+        if large and ctx.find_root().params["log_level"] is None:
+            # What a large matrix will cost is said before work on it starts.
+            log_to_stderr(LogLevel.WARNING if json else LogLevel.INFO)
         if not large and (max_memory is not None or min_n is not None or dry_run):
             raise typer.BadParameter("--max-memory, --min-n, --dry-run go with --config large")
         collecting = max_n is not None or unverified or large

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from precondbench.cli.examples import epilog
 from precondbench.cli.options import Root
 from precondbench.cli.output import failing_clearly, progress_bar, say
 
@@ -18,7 +19,7 @@ Folder = Annotated[Path, typer.Option("--folder", help="Folder of the leaderboar
 Jobs = Annotated[int, typer.Option(help="Processes; the result does not depend on it.")]
 
 
-@app.command()
+@app.command(epilog=epilog("leaderboard score"))
 def score(
     submission: Annotated[Path, typer.Argument(help="Folder of the submission.")],
     folder: Folder = Path("leaderboard"),
@@ -39,7 +40,7 @@ def score(
         say(f"{entry.method}: {entry_path(folder, entry.track, entry.id)}")
 
 
-@app.command()
+@app.command(epilog=epilog("leaderboard reference"))
 def reference(
     track: Annotated[list[str] | None, typer.Argument(help="Tracks; by default all.")] = None,
     folder: Folder = Path("leaderboard"),
@@ -62,7 +63,7 @@ def reference(
                 say(f"{name.id}: {len(entries)} entries")
 
 
-@app.command()
+@app.command(epilog=epilog("leaderboard check"))
 def check(
     entries: Annotated[list[Path], typer.Argument(help="Files LEADERBOARD/entries/TRACK/ID.json.")],
     submission: Annotated[
@@ -106,7 +107,7 @@ def check(
             )
 
 
-@app.command()
+@app.command(epilog=epilog("leaderboard reproduce"))
 def reproduce(
     entry: Annotated[Path, typer.Argument(help="File LEADERBOARD/entries/TRACK/ID.json.")],
     timeout: Annotated[float | None, typer.Option(help="Seconds for each command.")] = None,
@@ -123,7 +124,7 @@ def reproduce(
         say(f"{same} of {len(found.identical)} seeds are the same to the bit; all within tolerance")
 
 
-@app.command()
+@app.command(epilog=epilog("leaderboard render"))
 def render(
     folder: Folder = Path("leaderboard"),
     out: Annotated[Path, typer.Option(help="Folder of the site; an earlier site is replaced.")] = (

@@ -74,6 +74,10 @@ def format_cell(value: Any) -> str:
 def progress_bar(description: str) -> Iterator[Any]:
     """A progress bar on a terminal, silence elsewhere; yields ``update(done, total, text)``."""
     console = Console(stderr=True)
+    if not console.is_terminal:
+        # Even a disabled bar prints an empty line in some versions of rich.
+        yield lambda done, total, text="": None
+        return
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -81,7 +85,6 @@ def progress_bar(description: str) -> Iterator[Any]:
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
     ) as progress:
         task = progress.add_task(description, total=None)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from precondbench.cli.examples import epilog
 from precondbench.cli.options import AsJson, Root
 from precondbench.cli.output import failing_clearly, print_json, say
 
@@ -18,7 +19,7 @@ __all__ = ["app"]
 app = typer.Typer(no_args_is_help=True, help="Make and check submissions to the leaderboard.")
 
 
-@app.command()
+@app.command(epilog=epilog("submit pack"))
 def pack(
     runs: Annotated[
         list[Path] | None, typer.Argument(help="Run directories, one a seed; or use --entry.")
@@ -104,7 +105,7 @@ def _pack_entry(
     return pack_function(function, data, out, {"method": entry, "kind": "classical", **said}, root)
 
 
-@app.command()
+@app.command(epilog=epilog("submit check"))
 def check(
     folder: Annotated[Path, typer.Argument(help="Folder of the submission.")],
     root: Root = None,
@@ -121,7 +122,7 @@ def check(
             _tell(submission, folder)
 
 
-@app.command()
+@app.command(epilog=epilog("submit schema"))
 def schema() -> None:
     """Print the JSON Schema of submission.json."""
     from precondbench.leaderboard.submission import submission_schema

@@ -14,6 +14,7 @@ from precondbench.leaderboard.entry_files import Entry, Leaderboard, MatrixInfo,
 from precondbench.leaderboard.performance import outcomes_of
 from precondbench.leaderboard.ranking import RankedRow, best_of_kind, rank_entries
 from precondbench.leaderboard.site_format import slugs
+from precondbench.leaderboard.tracks import TRACKS
 
 __all__ = ["IC0", "INVK", "MatrixOutcome", "SeedOutcome", "Standing", "Verdict", "standings_of"]
 
@@ -174,8 +175,11 @@ class Standing:
 
 
 def standings_of(board: Leaderboard) -> list[Standing]:
-    """Rank every track: real ones first, each kind by title."""
-    tracks = sorted(board.tracks.values(), key=lambda t: (t.kind != "real", t.id))
+    """Rank every track: real ones first, each kind in the order of ``TRACKS``."""
+    place = {track.id: number for number, track in enumerate(TRACKS)}
+    tracks = sorted(
+        board.tracks.values(), key=lambda t: (t.kind != "real", place.get(t.id, len(place)), t.id)
+    )
     return [Standing(track, board.entries.get(track.id, {})) for track in tracks]
 
 

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from precondbench.errors import MatrixError
 
-__all__ = ["check_spd_candidate", "power_of_two_scaling"]
+__all__ = ["check_spd_candidate", "power_of_two_scaling", "two_dimensional"]
 
 # Files written with 12 or more digits may differ in the last ones between (i, j) and (j, i).
 SYMMETRY_TOLERANCE = 1e-12
@@ -55,13 +55,7 @@ def check_spd_candidate(matrix: Any, name: str = "matrix") -> csr_array:
     precondbench.errors.MatrixError: my A is not positive definite: diagonal entry 1 is -1 \
 (1 such entries); every one must be positive
     """
-    if not sparse.issparse(matrix):
-        try:
-            matrix = np.asarray(matrix)
-        except ValueError as error:
-            raise MatrixError(f"{name} cannot be read as a matrix: {error}") from None
-    if matrix.ndim != 2:
-        raise MatrixError(f"{name} has {matrix.ndim} dimension(s); a matrix has two")
+    matrix = two_dimensional(matrix, name)
     rows, columns = matrix.shape
     if rows == 0 or columns == 0:
         raise MatrixError(f"{name} is empty ({rows} x {columns}); give a matrix with entries")
@@ -106,6 +100,24 @@ def _check_symmetry(full: csr_array, name: str) -> None:
             f"{name} is not symmetric: entry ({i}, {j}) is {full[i, j]:.6g} but ({j}, {i}) is "
             f"{full[j, i]:.6g}; if that is rounding, pass (A + A.T) / 2"
         )
+
+
+def two_dimensional(matrix: Any, name: str) -> Any:
+    """Return a sparse matrix as it is and anything else as an array; both have two dimensions.
+
+    Raises
+    ------
+    MatrixError
+        If it is no matrix.
+    """
+    if not sparse.issparse(matrix):
+        try:
+            matrix = np.asarray(matrix)
+        except ValueError as error:
+            raise MatrixError(f"{name} cannot be read as a matrix: {error}") from None
+    if matrix.ndim != 2:
+        raise MatrixError(f"{name} has {matrix.ndim} dimension(s); a matrix has two")
+    return matrix
 
 
 def _check_diagonal(diagonal: NDArray[np.float64], name: str) -> None:

@@ -10,6 +10,7 @@ from scipy import sparse
 from scipy.sparse import csr_array
 
 from precondbench.errors import MatrixError
+from precondbench.matrices.checks import two_dimensional
 
 __all__ = ["check_general", "general_scaling"]
 
@@ -52,13 +53,7 @@ def check_general(matrix: Any, name: str = "matrix") -> csr_array:
 permute the rows to a full diagonal (scipy.sparse.csgraph.maximum_bipartite_matching)
     """
     dense = not sparse.issparse(matrix)
-    if dense:
-        try:
-            matrix = np.asarray(matrix)
-        except ValueError as error:
-            raise MatrixError(f"{name} cannot be read as a matrix: {error}") from None
-    if matrix.ndim != 2:
-        raise MatrixError(f"{name} has {matrix.ndim} dimension(s); a matrix has two")
+    matrix = two_dimensional(matrix, name)
     rows, columns = matrix.shape
     if rows == 0 or rows != columns:
         raise MatrixError(f"{name} has shape {rows} x {columns}; give a square one with entries")

@@ -1,0 +1,74 @@
+"""The help of every command: examples that parse, and options that are explained."""
+
+import shlex
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import precondbench
+from precondbench.cli import app
+from precondbench.cli.examples import EXAMPLES
+
+
+def commands(group, path=()):
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name)), command
+
+
+COMMANDS = dict(commands(typer.main.get_command(app)))
+
+
+def test_every_command_has_examples_and_no_example_is_left_over():
+    assert set(EXAMPLES) == set(COMMANDS)
+    assert all(EXAMPLES.values())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_ends_with_its_examples_and_explains_every_option(name):
+    command = COMMANDS[name]
+    shown = CliRunner().invoke(app, [*name.split(), "--help"], terminal_width=500)
+    assert shown.exit_code == 0
+    tail = shown.output.partition("Examples:\n")[2]
+    assert [line.strip() for line in tail.splitlines() if line.strip()] == [
+        f"precondbench {example}" for example in EXAMPLES[name]
+    ]
+    for parameter in command.params:
+        assert getattr(parameter, "help", None), f"{name}: {parameter.name} is not explained"
+
+
+@pytest.mark.parametrize(
+    ("name", "example"), [(name, example) for name, all_ in EXAMPLES.items() for example in all_]
+)
+def test_examples_parse(name, example):
+    words = shlex.split(example)
+    own = words[len(name.split()) :]
+    assert words[: len(name.split())] == name.split()
+    # Raises on an option or an argument that does not exist.
+    COMMANDS[name].make_context(name, own)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_offered(shell, monkeypatch):
+    monkeypatch.setenv("_PRECONDBENCH_COMPLETE", f"source_{shell}")
+    shown = CliRunner().invoke(app, [], prog_name="precondbench")
+    assert "precondbench" in shown.output
+    assert "_PRECONDBENCH_COMPLETE" in shown.output
+
+
+def test_version():
+    shown = CliRunner().invoke(app, ["--version"])
+    assert shown.output.strip() == f"precondbench {precondbench.__version__}"
+
+
+def test_log_level_decides_what_is_told(tmp_path):
+    arguments = ["build", "suitesparse-invk", "--version", "sample", "--split", "test"]
+    arguments += ["--config", "tril", "--root", str(tmp_path)]
+    loud = CliRunner().invoke(app, ["--log-level", "debug", *arguments])
+    assert loud.exit_code == 0
+    wrong = CliRunner().invoke(app, ["--log-level", "loud", *arguments])
+    assert wrong.exit_code == 2
+    assert "debug" in wrong.output

@@ -1,0 +1,69 @@
+"""What a wheel holds, and that building it twice gives the same bytes."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import precondbench
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "precondbench"
+
+pytest.importorskip("hatchling")
+pytestmark = pytest.mark.skipif(not SOURCE.is_dir(), reason="needs the source tree")
+
+
+def build(folder):
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("wheel"))
+
+
+def test_it_is_reproducible(wheel, tmp_path):
+    assert build(tmp_path).read_bytes() == wheel.read_bytes()
+
+
+def test_it_holds_the_package_and_nothing_else(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    info = f"precondbench-{precondbench.__version__}.dist-info/"
+    ours = {name for name in names if not name.startswith(info)}
+    tracked = {
+        path.relative_to(ROOT / "src").as_posix()
+        for path in SOURCE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert ours == tracked | {"precondbench/data_manifest.json"}
+    assert {"precondbench/py.typed", "precondbench/leaderboard/paper_grid.toml"} <= ours
+    assert {f"{info}METADATA", f"{info}entry_points.txt", f"{info}licenses/LICENSE"} <= names
+
+
+def test_the_manifest_in_it_is_that_of_the_checkout(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        held = archive.read("precondbench/data_manifest.json")
+    assert held == (ROOT / "data_manifest.json").read_bytes()
+
+
+def test_it_is_small(wheel):
+    # Code and tables; data is downloaded or built.
+    assert wheel.stat().st_size < 2_000_000
+
+
+def test_lower_bounds_only(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith("METADATA"))
+        metadata = archive.read(name).decode()
+    required = [line for line in metadata.splitlines() if line.startswith("Requires-Dist:")]
+    assert len(required) > 15
+    for line in required:
+        assert "==" not in line.partition(";")[0], line
+        assert "<" not in line.partition(";")[0], line
