@@ -16,6 +16,8 @@ from precondbench.errors import ConfigurationError
 
 __all__ = ["TrainingConfiguration", "resolve_device"]
 
+# torch's generators take 64 bits.
+MAX_SEED = 2**63 - 1
 _POSITIVE = (
     "rounds",
     "width",
@@ -117,6 +119,8 @@ class TrainingConfiguration:
         for name in _POSITIVE:
             self._check_integer(name, 1)
         self._check_integer("seed", 0)
+        if self.seed > MAX_SEED:
+            raise ConfigurationError(f"seed is {self.seed}; it must be at most {MAX_SEED}")
         for name, upper in (("learning_rate", math.inf), ("decay_factor", 1.0)):
             value = getattr(self, name)
             number = isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -124,6 +124,8 @@ def write_release(
     suitesparse-invk/sample/tril/val-5b71ef697b403d80.h5
     """
     folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise ConfigurationError(f"{folder} is a file; name a folder to write the release into")
     plans = list(plans)
     if not plans:
         raise ConfigurationError("no split is selected; name a dataset that has splits")

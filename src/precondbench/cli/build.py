@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -89,6 +90,8 @@ def build(
             log_to_stderr(LogLevel.WARNING if json else LogLevel.INFO)
         if not large and (max_memory is not None or min_n is not None or dry_run):
             raise typer.BadParameter("--max-memory, --min-n, --dry-run go with --config large")
+        if max_memory is not None and not 0 < max_memory < math.inf:
+            raise typer.BadParameter(f"--max-memory is {max_memory:g}; give GB, more than 0")
         collecting = max_n is not None or unverified or large
         if (collecting or source is not None) and dataset != "suitesparse-invk":
             raise typer.BadParameter("only suitesparse-invk is built from a mirror")

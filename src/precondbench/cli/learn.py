@@ -125,9 +125,12 @@ def train(
 
 def _numbers(seeds: str) -> list[int]:
     try:
-        return [int(seed) for seed in seeds.split(",")]
+        numbers = [int(seed) for seed in seeds.split(",")]
     except ValueError:
         raise ConfigurationError(f"seeds is {seeds!r}; write for example 0,1,2") from None
+    if len(set(numbers)) < len(numbers):
+        raise ConfigurationError(f"seeds is {seeds!r}; name every seed once")
+    return numbers
 
 
 def _one_run(
@@ -140,7 +143,9 @@ def _one_run(
     for name, given in (("data", data), ("training", settings)):
         tables[name] |= {key: value for key, value in given.items() if value is not None}
     if "dataset" not in tables["data"]:
-        raise ConfigurationError("name a dataset: synthetic-tridiag or suitesparse-invk")
+        raise ConfigurationError(
+            "name a dataset: synthetic-tridiag, synthetic-tridiag-lu or suitesparse-invk"
+        )
     if tables["data"]["dataset"] == "suitesparse-invk":
         tables["training"].setdefault("batch_size", 8)
     return RunConfiguration.from_mapping(tables).resolved()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import sys
@@ -104,6 +105,30 @@ def exit_code(error: PrecondbenchError) -> int:
     return USAGE
 
 
+_ADVICE = {
+    errno.EACCES: "name a place that you may write to",
+    errno.EPERM: "name a place that you may write to",
+    errno.EROFS: "name a place that can be written",
+    errno.ENOSPC: "free some space, or name a place on another disk (PRECONDBENCH_CACHE, --out)",
+    errno.EDQUOT: "free some space, or name a place on another disk (PRECONDBENCH_CACHE, --out)",
+    errno.ENOTDIR: "a file stands where a folder is needed: name another place, or move it away",
+    errno.EEXIST: "something else stands there: name another place, or move it away",
+    errno.EISDIR: "a folder stands where a file is needed: name another place",
+    errno.ENAMETOOLONG: "name a shorter path",
+    errno.ENOENT: "check the name",
+}
+
+
+def _file_trouble(error: OSError) -> str:
+    """What the system says of a file, and what to do about it."""
+    # The last name is that of the target: the first may be a temporary file beside it.
+    name = error.filename2 or error.filename
+    if name is None or error.errno is None:
+        return str(error)
+    advice = _ADVICE.get(error.errno)
+    return f"{name}: {error.strerror}" + (f"; {advice}" if advice else "")
+
+
 @contextmanager
 def failing_clearly() -> Iterator[None]:
     """Turn the library's errors, and an interrupt, into one line and an exit code."""
@@ -113,7 +138,7 @@ def failing_clearly() -> Iterator[None]:
         typer.echo(f"precondbench: {error}", err=True)
         raise typer.Exit(exit_code(error)) from None
     except OSError as error:
-        typer.echo(f"precondbench: {error}", err=True)
+        typer.echo(f"precondbench: {_file_trouble(error)}", err=True)
         raise typer.Exit(MISSING_DATA) from None
     except KeyboardInterrupt:
         typer.echo("precondbench: interrupted", err=True)

@@ -79,10 +79,19 @@ def run_quickstart(
     -------
     QuickstartResult
         Both tables and the files.
+
+    Raises
+    ------
+    ConfigurationError
+        If a setting of the training is out of range; nothing is written then.
     """
     from precondbench.baselines import TrainingConfiguration, predict, train
     from precondbench.datasets import SuiteSparseInvK, SyntheticTridiag
 
+    configurations = [
+        TrainingConfiguration(model=name, rounds=rounds, epochs=epochs, seed=seed, device=device)
+        for name in MODELS
+    ]
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     narrator.step("building the synthetic benchmark: 1400 tridiagonal matrices, n = 50")
@@ -92,11 +101,9 @@ def run_quickstart(
 
     methods: dict[str, tuple[str, Any]] = {}
     files: list[Path] = []
-    for model_name in MODELS:
+    for configuration in configurations:
+        model_name = configuration.model
         narrator.step(f"training {model_name}, {rounds} rounds, {epochs} epochs, seed {seed}")
-        configuration = TrainingConfiguration(
-            model=model_name, rounds=rounds, epochs=epochs, seed=seed, device=device
-        )
         with narrator.training(model_name, epochs) as report:
             result = train(sets["train"], sets["val"], configuration, progress=report)
         values = predict(result.model, test)

@@ -127,6 +127,7 @@ def update_results(
     new : int
         How many of them are new.
     """
+    _check_folder(folder)
     path = Path(path)
     rows = read_results(path) if path.is_file() else []
     known = len(rows)
@@ -139,6 +140,11 @@ def update_results(
     return sort_rows(rows), len(rows) - known
 
 
+def _check_folder(folder: str | Path) -> None:
+    if not Path(folder).is_dir():
+        raise ConfigurationError(f"there is no folder {folder}; name one that holds runs")
+
+
 def _new_rows(
     folder: str | Path,
     splits: Sequence[str],
@@ -146,13 +152,11 @@ def _new_rows(
     root: str | Path | None,
     progress: Callable[[int, int], None] | None,
 ) -> Iterator[dict[str, Any]]:
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ConfigurationError(f"there is no folder {folder}; name one that holds runs")
+    _check_folder(folder)
     scored = {(row["key"], row["split"]) for row in known}
     # Runs on the same split stand together, so that one split at a time is in memory.
     work: dict[tuple[DataSelection, str], list[_Run]] = {}
-    for path in sorted(folder.rglob("result.json")):
+    for path in sorted(Path(folder).rglob("result.json")):
         run = _read_run(path.parent)
         for split in splits:
             if (run.key, split) not in scored and run.predictions(split).is_file():
