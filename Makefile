@@ -26,7 +26,7 @@ quickstart: $(READY)
 	$(BIN)/precondbench quickstart
 
 test: $(READY)
-	$(BIN)/python -m pytest -m 'not long'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not long' --numprocesses auto --maxprocesses 4
 
 test-long: $(READY)
 	$(BIN)/python -m pytest -m long
