@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import os
 import tarfile
 import zlib
@@ -185,15 +184,19 @@ class Collection:
 
 
 def _parse_index(path: Path) -> list[CollectionEntry]:
-    with path.open(newline="", encoding="utf-8") as handle:
-        rows = list(csv.reader(handle))
     try:
+        with path.open(newline="", encoding="utf-8") as handle:
+            rows = list(csv.reader(handle))
         entries = [_entry(number, row) for number, row in enumerate(rows[2:], start=1)]
         count = int(rows[0][0])
-    except (IndexError, ValueError) as error:
-        raise MissingDataError(f"{path} is not the collection's index: {error}") from None
+    except (IndexError, ValueError, csv.Error) as error:
+        raise MissingDataError(
+            f"{path} is not the collection's index: {error}; fetch it again"
+        ) from None
     if len(entries) != count:
-        raise MissingDataError(f"{path} lists {len(entries)} matrices but announces {count}")
+        raise MissingDataError(
+            f"{path} lists {len(entries)} matrices but announces {count}; fetch it again"
+        )
     return entries
 
 
@@ -250,6 +253,11 @@ def _read_archive(archive: Path, entry: CollectionEntry) -> csr_array:
                     )
                 handle: IO[bytes] | Any = tar.extractfile(member)
                 return read_matrix_market(handle, entry.full_name)
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, OSError) as error:
-        raise MatrixError(f"{archive} is damaged: {error}; fetch it again") from None
+    except MatrixError:
+        raise
+    # A header may claim a name of gigabytes, or numbers that are none.
+    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, MemoryError) as error:
+        raise MatrixError(
+            f"{archive} is damaged: {error or type(error).__name__}; fetch it again"
+        ) from None
     raise MatrixError(f"{archive} does not contain {wanted}")
