@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,12 +10,19 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from precondbench.errors import PrecondbenchError
+from precondbench.files import LARGEST_TEXT, read_text
 
-__all__ = ["first_problem", "read_model"]
+__all__ = ["first_problem", "loads", "read_model"]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-LARGEST = 256 * 2**20
+
+def loads(text: str | bytes) -> Any:
+    """Parse JSON of no schema; ValueError for whatever is none, nesting without end included."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def read_model(
@@ -25,7 +31,7 @@ def read_model(
     error: type[PrecondbenchError],
     hint: str,
     *,
-    largest: int = LARGEST,
+    largest: int = LARGEST_TEXT,
 ) -> ModelT:
     """Read a JSON file into a pydantic model.
 
@@ -51,19 +57,7 @@ def read_model(
     PrecondbenchError
         Of class ``error``: it says what is wrong, where, and what to do.
     """
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise error(f"{path} is not a regular file; replace it by one")
-        if status.st_size > largest:
-            raise error(
-                f"{path} has {status.st_size} bytes, more than {largest}; it cannot be right"
-            )
-        text = path.read_text(encoding="utf-8")
-    except OSError as problem:
-        raise error(f"{path} cannot be read ({problem.strerror}); is the path right?") from None
-    except UnicodeDecodeError as problem:
-        raise error(f"{path} is not UTF-8 text ({problem}); save it as such") from None
+    text = read_text(path, error, largest=largest)
     try:
         data = json.loads(
             text, object_pairs_hook=_without_repetition, parse_constant=_refuse_constant

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import gc
 import os
 import re
 import resource
@@ -119,10 +118,9 @@ class Bench:
         before = self.listing() if keeps else {}
         with pytest.raises(kind) as caught:
             call()
-        message = str(caught.value)
         assert type(caught.value) is kind, repr(caught.value)
+        message = well_said(caught.value)
         assert re.search(fragment, message), message
-        assert 15 < len(message) < LOUDEST, message
         if keeps:
             assert self.listing() == before
         return message
@@ -166,6 +164,14 @@ class Bench:
         assert not left, left
 
 
+def well_said(error: BaseException) -> str:
+    """Return the message of an error, after a look at its length and characters."""
+    message = str(error)
+    assert 15 < len(message) < LOUDEST, message
+    assert message.isprintable() or "\n" in message, repr(message)
+    return message
+
+
 @pytest.fixture
 def bench(tmp_path, monkeypatch, request) -> Bench:
     """Give a case its folder, which is also the current one."""
@@ -183,7 +189,6 @@ def limited(seconds: float, more_bytes: int) -> Iterator[None]:
     previous = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     faulthandler.dump_traceback_later(3 * seconds, exit=True)
-    gc.collect()
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     used = _private_bytes()
     if used is not None:

@@ -16,8 +16,9 @@ from precondbench.baselines.factor_model import FactorModel
 from precondbench.baselines.registry import build_model
 from precondbench.errors import CheckpointError
 from precondbench.files import replacing
+from precondbench.strict_json import loads
 
-__all__ = ["load_model", "save_model"]
+__all__ = ["load_model", "read_tensors", "save_model"]
 
 # Version 1 knows no scaling; a model that needs none is still written so, for older readers.
 FORMAT_VERSION = 2
@@ -93,22 +94,41 @@ def load_model(path: str | os.PathLike[str], *, device: torch.device | str = "cp
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
+        # Torch lists every tensor, each on a line of its own.
+        lines = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
+        more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
         raise CheckpointError(
             f"{path} does not fit model {description['model']!r} of {description['rounds']} rounds "
-            f"and width {description['width']}; has the model changed since? {error}"
+            f"and width {description['width']}; has the model changed since? "
+            f"{lines[0][:500]}{more}"
         ) from error
     return model.to(device).eval()
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+def read_tensors(path: Path, error: str) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    """Read metadata and tensors of a safetensors file.
+
+    Raises
+    ------
+    CheckpointError
+        Its message begins with the path and ``error``.
+    FileNotFoundError
+        If there is no file.
+    """
+    if path.exists() and not path.is_file():
+        raise CheckpointError(f"{path} {error}: it is not a regular file")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except safetensors.SafetensorError as error:
-        raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
+            return metadata, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, RuntimeError) as problem:
+        raise CheckpointError(f"{path} {error}: {problem}") from problem
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    metadata, tensors = read_tensors(path, "is not a readable safetensors file")
     try:
-        description: dict[str, Any] = json.loads(metadata[METADATA_KEY])
+        description: dict[str, Any] = loads(metadata[METADATA_KEY])
         version = description["format_version"]
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
@@ -120,4 +140,29 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
             f"{FORMAT_VERSION}. "
             "Load it with the version of precondbench that wrote it"
         )
+    _check_description(path, description, tensors)
     return description, tensors
+
+
+def _check_description(
+    path: Path, description: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]
+) -> None:
+    """Refuse sizes that the file itself cannot hold, before a model of that size is made."""
+    wrong = [
+        key
+        for key, kind in (("model", str), ("rounds", int), ("width", int))
+        if type(description.get(key)) is not kind
+    ]
+    if wrong:
+        raise CheckpointError(
+            f"{path} is a safetensors file, but not a checkpoint of precondbench: its {wrong[0]} "
+            f"is {description.get(wrong[0])!r:.60}"
+        )
+    largest = max((size for tensor in tensors.values() for size in tensor.shape), default=0)
+    # What costs little may be tried: not every model has a tensor a round, or of that width.
+    for key, most in (("rounds", max(64, len(tensors))), ("width", max(256, largest))):
+        if description[key] > most:
+            raise CheckpointError(
+                f"{path} says {key} = {description[key]!r:.40}, which its {len(tensors)} tensors "
+                "cannot hold; it is damaged, or made to fill memory"
+            )

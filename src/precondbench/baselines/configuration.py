@@ -16,18 +16,18 @@ from precondbench.errors import ConfigurationError
 
 __all__ = ["TrainingConfiguration", "resolve_device"]
 
-# torch's generators take 64 bits.
-MAX_SEED = 2**63 - 1
-_POSITIVE = (
-    "rounds",
-    "width",
-    "epochs",
-    "decay_every",
-    "patience",
-    "batch_size",
-    "max_edges",
-    "threads",
-)
+# Setting -> largest value. More is a typing error that would fill memory, or never end.
+_POSITIVE = {
+    "rounds": 1000,
+    "width": 4096,
+    "epochs": 10**9,
+    "decay_every": 10**9,
+    "patience": 10**9,
+    "batch_size": 10**9,
+    "max_edges": 10**12,
+    "threads": 4096,
+}
+_LARGEST_SEED = 2**63 - 1
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -116,11 +116,9 @@ class TrainingConfiguration:
             raise ConfigurationError(
                 f"scaling is {self.scaling!r}; it must be one of {', '.join(SCALINGS)}"
             )
-        for name in _POSITIVE:
-            self._check_integer(name, 1)
-        self._check_integer("seed", 0)
-        if self.seed > MAX_SEED:
-            raise ConfigurationError(f"seed is {self.seed}; it must be at most {MAX_SEED}")
+        for name, most in _POSITIVE.items():
+            self._check_integer(name, 1, most)
+        self._check_integer("seed", 0, _LARGEST_SEED)
         for name, upper in (("learning_rate", math.inf), ("decay_factor", 1.0)):
             value = getattr(self, name)
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -136,10 +134,12 @@ class TrainingConfiguration:
                 f"device is {self.device!r}; it must be one of {', '.join(DEVICES)}"
             )
 
-    def _check_integer(self, name: str, least: int) -> None:
+    def _check_integer(self, name: str, least: int, most: int) -> None:
         value = getattr(self, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise ConfigurationError(f"{name} is {value!r}; it must be an integer, {least} or more")
+        if value > most:
+            raise ConfigurationError(f"{name} is {value!r}; it must be at most {most}")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> TrainingConfiguration:

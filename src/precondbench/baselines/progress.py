@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as LiveDisplay
 
-__all__ = ["EpochRecord", "ReportEpoch", "training_progress"]
+__all__ = ["EpochRecord", "ReportEpoch", "check_history", "training_progress"]
 
 
 class EpochRecord(TypedDict):
@@ -31,6 +31,15 @@ class EpochRecord(TypedDict):
 
 
 ReportEpoch = Callable[[EpochRecord], None]
+
+
+def check_history(records: Iterable[Any]) -> None:
+    """Raise ValueError unless these are records of epochs, as a file may hold them."""
+    for number, record in enumerate(records, start=1):
+        if not isinstance(record, dict) or record.keys() != EpochRecord.__annotations__.keys():
+            raise ValueError(f"record {number} is {record!r:.60}, no record of an epoch")
+        if any(type(value) not in (int, float) for value in record.values()):
+            raise ValueError(f"record {number} holds what is no number")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 from precondbench.baselines.configuration import TrainingConfiguration
 from precondbench.datasets import DataSelection
 from precondbench.errors import ConfigurationError
+from precondbench.files import read_text
 
 __all__ = ["RunConfiguration", "read_toml", "run_tables", "training_to_toml"]
 
@@ -109,9 +110,10 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     ConfigurationError
         If it is not TOML, or not there.
     """
+    text = read_text(Path(path), ConfigurationError)
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(text)
+    except ValueError as error:
         raise ConfigurationError(f"{path} is not a TOML file: {error}") from error
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+    except RecursionError:
+        raise ConfigurationError(f"{path} is not a TOML file: it is nested too deeply") from None

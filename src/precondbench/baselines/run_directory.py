@@ -10,10 +10,11 @@ from typing import Any, Self, TextIO
 
 from precondbench.baselines.checkpoint import save_model
 from precondbench.baselines.factor_model import FactorModel
-from precondbench.baselines.progress import EpochRecord
+from precondbench.baselines.progress import EpochRecord, check_history
 from precondbench.baselines.training_state import TrainingState
 from precondbench.errors import CheckpointError
 from precondbench.files import replacing
+from precondbench.strict_json import loads
 
 __all__ = ["RunDirectory"]
 
@@ -141,7 +142,7 @@ class RunDirectory:
         if self.path is None or not (self.path / "result.json").is_file():
             return None
         try:
-            result: dict[str, Any] = json.loads((self.path / "result.json").read_text("utf-8"))
+            result: dict[str, Any] = loads((self.path / "result.json").read_text("utf-8"))
             key = result.pop("key")
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise CheckpointError(
@@ -152,13 +153,31 @@ class RunDirectory:
                 f"{self.path} holds a finished run with other settings or other data; compare "
                 "configuration.toml, and remove the folder or choose another"
             )
+        for name in ("metrics.jsonl", "checkpoint.safetensors"):
+            if not (self.path / name).is_file():
+                raise CheckpointError(
+                    f"{self.path} holds a finished run without its {name}; remove the folder"
+                )
         return result
 
     def history(self) -> list[EpochRecord]:
-        """Read ``metrics.jsonl``."""
+        """Read ``metrics.jsonl``.
+
+        Raises
+        ------
+        CheckpointError
+            If it is damaged.
+        """
         assert self.path is not None
-        lines = (self.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+        path = self.path / "metrics.jsonl"
+        try:
+            records = [loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            check_history(records)
+        except ValueError as error:
+            raise CheckpointError(f"{path} is damaged: {error}; remove the folder") from error
+        if not records:
+            raise CheckpointError(f"{path} is damaged: it is empty; remove the folder")
+        return records
 
     def _write(self, name: str, text: str) -> None:
         assert self.path is not None

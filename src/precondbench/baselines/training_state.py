@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
+from precondbench.baselines.checkpoint import read_tensors
 from precondbench.baselines.factor_model import FactorModel
-from precondbench.baselines.progress import EpochRecord
+from precondbench.baselines.progress import EpochRecord, check_history
 from precondbench.errors import CheckpointError
 from precondbench.files import replacing
+from precondbench.strict_json import loads
 
 __all__ = ["TrainingState"]
 
@@ -135,11 +136,12 @@ class TrainingState:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    damaged = "is not a readable state of training"
+    metadata, tensors = read_tensors(path, damaged)
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            description = json.loads((file.metadata() or {})[_METADATA_KEY])
-            return description, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (safetensors.SafetensorError, KeyError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} is not a readable state of training: {error}; remove it to start afresh"
-        ) from error
+        description = loads(metadata[_METADATA_KEY])
+        best = description["best"]
+        check_history([*description["history"], *([] if best is None else [best])])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} {damaged}: {error}; remove it to start afresh") from error
+    return description, tensors

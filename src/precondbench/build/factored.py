@@ -164,7 +164,10 @@ def factor_matrix(
     digest = matrix_digest(matrix)
     if matrix.nnz == matrix.shape[0]:
         return FactoredMatrix(full_name, "diagonal", "every factor is trivial", digest)
-    system = ScoringSystem(matrix)
+    try:
+        system = ScoringSystem(matrix)
+    except BreakdownError as error:
+        return FactoredMatrix(full_name, "not positive definite", str(error), digest)
     pattern = pattern_of(system.matrix, pattern_name)
     a = lower_values(system.matrix, pattern)
     unscale = 1.0 / np.repeat(system.scale, np.diff(pattern.indptr))

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 import precondbench
 from precondbench.build.factored import MAX_OPERATIONS, FactoredMatrix, factor_matrix
 from precondbench.build.patterns import DEFAULT_PATTERN
-from precondbench.errors import MissingDataError, PrecondbenchError, ShardError
+from precondbench.errors import CostError, MissingDataError, PrecondbenchError, ShardError
 from precondbench.files import replacing
 from precondbench.matrices import Collection, CollectionEntry, formula_matrix
 from precondbench.shards import ShardHeader, read_shard, record_digest, write_shard
@@ -136,7 +136,7 @@ class PartStore:
                 record,
                 facts,
             )
-        except (OSError, ValueError, KeyError, TypeError, ShardError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ShardError):
             return None
 
     def save(self, task: Task, result: FactoredMatrix) -> None:
@@ -189,8 +189,14 @@ def process_pool(jobs: int) -> Iterator[Executor]:
     # Fork is not safe once threads run (numba, HDF5); spawn works everywhere.
     context = multiprocessing.get_context("spawn")
     arguments = (os.getpid(), logging.getLogger("precondbench").getEffectiveLevel())
-    with ProcessPoolExecutor(jobs, context, _start_worker, arguments) as pool:
-        yield pool
+    try:
+        with ProcessPoolExecutor(jobs, context, _start_worker, arguments) as pool:
+            yield pool
+    except BrokenExecutor as error:
+        raise CostError(
+            f"a worker process died ({error}), most often for lack of memory; start again, with "
+            "fewer --jobs: what is finished is kept"
+        ) from None
 
 
 def factor_all(
@@ -223,7 +229,9 @@ def factor_all(
     total = len(tasks)
 
     def finished(index: int, result: FactoredMatrix, fresh: bool) -> None:
-        if fresh and store is not None and result.outcome != "not in the mirror":
+        # What a mirror lacks, or holds damaged, may be there and whole the next time.
+        passing = result.outcome in {"not in the mirror", "unreadable"}
+        if fresh and store is not None and not passing:
             store.save(tasks[index], result)
         results[index] = result
         if progress is not None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, tril
 
-from precondbench.errors import AccuracyWarning
+from precondbench.errors import AccuracyWarning, BreakdownError
 from precondbench.factors.inversion import invert, invert_guarded
 from precondbench.factors.pattern import lower_pattern
 from precondbench.factors.plan import plan_inversion
@@ -65,7 +65,7 @@ class InvKReport:
 
 
 def scale_symmetrically(matrix: csr_array, scale: NDArray[np.float64]) -> csr_array:
-    """Return S A S for a diagonal S, given as a vector.
+    """Return S A S for a diagonal S, given as a vector that scales A to a diagonal of order one.
 
     Parameters
     ----------
@@ -78,9 +78,26 @@ def scale_symmetrically(matrix: csr_array, scale: NDArray[np.float64]) -> csr_ar
     -------
     scipy.sparse.csr_array
         A matrix of its own on the same pattern.
+
+    Raises
+    ------
+    BreakdownError
+        If an entry overflows, as none of a positive definite matrix does: |A_ij| is below
+        sqrt(A_ii A_jj).
     """
-    data = matrix.data * scale[matrix.indices]
-    data *= np.repeat(scale, np.diff(matrix.indptr))
+    with np.errstate(over="ignore"):
+        data = matrix.data * scale[matrix.indices]
+        data *= np.repeat(scale, np.diff(matrix.indptr))
+    if not np.all(np.isfinite(data)):
+        first = int(np.flatnonzero(~np.isfinite(data))[0])
+        row = int(np.searchsorted(matrix.indptr, first, side="right")) - 1
+        column = int(matrix.indices[first])
+        raise BreakdownError(
+            f"the matrix is not positive definite: entry ({row}, {column}) is "
+            f"{matrix.data[first]:.6g}, beyond the root of the product of its diagonal entries; "
+            "check the matrix",
+            max(row, column),
+        )
     return csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 

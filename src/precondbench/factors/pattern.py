@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 
 from precondbench.errors import MatrixError
 from precondbench.factors.jit import kernel
+from precondbench.matrices.checks import check_indices
 
 __all__ = ["LowerPattern", "lower_pattern", "lower_values"]
 
@@ -157,6 +158,7 @@ def lower_pattern(pattern: Any, n: int | None = None) -> LowerPattern:
         result = pattern
     else:
         stored = pattern if sparse.issparse(pattern) else csr_array(np.asarray(pattern))
+        check_indices(stored, "pattern")
         coo = sparse.coo_array(stored)
         if coo.ndim != 2 or coo.shape[0] != coo.shape[1] or coo.shape[0] == 0:
             raise MatrixError(f"pattern has shape {coo.shape}; a square one is needed")

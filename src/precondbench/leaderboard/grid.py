@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import fields
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["PAPER_GRID", "read_grid", "run_grid"]
 
 PAPER_GRID = Path(__file__).parent / "paper_grid.toml"
+MOST_RUNS = 10_000
 
 
 def read_grid(path: str | Path = PAPER_GRID) -> list[RunConfiguration]:
@@ -57,9 +59,19 @@ def read_grid(path: str | Path = PAPER_GRID) -> list[RunConfiguration]:
     tables = read_toml(path)
     if set(tables) != {"runs"} or not isinstance(tables["runs"], list):
         raise ConfigurationError(f"{path} is no grid; it must hold tables [[runs]] and no other")
-    runs = []
+    runs: list[RunConfiguration] = []
     for number, table in enumerate(tables["runs"], start=1):
+        if not isinstance(table, dict):
+            raise ConfigurationError(
+                f"{path}, table {number} of runs is {table!r:.40}; write it as a table, [[runs]]"
+            )
         choices = [value if isinstance(value, list) else [value] for value in table.values()]
+        count = len(runs) + math.prod(map(len, choices))
+        if count > MOST_RUNS:
+            raise ConfigurationError(
+                f"{path}, table {number} of runs: its lists make {count} runs; at most "
+                f"{MOST_RUNS} are read, so make them shorter"
+            )
         for values in product(*choices):
             try:
                 runs.append(_run(dict(zip(table, values, strict=True))))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from precondbench.errors import PredictionError, SubmissionError
 from precondbench.factors import lu_pattern
 from precondbench.leaderboard.bundle import open_bundle
 from precondbench.leaderboard.prediction_file import read_predictions, write_predictions
+from precondbench.leaderboard.runs import read_run_json
 from precondbench.leaderboard.scoring import open_predicted
 from precondbench.leaderboard.submission import (
     PREDICTIONS,
@@ -87,8 +87,8 @@ def pack_runs(
     seeds = [c.training.seed for c in configurations]
     if len(set(seeds)) != len(seeds):
         raise SubmissionError(f"a seed appears twice among {seeds}; name every run once")
-    results = [json.loads((path / "result.json").read_text("utf-8")) for path in paths]
-    environment = json.loads((paths[0] / "environment.json").read_text("utf-8"))
+    results = [read_run_json(path / "result.json", "parameters", "seconds") for path in paths]
+    environment = read_run_json(paths[0] / "environment.json", "device_name")
     data = first.data.resolved()
     known = {
         "method": first.training.method,

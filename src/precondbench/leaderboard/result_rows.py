@@ -10,6 +10,7 @@ from typing import Any
 
 from precondbench.errors import ConfigurationError
 from precondbench.files import replacing
+from precondbench.strict_json import loads
 
 __all__ = [
     "MEASURES",
@@ -158,7 +159,7 @@ def read_results(path: str | Path) -> list[Row]:
     for number, line in enumerate(lines, start=1):
         where = f"{path}, line {number}"
         try:
-            row = json.loads(line)
+            row = loads(line)
         except ValueError as error:
             raise ConfigurationError(
                 f"{where} is not JSON ({error}); remove the line, and collect its run again with "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from precondbench.errors import CheckpointError, ConfigurationError
+from precondbench.errors import ConfigurationError
 from precondbench.leaderboard.prediction_file import read_predictions
 from precondbench.leaderboard.result_rows import (
     ROW_KEYS,
@@ -19,6 +18,7 @@ from precondbench.leaderboard.result_rows import (
     summarise_results,
     write_results,
 )
+from precondbench.leaderboard.runs import read_run_json
 from precondbench.leaderboard.training_command import training_command
 from precondbench.quality import Evaluation, evaluate_many
 
@@ -199,23 +199,10 @@ def _read_run(folder: Path) -> _Run:
         run = RunConfiguration.from_mapping(tables).resolved()
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error}") from None
-    result = _read_json(
+    result = read_run_json(
         folder / "result.json", "key", "best_epoch", "epochs", "seconds", "device", "parameters"
     )
-    return _Run(folder, run, result, _read_json(folder / "environment.json"))
-
-
-def _read_json(path: Path, *keys: str) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        missing = [key for key in keys if key not in values]
-    except (OSError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}; remove the run's folder") from None
-    if missing or not isinstance(values, dict):
-        raise CheckpointError(
-            f"{path} is damaged: it has no {', '.join(missing) or 'keys'}; remove the run's folder"
-        )
-    return values
+    return _Run(folder, run, result, read_run_json(folder / "environment.json"))
 
 
 def _row(run: _Run, split: str, digest: str, score: Evaluation) -> dict[str, Any]:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from precondbench.errors import CheckpointError
 from precondbench.leaderboard.prediction_file import write_predictions
+from precondbench.strict_json import loads
 
 if TYPE_CHECKING:
     from precondbench.baselines import RunConfiguration, TrainingResult
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SeededRun",
     "is_done",
+    "read_run_json",
     "run_folder",
     "train_and_predict",
     "train_seeds",
@@ -40,6 +43,26 @@ def is_done(run: RunConfiguration, folder: str | Path) -> bool:
     """Whether a run has finished training and made all its predictions."""
     paths = [_prediction_path(folder, split) for split in _predicted_splits(run)]
     return all(path.is_file() for path in [Path(folder) / "result.json", *paths])
+
+
+def read_run_json(path: Path, *keys: str) -> dict[str, Any]:
+    """Read a JSON file of a run's folder that must be an object with these keys.
+
+    Raises
+    ------
+    CheckpointError
+        If it is missing or damaged.
+    """
+    try:
+        values = loads(path.read_text(encoding="utf-8"))
+        missing = [key for key in keys if key not in values]
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}; remove the run's folder") from None
+    if missing or not isinstance(values, dict):
+        raise CheckpointError(
+            f"{path} is damaged: it has no {', '.join(missing) or 'keys'}; remove the run's folder"
+        )
+    return values
 
 
 def _predicted_splits(run: RunConfiguration) -> list[str]:

@@ -11,7 +11,13 @@ from scipy.sparse import csr_array
 
 from precondbench.errors import MatrixError
 
-__all__ = ["check_spd_candidate", "power_of_two_scaling", "two_dimensional"]
+__all__ = [
+    "check_finite",
+    "check_indices",
+    "check_spd_candidate",
+    "power_of_two_scaling",
+    "two_dimensional",
+]
 
 # Files written with 12 or more digits may differ in the last ones between (i, j) and (j, i).
 SYMMETRY_TOLERANCE = 1e-12
@@ -67,16 +73,10 @@ def check_spd_candidate(matrix: Any, name: str = "matrix") -> csr_array:
         raise MatrixError(f"{name} is complex ({matrix.dtype}); only real matrices are supported")
     if matrix.dtype.kind not in "fiub":
         raise MatrixError(f"{name} has entries of type {matrix.dtype}; give real numbers")
-    full = csr_array(matrix, dtype=np.float64, copy=True)
-    bad = np.flatnonzero(~np.isfinite(full.data))
-    if bad.size:
-        row = int(np.searchsorted(full.indptr, bad[0], side="right")) - 1
-        column = int(full.indices[bad[0]])
-        raise MatrixError(
-            f"{name} is not finite: entry ({row}, {column}) is {full.data[bad[0]]} "
-            f"({bad.size} such entries); remove NaN and infinity"
-        )
-    full.sum_duplicates()
+    with np.errstate(over="ignore"):  # Of longer types; infinity is refused below.
+        full = csr_array(matrix, dtype=np.float64, copy=True)
+    full.sum_duplicates()  # Which may overflow, too.
+    check_finite(full, name)
     full.eliminate_zeros()
     _check_symmetry(full, name)
     _check_diagonal(full.diagonal(), name)
@@ -85,6 +85,74 @@ def check_spd_candidate(matrix: Any, name: str = "matrix") -> csr_array:
     symmetric = csr_array(lower + strict.T)
     symmetric.sort_indices()
     return symmetric
+
+
+def check_indices(matrix: Any, name: str) -> None:
+    """Refuse indices that point outside a sparse matrix: compiled code would follow them.
+
+    Parameters
+    ----------
+    matrix : sparse array or sparse matrix
+        Of any format; SciPy itself checks few of the indices that it is given.
+    name : str
+        How messages call it.
+
+    Raises
+    ------
+    MatrixError
+        If an index or a row pointer is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.sparse import csr_array
+    >>> from precondbench.matrices.checks import check_indices
+    >>> bad = csr_array((np.ones(2), np.array([0, 7]), np.array([0, 1, 2])), shape=(2, 2))
+    >>> check_indices(bad, "A")
+    Traceback (most recent call last):
+        ...
+    precondbench.errors.MatrixError: A is no valid csr array: an index is 7, it must be from 0 to 1
+    """
+    groups = [(indices, size) for indices, size in _index_arrays(matrix) if indices.size]
+    for indices, size in groups:
+        low, high = int(indices.min()), int(indices.max())
+        if low < 0 or high >= size:
+            raise MatrixError(
+                f"{name} is no valid {matrix.format} array: an index is "
+                f"{low if low < 0 else high}, it must be from 0 to {size - 1}"
+            )
+    if matrix.format in {"csr", "csc", "bsr"}:
+        pointers = matrix.indptr
+        stored = min(len(matrix.indices), len(matrix.data))
+        if pointers[0] != 0 or np.any(pointers[1:] < pointers[:-1]) or pointers[-1] > stored:
+            raise MatrixError(
+                f"{name} is no valid {matrix.format} array: its pointers must ascend from 0 to "
+                f"at most {stored}, the number of its entries"
+            )
+
+
+def _index_arrays(matrix: Any) -> list[tuple[NDArray[Any], int]]:
+    """Arrays of indices, each with the number that it must stay below."""
+    if matrix.format == "coo":
+        return list(zip(matrix.coords, matrix.shape, strict=True))
+    if matrix.format == "csr" and matrix.ndim == 2:
+        return [(matrix.indices, matrix.shape[1])]
+    if matrix.format == "csc":
+        return [(matrix.indices, matrix.shape[0])]
+    if matrix.format == "bsr":
+        return [(matrix.indices, matrix.shape[1] // matrix.blocksize[1])]
+    return []
+
+
+def check_finite(full: csr_array, name: str) -> None:
+    """Raise MatrixError for the first stored entry of a CSR matrix that is no number."""
+    bad = np.flatnonzero(~np.isfinite(full.data))
+    if bad.size:
+        row = int(np.searchsorted(full.indptr, bad[0], side="right")) - 1
+        raise MatrixError(
+            f"{name} is not finite: entry ({row}, {full.indices[bad[0]]}) is {full.data[bad[0]]} "
+            f"({bad.size} such entries); remove NaN and infinity"
+        )
 
 
 def _check_symmetry(full: csr_array, name: str) -> None:
@@ -110,7 +178,9 @@ def two_dimensional(matrix: Any, name: str) -> Any:
     MatrixError
         If it is no matrix.
     """
-    if not sparse.issparse(matrix):
+    if sparse.issparse(matrix):
+        check_indices(matrix, name)
+    else:
         try:
             matrix = np.asarray(matrix)
         except ValueError as error:

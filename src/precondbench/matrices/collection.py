@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import os
 import tarfile
 import zlib
@@ -15,7 +14,7 @@ from scipy.sparse import csr_array
 
 from precondbench.errors import ConfigurationError, MatrixError, MissingDataError
 from precondbench.matrices.reader import read_matrix_market
-from precondbench.network import offline
+from precondbench.network import SILENCE, Deadline, offline
 
 __all__ = ["SOURCE_VARIABLE", "Collection", "CollectionEntry"]
 
@@ -23,6 +22,10 @@ SOURCE_VARIABLE = "PRECONDBENCH_SUITESPARSE"
 # The largest matrix of the catalogue (n < 50,000) takes 0.2 GB of text; an archive that
 # claims more than this is not one of them.
 MAX_MATRIX_BYTES = 4 << 30
+# Downloads slower than this on the average are given up.
+_SLOWEST = 16384.0  # bytes a second
+_GRACE = 60.0  # seconds
+_BYTES_AN_ENTRY = 40
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,14 @@ class Collection:
         archive = self._archive(entry) if self.folder is not None else self._download(entry)
         if not archive.is_file():
             raise MissingDataError(f"{entry.full_name} is not in the mirror {self.folder}")
+        try:
+            return self._checked(archive, entry)
+        except MatrixError:
+            if self.folder is None:
+                archive.unlink(missing_ok=True)  # To be fetched again by whoever asks next.
+            raise
+
+    def _checked(self, archive: Path, entry: CollectionEntry) -> csr_array:
         matrix = _read_archive(archive, entry)
         if matrix.shape[0] != entry.rows or matrix.nnz != entry.nnz:
             raise MatrixError(
@@ -172,28 +183,39 @@ class Collection:
         import requests
 
         url = f"{self.url}/MM/{entry.group}/{entry.name}.tar.gz"
+        # The size is not known before; that of the text is, within a few times.
+        seconds = _GRACE + _BYTES_AN_ENTRY * entry.nnz / _SLOWEST
         try:
-            fetched = pooch.retrieve(
-                url,
-                known_hash=None,
-                path=self._cache_folder() / "MM" / entry.group,
-                fname=f"{entry.name}.tar.gz",
-            )
-        except (requests.RequestException, OSError) as error:
-            raise MissingDataError(f"{entry.full_name} could not be fetched: {error}") from None
+            with Deadline(seconds) as deadline:
+                fetched = pooch.retrieve(
+                    url,
+                    known_hash=None,
+                    path=self._cache_folder() / "MM" / entry.group,
+                    fname=f"{entry.name}.tar.gz",
+                    downloader=pooch.HTTPDownloader(
+                        timeout=SILENCE, hooks={"response": deadline.watch}
+                    ),
+                )
+        except (requests.RequestException, OSError, ValueError) as error:
+            why = f"given up after {seconds:.3g} s" if deadline.expired else str(error)
+            raise MissingDataError(f"{entry.full_name} could not be fetched: {why}") from None
         return Path(fetched)
 
 
 def _parse_index(path: Path) -> list[CollectionEntry]:
-    with path.open(newline="", encoding="utf-8") as handle:
-        rows = list(csv.reader(handle))
     try:
+        with path.open(newline="", encoding="utf-8") as handle:
+            rows = list(csv.reader(handle))
         entries = [_entry(number, row) for number, row in enumerate(rows[2:], start=1)]
         count = int(rows[0][0])
-    except (IndexError, ValueError) as error:
-        raise MissingDataError(f"{path} is not the collection's index: {error}") from None
+    except (IndexError, ValueError, csv.Error) as error:
+        raise MissingDataError(
+            f"{path} is not the collection's index: {error}; fetch it again"
+        ) from None
     if len(entries) != count:
-        raise MissingDataError(f"{path} lists {len(entries)} matrices but announces {count}")
+        raise MissingDataError(
+            f"{path} lists {len(entries)} matrices but announces {count}; fetch it again"
+        )
     return entries
 
 
@@ -250,6 +272,11 @@ def _read_archive(archive: Path, entry: CollectionEntry) -> csr_array:
                     )
                 handle: IO[bytes] | Any = tar.extractfile(member)
                 return read_matrix_market(handle, entry.full_name)
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, OSError) as error:
-        raise MatrixError(f"{archive} is damaged: {error}; fetch it again") from None
+    except MatrixError:
+        raise
+    # A header may claim a name of gigabytes, or numbers that are none.
+    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, MemoryError) as error:
+        raise MatrixError(
+            f"{archive} is damaged: {error or type(error).__name__}; fetch it again"
+        ) from None
     raise MatrixError(f"{archive} does not contain {wanted}")

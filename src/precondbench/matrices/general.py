@@ -10,7 +10,7 @@ from scipy import sparse
 from scipy.sparse import csr_array
 
 from precondbench.errors import MatrixError
-from precondbench.matrices.checks import two_dimensional
+from precondbench.matrices.checks import check_finite, two_dimensional
 
 __all__ = ["check_general", "general_scaling"]
 
@@ -61,21 +61,16 @@ permute the rows to a full diagonal (scipy.sparse.csgraph.maximum_bipartite_matc
         raise MatrixError(f"{name} has entries of type {matrix.dtype}; give real numbers")
     coo = sparse.coo_array(matrix)
     row, column = coo.row.astype(np.int32), coo.col.astype(np.int32)
-    data = coo.data.astype(np.float64)
-    bad = np.flatnonzero(~np.isfinite(data))
-    if bad.size:
-        k = int(bad[0])
-        raise MatrixError(
-            f"{name} is not finite: entry ({row[k]}, {column[k]}) is {data[k]} ({bad.size} such "
-            "entries); remove NaN and infinity"
-        )
+    with np.errstate(over="ignore"):  # Of longer types; infinity is refused below.
+        data = coo.data.astype(np.float64)
     if dense:
         # Zeros on the diagonal of a dense matrix are entries like any other.
         everywhere = np.arange(rows, dtype=np.int32)
         row, column = np.concatenate((row, everywhere)), np.concatenate((column, everywhere))
         data = np.concatenate((data, np.zeros(rows)))
     full = csr_array(sparse.coo_array((data, (row, column)), shape=(rows, rows)))
-    full.sum_duplicates()
+    full.sum_duplicates()  # Which may overflow.
+    check_finite(full, name)
     row = np.repeat(np.arange(rows), np.diff(full.indptr))
     kept = (full.data != 0.0) | (full.indices == row)
     indptr = np.concatenate(([0], np.cumsum(np.bincount(row[kept], minlength=rows))))

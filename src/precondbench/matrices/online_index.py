@@ -10,12 +10,17 @@ from __future__ import annotations
 import importlib
 import sys
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from precondbench.errors import MissingDataError
+from precondbench.network import SILENCE, Deadline
 
 __all__ = ["search_positive_definite"]
+
+SECONDS = 300.0  # for an index of half a megabyte
 
 
 def _load_ssgetpy(url: str, cache: Path) -> Any:
@@ -33,6 +38,28 @@ def _load_ssgetpy(url: str, cache: Path) -> Any:
     except Exception:
         sys.modules.pop("ssgetpy.config", None)
         raise
+
+
+@contextmanager
+def _impatient_requests() -> Iterator[None]:
+    """Give requests a limit of silence and of time: ssgetpy asks without any."""
+    import requests
+
+    patient = requests.Session.request
+    with Deadline(SECONDS) as deadline:
+
+        def request(session: Any, method: Any, url: Any, **options: Any) -> Any:
+            options |= {"timeout": SILENCE, "stream": True, "hooks": {"response": deadline.watch}}
+            response = patient(session, method, url, **options)
+            response.raise_for_status()
+            response.content  # noqa: B018  # read within the limit, and kept by the response
+            return response
+
+        requests.Session.request = request  # type: ignore[assignment,method-assign]
+        try:
+            yield
+        finally:
+            requests.Session.request = patient  # type: ignore[method-assign]
 
 
 def search_positive_definite(url: str, cache: Path) -> list[Any]:
@@ -56,7 +83,8 @@ def search_positive_definite(url: str, cache: Path) -> list[Any]:
         If the index cannot be fetched or is not an index.
     """
     try:
-        found: list[Any] = list(_load_ssgetpy(url, cache).search(isspd=True, limit=1_000_000))
+        with _impatient_requests():
+            found: list[Any] = list(_load_ssgetpy(url, cache).search(isspd=True, limit=1_000_000))
     except Exception as error:  # ssgetpy checks no status: a bad reply fails anywhere in it
         (cache / "index.db").unlink(missing_ok=True)
         raise MissingDataError(

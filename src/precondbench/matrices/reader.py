@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import struct
 import zipfile
+import zlib
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from scipy import io, sparse
@@ -13,12 +16,36 @@ from scipy.sparse import csr_array
 from precondbench.errors import MatrixError
 from precondbench.files import replacing
 from precondbench.matrices.checks import check_spd_candidate
+from precondbench.matrices.market_text import Stream, check_market_text
 
 __all__ = ["read_matrix", "read_matrix_market", "write_matrix"]
 
 
-def read_matrix_market(source: str | Path | IO[bytes], name: str) -> csr_array:
+# What the readers of the standard library and of SciPy raise for damaged bytes.
+_DAMAGED = (
+    ValueError,
+    OverflowError,
+    TypeError,
+    EOFError,
+    KeyError,
+    AttributeError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def read_matrix_market(source: Stream, name: str) -> csr_array:
     """Parse Matrix Market text and check the result; pattern files get ones.
+
+    Parameters
+    ----------
+    source : binary file
+        Can be read from its start more than once: it is checked, then parsed.
+    name : str
+        How messages call it.
 
     Raises
     ------
@@ -26,8 +53,13 @@ def read_matrix_market(source: str | Path | IO[bytes], name: str) -> csr_array:
         If the text is not Matrix Market, or the matrix cannot be used.
     """
     try:
+        check_market_text(source, name)
         matrix = io.mmread(source)
-    except (ValueError, OverflowError, TypeError, EOFError, UnicodeDecodeError) as error:
+    except MatrixError:
+        raise
+    except MemoryError:
+        raise MatrixError(f"{name} needs more memory than there is") from None
+    except _DAMAGED as error:
         raise MatrixError(
             f"{name} is not readable as Matrix Market: {error}; the first line must be "
             "'%%MatrixMarket matrix coordinate real symmetric' or a variant"
@@ -66,18 +98,29 @@ def read_matrix(path: str | Path) -> csr_array:
     path = Path(path)
     if not path.is_file():
         raise MatrixError(f"there is no file {path}; give a .mtx, .mtx.gz or .npz file")
-    if path.name.endswith((".mtx", ".mtx.gz")):
-        try:
-            return read_matrix_market(path, path.name)
-        except OSError as error:
-            raise MatrixError(f"{path} cannot be read: {error}") from None
+    try:
+        if path.name.endswith(".mtx.gz"):
+            with gzip.open(path, "rb") as unpacked:
+                return read_matrix_market(unpacked, path.name)
+        if path.suffix == ".mtx":
+            with path.open("rb") as stream:
+                return read_matrix_market(stream, path.name)
+    except OSError as error:
+        raise MatrixError(f"{path} cannot be read: {error}") from None
     if path.suffix == ".npz":
-        try:
-            matrix = sparse.load_npz(path)
-        except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-            raise MatrixError(f"{path} is not a file of scipy.sparse.save_npz: {error}") from None
-        return check_spd_candidate(matrix, path.name)
+        return check_spd_candidate(_load_npz(path), path.name)
     raise MatrixError(f"{path.name}: unknown ending; give a .mtx, .mtx.gz or .npz file")
+
+
+def _load_npz(path: Path) -> Any:
+    try:
+        # Opened here, so that it is closed however that ends.
+        with path.open("rb") as stream:
+            return sparse.load_npz(stream)
+    except MemoryError:
+        raise MatrixError(f"{path} needs more memory than there is") from None
+    except (OSError, *_DAMAGED) as error:
+        raise MatrixError(f"{path} is not a file of scipy.sparse.save_npz: {error}") from None
 
 
 def write_matrix(path: str | Path, matrix: Any) -> None:

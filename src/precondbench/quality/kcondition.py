@@ -19,6 +19,7 @@ from precondbench.factors import (
     selected_inverse,
 )
 from precondbench.matrices import check_spd_candidate, power_of_two_scaling
+from precondbench.matrices.checks import check_indices
 
 __all__ = ["KCondition", "factor_values", "k_condition", "k_condition_values"]
 
@@ -47,7 +48,7 @@ def factor_values(L: Any, name: str = "L") -> tuple[LowerPattern, NDArray[np.flo
     MatrixError
         If L is not square, not lower triangular, lacks a diagonal entry, or is not finite.
     """
-    full = csr_array(L if issparse(L) else np.asarray(L), dtype=np.float64, copy=True)
+    full = csr_array(_real_matrix(L, name), dtype=np.float64, copy=True)
     full.sum_duplicates()
     pattern = lower_pattern(full)
     values = np.asarray(full.data, dtype=np.float64)
@@ -57,6 +58,22 @@ def factor_values(L: Any, name: str = "L") -> tuple[LowerPattern, NDArray[np.flo
         row = int(np.flatnonzero(values[pattern.indptr[1:] - 1] == 0.0)[0])
         raise MatrixError(f"{name} is singular: diagonal entry {row} is zero")
     return pattern, values
+
+
+def _real_matrix(L: Any, name: str) -> Any:
+    if issparse(L):
+        check_indices(L, name)
+    else:
+        try:
+            L = np.asarray(L)
+        except ValueError as error:
+            raise MatrixError(f"{name} cannot be read as a matrix: {error}") from None
+    if L.ndim != 2 or L.dtype.kind not in "fiub":
+        raise MatrixError(
+            f"{name} has {L.ndim} dimension(s) and entries of type {L.dtype}; give a matrix of "
+            "real numbers"
+        )
+    return L
 
 
 def k_condition_values(

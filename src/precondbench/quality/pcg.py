@@ -262,7 +262,9 @@ def pcg(
     (1, 'converged')
     """
     matrix = check_spd_candidate(A, "A")
-    rhs = np.array(b, dtype=np.float64)
+    rhs = _right_hand_side(b)
+    if not (np.isfinite(rtol) and rtol >= 0 and maxiter >= 0):
+        raise MatrixError(f"rtol is {rtol} and maxiter {maxiter}; both must be 0 or more")
     if rhs.shape != (matrix.shape[0],):
         raise MatrixError(f"b has shape {rhs.shape}; A has {matrix.shape[0]} rows")
     if not np.all(np.isfinite(rhs)):
@@ -279,3 +281,14 @@ def pcg(
     if pattern.n != matrix.shape[0]:
         raise MatrixError(f"A has {matrix.shape[0]} rows, L has {pattern.n}")
     return pcg_values(matrix, rhs, pattern, values, rtol, maxiter)
+
+
+def _right_hand_side(b: ArrayLike) -> NDArray[np.float64]:
+    """Copy b as float64; MatrixError for what is no vector of real numbers."""
+    try:
+        given = np.asarray(b)
+    except ValueError as error:
+        raise MatrixError(f"b cannot be read as a vector: {error}") from None
+    if given.dtype.kind not in "fiub":
+        raise MatrixError(f"b has entries of type {given.dtype}; give real numbers")
+    return given.astype(np.float64)

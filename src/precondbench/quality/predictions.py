@@ -11,8 +11,9 @@ from scipy import sparse
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator
 
-from precondbench.errors import BreakdownError, CostError, PredictionError
+from precondbench.errors import BreakdownError, CostError, MatrixError, PredictionError
 from precondbench.factors import LowerPattern
+from precondbench.matrices.checks import check_indices
 from precondbench.quality.pair import Pair
 
 __all__ = [
@@ -102,7 +103,12 @@ def values_on_pattern(
     PredictionError
         If a vector has another length, or a matrix another shape.
     """
-    if not sparse.issparse(given):
+    if sparse.issparse(given):
+        try:
+            check_indices(given, name)
+        except MatrixError as error:
+            raise PredictionError(str(error)) from None
+    else:
         given = as_array(given)
         if given.ndim == 1:
             if given.size != pattern.nnz:
@@ -154,7 +160,10 @@ def as_array(given: Any) -> NDArray[Any]:
     """Return an array, also of a torch tensor on any device."""
     if hasattr(given, "detach"):  # a torch tensor, without importing torch
         given = given.detach().cpu().numpy()
-    return np.asarray(given)
+    try:
+        return np.asarray(given)
+    except ValueError as error:
+        raise PredictionError(f"a prediction cannot be read as an array: {error}") from None
 
 
 def as_float(values: NDArray[Any], name: str) -> NDArray[np.float64]:

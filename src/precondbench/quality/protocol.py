@@ -73,7 +73,8 @@ class ScoringSystem:
 
     def scaled(self, pattern: LowerPattern, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map a factor of the unscaled matrix to the scaled system, exactly."""
-        return values * np.repeat(self.scale, np.diff(pattern.indptr))
+        with np.errstate(over="ignore"):  # What is not finite is refused by whoever solves.
+            return values * np.repeat(self.scale, np.diff(pattern.indptr))
 
     def solve(
         self,

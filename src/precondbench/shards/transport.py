@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from precondbench.errors import ConfigurationError
-from precondbench.network import offline
+from precondbench.network import SILENCE, Deadline, offline
 
 __all__ = ["Progress", "RefusalError", "WrongBytesError", "copy_file", "is_address"]
 
 _LOG = logging.getLogger(__name__)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
-_NETWORK_TIMEOUT = 30  # seconds of silence, not of the whole download
+_SLOWEST = 16384.0  # bytes a second, on the average, ...
+_GRACE = 60.0  # ... after these seconds
 _CHUNK = 1 << 16
 _PAUSES = (0.5, 1.0, 2.0)  # seconds before each further attempt
 # What passes by itself: too busy, restarting, too many requests.
@@ -115,17 +116,17 @@ class _Meter:
 
     def __init__(self, limit: int, progress: Progress | None) -> None:
         self.total = 0  # set by pooch from the server's header
-        self._limit = limit
+        self.limit = limit
         self._progress = progress
         self._done = 0
 
     def update(self, step: int) -> None:
         self._done += step
         # pooch counts whole chunks, so the last one may overshoot.
-        if self._done >= self._limit + _CHUNK:
-            raise WrongBytesError(f"has other bytes, more than {self._limit} of them")
+        if self._done >= self.limit + _CHUNK:
+            raise WrongBytesError(f"has other bytes, more than {self.limit} of them")
         if self._progress is not None:
-            self._progress(min(self._done, self._limit), self._limit)
+            self._progress(min(self._done, self.limit), self.limit)
 
     def reset(self) -> None:
         self._done = 0
@@ -140,8 +141,13 @@ def _download(source: str, name: str, destination: Path, meter: _Meter) -> None:
     for pause in (*_PAUSES, None):
         meter.reset()
         try:
-            return _attempt(source, name, destination, meter)
+            with Deadline(_GRACE + meter.limit / _SLOWEST) as deadline:
+                return _attempt(source, name, destination, meter, deadline)
         except RequestException as error:
+            if deadline.expired:
+                raise RefusalError(
+                    f"download given up after {deadline.seconds:.3g} s, it trickles"
+                ) from None
             if pause is None or not _may_pass(error):
                 raise RefusalError(f"download failed ({error})") from None
             _LOG.info("%s: %s; trying again in %g s", source, error, pause)
@@ -152,12 +158,14 @@ def _download(source: str, name: str, destination: Path, meter: _Meter) -> None:
     return None
 
 
-def _attempt(source: str, name: str, destination: Path, meter: _Meter) -> None:
+def _attempt(source: str, name: str, destination: Path, meter: _Meter, deadline: Deadline) -> None:
     import pooch
 
     doi = source.lower().startswith("doi:")
     kind: Any = pooch.DOIDownloader if doi else pooch.HTTPDownloader
-    downloader = kind(progressbar=meter, chunk_size=_CHUNK, timeout=_NETWORK_TIMEOUT)
+    downloader = kind(
+        progressbar=meter, chunk_size=_CHUNK, timeout=SILENCE, hooks={"response": deadline.watch}
+    )
     downloader(f"{source.rstrip('/')}/{name}", str(destination), None)
 
 
