@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import uuid
@@ -9,10 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from precondbench.errors import PrecondbenchError
+from precondbench.errors import ConfigurationError, PrecondbenchError
 
-__all__ = ["LARGEST_TEXT", "read_text", "replacing"]
+__all__ = ["LARGEST_TEXT", "hidden_beside", "make_folder", "read_text", "replacing"]
 
+_LONGEST_NAME = 255
 LARGEST_TEXT = 256 * 2**20
 
 
@@ -51,12 +53,45 @@ def read_text(path: Path, error: type[PrecondbenchError], *, largest: int = LARG
         raise error(f"{path} is not UTF-8 text ({problem}); save it as such") from None
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents, where they are not there.
+
+    Raises
+    ------
+    ConfigurationError
+        If a file, or a link that leads nowhere, has one of the names.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        taken = next(p for p in (path, *path.parents) if os.path.lexists(p) and not p.is_dir())
+        raise ConfigurationError(
+            f"{taken} is not a folder, so {path} cannot be made; name another place"
+        ) from None
+
+
+def hidden_beside(path: Path, ending: str) -> Path:
+    """Hidden name in the folder of a file, of no more than the 255 bytes that a name may have.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from precondbench.files import hidden_beside
+    >>> hidden_beside(Path("data/val.h5"), "lock").as_posix()
+    'data/.val.h5.lock'
+    """
+    room = _LONGEST_NAME - len(ending) - 2
+    known = os.fsencode(path.name)
+    name = known if len(known) <= room else hashlib.sha256(known).hexdigest().encode()
+    return path.with_name(f".{os.fsdecode(name)}.{ending}")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path that takes the place of ``path`` when the block ends well.
 
     Nobody ever sees half a file: the bytes are on disk before the name is, and the temporary
-    file is removed if the block raises.
+    file is removed if the block raises. A link is replaced, and what it points to stays.
 
     Parameters
     ----------
@@ -67,6 +102,11 @@ def replacing(path: Path) -> Iterator[Path]:
     ------
     pathlib.Path
         A name in the same folder, for the block to create and write.
+
+    Raises
+    ------
+    ConfigurationError
+        If the name is that of a folder, a device or a pipe, or below a file; nothing is done then.
 
     Examples
     --------
@@ -79,8 +119,13 @@ def replacing(path: Path) -> Iterator[Path]:
     ...     [file.name for file in Path(folder).iterdir()]
     ['note']
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    if path.is_dir():
+        raise ConfigurationError(f"{path} is a folder; name a file to write")
+    # Replacing /dev/null would break more than this program.
+    if path.exists() and not path.is_file():
+        raise ConfigurationError(f"{path} is no regular file; name a file to write")
+    make_folder(path.parent)
+    temporary = hidden_beside(path, f"{uuid.uuid4().hex}.part")
     try:
         yield temporary
         with temporary.open("rb+") as handle:

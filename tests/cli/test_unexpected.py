@@ -30,13 +30,3 @@ def test_the_traceback_is_there_for_those_who_ask(monkeypatch):
     monkeypatch.setenv(cli.TRACEBACK, "1")
     with pytest.raises(TypeError, match="no such luck"):
         cli.main()
-
-
-def test_memory_is_named(monkeypatch, capsys):
-    def fail():
-        raise MemoryError
-
-    monkeypatch.setattr(cli, "app", fail)
-    with pytest.raises(SystemExit):
-        cli.main()
-    assert "not enough memory" in capsys.readouterr().err

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 from scipy.sparse import csr_array
 
 from precondbench.build.context import BuildContext
@@ -18,6 +17,7 @@ from precondbench.factors.pattern import LowerPattern
 from precondbench.files import replacing
 from precondbench.matrices import write_matrix
 from precondbench.shards import Record, read_shard
+from precondbench.shards.hdf5 import new_file
 from precondbench.shards.nonsymmetric import (
     A_UPPER,
     both_triangles,
@@ -167,7 +167,7 @@ def write_binsparse(path: str | Path, matrix: csr_array) -> None:
         indices_1=matrix.indices,
         values=matrix.data,
     )
-    with replacing(Path(path)) as temporary, h5py.File(temporary, "w") as file:
+    with replacing(Path(path)) as temporary, new_file(temporary) as file:
         tensor.serialize(Container(file))
 
 

@@ -89,18 +89,13 @@ def main() -> None:
     """Entry point of the console script."""
     try:
         app()
-    except MemoryError:
-        _give_up("not enough memory; take a smaller matrix or batch, or a machine with more")
     except Exception as error:
         # The library's errors were told by the commands: this one nobody thought of.
         if os.environ.get(TRACEBACK):
             raise
-        _give_up(
+        text = (
             f"unexpected {type(error).__name__}: {error}. This is a fault of the library: please "
             f"report it with the output of 'precondbench doctor'; {TRACEBACK}=1 shows where it was"
         )
-
-
-def _give_up(text: str) -> None:
-    typer.echo(f"precondbench: {text}", err=True)
-    sys.exit(INTERNAL_ERROR)
+        typer.echo(f"precondbench: {text}", err=True)
+        sys.exit(INTERNAL_ERROR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,12 +32,17 @@ CHECK_FAILED, USAGE, MISSING_DATA = 1, 2, 3
 
 def say(text: str) -> None:
     """Print one line of plain text."""
-    Console(soft_wrap=True, highlight=False).print(text, markup=False)
+    Console(soft_wrap=True, highlight=False).print(_printable(text), markup=False)
+
+
+def _printable(text: str) -> str:
+    """Show bytes of file names that are no text as escapes: no stream takes them as they are."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def print_json(value: Any) -> None:
     """Print JSON; a number that JSON does not have (NaN, infinity) becomes null."""
-    sys.stdout.write(json.dumps(_plain(value), indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(_printable(json.dumps(_plain(value), indent=2, ensure_ascii=False)) + "\n")
 
 
 def _plain(value: Any) -> Any:
@@ -68,7 +74,7 @@ def format_cell(value: Any) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return str(value)
+    return _printable(str(value))
 
 
 @contextmanager
@@ -129,16 +135,28 @@ def _file_trouble(error: OSError) -> str:
     return f"{name}: {error.strerror}" + (f"; {advice}" if advice else "")
 
 
+def _hang_up() -> None:
+    """Whoever read the output is gone: no more words to him, at the end neither."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 @contextmanager
 def failing_clearly() -> Iterator[None]:
     """Turn the library's errors, and an interrupt, into one line and an exit code."""
     try:
         yield
+        sys.stdout.flush()  # Here a full disk can still be told.
     except PrecondbenchError as error:
-        typer.echo(f"precondbench: {error}", err=True)
+        typer.echo(_printable(f"precondbench: {error}"), err=True)
         raise typer.Exit(exit_code(error)) from None
+    except BrokenPipeError:
+        _hang_up()
+        raise typer.Exit(CHECK_FAILED) from None
+    except MemoryError as error:
+        typer.echo(f"precondbench: there is not enough memory ({error or 'of any size'})", err=True)
+        raise typer.Exit(CHECK_FAILED) from None
     except OSError as error:
-        typer.echo(f"precondbench: {_file_trouble(error)}", err=True)
+        typer.echo(_printable(f"precondbench: {_file_trouble(error)}"), err=True)
         raise typer.Exit(MISSING_DATA) from None
     except KeyboardInterrupt:
         typer.echo("precondbench: interrupted", err=True)

@@ -17,6 +17,7 @@ from precondbench.files import replacing
 from precondbench.shards import Shard
 from precondbench.shards.hdf5 import (
     member,
+    new_file,
     read_attribute,
     read_column,
     text_attribute,
@@ -150,7 +151,7 @@ def write_predictions(
             pieces.append(piece)
         columns[seed] = np.concatenate(pieces)
     header = shard.header
-    with replacing(Path(path)) as temporary, h5py.File(temporary, "w") as file:
+    with replacing(Path(path)) as temporary, new_file(temporary) as file:
         write_attributes(
             file,
             {

@@ -96,9 +96,9 @@ def read_matrix(path: str | Path) -> csr_array:
     7
     """
     path = Path(path)
-    if not path.is_file():
-        raise MatrixError(f"there is no file {path}; give a .mtx, .mtx.gz or .npz file")
     try:
+        if not path.is_file():
+            raise MatrixError(f"there is no file {path}; give a .mtx, .mtx.gz or .npz file")
         if path.name.endswith(".mtx.gz"):
             with gzip.open(path, "rb") as unpacked:
                 return read_matrix_market(unpacked, path.name)

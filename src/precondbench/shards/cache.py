@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from precondbench.errors import ConfigurationError, MissingDataError
+from precondbench.files import hidden_beside, make_folder
 
 if TYPE_CHECKING:
     from precondbench.shards.manifest import Manifest
@@ -39,6 +40,11 @@ def cache_root(root: str | os.PathLike[str] | None = None) -> Path:
     pathlib.Path
         Absolute path.
 
+    Raises
+    ------
+    ConfigurationError
+        If a file has that name, or there is no home folder to put it into.
+
     Examples
     --------
     >>> from precondbench.shards.cache import cache_root
@@ -50,7 +56,17 @@ def cache_root(root: str | os.PathLike[str] | None = None) -> Path:
         import platformdirs
 
         chosen = platformdirs.user_cache_dir("precondbench", appauthor=False)
-    return Path(chosen).expanduser().absolute()
+    try:
+        root = Path(chosen).expanduser().absolute()
+    except RuntimeError as error:  # There is neither HOME nor an entry of the user.
+        raise ConfigurationError(
+            f"the cache folder {chosen} cannot be found: {error}; name one in PRECONDBENCH_CACHE"
+        ) from None
+    if root.exists() and not root.is_dir():
+        raise ConfigurationError(
+            f"the cache folder {root} is a file; name a folder in PRECONDBENCH_CACHE or --root"
+        )
+    return root
 
 
 def mirrors(manifest: Manifest | None = None) -> list[str]:
@@ -128,8 +144,8 @@ def locked(path: Path, timeout: float = 1800.0) -> Iterator[None]:
     """
     import filelock
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
+    make_folder(path.parent)
+    lock = filelock.FileLock(hidden_beside(path, "lock"))
     try:
         lock.acquire(timeout=timeout)
     except filelock.Timeout:

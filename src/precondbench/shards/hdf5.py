@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -11,11 +14,46 @@ from numpy.typing import NDArray
 
 from precondbench.errors import ShardError
 
-__all__ = ["member", "read_attribute", "read_column", "text_attribute", "write_attributes"]
+__all__ = [
+    "member",
+    "new_file",
+    "read_attribute",
+    "read_column",
+    "text_attribute",
+    "write_attributes",
+]
 
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 # deflate cannot shrink more than this; a file that claims to is damaged or made to fill memory.
 _DEFLATE_LIMIT = 1032
+
+
+@contextmanager
+def new_file(path: Path, **options: Any) -> Iterator[Any]:
+    """Give an HDF5 file in memory, whose bytes are written to ``path`` when the block ends well.
+
+    HDF5 itself may crash where a disk is full; writing bytes gives an OSError.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        File to write or replace.
+    **options
+        For ``h5py.File``.
+
+    Yields
+    ------
+    h5py.File
+        To be written.
+    """
+    # The name is that of nothing: it must only be none that is open.
+    with h5py.File(
+        f"memory-{uuid.uuid4().hex}", "w", driver="core", backing_store=False, **options
+    ) as file:
+        yield file
+        file.flush()
+        image = file.id.get_file_image()
+    path.write_bytes(image)
 
 
 def write_attributes(file: Any, attributes: Mapping[str, str | int]) -> None:

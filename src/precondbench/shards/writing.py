@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from precondbench.errors import ShardError
 from precondbench.files import replacing
 from precondbench.shards.digest import record_digest, split_digest
-from precondbench.shards.hdf5 import write_attributes
+from precondbench.shards.hdf5 import new_file, write_attributes
 from precondbench.shards.record import Record
 from precondbench.shards.shard import FORMAT_NAME, FORMAT_VERSION, ShardHeader, recipe_json
 
@@ -70,7 +70,7 @@ def write_shard(
     digest = split_digest(text.decode() for text in columns["index/digest"].tolist())
     with (
         replacing(path) as temporary,
-        h5py.File(temporary, "w", libver=("earliest", "v110")) as file,
+        new_file(temporary, libver=("earliest", "v110")) as file,
     ):
         attributes = {item.name: getattr(header, item.name) for item in fields(header)}
         attributes["recipe"] = recipe_json(header.recipe)
