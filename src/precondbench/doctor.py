@@ -127,11 +127,15 @@ def _data(root: str | os.PathLike[str] | None) -> Iterator[Finding]:
     from precondbench.shards.cache import cache_root, mirrors
     from precondbench.shards.manifest import load_manifest
 
-    folder = cache_root(root)
-    yield Finding("data", "cache", str(folder), _not_writable(folder))
-    free = shutil.disk_usage(_existing(folder)).free
-    problem = "" if free >= WANTED_BYTES else "set PRECONDBENCH_CACHE to a disk with 2 GB free"
-    yield Finding("data", "disk free", f"{free / 1e9:.1f} GB", problem)
+    try:
+        folder = cache_root(root)
+    except PrecondbenchError as error:
+        yield Finding("data", "cache", "unusable", str(error))
+    else:
+        yield Finding("data", "cache", str(folder), _not_writable(folder))
+        free = shutil.disk_usage(_existing(folder)).free
+        problem = "" if free >= WANTED_BYTES else "set PRECONDBENCH_CACHE to a disk with 2 GB free"
+        yield Finding("data", "disk free", f"{free / 1e9:.1f} GB", problem)
     yield _guarded(
         "data",
         "manifest",
@@ -154,8 +158,6 @@ def _existing(folder: Path) -> Path:
 def _not_writable(folder: Path) -> str:
     """Why nothing can be written under a folder, which need not exist yet."""
     advice = "set PRECONDBENCH_CACHE to a folder that can be written"
-    if folder.exists() and not folder.is_dir():
-        return f"not a folder: {advice}"
     try:
         with TemporaryFile(dir=_existing(folder)):
             return ""

@@ -37,7 +37,9 @@ def test_help_ends_with_its_examples_and_explains_every_option(name):
         f"precondbench {example}" for example in EXAMPLES[name]
     ]
     for parameter in command.params:
-        assert getattr(parameter, "help", None), f"{name}: {parameter.name} is not explained"
+        # Not every typer keeps the help of an argument where it keeps that of an option.
+        if parameter.param_type_name == "option":
+            assert parameter.help, f"{name}: {parameter.name} is not explained"
 
 
 @pytest.mark.parametrize(

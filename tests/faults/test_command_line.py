@@ -166,7 +166,7 @@ add(OPTIONS, f"download {SAMPLE}", 3, "no mirror is known; set PRECONDBENCH_MIRR
 add(OPTIONS, "build suitesparse-invk --config large --dry-run", 3, "PRECONDBENCH_OFFLINE forbids")
 add(OPTIONS, "build suitesparse-invk --version 1.0", 3, "set PRECONDBENCH_SUITESPARSE to a mirror")
 
-NO_FOLDER = "file.*(Not a directory|File exists).*; "
+NO_FOLDER = r"file is (not )?a (folder|file).*; name a|file.*Not a directory; a file stands"
 NO_HDF5 = "cannot be read as HDF5"
 NO_ENTRY = "is not the file of an entry; name one as LEADERBOARD/entries/TRACK/ID.json"
 for line, code, fragment in (
@@ -199,7 +199,7 @@ for line, code, fragment in (
     ("score A.mtx", 2, NO_HDF5),
     ("results nothing", 2, "there is no folder nothing; name one that holds runs"),
     ("results file", 2, "there is no folder file; name one that holds runs"),
-    ("results folder --out folder", 3, "folder stands where a file is needed"),
+    ("results folder --out folder", 3, "folder is a folder; name a file to write"),
     ("results folder --out garbage.jsonl", 2, "garbage.jsonl cannot be read as results"),
     ("figures --results nothing.jsonl", 2, "nothing.jsonl cannot be read as results"),
     ("figures --results garbage.jsonl", 2, "garbage.jsonl cannot be read as results"),
@@ -257,7 +257,7 @@ def told(line, fragment):
 told("verify nothing.h5", "there is no such file; fetch or build it")
 told("verify empty.h5", "not an HDF5 file")
 told("verify garbage.h5", "not an HDF5 file")
-told("doctor --root file --no-check", "set PRECONDBENCH_CACHE to a folder")
+told("doctor --root file --no-check", "is a file; name a folder in PRECONDBENCH_CACHE")
 
 
 @OPTIONS.parametrised()
