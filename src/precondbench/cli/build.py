@@ -80,6 +80,7 @@ def build(
     with failing_clearly():
         from precondbench.build import BuildContext, newest_version, select_plans
         from precondbench.build.executors import open_executor
+        from precondbench.errors import ConfigurationError
 
         # What a large matrix will cost is said before work on it starts.
         logging.basicConfig(format="%(message)s")
@@ -87,6 +88,9 @@ def build(
         large = config == "large" and dataset == "suitesparse-invk"
         if not large and (max_memory is not None or min_n is not None or dry_run):
             raise typer.BadParameter("--max-memory, --min-n, --dry-run go with --config large")
+        for option, number in (("max-n", max_n), ("min-n", min_n), ("max-memory", max_memory)):
+            if number is not None and not 0 < number < float("inf"):
+                raise ConfigurationError(f"--{option} is {number}; give a number above 0")
         collecting = max_n is not None or unverified or large
         if (collecting or source is not None) and dataset != "suitesparse-invk":
             raise typer.BadParameter("only suitesparse-invk is built from a mirror")

@@ -1,0 +1,289 @@
+"""Options of every command with wrong types, values and names; rubbish for every input file."""
+
+import numpy as np
+import pytest
+from harness import Subject
+
+from precondbench.matrices import write_matrix
+
+OPTIONS = Subject(
+    "Options of the commands",
+    "unknown commands, options, names and values; numbers out of range, not finite or no numbers; "
+    "what does not go together; missing arguments; folders and files in each other's place",
+    "one line that names the option or lists what there is; exit code 1, 2 or 3; nothing written",
+)
+INPUTS = Subject(
+    "Rubbish for every input file",
+    "no file, a folder, nothing, text, HTML, binary, zeros, a signature and no more, for every "
+    "command that reads a file",
+    "one line that names the file, exit code 1, 2 or 3; nothing written",
+)
+
+
+def wrong(name, arguments, fragment, code=2):
+    def run(bench):
+        before = bench.listing()
+        bench.command(*arguments.split(), code=code, fragment=fragment)
+        assert bench.listing() == before
+
+    OPTIONS.add(name, run)
+
+
+DATA = "synthetic-tridiag"
+for number, (arguments, fragment) in enumerate(
+    (
+        ("frobnicate", "No such command"),
+        ("buidl", "No such command .buidl"),
+        ("--frobnicate", "No such option"),
+        ("submit frobnicate", "No such command"),
+        ("leaderboard frobnicate", "No such command"),
+        ("build", "Missing argument"),
+        ("factor", "Missing argument"),
+        ("score", "Missing argument"),
+        ("board", "Missing argument"),
+        ("results", "Missing argument"),
+        ("figures", "Missing option"),
+        ("export synthetic-tridiag", "Missing option"),
+        ("release", "Missing argument"),
+        ("download", "Missing argument"),
+        ("info", "Missing argument"),
+        ("submit check", "Missing argument"),
+        ("leaderboard score", "Missing argument"),
+        ("leaderboard check", "Missing argument"),
+        ("leaderboard reproduce", "Missing argument"),
+        ("list --colour", "No such option"),
+        ("info synthetic-tridiag --split", "requires an argument"),
+        ("list a b", "unexpected extra argument"),
+    )
+):
+    wrong(f"usage-{number:02}-{arguments.replace(' ', '-') or 'none'}", arguments, fragment)
+
+# -- names --
+
+wrong("list-unknown", "list synthetic-tridiagg", "did you mean 'synthetic-tridiag'")
+wrong("info-unknown", "info suitesparse", "did you mean 'suitesparse-invk'")
+wrong("info-unknown-split", f"info {DATA} --split tset", "no split 'tset'.*did you mean 'test'")
+wrong("info-unknown-version", f"info {DATA} --version 9", "no version '9'; there are: 1.0")
+wrong("info-version-that-climbs", f"info {DATA} --version ../..", "no version")
+wrong("build-unknown", "build synthetic", "no dataset 'synthetic'; there are")
+wrong("build-unknown-config", f"build {DATA} --config unifrom", "did you mean 'uniform'")
+wrong("build-unknown-split", f"build {DATA} --split validation", "no split 'validation'")
+wrong("build-empty-name", f"build {DATA} --config=", "no configuration ''")
+wrong("verify-unknown", "verify nothing", "no dataset 'nothing'")
+wrong("download-unknown", "download nothing", "no dataset 'nothing'")
+wrong("export-unknown", "export nothing --split val --to mtx --out o", "no dataset 'nothing'")
+wrong("export-unknown-format", f"export {DATA} --split val --to xml --out o", "'xml' is not one of")
+wrong("export-unknown-label", "export suitesparse-invk --version sample --config tril --split val "
+      "--to mtx --out o --label lu", "has no factor 'lu'; there are: ic0, invk")  # fmt: skip
+wrong("release-unknown", "release o --dataset nothing", "no dataset 'nothing'")
+wrong("release-no-such-day", f"release o --dataset {DATA} --date 2026-02-30", "is no date")
+wrong("release-day-in-words", f"release o --dataset {DATA} --date today", "is no date")
+wrong("release-script-for-an-address", f"release o --dataset {DATA} --base-url javascript:x",
+      "is no address to publish at")  # fmt: skip
+wrong("cite-unknown", "cite nothing", "nothing")
+wrong("train-unknown", "train nothing", "no dataset 'nothing'")
+wrong("train-unknown-model", f"train {DATA} --model GATv3", "did you mean 'GATv2'")
+wrong("train-unknown-loss", f"train {DATA} --loss hinge", "hinge")
+wrong("train-unknown-scaling", f"train {DATA} --scaling log", "must be one of standardised")
+wrong("train-unknown-label", f"train {DATA} --label magic", "magic")
+wrong("train-unknown-device", f"train {DATA} --device tpu", "must be one of auto, cpu, cuda")
+wrong("train-no-data", "train", "name a dataset")
+wrong("train-unknown-module", f"train {DATA} --import no_such_module", "neither a module")
+wrong("train-missing-module-file", f"train {DATA} --import gone.py", "there is no file gone.py")
+wrong("train-relative-module", f"train {DATA} --import .x", "neither a module")
+wrong("train-empty-module", f"train {DATA} --import=", "neither a module")
+wrong("quickstart-unknown-device", "quickstart --device tpu", "must be one of auto, cpu, cuda")
+wrong("factor-unknown-method", "factor A.mtx --method lu", "'lu' is not one of")
+wrong("reference-unknown-track", "leaderboard reference nothing", "nothing")
+
+# -- numbers --
+
+for option in ("--jobs 0", "--jobs -1", "--jobs two", "--jobs 1.5", "--max-n many", "--max-n 0",
+               "--max-n -5"):  # fmt: skip
+    name = option.strip("-").replace(" ", "-is-")
+    wrong(f"build-{name}", f"build suitesparse-invk --source nowhere {option}",
+          "jobs is|valid integer|max-n")  # fmt: skip
+for value in ("nan", "inf", "-1", "0", "much", "1e400"):
+    wrong(f"build-max-memory-{value}",
+          f"build suitesparse-invk --config large --max-memory {value} --source nowhere",
+          "max-memory")  # fmt: skip
+for value in ("0", "-3", "x"):
+    wrong(
+        f"build-min-n-{value}",
+        f"build suitesparse-invk --config large --min-n {value} --source nowhere",
+        "min-n",
+    )
+for option, values in {
+    "rounds": "0 -1 x 1.5 1000000000",
+    "width": "0 -1 x 1000000000",
+    "epochs": "0 -1 x 99999999999999999999",
+    "learning-rate": "0 -1 nan inf x 1e400",
+    "decay-every": "0 x",
+    "patience": "0 x",
+    "batch-size": "0 x",
+    "max-edges": "0 x",
+    "max-rows": "0 -1 x",
+    "threads": "0 1000000000",
+    "seeds": "x -1 0,,1 , 99999999999999999999 1.5",
+}.items():
+    for value in values.split():
+        wrong(f"train-{option}-{value}", f"train {DATA} --{option} {value} --out o",
+              f"{option.replace('-', '_')}|seed|{option}")  # fmt: skip
+for option, values in {"epochs": "0 -1 x", "rounds": "0 1000000000", "seed": "-1 x"}.items():
+    for value in values.split():
+        wrong(f"quickstart-{option}-{value}", f"quickstart --{option} {value}", option)
+for value in ("0", "-1", "x", "nan"):
+    wrong(f"reproduce-timeout-{value}", f"leaderboard reproduce entries/t/e.json --timeout {value}",
+          "timeout")  # fmt: skip
+wrong("leaderboard-jobs-0", "leaderboard check entries/t/e.json --jobs 0", "jobs is 0")
+
+# -- what does not go together --
+
+wrong("build-dry-run-of-a-split", f"build {DATA} --dry-run", "go with --config large")
+wrong("build-max-memory-of-a-split", f"build {DATA} --max-memory 3", "go with --config large")
+wrong("build-source-of-drawn-data", f"build {DATA} --source x", "only suitesparse-invk")
+wrong("build-jobs-and-dask", f"build {DATA} --jobs 2 --dask tcp://127.0.0.1:1", "not both")
+wrong("train-all-and-a-model", "train --all --model MLP", "takes its settings from the grid")
+wrong("train-all-and-overwrite", "train --all --overwrite", "takes its settings from the grid")
+wrong("pack-nothing", "submit pack", "name one of: folders of runs")
+wrong("pack-entry-without-data", "submit pack --entry precondbench:ic0", "--entry needs --dataset")
+wrong("pack-runs-and-entry", "submit pack run --entry precondbench:ic0", "name one of")
+wrong("pack-entry-without-a-name", f"submit pack --entry precondbench --dataset {DATA}",
+      "is no entry point")  # fmt: skip
+wrong(
+    "pack-entry-of-no-module", f"submit pack --entry nowhere:f --dataset {DATA}", "neither a module"
+)
+wrong("pack-entry-of-no-function", f"submit pack --entry precondbench:fly --dataset {DATA}",
+      "has no function 'fly'")  # fmt: skip
+wrong("pack-entry-no-function", f"submit pack --entry precondbench:__version__ --dataset {DATA}",
+      "has no function")  # fmt: skip
+wrong("pack-run-that-is-none", "submit pack run", "is not the folder of a finished run", 1)
+wrong("check-a-submission-for-two", "leaderboard check entries/t/a.json entries/t/b.json "
+      "--submission s", "belongs to one entry")  # fmt: skip
+wrong("check-no-entry", "leaderboard check x.json", "do not hold", 1)
+wrong("check-an-entry-in-the-root", "leaderboard check /x.json", "do not hold", 1)
+wrong(
+    "reproduce-an-entry-in-the-root", "leaderboard reproduce /x.json", "not the file of an entry", 1
+)
+wrong("render-no-leaderboard", "leaderboard render --folder nowhere", "holds no tracks", 1)
+wrong("verify-nothing-cached", "verify --root nowhere", "nothing is in the cache", 3)
+wrong("download-no-mirror",
+      f"download {DATA} --config uniform --split val --root r --mirror nowhere", "nowhere: has no file", 3)  # fmt: skip
+wrong("download-another-protocol", f"download {DATA} --split val --root r --mirror ftp://x/y",
+      "neither an http")  # fmt: skip
+wrong("download-offline", f"download {DATA} --config uniform --split val --root r --mirror http://x",
+      "PRECONDBENCH_OFFLINE forbids", 3)  # fmt: skip
+wrong("results-no-folder", "results nowhere --out r.jsonl", "there is no folder nowhere")
+wrong("factor-output-of-another-kind", "factor A.mtx --out L.txt", "write to a .mtx or .npz file")
+wrong("factor-output-without-a-kind", "factor A.mtx --out L", "write to a .mtx or .npz file")
+
+
+def user_code(name, code, fragment):
+    """Code of one's own that cannot be run."""
+
+    def run(bench):
+        bench.file("mine.py", code)
+        said = bench.command("train", DATA, "--import", "mine.py", "--out", "o", code=2,
+                             fragment=fragment)  # fmt: skip
+        assert "mine.py" in said
+        assert not (bench.folder / "o").exists()
+
+    OPTIONS.add(f"user-code-{name}", run)
+
+
+user_code("with-a-syntax-error", "def f(:\n", "SyntaxError")
+user_code("of-binary", bytes(range(256)), "SyntaxError|ValueError")
+user_code("that-fails", "1 / 0\n", "ZeroDivisionError")
+user_code("that-imports-what-is-not-there", "import no_such_module\n", "no_such_module")
+user_code("that-registers-a-known-name",
+          "from precondbench.baselines import register_node_model as r\n"
+          "@r('MLP')\nclass M:\n    pass\n", "cannot be registered as 'MLP'")  # fmt: skip
+user_code("that-exits", "raise SystemExit(7)\n", "SystemExit")
+
+
+# -- rubbish --
+
+RUBBISH = {
+    "empty": b"",
+    "text": b"hello\n",
+    "html": b"<!DOCTYPE html>\n<html><body>404</body></html>\n",
+    "binary": bytes(range(256)) * 16,
+    "zeros": bytes(4096),
+    "hdf5-signature": b"\x89HDF\r\n\x1a\n" + bytes(512),
+    "zip-signature": b"PK\x03\x04" + bytes(512),
+}
+READERS = {
+    "factor-mtx": ("A.mtx", ("factor", "A.mtx", "--out", "L.mtx")),
+    "factor-gz": ("A.mtx.gz", ("factor", "A.mtx.gz", "--out", "L.mtx")),
+    "factor-npz": ("A.npz", ("factor", "A.npz", "--out", "L.mtx")),
+    "score": ("p.h5", ("score", "p.h5")),
+    "board": ("p.h5", ("board", "p.h5", "--out", "b.html")),
+    "verify": ("s.h5", ("verify", "s.h5", "--json")),
+    "pack-predictions": ("p.h5", ("submit", "pack", "--predictions", "p.h5", "--out", "s")),
+    "figures": ("r.jsonl", ("figures", "--results", "r.jsonl", "--out", "f")),
+    "results": ("runs/a/result.json", ("results", "runs", "--out", "r.jsonl")),
+    "results-file": ("r.jsonl", ("results", "runs", "--out", "r.jsonl")),
+    "train-grid": ("g.toml", ("train", "--all", "--grid", "g.toml", "--out", "o")),
+    "train-protocol": ("g.toml", ("train", DATA, "--protocol", "g.toml", "--out", "o")),
+    "check-submission": ("s/submission.json", ("submit", "check", "s")),
+    "score-submission": ("s/submission.json", ("leaderboard", "score", "s", "--folder", "l")),
+    "check-entry": ("entries/t/e.json", ("leaderboard", "check", "entries/t/e.json")),
+    "reproduce-entry": ("entries/t/e.json", ("leaderboard", "reproduce", "entries/t/e.json")),
+    "render": ("l/tracks/t.json", ("leaderboard", "render", "--folder", "l", "--out", "site")),
+}
+
+
+def rubbish(reader, kind, content):
+    file, arguments = READERS[reader]
+
+    def run(bench):
+        if content is not None:
+            bench.file(file, content)
+        elif kind == "a-folder":
+            (bench.folder / file).mkdir(parents=True)
+        if reader in ("check-submission", "score-submission"):
+            bench.file("s/predictions.h5", b"")
+        if reader == "results-file":
+            (bench.folder / "runs").mkdir()
+        before = bench.listing()
+        from typer.testing import CliRunner
+
+        from precondbench.cli import app
+
+        result = CliRunner().invoke(app, list(arguments))
+        assert isinstance(result.exception, SystemExit), (result.exception, result.output)
+        assert result.exit_code in (1, 2, 3), result.output
+        assert "Traceback" not in result.output
+        assert result.stderr.count("\n") <= 1, result.stderr
+        named = (file, file.split("/")[-1], "runs/a", "holds no tracks")
+        assert any(name in result.output for name in named), result.output
+        assert bench.listing() == before
+
+    INPUTS.add(f"{reader}-{kind}", run)
+
+
+for _reader in READERS:
+    for _kind, _content in {**RUBBISH, "a-folder": None, "missing": None}.items():
+        # No fault: a folder of no runs, a file of results that is made, files without a line.
+        if (
+            not (_reader == "results" and _kind in ("missing", "a-folder"))
+            and not (_reader == "results-file" and _kind in ("missing", "empty"))
+            and not (_reader in ("figures", "train-protocol") and _kind == "empty")
+        ):
+            rubbish(_reader, _kind, _content)
+
+
+@OPTIONS.parametrised()
+def test_options(bench, name):
+    write_matrix(bench.folder / "A.mtx", np.diag([2.0, 3.0]))
+    OPTIONS.run(bench, name)
+
+
+@INPUTS.parametrised()
+def test_rubbish(bench, name):
+    INPUTS.run(bench, name)
+
+
+def test_help_of_nothing_is_no_fault(bench):
+    with pytest.raises(AssertionError):
+        bench.command("list", code=1)
