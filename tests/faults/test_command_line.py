@@ -168,7 +168,8 @@ wrong(
 wrong("render-no-leaderboard", "leaderboard render --folder nowhere", "holds no tracks", 1)
 wrong("verify-nothing-cached", "verify --root nowhere", "nothing is in the cache", 3)
 wrong("download-no-mirror",
-      f"download {DATA} --config uniform --split val --root r --mirror nowhere", "nowhere: has no file", 3)  # fmt: skip
+      f"download {DATA} --config uniform --split val --root r --mirror nowhere",
+      "nowhere: has no file", 3)  # fmt: skip
 wrong("download-another-protocol", f"download {DATA} --split val --root r --mirror ftp://x/y",
       "neither an http")  # fmt: skip
 wrong("download-offline", f"download {DATA} --config uniform --split val --root r --mirror http://x",
