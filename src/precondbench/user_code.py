@@ -30,20 +30,36 @@ def import_user_code(source: str) -> ModuleType:
     Raises
     ------
     ConfigurationError
-        If there is no such file or module, or its code fails while it is imported.
+        If there is no such file or module, or running it fails.
     """
     path = Path(source)
-    if path.suffix != ".py":
-        try:
-            return importlib.import_module(source)
-        except ModuleNotFoundError as error:
-            raise ConfigurationError(
-                f"{source!r} is neither a module that can be imported nor a .py file: {error}"
-            ) from error
-        except (Exception, SystemExit) as error:
-            raise _failed(source, error) from error
-    if not path.is_file():
+    if path.suffix == ".py" and not path.is_file():
         raise ConfigurationError(f"there is no file {source}")
+    try:
+        return _run_file(path) if path.suffix == ".py" else importlib.import_module(source)
+    except PrecondbenchError as error:
+        raise ConfigurationError(f"{source}: {error}") from error
+    except (ModuleNotFoundError, TypeError, ValueError) as error:
+        if path.suffix == ".py":
+            raise _failed(source, error) from error
+        raise ConfigurationError(
+            f"{source!r} is neither a module that can be imported nor a .py file: {error}"
+        ) from error
+    except (Exception, SystemExit) as error:  # Whatever it does, it is not ours.
+        raise _failed(source, error) from error
+
+
+def _failed(source: str, error: BaseException) -> ConfigurationError:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    line = error.lineno if isinstance(error, SyntaxError) else place.lineno
+    return ConfigurationError(
+        f"{source} cannot be imported: {type(error).__name__}: {error} (line {line} of "
+        f"{Path(place.filename).name if not isinstance(error, SyntaxError) else source}); run it "
+        "with python to see more"
+    )
+
+
+def _run_file(path: Path) -> ModuleType:
     # One name a file, so that a second import of it is the same module.
     name = f"precondbench_user_{path.resolve().stem}"
     spec = importlib.util.spec_from_file_location(name, path.resolve())
@@ -53,21 +69,7 @@ def import_user_code(source: str) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        # A second import is to try again.
+    except BaseException:
         del sys.modules[name]
-        raise _failed(source, error) from error
+        raise
     return module
-
-
-def _failed(source: str, error: BaseException) -> ConfigurationError:
-    """Say what went wrong in the code, and in which line of it."""
-    if isinstance(error, PrecondbenchError):
-        return ConfigurationError(f"{source}: {error}")
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "importlib" not in frame.filename]
-    line = error.lineno if isinstance(error, SyntaxError) else own[-1].lineno if len(own) > 1 else 0
-    where = f", line {line}" if line else ""
-    return ConfigurationError(
-        f"{source} fails while it is imported{where}: {type(error).__name__}: {error}"
-    )

@@ -139,7 +139,9 @@ class Bench:
         said = " ".join(result.output.split())
         assert re.search(fragment, said), said
         if code:
-            assert said.count("precondbench: ") == 1 or result.stderr.startswith("Usage:"), said
+            assert said.count("precondbench: ") == 1 or result.stderr.startswith(
+                ("Usage:", "Error:")
+            ), said
             assert len(said) < LOUDEST, said
         return result.output
 

@@ -1,270 +1,290 @@
-"""Words a command cannot take: options, names, and files that are missing or something else."""
+"""Options of every command with wrong types, values and names; rubbish for every input file."""
 
-import shlex
-
+import numpy as np
+import pytest
 from harness import Subject
 
+from precondbench.matrices import write_matrix
+
 OPTIONS = Subject(
-    "Command line: options and names",
-    "commands, options and values that do not exist, are of another type, out of range, missing, "
-    "or belong to another command",
-    "exit code 2 (3 if data is missing) and one line with what there is; nothing is written",
+    "Options of the commands",
+    "unknown commands, options, names and values; numbers out of range, not finite or no numbers; "
+    "what does not go together; missing arguments; folders and files in each other's place",
+    "one line that names the option or lists what there is; exit code 1, 2 or 3; nothing written",
 )
-FILES = Subject(
-    "Command line: files",
-    "for every argument that is a file: none there, an empty one, bytes of no format, a folder, a "
-    "file in place of a folder",
-    "exit code 1 to 3 and one line that names the file; what stood there still does",
+INPUTS = Subject(
+    "Rubbish for every input file",
+    "no file, a folder, nothing, text, HTML, binary, zeros, a signature and no more, for every "
+    "command that reads a file",
+    "one line that names the file, exit code 1, 2 or 3; nothing written",
 )
-NO_DATASET = "no dataset 'nothing'; there are: s"
-MATRIX = "%%MatrixMarket matrix coordinate real symmetric\n2 2 3\n1 1 4.0\n2 1 -1.0\n2 2 4.0\n"
-GARBAGE = bytes(range(256)) * 20
-TRAIN = "train synthetic-tridiag --model MLP --epochs 1"
-SAMPLE = "suitesparse-invk --version sample"
 
 
-def prepare(bench):
-    """Files of every kind, none of them right but A.mtx."""
-    bench.file("A.mtx", MATRIX)
-    bench.file("A.txt", "1 2")
-    bench.file("file", "x")
-    bench.file("folder/inside", "kept")
-    for ending in ("h5", "mtx", "toml", "jsonl", "json"):
-        bench.file(f"empty.{ending}", "")
-        bench.file(f"garbage.{ending}", GARBAGE)
-    bench.file("bad.toml", "a = ")
-    bench.file("raises.py", "x = 1\nraise ValueError('mine')\n")
-    bench.file("syntax.py", "x = 1\ndef (:\n")
-    bench.file("leaves.py", "import sys\nsys.exit(0)\n")
-    bench.file("plain.py", "x = 1\n")
-
-
-def add(subject, line, code, fragment, *, writes=False):
+def wrong(name, arguments, fragment, code=2):
     def run(bench):
-        prepare(bench)
         before = bench.listing()
-        bench.command(*shlex.split(line), code=code, fragment=fragment)
-        if not writes:
-            assert bench.listing() == before
-
-    subject.add(line, run)
-
-
-for line, fragment in {
-    "nothing": "No such command 'nothing'",
-    "--nothing": "No such option",
-    "--log-level loud list": "--log-level",
-    "list nothing": NO_DATASET,
-    "list --nothing": "No such option",
-    "list suitesparse-invk extra": "unexpected extra argument",
-    "info": "Missing argument",
-    "info nothing": NO_DATASET,
-    "info suitesparse-invk --version 9.9": "no version '9.9'; there are: sample, 1.0",
-    "info suitesparse-invk --config nothing --split test": "no configuration 'nothing'; there are",
-    "info suitesparse-invk --split nothing": "no split 'nothing'; there are",
-    "build": "Missing argument",
-    "build nothing": NO_DATASET,
-    "build synthetic-tridiag --config nothing": "no configuration 'nothing'; there are: local",
-    "build synthetic-tridiag --split nothing": "no split 'nothing'; there are: train",
-    "build synthetic-tridiag --version 0": "no version '0'; there are: 1.0",
-    "build synthetic-tridiag --jobs 0": "jobs is 0; give 1 or more",
-    "build synthetic-tridiag --jobs -1": "jobs is -1; give 1 or more",
-    "build synthetic-tridiag --jobs many": "Invalid value for '--jobs'",
-    "build synthetic-tridiag --jobs 1.5": "Invalid value for '--jobs'",
-    "build synthetic-tridiag --max-n 10": "only suitesparse-invk is built from a mirror",
-    "build synthetic-tridiag --unverified": "only suitesparse-invk is built from a mirror",
-    "build synthetic-tridiag --dry-run": "go with --config large",
-    "build synthetic-tridiag --source folder": "only suitesparse-invk is built from a mirror",
-    "build suitesparse-invk --max-n ten": "Invalid value for '--max-n'",
-    "build suitesparse-invk --config large --max-memory nan": "--max-memory is nan",
-    "build suitesparse-invk --config large --max-memory inf": "--max-memory is inf",
-    "build suitesparse-invk --config large --max-memory 0": "--max-memory is 0; give GB",
-    "build suitesparse-invk --config large --max-memory -1": "--max-memory is -1; give GB",
-    "verify nothing": NO_DATASET,
-    "train": "name a dataset: synthetic-tridiag, ",
-    "train nothing --model MLP": NO_DATASET,
-    "train synthetic-tridiag --model nothing": "no model is called 'nothing'; known: Bi",
-    "train synthetic-tridiag --model mlp": "no model is called 'mlp'; known: Bi",
-    f"{TRAIN} --rounds 0": "rounds is 0; it must be an integer, 1 or more",
-    f"{TRAIN} --rounds -3": "rounds is -3; it must be an integer, 1 or more",
-    f"{TRAIN} --rounds three": "Invalid value for '--rounds'",
-    f"{TRAIN} --width 0": "width is 0; it must be",
-    "train synthetic-tridiag --model MLP --epochs 0": "epochs is 0; it must be",
-    "train synthetic-tridiag --model MLP --epochs 1e3": "Invalid value for '--epochs'",
-    f"{TRAIN} --loss nothing": "no loss is called 'nothing'; known: frob",
-    f"{TRAIN} --scaling nothing": "scaling is 'nothing'; it must be one of standardised",
-    f"{TRAIN} --learning-rate 0": "learning_rate is 0.0; it must be a finite number above 0",
-    f"{TRAIN} --learning-rate -1": "learning_rate is -1.0; it must be",
-    f"{TRAIN} --learning-rate nan": "learning_rate is nan; it must be",
-    f"{TRAIN} --learning-rate inf": "learning_rate is inf; it must be",
-    f"{TRAIN} --learning-rate small": "Invalid value for '--learning-rate'",
-    f"{TRAIN} --decay-every 0": "decay_every is 0; it must be",
-    f"{TRAIN} --patience 0": "patience is 0; it must be",
-    f"{TRAIN} --seeds a": "seeds is 'a'; write for example 0,1,2",
-    f"{TRAIN} --seeds 0,,1": "seeds is '0,,1'; write for example",
-    f"{TRAIN} --seeds ''": "seeds is ''; write for example",
-    f"{TRAIN} --seeds 0,0": "seeds is '0,0'; name every seed once",
-    f"{TRAIN} --seeds -1": "seed is -1; it must be an integer, 0 or more",
-    f"{TRAIN} --seeds {10**23}": "seed is 1000.*; it must be at most",
-    f"{TRAIN} --config nothing": "no configuration 'nothing'; there are: local",
-    f"{TRAIN} --label nothing": "no target 'nothing'; there are: modified, literal",
-    f"{TRAIN} --version 7": "no version '7'; there are: 1.0",
-    f"{TRAIN} --max-rows 0": "max_rows is 0; it must be an integer, 1 or more",
-    f"{TRAIN} --max-rows 3": "no matrix of split 'train' has at most 3 rows; raise max_rows",
-    f"{TRAIN} --batch-size 0": "batch_size is 0; it must be",
-    f"{TRAIN} --max-edges 0": "max_edges is 0; it must be",
-    f"{TRAIN} --device nothing": "device is 'nothing'; it must be one of auto, cpu, cuda",
-    f"{TRAIN} --device cuda:7": "device is 'cuda:7'; it must be one of",
-    f"{TRAIN} --threads 0": "threads is 0; it must be",
-    "train --all --model MLP": "--all takes its settings from the grid; use --grid FILE",
-    f"train {SAMPLE} --model MoebiusCell --epochs 1": "recurrence for tridiagonal matrices",
-    "figures": "Missing option '--results'",
-    "board": "Missing argument",
-    "factor": "Missing argument",
-    "factor A.mtx --method lu": "'lu' is not one of 'invk', 'ic0'",
-    "factor A.mtx --out L.txt": "write to a .mtx or .npz file",
-    "factor A.mtx --out folder": "write to a .mtx or .npz file",
-    "download": "Missing argument",
-    "download nothing": NO_DATASET,
-    "download suitesparse-invk --version 9": "no version '9'; there are: sample, 1.0",
-    f"download {SAMPLE} --split nothing": "no split 'nothing'; there are",
-    "release": "Missing argument",
-    "release new --dataset nothing": NO_DATASET,
-    "release new --dataset suitesparse-invk --version 9": "no version '9'",
-    f"release new --dataset {SAMPLE} --config nothing": "no configuration 'nothing'; there are",
-    f"release new --dataset {SAMPLE} --base-url ftp://example.org": "no address to publish at",
-    f"release new --dataset {SAMPLE} --base-url nothing": "no address to publish at; give http",
-    f"release new --dataset {SAMPLE} --date yesterday": "is no date; write YYYY-MM-DD",
-    f"release new --dataset {SAMPLE} --date 2026-02-30": "is no date; write YYYY-MM-DD",
-    "export": "Missing argument",
-    "export suitesparse-invk": "Missing option '--split'",
-    "export suitesparse-invk --split test --to csv --out new": "'csv' is not one of 'mtx'",
-    "export nothing --split test --to mtx --out new": NO_DATASET,
-    f"export {SAMPLE} --split nothing --to mtx --out new": "no split 'nothing'; there are",
-    f"export {SAMPLE} --split test --to mtx --out new --label nothing": "no factor 'nothing'",
-    "cite nothing": "no dataset 'nothing'; there are: s",
-    "submit nothing": "No such command 'nothing'",
-    "submit pack": "name one of: folders of runs",
-    "submit pack --entry nothing": "--entry needs --dataset",
-    f"submit pack --entry plain.py --dataset {SAMPLE} --out new": "is no entry point",
-    f"submit pack --entry plain.py:nothing --dataset {SAMPLE} --out new": "has no function 'noth",
-    f"submit pack --entry plain.py:x --dataset {SAMPLE} --out new": "has no function 'x'",
-    "submit check": "Missing argument",
-    "submit schema extra": "unexpected extra argument",
-    "leaderboard nothing": "No such command 'nothing'",
-    "leaderboard reference nothing --folder new": "there is no track 'nothing'; known: synth",
-    "leaderboard score": "Missing argument",
-    "quickstart --epochs 0 --out new": "epochs is 0; it must be",
-    "quickstart --rounds 0 --out new": "rounds is 0; it must be",
-    "quickstart --seed -1 --out new": "seed is -1; it must be",
-    "quickstart --device nothing --out new": "device is 'nothing'; it must be",
-    "doctor --nothing": "No such option",
-}.items():
-    add(OPTIONS, line, 2, fragment)
-
-add(OPTIONS, f"download {SAMPLE}", 3, "no mirror is known; set PRECONDBENCH_MIRROR")
-add(OPTIONS, "build suitesparse-invk --config large --dry-run", 3, "PRECONDBENCH_OFFLINE forbids")
-add(OPTIONS, "build suitesparse-invk --version 1.0", 3, "set PRECONDBENCH_SUITESPARSE to a mirror")
-
-NO_FOLDER = r"file is (not )?a (folder|file).*; name a|file.*Not a directory; a file stands"
-NO_HDF5 = "cannot be read as HDF5"
-NO_ENTRY = "is not the file of an entry; name one as LEADERBOARD/entries/TRACK/ID.json"
-for line, code, fragment in (
-    ("build suitesparse-invk --source nowhere --version 1.0", 3, "nowhere is no mirror of"),
-    ("build suitesparse-invk --source folder --max-n 10", 3, "folder is no mirror of the collec"),
-    ("build suitesparse-invk --source file --max-n 10", 3, "file is no mirror of the collection"),
-    ("build synthetic-tridiag --config twin --split val --root file", 2, NO_FOLDER),
-    ("build synthetic-tridiag --config twin --split val --root file/below", 2, NO_FOLDER),
-    ("verify folder", 2, "no dataset 'folder'; there are"),
-    ("verify A.mtx", 2, "no dataset 'A.mtx'; there are"),
-    (f"{TRAIN} --out file", 3, NO_FOLDER),
-    (f"{TRAIN} --import nothing.py", 2, "there is no file nothing.py"),
-    (f"{TRAIN} --import no_such_module", 2, "neither a module that can be imported nor a .py"),
-    (f"{TRAIN} --import raises.py", 2, "raises.py fails while .* line 2: ValueError: mine"),
-    (f"{TRAIN} --import syntax.py", 2, "syntax.py fails while .* line 2: SyntaxError"),
-    (f"{TRAIN} --import leaves.py", 2, "leaves.py fails while .* line 2: SystemExit"),
-    (f"{TRAIN} --protocol nothing.toml", 2, "nothing.toml cannot be read .No such file"),
-    (f"{TRAIN} --protocol garbage.toml", 2, "garbage.toml is not UTF-8 text"),
-    (f"{TRAIN} --protocol bad.toml", 2, "bad.toml is not a TOML file"),
-    (f"{TRAIN} --protocol folder", 2, "folder is not a regular file"),
-    ("train --all --grid nothing.toml", 2, "nothing.toml cannot be read .No such file"),
-    ("train --all --grid empty.toml", 2, "empty.toml is no grid; it must hold tables"),
-    ("train --all --grid garbage.toml", 2, "garbage.toml is not UTF-8 text"),
-    ("train --all --grid bad.toml", 2, "bad.toml is not a TOML file"),
-    ("train --all --grid folder", 2, "folder is not a regular file"),
-    ("score nothing.h5", 2, "there is no file nothing.h5"),
-    ("score empty.h5", 2, NO_HDF5),
-    ("score garbage.h5", 2, NO_HDF5),
-    ("score folder", 2, "there is no file folder"),
-    ("score A.mtx", 2, NO_HDF5),
-    ("results nothing", 2, "there is no folder nothing; name one that holds runs"),
-    ("results file", 2, "there is no folder file; name one that holds runs"),
-    ("results folder --out folder", 2, "folder is a folder; name a file to write"),
-    ("results folder --out garbage.jsonl", 2, "garbage.jsonl cannot be read as results"),
-    ("figures --results nothing.jsonl", 2, "nothing.jsonl cannot be read as results"),
-    ("figures --results garbage.jsonl", 2, "garbage.jsonl cannot be read as results"),
-    ("figures --results folder", 2, "folder cannot be read as results"),
-    ("board nothing.h5", 2, "there is no file nothing.h5"),
-    ("board empty.h5", 2, NO_HDF5),
-    ("board garbage.h5", 2, NO_HDF5),
-    ("board folder", 2, "there is no file folder"),
-    ("factor nothing.mtx", 2, "there is no file nothing.mtx; give a .mtx"),
-    ("factor empty.mtx", 2, "empty.mtx is not readable as Matrix Market"),
-    ("factor garbage.mtx", 2, "garbage.mtx is not readable as Matrix Market"),
-    ("factor folder", 2, "there is no file folder; give a .mtx"),
-    ("factor A.txt", 2, "A.txt: unknown ending; give a .mtx"),
-    ("factor A.mtx --out file/L.mtx", 2, NO_FOLDER),
-    ("release file", 2, "file is a file; name a folder to write the release into"),
-    (f"export {SAMPLE} --split test --config tril --to mtx --out file", 2, NO_FOLDER),
-    ("submit pack nothing", 1, "nothing is not the folder of a finished run; train it first"),
-    ("submit pack folder", 1, "folder is not the folder of a finished run; train it first"),
-    ("submit pack file", 1, "file is not the folder of a finished run; train it first"),
-    ("submit pack --entry nothing.py:f --dataset suitesparse-invk", 2, "there is no file nothing"),
-    ("submit pack --entry raises.py:f --dataset suitesparse-invk", 2, "line 2: ValueError: mine"),
-    ("submit pack --entry syntax.py:f --dataset suitesparse-invk", 2, "line 2: SyntaxError"),
-    ("submit pack --predictions nothing.h5 --out new", 1, "there is no file nothing.h5"),
-    ("submit pack --predictions garbage.h5 --out new", 1, NO_HDF5),
-    ("submit pack --predictions empty.h5 --out new", 1, NO_HDF5),
-    ("submit check nothing", 1, "nothing/submission.json cannot be read"),
-    ("submit check folder", 1, "folder/submission.json cannot be read"),
-    ("submit check file", 1, "file/submission.json cannot be read"),
-    ("leaderboard score nothing --folder new", 1, "nothing/submission.json cannot be read"),
-    ("leaderboard score folder --folder file", 1, "folder/submission.json cannot be read"),
-    ("leaderboard reproduce nothing.json", 1, NO_ENTRY),
-    ("leaderboard reproduce garbage.json", 1, NO_ENTRY),
-    ("leaderboard reproduce folder", 1, NO_ENTRY),
-    ("leaderboard render --folder nothing --out new", 1, "nothing holds no tracks; name"),
-    ("leaderboard render --folder folder --out new", 1, "folder holds no tracks; name the folder"),
-    ("leaderboard render --folder file --out new", 1, "file holds no tracks; name the folder"),
-    ("quickstart --out file", 3, "file: File exists; something else stands there"),
-):  # fmt: skip
-    add(FILES, line, code, fragment)
-
-
-def told(line, fragment):
-    """Commands that report in a table what is wrong, and exit with 1."""
-
-    def run(bench):
-        prepare(bench)
-        before = bench.listing()
-        done = bench.process(*shlex.split(line), code=1)
-        assert fragment in " ".join(done.split())
+        bench.command(*arguments.split(), code=code, fragment=fragment)
         assert bench.listing() == before
 
-    FILES.add(line, run)
+    OPTIONS.add(name, run)
 
 
-told("verify nothing.h5", "there is no such file; fetch or build it")
-told("verify empty.h5", "not an HDF5 file")
-told("verify garbage.h5", "not an HDF5 file")
-told("doctor --root file --no-check", "is a file; name a folder in PRECONDBENCH_CACHE")
+DATA = "synthetic-tridiag"
+for number, (arguments, fragment) in enumerate(
+    (
+        ("frobnicate", "No such command"),
+        ("buidl", "No such command .buidl"),
+        ("--frobnicate", "No such option"),
+        ("submit frobnicate", "No such command"),
+        ("leaderboard frobnicate", "No such command"),
+        ("build", "Missing argument"),
+        ("factor", "Missing argument"),
+        ("score", "Missing argument"),
+        ("board", "Missing argument"),
+        ("results", "Missing argument"),
+        ("figures", "Missing option"),
+        ("export synthetic-tridiag", "Missing option"),
+        ("release", "Missing argument"),
+        ("download", "Missing argument"),
+        ("info", "Missing argument"),
+        ("submit check", "Missing argument"),
+        ("leaderboard score", "Missing argument"),
+        ("leaderboard check", "Missing argument"),
+        ("leaderboard reproduce", "Missing argument"),
+        ("list --colour", "No such option"),
+        ("info synthetic-tridiag --split", "requires an argument"),
+        ("list a b", "unexpected extra argument"),
+    )
+):
+    wrong(f"usage-{number:02}-{arguments.replace(' ', '-') or 'none'}", arguments, fragment)
+
+# -- names --
+
+wrong("list-unknown", "list synthetic-tridiagg", "did you mean 'synthetic-tridiag'")
+wrong("info-unknown", "info suitesparse", "did you mean 'suitesparse-invk'")
+wrong("info-unknown-split", f"info {DATA} --split tset", "no split 'tset'.*did you mean 'test'")
+wrong("info-unknown-version", f"info {DATA} --version 9", "no version '9'; there are: 1.0")
+wrong("info-version-that-climbs", f"info {DATA} --version ../..", "no version")
+wrong("build-unknown", "build synthetic", "no dataset 'synthetic'; there are")
+wrong("build-unknown-config", f"build {DATA} --config unifrom", "did you mean 'uniform'")
+wrong("build-unknown-split", f"build {DATA} --split validation", "no split 'validation'")
+wrong("build-empty-name", f"build {DATA} --config=", "no configuration ''")
+wrong("verify-unknown", "verify nothing", "no dataset 'nothing'")
+wrong("download-unknown", "download nothing", "no dataset 'nothing'")
+wrong("export-unknown", "export nothing --split val --to mtx --out o", "no dataset 'nothing'")
+wrong("export-unknown-format", f"export {DATA} --split val --to xml --out o", "'xml' is not one of")
+wrong("export-unknown-label", "export suitesparse-invk --version sample --config tril --split val "
+      "--to mtx --out o --label lu", "has no factor 'lu'; there are: ic0, invk")  # fmt: skip
+wrong("release-unknown", "release o --dataset nothing", "no dataset 'nothing'")
+wrong("release-no-such-day", f"release o --dataset {DATA} --date 2026-02-30", "is no date")
+wrong("release-day-in-words", f"release o --dataset {DATA} --date today", "is no date")
+wrong("release-script-for-an-address", f"release o --dataset {DATA} --base-url javascript:x",
+      "is no address to publish at")  # fmt: skip
+wrong("cite-unknown", "cite nothing", "nothing")
+wrong("train-unknown", "train nothing", "no dataset 'nothing'")
+wrong("train-unknown-model", f"train {DATA} --model GATv3", "did you mean 'GATv2'")
+wrong("train-unknown-loss", f"train {DATA} --loss hinge", "hinge")
+wrong("train-unknown-scaling", f"train {DATA} --scaling log", "must be one of standardised")
+wrong("train-unknown-label", f"train {DATA} --label magic", "magic")
+wrong("train-unknown-device", f"train {DATA} --device tpu", "must be one of auto, cpu, cuda")
+wrong("train-no-data", "train", "name a dataset")
+wrong("train-unknown-module", f"train {DATA} --import no_such_module", "neither a module")
+wrong("train-missing-module-file", f"train {DATA} --import gone.py", "there is no file gone.py")
+wrong("train-relative-module", f"train {DATA} --import .x", "neither a module")
+wrong("train-empty-module", f"train {DATA} --import=", "neither a module")
+wrong("quickstart-unknown-device", "quickstart --device tpu", "must be one of auto, cpu, cuda")
+wrong("factor-unknown-method", "factor A.mtx --method lu", "'lu' is not one of")
+wrong("reference-unknown-track", "leaderboard reference nothing", "nothing")
+
+# -- numbers --
+
+for option in ("--jobs 0", "--jobs -1", "--jobs two", "--jobs 1.5", "--max-n many", "--max-n 0",
+               "--max-n -5"):  # fmt: skip
+    name = option.strip("-").replace(" ", "-is-")
+    wrong(f"build-{name}", f"build suitesparse-invk --source nowhere {option}",
+          "jobs is|valid integer|max-n")  # fmt: skip
+for value in ("nan", "inf", "-1", "0", "much", "1e400"):
+    wrong(f"build-max-memory-{value}",
+          f"build suitesparse-invk --config large --max-memory {value} --source nowhere",
+          "max-memory")  # fmt: skip
+for value in ("0", "-3", "x"):
+    wrong(
+        f"build-min-n-{value}",
+        f"build suitesparse-invk --config large --min-n {value} --source nowhere",
+        "min-n",
+    )
+for option, values in {
+    "rounds": "0 -1 x 1.5 1000000000",
+    "width": "0 -1 x 1000000000",
+    "epochs": "0 -1 x 99999999999999999999",
+    "learning-rate": "0 -1 nan inf x 1e400",
+    "decay-every": "0 x",
+    "patience": "0 x",
+    "batch-size": "0 x",
+    "max-edges": "0 x",
+    "max-rows": "0 -1 x",
+    "threads": "0 1000000000",
+    "seeds": "x -1 0,,1 , 99999999999999999999 1.5",
+}.items():
+    for value in values.split():
+        wrong(f"train-{option}-{value}", f"train {DATA} --{option} {value} --out o",
+              f"{option.replace('-', '_')}|seed|{option}")  # fmt: skip
+for option, values in {"epochs": "0 -1 x", "rounds": "0 1000000000", "seed": "-1 x"}.items():
+    for value in values.split():
+        wrong(f"quickstart-{option}-{value}", f"quickstart --{option} {value}", option)
+for value in ("0", "-1", "x", "nan"):
+    wrong(f"reproduce-timeout-{value}", f"leaderboard reproduce entries/t/e.json --timeout {value}",
+          "timeout")  # fmt: skip
+wrong("leaderboard-jobs-0", "leaderboard check entries/t/e.json --jobs 0", "jobs is 0")
+
+# -- what does not go together --
+
+wrong("build-dry-run-of-a-split", f"build {DATA} --dry-run", "go with --config large")
+wrong("build-max-memory-of-a-split", f"build {DATA} --max-memory 3", "go with --config large")
+wrong("build-source-of-drawn-data", f"build {DATA} --source x", "only suitesparse-invk")
+wrong("build-jobs-and-dask", f"build {DATA} --jobs 2 --dask tcp://127.0.0.1:1", "not both")
+wrong("train-all-and-a-model", "train --all --model MLP", "takes its settings from the grid")
+wrong("train-all-and-overwrite", "train --all --overwrite", "takes its settings from the grid")
+wrong("pack-nothing", "submit pack", "name one of: folders of runs")
+wrong("pack-entry-without-data", "submit pack --entry precondbench:ic0", "--entry needs --dataset")
+wrong("pack-runs-and-entry", "submit pack run --entry precondbench:ic0", "name one of")
+wrong("pack-entry-without-a-name", f"submit pack --entry precondbench --dataset {DATA}",
+      "is no entry point")  # fmt: skip
+wrong(
+    "pack-entry-of-no-module", f"submit pack --entry nowhere:f --dataset {DATA}", "neither a module"
+)
+wrong("pack-entry-of-no-function", f"submit pack --entry precondbench:fly --dataset {DATA}",
+      "has no function 'fly'")  # fmt: skip
+wrong("pack-entry-no-function", f"submit pack --entry precondbench:__version__ --dataset {DATA}",
+      "has no function")  # fmt: skip
+wrong("pack-run-that-is-none", "submit pack run", "is not the folder of a finished run", 1)
+wrong("check-a-submission-for-two", "leaderboard check entries/t/a.json entries/t/b.json "
+      "--submission s", "belongs to one entry")  # fmt: skip
+wrong("check-no-entry", "leaderboard check x.json", "do not hold", 1)
+wrong("check-an-entry-in-the-root", "leaderboard check /x.json", "do not hold", 1)
+wrong(
+    "reproduce-an-entry-in-the-root", "leaderboard reproduce /x.json", "not the file of an entry", 1
+)
+wrong("render-no-leaderboard", "leaderboard render --folder nowhere", "holds no tracks", 1)
+wrong("verify-nothing-cached", "verify --root nowhere", "nothing is in the cache", 3)
+wrong("download-no-mirror",
+      f"download {DATA} --config uniform --split val --root r --mirror nowhere",
+      "nowhere: has no file", 3)  # fmt: skip
+wrong("download-another-protocol", f"download {DATA} --split val --root r --mirror ftp://x/y",
+      "neither an http")  # fmt: skip
+wrong("download-offline", f"download {DATA} --config uniform --split val --root r --mirror http://x",
+      "PRECONDBENCH_OFFLINE forbids", 3)  # fmt: skip
+wrong("results-no-folder", "results nowhere --out r.jsonl", "there is no folder nowhere")
+wrong("factor-output-of-another-kind", "factor A.mtx --out L.txt", "write to a .mtx or .npz file")
+wrong("factor-output-without-a-kind", "factor A.mtx --out L", "write to a .mtx or .npz file")
+
+
+def user_code(name, code, fragment):
+    """Code of one's own that cannot be run."""
+
+    def run(bench):
+        bench.file("mine.py", code)
+        said = bench.command("train", DATA, "--import", "mine.py", "--out", "o", code=2,
+                             fragment=fragment)  # fmt: skip
+        assert "mine.py" in said
+        assert not (bench.folder / "o").exists()
+
+    OPTIONS.add(f"user-code-{name}", run)
+
+
+user_code("with-a-syntax-error", "def f(:\n", "SyntaxError")
+user_code("of-binary", bytes(range(256)), "SyntaxError|ValueError")
+user_code("that-fails", "1 / 0\n", "ZeroDivisionError")
+user_code("that-imports-what-is-not-there", "import no_such_module\n", "no_such_module")
+user_code("that-registers-a-known-name",
+          "from precondbench.baselines import register_node_model as r\n"
+          "@r('MLP')\nclass M:\n    pass\n", "cannot be registered as 'MLP'")  # fmt: skip
+user_code("that-exits", "raise SystemExit(7)\n", "SystemExit")
+
+
+# -- rubbish --
+
+RUBBISH = {
+    "empty": b"",
+    "text": b"hello\n",
+    "html": b"<!DOCTYPE html>\n<html><body>404</body></html>\n",
+    "binary": bytes(range(256)) * 16,
+    "zeros": bytes(4096),
+    "hdf5-signature": b"\x89HDF\r\n\x1a\n" + bytes(512),
+    "zip-signature": b"PK\x03\x04" + bytes(512),
+}
+READERS = {
+    "factor-mtx": ("A.mtx", ("factor", "A.mtx", "--out", "L.mtx")),
+    "factor-gz": ("A.mtx.gz", ("factor", "A.mtx.gz", "--out", "L.mtx")),
+    "factor-npz": ("A.npz", ("factor", "A.npz", "--out", "L.mtx")),
+    "score": ("p.h5", ("score", "p.h5")),
+    "board": ("p.h5", ("board", "p.h5", "--out", "b.html")),
+    "verify": ("s.h5", ("verify", "s.h5", "--json")),
+    "pack-predictions": ("p.h5", ("submit", "pack", "--predictions", "p.h5", "--out", "s")),
+    "figures": ("r.jsonl", ("figures", "--results", "r.jsonl", "--out", "f")),
+    "results": ("runs/a/result.json", ("results", "runs", "--out", "r.jsonl")),
+    "results-file": ("r.jsonl", ("results", "runs", "--out", "r.jsonl")),
+    "train-grid": ("g.toml", ("train", "--all", "--grid", "g.toml", "--out", "o")),
+    "train-protocol": ("g.toml", ("train", DATA, "--protocol", "g.toml", "--out", "o")),
+    "check-submission": ("s/submission.json", ("submit", "check", "s")),
+    "score-submission": ("s/submission.json", ("leaderboard", "score", "s", "--folder", "l")),
+    "check-entry": ("entries/t/e.json", ("leaderboard", "check", "entries/t/e.json")),
+    "reproduce-entry": ("entries/t/e.json", ("leaderboard", "reproduce", "entries/t/e.json")),
+    "render": ("l/tracks/t.json", ("leaderboard", "render", "--folder", "l", "--out", "site")),
+}
+
+
+def rubbish(reader, kind, content):
+    file, arguments = READERS[reader]
+
+    def run(bench):
+        if content is not None:
+            bench.file(file, content)
+        elif kind == "a-folder":
+            (bench.folder / file).mkdir(parents=True)
+        if reader in ("check-submission", "score-submission"):
+            bench.file("s/predictions.h5", b"")
+        if reader == "results-file":
+            (bench.folder / "runs").mkdir()
+        before = bench.listing()
+        from typer.testing import CliRunner
+
+        from precondbench.cli import app
+
+        result = CliRunner().invoke(app, list(arguments))
+        assert isinstance(result.exception, SystemExit), (result.exception, result.output)
+        assert result.exit_code in (1, 2, 3), result.output
+        assert "Traceback" not in result.output
+        assert result.stderr.count("\n") <= 1, result.stderr
+        named = (file, file.split("/")[-1], "runs/a", "holds no tracks")
+        assert any(name in result.output for name in named), result.output
+        assert bench.listing() == before
+
+    INPUTS.add(f"{reader}-{kind}", run)
+
+
+for _reader in READERS:
+    for _kind, _content in {**RUBBISH, "a-folder": None, "missing": None}.items():
+        # No fault: a folder of no runs, a file of results that is made, files without a line.
+        if (
+            not (_reader == "results" and _kind in ("missing", "a-folder"))
+            and not (_reader == "results-file" and _kind in ("missing", "empty"))
+            and not (_reader in ("figures", "train-protocol") and _kind == "empty")
+        ):
+            rubbish(_reader, _kind, _content)
 
 
 @OPTIONS.parametrised()
-def test_options_and_names(bench, name):
+def test_options(bench, name):
+    write_matrix(bench.folder / "A.mtx", np.diag([2.0, 3.0]))
     OPTIONS.run(bench, name)
 
 
-@FILES.parametrised()
-def test_files(bench, name):
-    FILES.run(bench, name)
+@INPUTS.parametrised()
+def test_rubbish(bench, name):
+    INPUTS.run(bench, name)
+
+
+def test_help_of_nothing_is_no_fault(bench):
+    with pytest.raises(AssertionError):
+        bench.command("list", code=1)

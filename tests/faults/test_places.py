@@ -17,8 +17,8 @@ from precondbench.shards.cache import cache_root, locked
 
 PLACES = Subject(
     "Caches, homes, names and streams",
-    "caches that are files, devices, read-only, below files, of odd names; no HOME; inputs with "
-    "odd, long or looping names; a pipe that closes, a full standard output",
+    "caches that are files, devices, read-only, below files, of odd names; no HOME; inputs of odd, "
+    "long or looping names; a pipe that closes, a full standard output",
     "the right file, or one error with the path and what to set",
 )
 

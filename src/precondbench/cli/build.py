@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -83,6 +82,7 @@ def build(
     with failing_clearly():
         from precondbench.build import BuildContext, newest_version, select_plans
         from precondbench.build.executors import open_executor
+        from precondbench.errors import ConfigurationError
 
         large = config == "large" and dataset == "suitesparse-invk"
         if large and ctx.find_root().params["log_level"] is None:
@@ -90,8 +90,9 @@ def build(
             log_to_stderr(LogLevel.WARNING if json else LogLevel.INFO)
         if not large and (max_memory is not None or min_n is not None or dry_run):
             raise typer.BadParameter("--max-memory, --min-n, --dry-run go with --config large")
-        if max_memory is not None and not 0 < max_memory < math.inf:
-            raise typer.BadParameter(f"--max-memory is {max_memory:g}; give GB, more than 0")
+        for option, number in (("max-n", max_n), ("min-n", min_n), ("max-memory", max_memory)):
+            if number is not None and not 0 < number < float("inf"):
+                raise ConfigurationError(f"--{option} is {number}; give a number above 0")
         collecting = max_n is not None or unverified or large
         if (collecting or source is not None) and dataset != "suitesparse-invk":
             raise typer.BadParameter("only suitesparse-invk is built from a mirror")

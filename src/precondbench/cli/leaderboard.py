@@ -115,9 +115,12 @@ def reproduce(
 ) -> None:
     """Run the command that an entry states, and compare what it predicts."""
     with failing_clearly():
+        from precondbench.errors import ConfigurationError
         from precondbench.leaderboard.entry_files import place_of
         from precondbench.leaderboard.maintenance import reproduce_entry
 
+        if timeout is not None and not 0 < timeout < float("inf"):
+            raise ConfigurationError(f"--timeout is {timeout}; give seconds, more than 0")
         folder, track, name = place_of(entry)
         found = reproduce_entry(folder, track, name, root=root, timeout=timeout, started=say)
         same = sum(found.identical.values())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -50,10 +52,19 @@ def _finite(value: float) -> float:
     return value
 
 
+def _day(value: str) -> str:
+    date.fromisoformat(value)  # Its ValueError says what is wrong.
+    return value
+
+
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,80}$")]
 Number = Annotated[float, AfterValidator(_finite)]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
-Day = Annotated[str, StringConstraints(pattern=r"^20[0-9]{2}-[01][0-9]-[0-3][0-9]$")]
+Day = Annotated[
+    str,
+    StringConstraints(pattern=r"^20[0-9]{2}-[01][0-9]-[0-3][0-9]$"),
+    AfterValidator(_day),
+]
 Digits = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,64}$")]
 Status = Literal["converged", "iteration-limit", "stagnated", "invalid"]
 PerMatrix = Field(max_length=MOST_MATRICES)
@@ -229,12 +240,15 @@ def place_of(path: str | Path) -> tuple[Path, str, str]:
         If it is not ``<leaderboard>/entries/<track>/<id>.json``.
     """
     path = Path(path)
-    if path.suffix != ".json" or path.absolute().parents[1].name != "entries":
+    # Not resolved: a link in the folder stands where its name stands.
+    whole = Path(os.path.normpath(path.absolute()))
+    if path.suffix != ".json" or len(whole.parts) < 4 or whole.parts[-3] != "entries":
         raise LeaderboardError(
             f"{path} is not the file of an entry; name one as LEADERBOARD/entries/TRACK/ID.json"
         )
-    folder = path.parent.parent.parent
-    return folder, path.absolute().parent.name, path.stem
+    # As it was given where that is possible: messages name it.
+    folder = path.parents[2] if len(path.parts) > 3 else whole.parents[2]
+    return folder, whole.parent.name, path.stem
 
 
 def submission_path(folder: str | Path, track: str, entry: str) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import precondbench
+from precondbench.files import make_folder
 from precondbench.leaderboard.figures import draw_iterations_against_cosine, draw_locality
 from precondbench.leaderboard.methods import tridiagonal_methods
 from precondbench.leaderboard.page import Figure, Section, inline_svg, render_page
@@ -88,12 +89,13 @@ def run_quickstart(
     from precondbench.baselines import TrainingConfiguration, predict, train
     from precondbench.datasets import SuiteSparseInvK, SyntheticTridiag
 
+    # Before anything is made or built: settings that cannot be are refused here.
     configurations = [
         TrainingConfiguration(model=name, rounds=rounds, epochs=epochs, seed=seed, device=device)
         for name in MODELS
     ]
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     narrator.step("building the synthetic benchmark: 1400 tridiagonal matrices, n = 50")
     sets = {split: SyntheticTridiag(root, split) for split in ("train", "val", "test")}
     test = sets["test"]

@@ -135,8 +135,10 @@ def update_results(
         for row in _new_rows(folder, splits, list(rows), root, progress):
             rows.append(row)
     finally:
-        if len(rows) > known or not path.is_file():
+        if len(rows) > known:
             write_results(path, sort_rows(rows))
+    if not path.is_file():
+        write_results(path, [])
     return sort_rows(rows), len(rows) - known
 
 

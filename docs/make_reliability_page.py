@@ -1,0 +1,58 @@
+"""Put the table of cases into docs/reliability.md.
+
+    python docs/make_reliability_page.py
+
+Counts the registry of tests/faults, which every case has to be in to run.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+PAGE = HERE / "reliability.md"
+FAULTS = HERE.parent / "tests" / "faults"
+START, END = "<!-- cases -->\n", "<!-- end of cases -->"
+
+
+def subjects() -> dict[str, Any]:
+    """Return the registry, all files of cases imported."""
+    sys.path.insert(0, str(FAULTS))
+    try:
+        for path in sorted(FAULTS.glob("test_*.py")):
+            importlib.import_module(path.stem)
+        registry: dict[str, Any] = importlib.import_module("harness").SUBJECTS
+        return registry
+    finally:
+        sys.path.remove(str(FAULTS))
+
+
+def cases_table() -> str:
+    """One line a subject, in the order of the files, and their sum."""
+    lines = [
+        "| subject | cases | what is tried | what must come out |",
+        "| --- | ---: | --- | --- |",
+    ]
+    found = subjects().values()
+    lines += [f"| {s.title} | {len(s.cases)} | {s.tried} | {s.outcome} |" for s in found]
+    total = sum(len(subject.cases) for subject in found)
+    return "\n".join([*lines, f"| together | {total} | | |"])
+
+
+def filled(page: str) -> str:
+    """Return the page with its table made anew."""
+    head, _, rest = page.partition(START)
+    _, _, tail = rest.partition(END)
+    return f"{head}{START}{cases_table()}\n{END}{tail}"
+
+
+def main() -> None:
+    """Rewrite the page."""
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
