@@ -4,8 +4,8 @@
 
 Reads, in benchmarks/results: nonlocal.jsonl (`precondbench results` on the runs of
 benchmarks/nonlocal_grid.toml and nonlocal_real_grid.toml), far_response.json,
-size_generalisation.json and headroom.json (the benchmarks of these names); and the committed
-leaderboard.
+size_generalisation.json, headroom.json and curriculum.json (the benchmarks of these names); and
+the committed leaderboard.
 """
 
 from __future__ import annotations
@@ -227,6 +227,16 @@ def real_table() -> str:
     )
 
 
+def curriculum_table(rows: list[Row]) -> str:
+    """Mean iterations at three sizes, one line a variant, extremes over the seeds."""
+    lines = []
+    for row in rows:
+        cells = [_of_seeds(values) for values in row["iterations"].values()]
+        lines.append([f"`{row['configuration']}`", row["variant"], *cells])
+    sizes = [f"n = {n}" for n in rows[0]["iterations"]]
+    return _table(["configuration", "trained on", *sizes], lines, words=2)
+
+
 # Numerator and denominator of the ratios of n log K.
 HEADROOM = (
     ("shifted-ic0, columns scaled at best", "shifted-ic0"),
@@ -281,6 +291,7 @@ def filled(page: str) -> str:
         "sizes": size_table(json.loads((RESULTS / "size_generalisation.json").read_text())),
         "real": real_table(),
         "headroom": headroom_table(json.loads((RESULTS / "headroom.json").read_text())),
+        "curriculum": curriculum_table(json.loads((RESULTS / "curriculum.json").read_text())),
         "commands": commands(summaries),
     }
     for mark, piece in pieces.items():
