@@ -31,12 +31,12 @@ def subjects() -> dict[str, Any]:
 
 
 def cases_table() -> str:
-    """One line a subject, in the order of the files, and their sum."""
+    """One line a subject, by title, and their sum."""
     lines = [
         "| subject | cases | what is tried | what must come out |",
         "| --- | ---: | --- | --- |",
     ]
-    found = subjects().values()
+    found = sorted(subjects().values(), key=lambda subject: subject.title)
     lines += [f"| {s.title} | {len(s.cases)} | {s.tried} | {s.outcome} |" for s in found]
     total = sum(len(subject.cases) for subject in found)
     return "\n".join([*lines, f"| together | {total} | | |"])

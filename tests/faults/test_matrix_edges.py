@@ -1,24 +1,17 @@
 """Matrices at the edges, through the functions that take them."""
 
-import warnings
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from harness import Subject, well_said
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
+from harness import Subject
 
 from precondbench import ic0, invk, k_condition, pcg
 from precondbench.errors import (
-    AccuracyWarning,
     BreakdownError,
     MatrixError,
-    PrecondbenchError,
 )
-from precondbench.matrices import read_matrix, write_matrix
 
 EDGES = Subject(
     "Matrices at the edges",
@@ -294,29 +287,3 @@ def a_million_rows(bench):
 @EDGES.parametrised()
 def test_edges(bench, name):
     EDGES.run(bench, name)
-
-
-squares = arrays(np.float64, st.integers(0, 4).map(lambda n: (n, n)), elements=st.floats())
-
-
-@settings(max_examples=150, deadline=None, database=None, derandomize=True)
-@given(squares, st.booleans())
-def test_any_matrix_gives_a_finite_factor_or_an_error(values, mirrored):
-    with np.errstate(all="ignore"):
-        A = values + values.T if mirrored else values
-    for factor in (invk, ic0):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", AccuracyWarning)  # Deserved by most of these.
-                L = factor(A)
-        except PrecondbenchError as error:
-            well_said(error)
-        else:
-            assert np.all(np.isfinite(L.data))
-            assert np.all(L.diagonal() > 0)
-
-
-def test_what_is_written_is_read_again(tmp_path):
-    for name in ("A.mtx", "A.npz"):
-        write_matrix(tmp_path / name, GOOD * 1e-300)
-        np.testing.assert_array_equal(read_matrix(tmp_path / name).toarray(), GOOD * 1e-300)

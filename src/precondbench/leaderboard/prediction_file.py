@@ -206,7 +206,7 @@ def read_predictions(path: str | Path, entries: int | None = None) -> Prediction
             if read_attribute(file, "format") != FORMAT_NAME:
                 raise PredictionError(f"{path} is not a file of predictions")
             version = read_attribute(file, "format_version")
-            if version != FORMAT_VERSION:
+            if not isinstance(version, np.integer) or version != FORMAT_VERSION:
                 raise PredictionError(
                     f"{path} has format version {version}; this library reads {FORMAT_VERSION}"
                 )
@@ -221,7 +221,9 @@ def read_predictions(path: str | Path, entries: int | None = None) -> Prediction
             }
     except ShardError as error:
         raise PredictionError(f"{path}: {error}") from None
-    except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:
+    except PredictionError:
+        raise
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise PredictionError(f"{path} cannot be read as HDF5: {error}") from None
     if not seeds:
         raise PredictionError(f"{path} holds no predictions")

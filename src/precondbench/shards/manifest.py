@@ -38,6 +38,8 @@ __all__ = [
 
 Value = TypeVar("Value")
 
+_HINT = "compare with manifest_json_schema(), or upgrade precondbench if a later one wrote it"
+
 _PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -214,7 +216,7 @@ def _load_default(path: Path, stamp: tuple[int, int] | None) -> Manifest:
 
 
 def _load(path: Path) -> Manifest:
-    return read_model(path, Manifest, ManifestError, "compare with manifest_json_schema()")
+    return read_model(path, Manifest, ManifestError, _HINT)
 
 
 def save_manifest(manifest: Manifest, path: str | os.PathLike[str]) -> None:
