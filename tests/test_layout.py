@@ -8,6 +8,7 @@ import pytest
 import precondbench
 
 ROOT = Path(precondbench.__file__).parent
+CHECKOUT = Path(__file__).parents[1]
 ORDER = [
     "errors", "files", "network", "strict_json", "user_code", "matrices", "factors",
     "preconditioners", "quality", "shards", "build", "datasets", "baselines", "leaderboard",
@@ -55,6 +56,16 @@ def test_imports_point_one_way(path):
 def test_no_torch_before_the_datasets(path):
     for name in imported(path):
         assert name.split(".")[0] not in ("torch", "torch_geometric"), path
+
+
+@pytest.mark.skipif(not (CHECKOUT / "benchmarks").is_dir(), reason="needs the checkout")
+def test_long_files_say_why():
+    """Tests, benchmarks and makers of pages: 400 lines, or a reason in the first words."""
+    for folder in ("tests", "benchmarks", "docs"):
+        for path in sorted((CHECKOUT / folder).rglob("*.py")):
+            text = path.read_text(encoding="utf-8")
+            if len(text.splitlines()) > 400:
+                assert "Longer than other files: " in ast.get_docstring(ast.parse(text)), path
 
 
 def test_files_have_one_subject():

@@ -2,6 +2,8 @@
 
 ``CORPUS`` maps a name to a function that spoils the folder of a valid submission. Text that
 could act on a page is not here: it is allowed, and escaped where it is shown.
+
+Longer than other files: it is one catalogue, whose entries are made in the same few ways.
 """
 
 import json

@@ -1,4 +1,7 @@
-"""Shards: what is written is read, bytes repeat, and no damaged file passes."""
+"""Shards: what is written is read, bytes repeat, and no damaged file passes.
+
+Longer than other files: what is written, read and refused is made from the same shard.
+"""
 
 import dataclasses
 import json
