@@ -134,7 +134,9 @@ def check_indices(matrix: Any, name: str) -> None:
 def _index_arrays(matrix: Any) -> list[tuple[NDArray[Any], int]]:
     """Arrays of indices, each with the number that it must stay below."""
     if matrix.format == "coo":
-        return list(zip(matrix.coords, matrix.shape, strict=True))
+        # SciPy before 1.13 has no other names for them, and no sparse vectors.
+        indices = getattr(matrix, "coords", None) or (matrix.row, matrix.col)
+        return list(zip(indices, matrix.shape, strict=True))
     if matrix.format == "csr" and matrix.ndim == 2:
         return [(matrix.indices, matrix.shape[1])]
     if matrix.format == "csc":
