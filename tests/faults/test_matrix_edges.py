@@ -61,7 +61,8 @@ bad("no-rows-sparse", lambda: sp.csr_array((0, 0)), "is empty")
 bad("rows-but-no-columns", lambda: np.zeros((3, 0)), "is empty")
 bad("a-number", lambda: 4.0, "0 dimension")
 bad("a-vector", lambda: np.ones(9), "1 dimension")
-bad("a-sparse-vector", lambda: sp.coo_array(np.ones(3)), "1 dimension")
+# Before SciPy 1.13 it is a matrix with one row.
+bad("a-sparse-vector", lambda: sp.coo_array(np.ones(3)), "1 dimension|not square")
 bad("three-dimensions", lambda: np.ones((2, 2, 2)), "3 dimension")
 bad("wide", lambda: np.ones((2, 3)), "not square")
 bad("tall-sparse", lambda: sp.csc_array(np.ones((3, 2))), "not square")
@@ -172,7 +173,7 @@ bad("csr-pointers-negative", lambda: pointing(pointers=[0, -2, 5, 7]), INVALID)
 
 def coo_pointing(row):
     A = sp.coo_array(GOOD)
-    A.coords[0][2] = row
+    A.row[2] = row
     return A
 
 

@@ -44,11 +44,11 @@ def two_builds_of_one_split_on_one_cache(bench):
 
 def signalled(name, number, code):
     def run(bench):
-        process = started(bench, "build", "synthetic-tridiag", "--config", "uniform",
-                          "--root", "cache")  # fmt: skip
+        # Every configuration: seconds of work, so that the signal finds some of it undone.
+        process = started(bench, "build", "synthetic-tridiag", "--root", "cache")
         deadline = time.monotonic() + 30
-        while not list(bench.folder.rglob("*.lock")) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        while not list(bench.folder.rglob("cache/*/*/*")) and time.monotonic() < deadline:
+            time.sleep(0.005)
         process.send_signal(number)
         said, _ = process.communicate(timeout=30)
         assert process.returncode == code, said
@@ -56,7 +56,7 @@ def signalled(name, number, code):
         for path in (bench.folder / "cache").rglob("[!.]*.h5"):
             read_shard(path).verify()
         bench.command("build", *SPLIT, "--root", "cache")
-        (path,) = (bench.folder / "cache").rglob("val-*.h5")
+        (path,) = (bench.folder / "cache").rglob("uniform/val-*.h5")
         for leftover in (bench.folder / "cache").rglob(".*.building*"):
             leftover.unlink()  # Of other splits, whose next build would remove it.
 
