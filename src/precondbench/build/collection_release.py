@@ -19,7 +19,7 @@ from precondbench.shards import Record
 from precondbench.shards.manifest import SourceEntry
 
 __all__ = [
-    "VERSION",
+    "RELEASE_VERSION",
     "candidates",
     "left_out_by_index",
     "release_recipe",
@@ -28,7 +28,7 @@ __all__ = [
     "tasks_for",
 ]
 
-VERSION = "1.0"
+RELEASE_VERSION = "1.0"
 # The same 80 matrices on larger patterns; sts4098 needs most.
 MAX_OPERATIONS_WITH_FILL = 3e11
 SPLITS = ("train", "val", "test")

@@ -13,7 +13,7 @@ from precondbench.build.factored import FactoredMatrix
 from precondbench.build.parts import PartStore, factor_all
 from precondbench.build.patterns import DEFAULT_PATTERN
 from precondbench.build.plan import release_plans
-from precondbench.build.suitesparse import DATASET
+from precondbench.build.suitesparse import SUITESPARSE
 from precondbench.matrices import Collection, CollectionEntry
 from precondbench.shards import ShardHeader, write_shard
 
@@ -96,7 +96,7 @@ def write_local_shard(
     if not records:
         return None, None
     header = ShardHeader(
-        dataset=DATASET,
+        dataset=SUITESPARSE,
         version="local",
         configuration=configuration,
         split="all",

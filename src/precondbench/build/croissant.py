@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import precondbench
-from precondbench.build import synthetic_lu
 from precondbench.build.released import Column, ReleasedSplit
+from precondbench.build.synthetic_lu import SYNTHETIC_LU
 from precondbench.shards.manifest import ShardFile
 
 __all__ = ["croissant_faults", "croissant_metadata"]
@@ -183,7 +183,7 @@ def _split_files(split: ReleasedSplit, url: str | None) -> list[dict[str, Any]]:
     upper = (
         "; the upper triangle of A and U lie transposed on the same pattern, as l_a_upper and "
         "l_<factor>_upper"
-        if split.plan.dataset == synthetic_lu.DATASET
+        if split.plan.dataset == SYNTHETIC_LU
         else ""
     )
     shard = (

@@ -9,13 +9,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from precondbench.build import collection_release, suitesparse, synthetic, synthetic_lu
-from precondbench.build.collection_release import candidates, left_out_by_index, tasks_for
+from precondbench.build.collection_release import (
+    RELEASE_VERSION,
+    candidates,
+    left_out_by_index,
+    tasks_for,
+)
 from precondbench.build.context import BuildContext
 from precondbench.build.families import family, split_of_family
 from precondbench.build.obtain import counted
 from precondbench.build.parts import PartStore, factor_all
 from precondbench.build.plan import SplitPlan, all_plans, release_plans
+from precondbench.build.suitesparse import SAMPLE_VERSION, SUITESPARSE
+from precondbench.build.synthetic import SYNTHETIC, SYNTHETIC_VERSION
+from precondbench.build.synthetic_lu import SYNTHETIC_LU, SYNTHETIC_LU_VERSION
 from precondbench.errors import DigestError
 from precondbench.matrices import LAWS, LU_LAWS, catalogue
 from precondbench.shards import (
@@ -40,13 +47,13 @@ __all__ = [
 # The collection's licence; factors computed from its matrices go out under the same.
 LICENCE = "CC-BY-4.0"
 DESCRIPTIONS = {
-    (synthetic.DATASET, synthetic.VERSION): "Tridiagonal SPD matrices with exact, non-local "
+    (SYNTHETIC, SYNTHETIC_VERSION): "Tridiagonal SPD matrices with exact, non-local "
     "Cholesky factors: " + ", ".join(LAWS),
-    (synthetic_lu.DATASET, synthetic_lu.VERSION): "Non-symmetric tridiagonal matrices with exact, "
+    (SYNTHETIC_LU, SYNTHETIC_LU_VERSION): "Non-symmetric tridiagonal matrices with exact, "
     "non-local LU factors: " + ", ".join(LU_LAWS),
-    (suitesparse.DATASET, suitesparse.SAMPLE_VERSION): "Inv-K and IC(0) factors on the pattern of "
+    (SUITESPARSE, SAMPLE_VERSION): "Inv-K and IC(0) factors on the pattern of "
     "tril(A) of SuiteSparse matrices that formulas reproduce entry for entry",
-    (suitesparse.DATASET, collection_release.VERSION): "Inv-K and IC(0) factors on the pattern of "
+    (SUITESPARSE, RELEASE_VERSION): "Inv-K and IC(0) factors on the pattern of "
     "tril(A) of real SPD matrices of the SuiteSparse collection with n < 50,000",
 }
 
@@ -234,7 +241,7 @@ def updated_manifest(
     The sources decide which matrices a split of the real benchmark holds, so its plans are
     made anew from them.
     """
-    if dataset != suitesparse.DATASET:
+    if dataset != SUITESPARSE:
         return golden_manifest(base, plans, context)
     manifest = base.model_copy(update={"sources": golden_sources(context)})
     return golden_manifest(manifest, release_plans(manifest.sources), context)

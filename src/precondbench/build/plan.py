@@ -8,9 +8,29 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from precondbench.build import collection_release, suitesparse, synthetic, synthetic_lu
+from precondbench.build.collection_release import (
+    RELEASE_VERSION,
+    release_recipe,
+    release_split,
+    release_splits,
+)
 from precondbench.build.context import BuildContext
 from precondbench.build.patterns import PATTERNS
+from precondbench.build.suitesparse import (
+    SAMPLE_SPLITS,
+    SAMPLE_VERSION,
+    SUITESPARSE,
+    sample_recipe,
+    sample_split,
+)
+from precondbench.build.synthetic import (
+    SPLITS,
+    SYNTHETIC,
+    SYNTHETIC_VERSION,
+    synthetic_recipe,
+    synthetic_split,
+)
+from precondbench.build.synthetic_lu import SYNTHETIC_LU, SYNTHETIC_LU_VERSION, lu_recipe, lu_split
 from precondbench.errors import ConfigurationError
 from precondbench.matrices import LAWS, LU_LAWS
 from precondbench.shards import Record
@@ -71,42 +91,42 @@ def all_plans() -> list[SplitPlan]:
 def _all_plans() -> tuple[SplitPlan, ...]:
     plans = [
         SplitPlan(
-            synthetic.DATASET,
-            synthetic.VERSION,
+            SYNTHETIC,
+            SYNTHETIC_VERSION,
             configuration,
             split,
-            synthetic.synthetic_recipe(configuration, split),
-            _without_context(synthetic.synthetic_split, configuration, split),
-            synthetic.SPLITS[split][1],
+            synthetic_recipe(configuration, split),
+            _without_context(synthetic_split, configuration, split),
+            SPLITS[split][1],
         )
         for configuration in LAWS
-        for split in synthetic.SPLITS
+        for split in SPLITS
     ]
     plans += [
         SplitPlan(
-            synthetic_lu.DATASET,
-            synthetic_lu.VERSION,
+            SYNTHETIC_LU,
+            SYNTHETIC_LU_VERSION,
             configuration,
             split,
-            synthetic_lu.lu_recipe(configuration, split),
-            _without_context(synthetic_lu.lu_split, configuration, split),
-            synthetic.SPLITS[split][1],
+            lu_recipe(configuration, split),
+            _without_context(lu_split, configuration, split),
+            SPLITS[split][1],
         )
         for configuration in LU_LAWS
-        for split in synthetic.SPLITS
+        for split in SPLITS
     ]
     plans += [
         SplitPlan(
-            suitesparse.DATASET,
-            suitesparse.SAMPLE_VERSION,
+            SUITESPARSE,
+            SAMPLE_VERSION,
             pattern,
             split,
-            suitesparse.sample_recipe(split, pattern),
-            _without_context(suitesparse.sample_split, split, pattern),
+            sample_recipe(split, pattern),
+            _without_context(sample_split, split, pattern),
             len(matrices),
         )
         for pattern in PATTERNS
-        for split, matrices in suitesparse.SAMPLE_SPLITS.items()
+        for split, matrices in SAMPLE_SPLITS.items()
     ]
     return (*plans, *release_plans())
 
@@ -120,16 +140,16 @@ def release_plans(
     known = {f"{entry.group}/{entry.name}": entry for entry in sources}
     return [
         SplitPlan(
-            suitesparse.DATASET,
-            collection_release.VERSION,
+            SUITESPARSE,
+            RELEASE_VERSION,
             pattern,
             split,
-            collection_release.release_recipe(names, pattern),
-            partial(collection_release.release_split, names, known, pattern),
+            release_recipe(names, pattern),
+            partial(release_split, names, known, pattern),
             len(names),
         )
         for pattern in patterns
-        for split, names in collection_release.release_splits(sources).items()
+        for split, names in release_splits(sources).items()
     ]
 
 

@@ -11,14 +11,14 @@ from precondbench.matrices import formula_matrix
 from precondbench.shards import Record
 
 __all__ = [
-    "DATASET",
+    "SUITESPARSE",
     "SAMPLE_SPLITS",
     "SAMPLE_VERSION",
     "sample_recipe",
     "sample_split",
 ]
 
-DATASET = "suitesparse-invk"
+SUITESPARSE = "suitesparse-invk"
 SAMPLE_VERSION = "sample"
 
 # Families (group and stem of the name) never straddle splits.

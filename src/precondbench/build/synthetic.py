@@ -15,10 +15,10 @@ from precondbench.matrices.tridiagonal import interleave, tridiagonal_pattern
 from precondbench.quality.ceiling import twin_ceiling
 from precondbench.shards import Record
 
-__all__ = ["DATASET", "SPLITS", "VERSION", "synthetic_recipe", "tridiagonal_records"]
+__all__ = ["SYNTHETIC", "SPLITS", "SYNTHETIC_VERSION", "synthetic_recipe", "tridiagonal_records"]
 
-DATASET = "synthetic-tridiag"
-VERSION = "1.0"
+SYNTHETIC = "synthetic-tridiag"
+SYNTHETIC_VERSION = "1.0"
 # In place of a version, for data that users draw themselves.
 GENERATED_VERSION = "generated"
 SEED = 20260722

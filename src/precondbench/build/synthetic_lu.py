@@ -21,10 +21,10 @@ from precondbench.quality.ceiling import twin_lu_ceiling
 from precondbench.shards import Record
 from precondbench.shards.nonsymmetric import A_UPPER, upper_label
 
-__all__ = ["DATASET", "VERSION", "lu_recipe", "lu_records", "lu_split"]
+__all__ = ["SYNTHETIC_LU", "SYNTHETIC_LU_VERSION", "lu_recipe", "lu_records", "lu_split"]
 
-DATASET = "synthetic-tridiag-lu"
-VERSION = "1.0"
+SYNTHETIC_LU = "synthetic-tridiag-lu"
+SYNTHETIC_LU_VERSION = "1.0"
 
 
 def lu_records(law: LULaw, n: int, count: int, *entropy: int, prefix: str) -> Iterator[Record]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from precondbench.build import suitesparse
+from precondbench.build.suitesparse import SUITESPARSE
 from precondbench.errors import MissingDataError
 from precondbench.shards import Shard, read_shard
 from precondbench.shards.cache import cache_root
@@ -23,7 +23,7 @@ def local_shard(name: str, root: str | Path | None = None) -> Path:
     >>> local_shard("large", "cache").name
     'suitesparse-invk-large.h5'
     """
-    return cache_root(root) / "local" / f"{suitesparse.DATASET}-{name}.h5"
+    return cache_root(root) / "local" / f"{SUITESPARSE}-{name}.h5"
 
 
 def read_local_shard(name: str, split: str, root: str | Path | None = None) -> Shard:
@@ -42,7 +42,7 @@ def read_local_shard(name: str, split: str, root: str | Path | None = None) -> S
     )
     if not path.is_file():
         raise MissingDataError(
-            f"{path} is not there; 'precondbench build {suitesparse.DATASET} {option}' builds it"
+            f"{path} is not there; 'precondbench build {SUITESPARSE} {option}' builds it"
         )
     if split != "all":
         raise MissingDataError(f"{path} has one split, 'all', and no split {split!r}")

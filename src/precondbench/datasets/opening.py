@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from precondbench.build import newest_version, split_plan, suitesparse, synthetic, synthetic_lu
+from precondbench.build import newest_version, split_plan
 from precondbench.build.large import LARGE
 from precondbench.build.patterns import DEFAULT_PATTERN
+from precondbench.build.suitesparse import SUITESPARSE
+from precondbench.build.synthetic import SYNTHETIC
+from precondbench.build.synthetic_lu import SYNTHETIC_LU
 from precondbench.datasets.base import FactorDataset
 from precondbench.datasets.local import LOCAL
 from precondbench.datasets.suitesparse import SuiteSparseInvK
@@ -15,14 +18,14 @@ from precondbench.datasets.tridiag import SyntheticTridiag
 __all__ = ["DEFAULT_CONFIGURATIONS", "DEFAULT_LABELS", "open_dataset"]
 
 DEFAULT_LABELS = {
-    synthetic.DATASET: "modified",
-    synthetic_lu.DATASET: "modified",
-    suitesparse.DATASET: "best",
+    SYNTHETIC: "modified",
+    SYNTHETIC_LU: "modified",
+    SUITESPARSE: "best",
 }
 DEFAULT_CONFIGURATIONS = {
-    synthetic.DATASET: "uniform",
-    synthetic_lu.DATASET: "uniform",
-    suitesparse.DATASET: DEFAULT_PATTERN,
+    SYNTHETIC: "uniform",
+    SYNTHETIC_LU: "uniform",
+    SUITESPARSE: DEFAULT_PATTERN,
 }
 
 
@@ -64,7 +67,7 @@ def open_dataset(
     >>> open_dataset("synthetic-tridiag", "val")
     SyntheticTridiag(200 pairs, synthetic-tridiag 1.0, uniform, val)
     """
-    if dataset == suitesparse.DATASET and (configuration == LARGE or version == LOCAL):
+    if dataset == SUITESPARSE and (configuration == LARGE or version == LOCAL):
         name = configuration or LARGE
         return SuiteSparseInvK(
             root, split, label or DEFAULT_LABELS[dataset], version=LOCAL, pattern=name
@@ -73,7 +76,7 @@ def open_dataset(
     configuration = configuration or DEFAULT_CONFIGURATIONS[dataset]
     label = label or DEFAULT_LABELS[dataset]
     split_plan(dataset, version, configuration, split)
-    if dataset in (synthetic.DATASET, synthetic_lu.DATASET):
-        kind = "spd" if dataset == synthetic.DATASET else "lu"
+    if dataset in (SYNTHETIC, SYNTHETIC_LU):
+        kind = "spd" if dataset == SYNTHETIC else "lu"
         return SyntheticTridiag(root, split, configuration, label, version=version, kind=kind)
     return SuiteSparseInvK(root, split, label, version=version, pattern=configuration)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from precondbench.build import collection_release, suitesparse
+from precondbench.build.collection_release import RELEASE_VERSION
 from precondbench.build.large import LARGE
 from precondbench.build.patterns import DEFAULT_PATTERN
+from precondbench.build.suitesparse import SUITESPARSE
 from precondbench.datasets.base import FactorDataset
 from precondbench.datasets.local import LOCAL, read_local_shard
 from precondbench.errors import ConfigurationError
@@ -90,10 +91,10 @@ class SuiteSparseInvK(FactorDataset):
             raise ConfigurationError(f"no label {label!r}; there are: {', '.join(LABELS)}")
         self._label = label
         if version is None:
-            version = LOCAL if pattern == LARGE else collection_release.VERSION
+            version = LOCAL if pattern == LARGE else RELEASE_VERSION
         shard = read_local_shard(pattern, split, root) if version == LOCAL else None
         super().__init__(
-            suitesparse.DATASET,
+            SUITESPARSE,
             version,
             pattern,
             split,

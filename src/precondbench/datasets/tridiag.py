@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import precondbench
-from precondbench.build import synthetic, synthetic_lu
+from precondbench.build.synthetic import (
+    GENERATED_STREAM,
+    GENERATED_VERSION,
+    SYNTHETIC,
+    SYNTHETIC_VERSION,
+    tridiagonal_records,
+)
+from precondbench.build.synthetic_lu import SYNTHETIC_LU, lu_records
 from precondbench.datasets.base import FactorDataset
 from precondbench.errors import ConfigurationError, ShardError
 from precondbench.matrices import (
@@ -27,7 +34,7 @@ from precondbench.shards.nonsymmetric import check_nonsymmetric, is_nonsymmetric
 __all__ = ["SyntheticTridiag"]
 
 TARGETS = ("modified", "literal")
-DATASETS = {"spd": synthetic.DATASET, "lu": synthetic_lu.DATASET}
+DATASETS = {"spd": SYNTHETIC, "lu": SYNTHETIC_LU}
 
 
 def _check_kind(kind: str) -> None:
@@ -105,7 +112,7 @@ class SyntheticTridiag(FactorDataset):
         pre_transform: Callable[[Any], Any] | None = None,
         pre_filter: Callable[[Any], bool] | None = None,
         force_reload: bool = False,
-        version: str = synthetic.VERSION,
+        version: str = SYNTHETIC_VERSION,
         kind: str = "spd",
     ) -> None:
         _check_target(target)
@@ -189,13 +196,13 @@ class SyntheticTridiag(FactorDataset):
             law = (growth_law if kind == "spd" else growth_lu_law)(c, twins=twins)
         elif isinstance(law, str):
             law = tridiagonal_law(law) if kind == "spd" else lu_law(law)
-        entropy = (seed, law.stream, synthetic.GENERATED_STREAM, n)
+        entropy = (seed, law.stream, GENERATED_STREAM, n)
         prefix = f"{law.name}-seed{seed}"
         records: Iterator[Record]
         if isinstance(law, LULaw):
-            records = synthetic_lu.lu_records(law, n, count, *entropy, prefix=prefix)
+            records = lu_records(law, n, count, *entropy, prefix=prefix)
         else:
-            records = synthetic.tridiagonal_records(law, n, count, *entropy, prefix=prefix)
+            records = tridiagonal_records(law, n, count, *entropy, prefix=prefix)
         recipe = {
             "kind": "tridiagonal-lu" if isinstance(law, LULaw) else "tridiagonal",
             "law": law.name,
@@ -206,8 +213,8 @@ class SyntheticTridiag(FactorDataset):
             "entropy": list(entropy),
         }
         header = ShardHeader(
-            synthetic_lu.DATASET if isinstance(law, LULaw) else synthetic.DATASET,
-            synthetic.GENERATED_VERSION,
+            SYNTHETIC_LU if isinstance(law, LULaw) else SYNTHETIC,
+            GENERATED_VERSION,
             law.name,
             "all",
             recipe,

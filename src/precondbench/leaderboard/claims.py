@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from precondbench.build import suitesparse, synthetic
-from precondbench.build.collection_release import VERSION as SUITESPARSE_VERSION
+from precondbench.build.collection_release import RELEASE_VERSION as SUITESPARSE_VERSION
+from precondbench.build.suitesparse import SUITESPARSE
+from precondbench.build.synthetic import SYNTHETIC
 from precondbench.leaderboard.comparison import (
     Summary,
     best_depth,
@@ -90,10 +91,10 @@ def check_claims(rows: Iterable[Mapping[str, Any]], ceilings: Ceilings) -> list[
             if row["cosine_mean"] and row["one_minus_cosine_mean"]
         ]
         if summaries:
-            name = configuration if dataset == synthetic.DATASET else f"{dataset} {version}"
+            name = configuration if dataset == SYNTHETIC else f"{dataset} {version}"
             sets[name] = summaries
     uniform = sets.get("uniform", [])
-    real = sets.get(f"{suitesparse.DATASET} {SUITESPARSE_VERSION}", [])
+    real = sets.get(f"{SUITESPARSE} {SUITESPARSE_VERSION}", [])
     return [
         _below_the_ceiling(sets, ceilings),
         _without_context(uniform),

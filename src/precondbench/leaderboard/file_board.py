@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import precondbench
-from precondbench.build import synthetic, synthetic_lu
+from precondbench.build.synthetic import SYNTHETIC
+from precondbench.build.synthetic_lu import SYNTHETIC_LU
 from precondbench.errors import PredictionError
 from precondbench.leaderboard.figures import draw_iterations_against_cosine
 from precondbench.leaderboard.methods import real_methods, tridiagonal_methods
@@ -62,7 +63,7 @@ def board_of_files(
             if name in methods:
                 raise PredictionError(f"{path} repeats {name!r}; give the methods other names")
             methods[name] = ("learned", {key: values[key] for key in data.names})
-    drawn = first.dataset in (synthetic.DATASET, synthetic_lu.DATASET)
+    drawn = first.dataset in (SYNTHETIC, SYNTHETIC_LU)
     pair = data.pair(0)
     if isinstance(pair, LUPair):
         references = lu_methods(pair.A)
@@ -86,7 +87,7 @@ def write_board(board: Board, path: str | Path) -> None:
     """
     path = Path(path)
     figure = path.with_suffix(".svg")
-    solver = "GMRES" if board.title.startswith(synthetic_lu.DATASET) else "PCG"
+    solver = "GMRES" if board.title.startswith(SYNTHETIC_LU) else "PCG"
     draw_iterations_against_cosine(board, figure, solver)
     section = Section(
         board.title,

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from precondbench.build import suitesparse, synthetic
-from precondbench.build.collection_release import VERSION as SUITESPARSE_VERSION
+from precondbench.build.collection_release import RELEASE_VERSION as SUITESPARSE_VERSION
+from precondbench.build.suitesparse import SUITESPARSE
+from precondbench.build.synthetic import SYNTHETIC, SYNTHETIC_VERSION
 from precondbench.leaderboard.figures import draw_invk_against_ic0, new_figure, save_figure
 from precondbench.leaderboard.model_figures import Panel, draw_against_ceiling, draw_by_rounds
 from precondbench.leaderboard.paper_numbers import (
@@ -152,7 +153,7 @@ def draw_paper_figures(
         else:
             drawn.left_out[name] = _NO_RUNS.format("/".join(data))
     sets = {
-        name: protocol_summaries(rows, synthetic.DATASET, synthetic.VERSION, name, "test")
+        name: protocol_summaries(rows, SYNTHETIC, SYNTHETIC_VERSION, name, "test")
         for name in NON_LOCAL_SETS
     }
     sets = {name: summaries for name, summaries in sets.items() if summaries}
@@ -166,8 +167,8 @@ def draw_paper_figures(
 
 
 def _figures_by_rounds() -> list[tuple[str, tuple[str, str, str, str], tuple[Panel, ...]]]:
-    uniform = (synthetic.DATASET, synthetic.VERSION, "uniform", "test")
-    real = (suitesparse.DATASET, SUITESPARSE_VERSION, "tril", "test")
+    uniform = (SYNTHETIC, SYNTHETIC_VERSION, "uniform", "test")
+    real = (SUITESPARSE, SUITESPARSE_VERSION, "tril", "test")
     return [
         ("figure3", uniform, COSINE),
         ("figure3-iterations", uniform, ITERATIONS),

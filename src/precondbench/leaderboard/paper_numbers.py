@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from precondbench.build import suitesparse, synthetic
-from precondbench.build.collection_release import VERSION as SUITESPARSE_VERSION
+from precondbench.build.collection_release import RELEASE_VERSION as SUITESPARSE_VERSION
 from precondbench.build.patterns import DEFAULT_PATTERN
 from precondbench.build.plan import release_plans
+from precondbench.build.suitesparse import SUITESPARSE
+from precondbench.build.synthetic import SYNTHETIC
 from precondbench.errors import ConfigurationError
 from precondbench.matrices import LAWS, perturbed_factor, theorem_2_1_factor
 from precondbench.quality.ceiling import mean_ceiling
@@ -101,7 +102,7 @@ def invk_against_ic0(root: str | Path | None = None) -> dict[str, Any] | None:
             matrices.append({"name": record.name, "n": record.n, "split": plan.split, **facts})
     outcomes = Counter(source.outcome for source in manifest.sources)
     return {
-        "dataset": suitesparse.DATASET,
+        "dataset": SUITESPARSE,
         "version": SUITESPARSE_VERSION,
         "content_digests": digests,
         "neither": outcomes["neither label converges"],
@@ -153,7 +154,7 @@ def twin_ceilings(
     depths: dict[tuple[str, str], set[int]] = {}
     for row in rows:
         law = LAWS.get(row["configuration"])
-        if row["dataset"] == synthetic.DATASET and law is not None and law.records == "twins":
+        if row["dataset"] == SYNTHETIC and law is not None and law.records == "twins":
             depths.setdefault((row["configuration"], row["split"]), set()).add(row["rounds"])
     ceilings = {}
     for (configuration, split), all_rounds in sorted(depths.items()):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precondbench.build import synthetic
+from precondbench.build.synthetic import GENERATED_VERSION
 from precondbench.errors import PredictionError
 from precondbench.leaderboard.prediction_file import PredictionFile, read_predictions
 from precondbench.quality import Evaluation, evaluate_many
@@ -90,7 +90,7 @@ def open_predicted(
     from precondbench.datasets import open_dataset
 
     predictions = read_predictions(path)
-    if predictions.version == synthetic.GENERATED_VERSION:
+    if predictions.version == GENERATED_VERSION:
         raise PredictionError(
             f"{path} is for generated data, which no manifest knows and so cannot be looked up "
             "by name; score it in Python: evaluate(SyntheticTridiag.from_shard(...), predictions)"

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from precondbench.build import suitesparse, synthetic, synthetic_lu
 from precondbench.build.patterns import DEFAULT_PATTERN
+from precondbench.build.suitesparse import SUITESPARSE
+from precondbench.build.synthetic import SYNTHETIC
+from precondbench.build.synthetic_lu import SYNTHETIC_LU
 from precondbench.errors import ConfigurationError
 from precondbench.matrices import LAWS, LU_LAWS, LULaw, TridiagonalLaw, check_general
 from precondbench.quality import (
@@ -74,12 +76,12 @@ class TrackName:
     @property
     def nonsymmetric(self) -> bool:
         """Whether its matrices have two factors, L and U, and are solved by GMRES."""
-        return self.dataset == synthetic_lu.DATASET
+        return self.dataset == SYNTHETIC_LU
 
     @property
     def tridiagonal(self) -> bool:
         """Whether its matrices are tridiagonal: drawn, with exact factors and k-hop oracles."""
-        return self.dataset in (synthetic.DATASET, synthetic_lu.DATASET)
+        return self.dataset in (SYNTHETIC, SYNTHETIC_LU)
 
 
 def _tridiagonal(
@@ -96,18 +98,14 @@ def _real(pattern: str, *splits: str) -> list[TrackName]:
     of = "" if pattern == DEFAULT_PATTERN else f"{pattern.replace('-', ' ')}, "
     titles = {"test": "test matrices", "all": "all, nothing learned"}
     return [
-        TrackName(
-            suitesparse.DATASET, "1.0", pattern, split, "best", f"SuiteSparse, {of}{titles[split]}"
-        )
+        TrackName(SUITESPARSE, "1.0", pattern, split, "best", f"SuiteSparse, {of}{titles[split]}")
         for split in splits
     ]
 
 
 TRACKS: tuple[TrackName, ...] = (
-    *_tridiagonal(
-        synthetic.DATASET, "Tridiagonal", LAWS, "uniform", "growth", "sawtooth", "twin", "hard"
-    ),
-    *_tridiagonal(synthetic_lu.DATASET, "Tridiagonal LU", LU_LAWS, *LU_LAWS),
+    *_tridiagonal(SYNTHETIC, "Tridiagonal", LAWS, "uniform", "growth", "sawtooth", "twin", "hard"),
+    *_tridiagonal(SYNTHETIC_LU, "Tridiagonal LU", LU_LAWS, *LU_LAWS),
     *_real(DEFAULT_PATTERN, "test", "all"),
     # A track comes with its reference rows: "all" of these is not scored yet.
     *_real("level-1", "test"),

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from precondbench.build import suitesparse
+from precondbench.build.suitesparse import SUITESPARSE
 
 if TYPE_CHECKING:
     from precondbench.baselines import RunConfiguration
@@ -59,7 +59,7 @@ def training_command(run: RunConfiguration) -> str:
     for name in _OPTIONS:
         value = getattr(training, name)
         # The command has a default of its own for batches of real matrices.
-        own_default = name == "batch_size" and data.dataset == suitesparse.DATASET
+        own_default = name == "batch_size" and data.dataset == SUITESPARSE
         if own_default or value != getattr(defaults, name):
             options[name.replace("_", "-")] = value
     words = ["precondbench", "train", data.dataset]
