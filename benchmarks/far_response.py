@@ -19,10 +19,9 @@ from typing import Any
 import numpy as np
 
 from precondbench import SyntheticTridiag
-from precondbench.baselines import predict_factor
-from precondbench.baselines.checkpoint import load_model
-from precondbench.leaderboard.methods import khop
-from precondbench.quality.far_response import far_response
+from precondbench.baselines import load_model, predict_factor
+from precondbench.leaderboard.methods.classical import khop
+from precondbench.quality import far_response
 
 CONFIGURATIONS = ("uniform", "growth", "sawtooth", "twin")
 ORACLE = 7

@@ -41,8 +41,7 @@ def matrix_of(what: str, mirror: str | None) -> sp.csr_array:
 
 def measure(what: str, mirror: str | None) -> dict[str, object]:
     """Forecast, then compute, in this process."""
-    from precondbench.factors import invk_report, lower_pattern
-    from precondbench.factors.forecast import forecast_invk
+    from precondbench.factors import forecast_invk, invk_report, lower_pattern
 
     A = matrix_of(what, mirror)
     small = poisson("3D", 8)

@@ -19,11 +19,10 @@ from typing import Any
 
 import torch
 
-from precondbench.baselines import build_model
-from precondbench.baselines.graph_batch import GraphBatch
-from precondbench.baselines.graphs import ResidentGraphs
-from precondbench.baselines.learned_closure import MOST, LearnedClosure
+from precondbench.baselines import GraphBatch, LearnedClosure, build_model
+from precondbench.baselines.batch import ResidentGraphs
 from precondbench.baselines.losses import get_loss
+from precondbench.baselines.patches.closure import MOST
 from precondbench.datasets import DataSelection
 
 CORES = ("shifted-ic0", "local-patch-1", "local-patch-3")

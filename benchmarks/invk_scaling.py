@@ -91,9 +91,7 @@ def dense_invk(A: sp.csr_array) -> sp.csr_array:
 
 def blocked_invk(A: sp.csr_array) -> sp.csr_array:
     """Inv-K from the entries of A^-1 that some column needs, by solves with blocks of columns."""
-    from precondbench.factors import lower_pattern
-    from precondbench.factors.invk_columns import invk_values
-    from precondbench.factors.selected_inverse import SelectedInverse
+    from precondbench.factors import SelectedInverse, invk_values, lower_pattern
 
     n = A.shape[0]
     solve = direct(A).solve
@@ -214,7 +212,7 @@ def draw(result: dict, path: Path) -> None:
     """Time and memory by n, with fitted exponents and the growth of theory."""
     from matplotlib.figure import Figure
 
-    from precondbench.leaderboard.figures import save_figure
+    from precondbench.leaderboard.local.figures import save_figure
 
     figure = Figure(figsize=(9, 7), layout="constrained")
     axes = figure.subplots(2, 2)

@@ -17,8 +17,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from precondbench import LUPair, SyntheticTridiag, evaluate, ilu0
+from precondbench.leaderboard import lu_methods
 from precondbench.matrices import LU_LAWS, formula_matrix
-from precondbench.quality import LUHopLadder, lu_methods
+from precondbench.quality import LUHopLadder
 
 SPLITS = ("test", "test_large")
 REAL = (

@@ -16,10 +16,8 @@ from typing import Any
 import numpy as np
 
 from precondbench import BreakdownError, SuiteSparseInvK, invk
-from precondbench.build.patterns import PATTERNS
-from precondbench.factors import ict
+from precondbench.factors import PATTERNS, factor_values, ict
 from precondbench.quality import ScoringSystem
-from precondbench.quality.kcondition import factor_values
 
 SPLITS = ("train", "val", "test")
 TOLERANCES = (1e-2, 1e-3)

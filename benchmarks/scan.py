@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from precondbench.baselines.associative_scan import prefix_products, sequential_products
-from precondbench.baselines.environment import describe_environment
+from precondbench.baselines.recurrences.scan import prefix_products, sequential_products
+from precondbench.baselines.training.run_directory import describe_environment
 
 ROWS = [100, 300, 1000, 3000, 10_000, 30_000, 100_000]
 HEADS = 8

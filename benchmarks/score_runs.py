@@ -12,11 +12,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from precondbench.baselines import RunConfiguration, model_summary
-from precondbench.baselines.run_configuration import read_toml
-from precondbench.build.executors import open_executor
-from precondbench.leaderboard.maintenance import score_submission
-from precondbench.leaderboard.packing import pack_runs
+from precondbench.baselines import RunConfiguration, model_summary, read_toml
+from precondbench.leaderboard import pack_runs, score_submission
+from precondbench.recipes import open_executor
 
 FEWEST_SEEDS = 3
 # Node models of the paper's Graph Network; the others are networks of their own.

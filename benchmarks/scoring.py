@@ -16,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from precondbench.build.executors import open_executor
-from precondbench.leaderboard.prediction_file import read_predictions
-from precondbench.leaderboard.scorer import score_seeds
-from precondbench.leaderboard.tracks import open_track, track_named
+from precondbench.leaderboard import track_named
+from precondbench.leaderboard.scoring.score import score_seeds
+from precondbench.leaderboard.tracks import open_track
 from precondbench.quality import PreparedPair
+from precondbench.recipes import open_executor
+from precondbench.shards import read_predictions
 
 RESULT = Path(__file__).parent / "results" / "scoring.json"
 TRACK = "suitesparse-invk-1.0-tril-test"

@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 
 from precondbench import SyntheticTridiag, evaluate
-from precondbench.baselines import predict
-from precondbench.baselines.checkpoint import load_model
-from precondbench.leaderboard.methods import khop
+from precondbench.baselines import load_model, predict
+from precondbench.leaderboard.methods.classical import khop
 
 CONFIGURATIONS = ("uniform", "growth", "sawtooth", "twin", "hard")
 ORACLE = 7

@@ -43,7 +43,7 @@ def setups() -> dict[str, Callable[[sp.csr_array], Any]]:
     """Name -> function from A to L or to an operator."""
     from precondbench import ic0, invk
     from precondbench.factors import local_invk, reverse_cuthill_mckee
-    from precondbench.preconditioners import after_reordering, smoothed_aggregation
+    from precondbench.solvers import after_reordering, smoothed_aggregation
 
     return {
         "Jacobi": lambda A: sp.csr_array(sp.diags_array(np.sqrt(A.diagonal()))),

@@ -27,15 +27,14 @@ from torch_geometric.loader import DataLoader
 
 from precondbench import SyntheticTridiag
 from precondbench.baselines import TrainingConfiguration, build_model, negative_cosine
-from precondbench.baselines.configuration import resolve_device
-from precondbench.baselines.distributed import Ranks
-from precondbench.baselines.edge_model import EdgeModel
-from precondbench.baselines.environment import describe_environment
-from precondbench.baselines.fitting import Fitting
-from precondbench.baselines.graphs import ResidentGraphs
+from precondbench.baselines.batch import ResidentGraphs
 from precondbench.baselines.losses import get_loss
-from precondbench.baselines.run_directory import RunDirectory
-from precondbench.baselines.training_state import TrainingState
+from precondbench.baselines.message_passing.graph_network import EdgeModel
+from precondbench.baselines.training.configuration import resolve_device
+from precondbench.baselines.training.distributed import Ranks
+from precondbench.baselines.training.fit import Fitting
+from precondbench.baselines.training.run_directory import RunDirectory, describe_environment
+from precondbench.baselines.training.state import TrainingState
 
 RESULT = Path(__file__).parent / "results" / "training.json"
 BATCH = 16

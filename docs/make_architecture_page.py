@@ -19,7 +19,7 @@ PAGE = HERE / "architecture.md"
 FIGURE = HERE / "figures" / "architecture.svg"
 START, END = "<!-- imports -->\n", "<!-- end of imports -->"
 # Used by nearly all; a figure with their arrows shows nothing.
-FOUNDATION = ("errors", "files", "network", "strict_json", "user_code")
+FOUNDATION = ("errors", "_internal")
 
 
 def _imported(path: Path) -> Iterator[str]:

@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 
 from precondbench import SyntheticTridiag, ic0, invk
 from precondbench.factors import khop_factor, local_invk
-from precondbench.leaderboard.figures import new_figure, save_figure
+from precondbench.leaderboard.local.figures import new_figure, save_figure
 from precondbench.matrices import LAWS, draw_tridiagonal, from_factor, growth_law
-from precondbench.quality import locality_profile, profile_of_factors
-from precondbench.quality.ceiling import mean_ceiling
+from precondbench.quality import locality_profile, mean_ceiling, profile_of_factors
 
 HERE = Path(__file__).parent
 ROWS = 50

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from precondbench.leaderboard.result_rows import read_results, summarise_results
+from precondbench.leaderboard import read_results, summarise_results
 
 HERE = Path(__file__).parent
 PAGE = HERE / "nonlocal.md"

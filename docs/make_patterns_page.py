@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from precondbench.leaderboard.entry_files import Entry, Leaderboard, read_leaderboard
-from precondbench.leaderboard.performance import outcomes_of
+from precondbench.leaderboard.entries import Entry, Leaderboard, read_leaderboard
+from precondbench.leaderboard.scoring.profile import outcomes_of
 
 HERE = Path(__file__).parent
 PAGE = HERE / "patterns.md"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from precondbench.leaderboard.entry_files import read_leaderboard
-from precondbench.leaderboard.ranking import RankedRow
-from precondbench.leaderboard.standings import standings_of
+from precondbench.leaderboard.board import standings_of
+from precondbench.leaderboard.entries import read_leaderboard
+from precondbench.leaderboard.scoring.ranking import RankedRow
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "README.md"

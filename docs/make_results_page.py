@@ -16,14 +16,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from precondbench._internal import replacing
 from precondbench.datasets.opening import DEFAULT_LABELS
-from precondbench.files import replacing
-from precondbench.leaderboard.claims import check_claims
-from precondbench.leaderboard.model_figures import MODELS_OF_ALL_PAIRS, in_order
-from precondbench.leaderboard.paper_figures import draw_paper_figures
-from precondbench.leaderboard.paper_numbers import invk_against_ic0, twin_ceilings
-from precondbench.leaderboard.result_rows import options_of
-from precondbench.leaderboard.results import read_results, summarise_results
+from precondbench.leaderboard import draw_paper_figures, read_results, summarise_results
+from precondbench.leaderboard.replication.claims import check_claims
+from precondbench.leaderboard.replication.model_figures import MODELS_OF_ALL_PAIRS, in_order
+from precondbench.leaderboard.replication.paper_numbers import invk_against_ic0, twin_ceilings
+from precondbench.leaderboard.scoring.result_rows import options_of
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "benchmarks" / "results" / "baselines.jsonl"

@@ -175,7 +175,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
     """Seconds from A to one solution by n, a panel a problem."""
     from matplotlib.figure import Figure
 
-    from precondbench.leaderboard.figures import save_figure
+    from precondbench.leaderboard.local.figures import save_figure
 
     rows = results["rows"]
     problems = _names(rows, "problem")

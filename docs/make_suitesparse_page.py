@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from precondbench.build import obtain_shard
-from precondbench.build.plan import release_plans
-from precondbench.leaderboard.figures import draw_invk_against_ic0, five_outcomes
-from precondbench.shards import read_shard
-from precondbench.shards.manifest import load_manifest
+from precondbench.leaderboard.local.figures import draw_invk_against_ic0, five_outcomes
+from precondbench.recipes import obtain_shard, release_plans
+from precondbench.shards import load_manifest, read_shard
 
 HERE = Path(__file__).parent
 

@@ -8,6 +8,7 @@ import pkgutil
 import pytest
 
 import precondbench
+from house import PACKAGES, public
 
 MODULES = sorted(
     module.name
@@ -31,13 +32,11 @@ def test_public_functions_have_examples():
 
 PUBLIC = [
     f"precondbench.{package}.{name}"
-    for package in (
-        "factors", "matrices", "quality", "shards", "preconditioners", "build", "datasets",
-        "baselines", "leaderboard",
-    )
-    for name in importlib.import_module(f"precondbench.{package}").__all__
+    for package in PACKAGES
+    if package != "cli"
+    for name in public(package)
     if inspect.isfunction(getattr(importlib.import_module(f"precondbench.{package}"), name))
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("name", PUBLIC)

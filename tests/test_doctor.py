@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 import precondbench
-from precondbench import doctor
-from precondbench.cli import app
-from precondbench.doctor import examine
+from precondbench.cli import doctor
+from precondbench.cli.app import app
+from precondbench.cli.doctor import examine
 
 
 def named(findings):
@@ -68,7 +68,7 @@ def test_other_numbers_are_named(monkeypatch):
     def differs(plan, manifest):
         raise precondbench.PrecondbenchError("digest aa, not bb")
 
-    monkeypatch.setattr("precondbench.build.check_plan", differs)
+    monkeypatch.setattr("precondbench.recipes.check_plan", differs)
     assert "digest aa" in named(examine())["factors"].problem
 
 

@@ -13,12 +13,12 @@ ROOT = Path(precondbench.__file__).parent
 LINES = 6
 # Kernels are compiled one by one: what they share stays inline, or every call would pay for it.
 ALLOWED = {
-    ("factors/identity_residual.py",): "the same sum over entries found in two layouts",
-    ("factors/invk_columns.py", "factors/trace_form.py"): "work arrays of two kernels",
-    ("factors/patches.py",): "work arrays of two kernels",
+    ("factors/inverse/accuracy.py",): "the same sum over entries found in two layouts",
+    ("factors/inv_k/columns.py", "factors/inv_k/trace.py"): "work arrays of two kernels",
+    ("factors/inv_k/patches.py",): "work arrays of two kernels",
     (
-        "factors/lu_pattern.py",
-        "factors/pattern.py",
+        "factors/patterns/full.py",
+        "factors/patterns/lower.py",
         "shards/record.py",
     ): "n and nnz of three dataclasses that have nothing else in common",
 }

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from precondbench.baselines.associative_scan import prefix_products, sequential_products
+from precondbench.baselines.recurrences.scan import prefix_products, sequential_products
 
 
 def directions(products):

@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from precondbench.baselines.distributed import Ranks
+from precondbench.baselines.training.distributed import Ranks
 
 # A file in place of torchrun's TCP store, and Gloo on the loopback device: nothing listens
 # to the network.

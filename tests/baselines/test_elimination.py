@@ -8,9 +8,9 @@ import torch
 from scipy import sparse
 
 from precondbench import ic0, invk
-from precondbench.baselines.compensated_elimination import compensated_elimination
-from precondbench.baselines.elimination import levels, pattern_of, triples
-from precondbench.baselines.fill_memory import memory_of
+from precondbench.baselines.elimination.compensated import compensated_elimination
+from precondbench.baselines.elimination.learned import memory_of
+from precondbench.baselines.elimination.levels import levels, pattern_of, triples
 from precondbench.factors import level_of_fill, lower_pattern
 from precondbench.matrices import formula_matrix
 

@@ -7,13 +7,19 @@ from scipy import sparse
 from torch_geometric.data import Batch, Data
 
 from precondbench import Pair, ic0, invk
-from precondbench.baselines import TrainingConfiguration, build_model, predict, train
-from precondbench.baselines.checkpoint import load_model, save_model
-from precondbench.baselines.graph_batch import GraphBatch
-from precondbench.baselines.graphs import ResidentGraphs
+from precondbench.baselines import (
+    GraphBatch,
+    TrainingConfiguration,
+    build_model,
+    load_model,
+    predict,
+    save_model,
+    train,
+)
+from precondbench.baselines.batch import ResidentGraphs
 from precondbench.baselines.losses import get_loss
-from precondbench.baselines.patch_closure import closed_patches
-from precondbench.baselines.patch_graphs import patch_graphs
+from precondbench.baselines.patches.closure import closed_patches
+from precondbench.baselines.patches.network import patch_graphs
 from precondbench.errors import ConfigurationError
 from precondbench.factors import local_invk, lower_pattern, shifted_ic0
 from precondbench.matrices import formula_matrix
@@ -325,7 +331,7 @@ def test_patches_are_breadth_first_searches(graphs):
 
 
 def test_patches_too_large_for_memory_are_refused(monkeypatch):
-    monkeypatch.setattr("precondbench.baselines.patch_graphs.MOST", 1000)
+    monkeypatch.setattr("precondbench.baselines.patches.network.MOST", 1000)
     with pytest.raises(ConfigurationError, match="take fewer rounds, smaller batches"):
         predict(build_model("PatchNetwork", 3), Graphs([graph(GRID)]))
 

@@ -3,8 +3,8 @@ import torch
 from torch_geometric.data import Batch
 
 from precondbench import Pair
-from precondbench.baselines.graph_batch import GraphBatch
-from precondbench.baselines.graphs import ResidentGraphs
+from precondbench.baselines import GraphBatch
+from precondbench.baselines.batch import ResidentGraphs
 from precondbench.errors import ConfigurationError
 
 

@@ -15,7 +15,7 @@ from precondbench.baselines import (
     train,
 )
 from precondbench.baselines import losses as losses_module
-from precondbench.baselines.graphs import ResidentGraphs
+from precondbench.baselines.batch import ResidentGraphs
 from precondbench.baselines.losses import get_loss
 from precondbench.errors import ConfigurationError
 

@@ -11,8 +11,8 @@ from precondbench.baselines import (
     GlobalGraphTransformer,
     GraphBatch,
     GraphTransformer,
-    global_attention,
 )
+from precondbench.baselines.message_passing import attention as global_attention
 
 WIDTH = 4
 

@@ -15,7 +15,7 @@ from precondbench.baselines import (
     predict_factor,
     train,
 )
-from precondbench.baselines.graphs import ResidentGraphs
+from precondbench.baselines.batch import ResidentGraphs
 from precondbench.errors import ConfigurationError, MatrixError
 from precondbench.matrices import formula_matrix, poisson_1d, symmetric_csr
 from precondbench.quality import far_response

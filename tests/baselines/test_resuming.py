@@ -12,8 +12,8 @@ from precondbench.baselines import (
     register_node_model,
     train,
 )
-from precondbench.baselines import fitting as fitting_module
 from precondbench.baselines import registry as registry_module
+from precondbench.baselines.training import fit as fitting_module
 from precondbench.errors import CheckpointError
 
 

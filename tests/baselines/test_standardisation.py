@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from precondbench.baselines.graphs import ResidentGraphs
-from precondbench.baselines.normalisation import Standardisation
+from precondbench.baselines.base import Standardisation
+from precondbench.baselines.batch import ResidentGraphs
 from precondbench.errors import ConfigurationError
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from precondbench.baselines import TrainingConfiguration
-from precondbench.baselines.configuration import resolve_device
+from precondbench.baselines.training.configuration import resolve_device
 from precondbench.errors import ConfigurationError
 
 

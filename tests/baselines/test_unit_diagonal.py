@@ -8,10 +8,15 @@ import torch
 from safetensors import safe_open
 
 from precondbench import SyntheticTridiag, evaluate
-from precondbench.baselines import TrainingConfiguration, build_model, load_model, predict, train
-from precondbench.baselines.checkpoint import save_model
-from precondbench.baselines.cores import core_names, core_values
-from precondbench.baselines.graphs import ResidentGraphs
+from precondbench.baselines import (
+    TrainingConfiguration,
+    build_model,
+    load_model,
+    predict,
+    save_model,
+    train,
+)
+from precondbench.baselines.batch import ResidentGraphs, core_names, core_values
 from precondbench.errors import ConfigurationError
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from precondbench.build import all_plans
-from precondbench.cli import app
+from precondbench.cli.app import app
 from precondbench.matrices import formula_matrix, read_matrix, write_matrix
+from precondbench.recipes import all_plans
 
 runner = CliRunner()
 
@@ -64,7 +64,7 @@ def test_build_check_and_verify(tmp_path):
 
 def test_a_manifest_can_be_written_again(tmp_path):
     """What a maintainer does for a new split leaves known digests alone."""
-    from precondbench.shards.manifest import load_manifest
+    from precondbench.shards import load_manifest
 
     out = tmp_path / "manifest.json"
     names = ("synthetic-tridiag", "--config", "twin", "--split", "val")

@@ -7,8 +7,8 @@ import typer
 from typer.testing import CliRunner
 
 import precondbench
-from precondbench.cli import app
-from precondbench.cli.examples import EXAMPLES
+from precondbench.cli.app import app
+from precondbench.cli.output import EXAMPLES
 
 
 def commands(group, path=()):

@@ -6,11 +6,9 @@ import tomllib
 import pytest
 from typer.testing import CliRunner
 
-from precondbench.baselines import registry
-from precondbench.cli import app
-from precondbench.leaderboard import read_grid
-from precondbench.leaderboard.grid import run_grid
-from precondbench.leaderboard.runs import is_done, run_folder
+from precondbench.baselines import read_grid, registry, run_grid
+from precondbench.baselines.training.runs import is_done, run_folder
+from precondbench.cli.app import app
 
 runner = CliRunner()
 SAMPLE = ("suitesparse-invk", "--version", "sample", "--device", "cpu", "--model", "MLP")

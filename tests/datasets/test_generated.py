@@ -12,10 +12,10 @@ from precondbench.errors import (
     PredictionError,
     ShardError,
 )
-from precondbench.leaderboard.prediction_file import write_predictions
-from precondbench.leaderboard.scoring import score_file
+from precondbench.leaderboard import score_file
 from precondbench.matrices import Bidiagonal
-from precondbench.quality.ceiling import twin_ceiling
+from precondbench.quality import twin_ceiling
+from precondbench.shards import write_predictions
 
 
 def diagonals(L):

@@ -11,18 +11,22 @@ from torch_geometric.loader import DataLoader
 
 from precondbench import LUPair, Pair, SyntheticTridiag, evaluate, ic0, ilu0
 from precondbench.baselines import TrainingConfiguration, predict, train
-from precondbench.build import split_plan
-from precondbench.build.export import export_split
-from precondbench.build.release import write_release
 from precondbench.datasets import DataSelection, FactorDataset, open_dataset
 from precondbench.errors import ConfigurationError, MatrixError, PredictionError, ShardError
 from precondbench.factors import gauss_seidel_lu, jacobi_lu
-from precondbench.leaderboard.prediction_file import read_predictions, write_predictions
 from precondbench.matrices import LU_LAWS, LULaw
-from precondbench.matrices.tridiagonal_lu_laws import growth_lu_base
+from precondbench.matrices.tridiagonal.lu_laws import growth_lu_base
 from precondbench.quality import LUHopLadder, evaluate_many, khop_lu_values
-from precondbench.shards import Record, record_digest, shard_in_memory
-from precondbench.shards.nonsymmetric import check_nonsymmetric, prediction_offsets
+from precondbench.recipes import export_split, split_plan, write_release
+from precondbench.shards import (
+    Record,
+    check_nonsymmetric,
+    prediction_offsets,
+    read_predictions,
+    record_digest,
+    shard_in_memory,
+    write_predictions,
+)
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,9 @@ import pytest
 import scipy.sparse as sp
 
 from precondbench import SuiteSparseInvK, evaluate, invk
-from precondbench.build.patterns import PATTERNS, pattern_of
 from precondbench.datasets import open_dataset
 from precondbench.errors import ConfigurationError
-from precondbench.factors import incomplete_cholesky, level_of_fill
+from precondbench.factors import PATTERNS, incomplete_cholesky, level_of_fill, pattern_of
 
 SPLITS = ("train", "val", "test")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from precondbench.baselines import model_names
-from precondbench.leaderboard.result_rows import read_results, summarise_results
+from precondbench.leaderboard import read_results, summarise_results
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"

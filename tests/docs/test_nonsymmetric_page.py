@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from precondbench import SyntheticTridiag, evaluate
+from precondbench.leaderboard import lu_methods
 from precondbench.matrices import LU_LAWS
-from precondbench.quality import LUHopLadder, lu_methods
+from precondbench.quality import LUHopLadder
 
 ROOT = Path(__file__).parents[2]
 RESULTS = json.loads((ROOT / "benchmarks" / "results" / "nonsymmetric.json").read_text())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from precondbench.leaderboard.entry_files import read_leaderboard
+from precondbench.leaderboard.entries import read_leaderboard
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "patterns.md"

@@ -9,12 +9,7 @@ from hypothesis import strategies as st
 
 from precondbench import invk, k_condition
 from precondbench.errors import BreakdownError, MatrixError
-from precondbench.factors import (
-    column_quadratic_forms,
-    ic0,
-    lower_pattern,
-    selected_inverse,
-)
+from precondbench.factors import column_quadratic_forms, ic0, lower_pattern, selected_inverse
 from precondbench.matrices import check_spd_candidate, clamped_beam, formula_matrix
 
 

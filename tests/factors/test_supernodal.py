@@ -10,22 +10,22 @@ from hypothesis import strategies as st
 from precondbench import invk
 from precondbench.errors import BreakdownError
 from precondbench.factors import (
+    analyse,
     invk_report,
     invk_values,
     lower_pattern,
+    minimum_degree,
     selected_inverse,
 )
-from precondbench.factors.blas import _thread_setters, one_thread
-from precondbench.factors.cholesky import analyse
-from precondbench.factors.cost import inversion_graph
-from precondbench.factors.elimination_tree import column_counts, postordered
-from precondbench.factors.identity_residual import identity_residual
-from precondbench.factors.ordering import minimum_degree
-from precondbench.factors.subtrees import split_tree
-from precondbench.factors.supernodal_cholesky import factorise_blocks
-from precondbench.factors.supernodal_inverse import invert_blocks
-from precondbench.factors.supernodal_solve import solve
-from precondbench.factors.supernodes import WIDEST, find_supernodes
+from precondbench.factors.cholesky.blas import _thread_setters, one_thread
+from precondbench.factors.cholesky.solves import solve
+from precondbench.factors.cholesky.supernodal import factorise_blocks
+from precondbench.factors.inv_k.plan import inversion_graph
+from precondbench.factors.inverse.accuracy import identity_residual
+from precondbench.factors.inverse.supernodal import invert_blocks
+from precondbench.factors.symbolic.subtrees import split_tree
+from precondbench.factors.symbolic.supernodes import WIDEST, find_supernodes
+from precondbench.factors.symbolic.tree import column_counts, postordered
 from precondbench.matrices import check_spd_candidate, formula_matrix
 
 

@@ -10,8 +10,8 @@ __all__ = ["bench"]
 @pytest.fixture(scope="session", autouse=True)
 def _compiled():
     from precondbench import BreakdownError, ic0, invk, k_condition, pcg
-    from precondbench.build import factor_matrix
     from precondbench.matrices import formula_matrix
+    from precondbench.recipes import factor_matrix
 
     A = formula_matrix("HB/nos1")
     factor_matrix("HB/nos1", A)

@@ -17,12 +17,14 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["precondbench.matrices", "precondbench.strict_json"]):
+with atheris.instrument_imports(
+    include=["precondbench.matrices", "precondbench._internal.strict_json"]
+):
     from precondbench.errors import PrecondbenchError
-    from precondbench.matrices import read_matrix
-    from precondbench.matrices.collection import CollectionEntry, _parse_index, _read_archive
-    from precondbench.matrices.reader import read_matrix_market
-    from precondbench.shards.manifest import load_manifest
+    from precondbench.matrices import CollectionEntry, read_matrix
+    from precondbench.matrices.files import read_matrix_market
+    from precondbench.matrices.suitesparse.collection import _parse_index, _read_archive
+    from precondbench.shards import load_manifest
 
 FOLDER = Path(tempfile.mkdtemp())
 ENTRY = CollectionEntry(1, "G", "m", 2, 2, 4, True, True, "")

@@ -13,9 +13,9 @@ from precondbench.baselines import (
     build_model,
     load_model,
     predict_factor,
+    save_model,
     train,
 )
-from precondbench.baselines.checkpoint import save_model
 from precondbench.errors import CheckpointError, ConfigurationError
 
 MODELS = Subject(
@@ -177,7 +177,7 @@ def interrupted(bench, after=2):
         if record["epoch"] == after:
             raise PowerCutError
 
-    bench.monkeypatch.setattr("precondbench.baselines.fitting.SECONDS_BETWEEN_STATES", 0.0)
+    bench.monkeypatch.setattr("precondbench.baselines.training.fit.SECONDS_BETWEEN_STATES", 0.0)
     with pytest.raises(PowerCutError):
         train(data, data, CONFIGURATION, out_dir=bench.folder / "run", progress=stop)
     assert not (bench.folder / "run" / "result.json").exists()

@@ -21,9 +21,9 @@ ONLINE = Subject(
 def quick_collection(quick, monkeypatch):
     for module in ("collection", "online_index"):
         monkeypatch.setattr(f"precondbench.matrices.{module}.SILENCE", 0.3)
-    monkeypatch.setattr("precondbench.matrices.collection._GRACE", 0.8)
-    monkeypatch.setattr("precondbench.matrices.online_index.SECONDS", 0.8)
-    monkeypatch.setattr("precondbench.matrices.collection._BYTES_AN_ENTRY", 0)
+    monkeypatch.setattr("precondbench.matrices.suitesparse.collection._GRACE", 0.8)
+    monkeypatch.setattr("precondbench.matrices.suitesparse.online_index.SECONDS", 0.8)
+    monkeypatch.setattr("precondbench.matrices.suitesparse.collection._BYTES_AN_ENTRY", 0)
 
 
 def online(name, answer):

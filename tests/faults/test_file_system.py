@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 from harness import Subject
 
+from precondbench._internal import replacing
 from precondbench.errors import ConfigurationError, MatrixError
-from precondbench.files import replacing
 from precondbench.matrices import write_matrix
-from precondbench.shards import Record, ShardHeader, write_shard
-from precondbench.shards.manifest import Manifest, save_manifest
+from precondbench.shards import Manifest, Record, ShardHeader, save_manifest, write_shard
 
 DISK = Subject(
     "Output files",
@@ -31,22 +30,20 @@ HEADER = ShardHeader("demo", "1", "default", "test", {}, "0.1.0")
 
 
 def write_predictions_file(path):
-    from precondbench.leaderboard.prediction_file import write_predictions
-    from precondbench.shards import shard_in_memory
+    from precondbench.shards import shard_in_memory, write_predictions
 
     shard = shard_in_memory(HEADER, [RECORD])
     write_predictions(path, "m", shard, "exact", {0: {"one": np.ones(1)}})
 
 
 def write_model(path):
-    from precondbench.baselines import build_model
-    from precondbench.baselines.checkpoint import save_model
+    from precondbench.baselines import build_model, save_model
 
     save_model(build_model("MLP", rounds=1), path)
 
 
 def write_rows(path):
-    from precondbench.leaderboard.result_rows import write_results
+    from precondbench.leaderboard.scoring.result_rows import write_results
 
     write_results(path, [])
 

@@ -8,10 +8,7 @@ import scipy.sparse as sp
 from harness import Subject
 
 from precondbench import ic0, invk, k_condition, pcg
-from precondbench.errors import (
-    BreakdownError,
-    MatrixError,
-)
+from precondbench.errors import BreakdownError, MatrixError
 
 EDGES = Subject(
     "Matrices at the edges",

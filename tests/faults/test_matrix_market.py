@@ -284,7 +284,7 @@ def test_damaged_files(tmp_path, seed, name):
 
 
 def test_a_stream_is_read_like_a_file():
-    from precondbench.matrices.reader import read_matrix_market
+    from precondbench.matrices.files import read_matrix_market
 
     np.testing.assert_array_equal(
         read_matrix_market(io.BytesIO(GOOD.encode()), "A").toarray(), DENSE

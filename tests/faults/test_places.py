@@ -12,8 +12,7 @@ from test_file_system import GOOD, HEADER, RECORD
 
 from precondbench.errors import ConfigurationError, MatrixError
 from precondbench.matrices import read_matrix, write_matrix
-from precondbench.shards import read_shard, write_shard
-from precondbench.shards.cache import cache_root, locked
+from precondbench.shards import cache_root, locked, read_shard, write_shard
 
 PLACES = Subject(
     "Caches, homes, names and streams",

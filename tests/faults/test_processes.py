@@ -11,8 +11,7 @@ import pytest
 from harness import Subject
 
 from precondbench.errors import MissingDataError
-from precondbench.shards import read_shard
-from precondbench.shards.cache import locked
+from precondbench.shards import locked, read_shard
 
 PROCESSES = Subject(
     "Processes, kills and clocks",
@@ -70,9 +69,8 @@ signalled("a-kill", signal.SIGKILL, -signal.SIGKILL)
 @PROCESSES.case
 def the_holder_of_a_lock_dies(bench):
     """The lock of a killed process is free at once."""
-    code = (
-        "import sys, time\nfrom pathlib import Path\nfrom precondbench.shards.cache import locked\n"
-    )
+    code = "import sys, time\nfrom pathlib import Path\n"
+    code += "from precondbench.shards.store.cache import locked\n"
     code += "with locked(Path('x.h5')):\n    print('held', flush=True)\n    time.sleep(60)\n"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=bench.folder
@@ -90,8 +88,8 @@ def the_holder_of_a_lock_dies(bench):
 
 @PROCESSES.case
 def a_worker_dies(bench):
-    from precondbench.build.executors import open_executor
     from precondbench.errors import CostError
+    from precondbench.recipes import open_executor
 
     def work():
         with open_executor(2) as pool:
@@ -170,7 +168,7 @@ def time_goes_backwards_while_a_lock_is_waited_for(bench):
 @PROCESSES.case
 def leftovers_from_the_future_stay_and_harm_nothing(bench):
     """A part of a build that may still run is not removed, whatever its date."""
-    from precondbench.build.parts import PartStore
+    from precondbench.recipes.building.tasks import PartStore
 
     part = bench.file("parts/.x.part", b"half")
     os.utime(part, (4.1e9, 4.1e9))

@@ -5,9 +5,9 @@ import os
 
 from harness import Subject
 
+from precondbench.baselines import read_grid
 from precondbench.errors import CheckpointError, ConfigurationError
-from precondbench.leaderboard.grid import read_grid
-from precondbench.leaderboard.result_rows import read_results
+from precondbench.leaderboard import read_results
 
 SETTINGS = Subject(
     "Settings and results (TOML, JSON lines)",
@@ -161,7 +161,7 @@ def of_a_run(name, damage, fragment, kind):
     """A folder that looks like a finished run."""
 
     def run(bench):
-        from precondbench.leaderboard.results import collect_results
+        from precondbench.leaderboard.scoring.results import collect_results
 
         folder = bench.folder / "runs" / "seed-0"
         files = {

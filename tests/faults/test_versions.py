@@ -15,9 +15,16 @@ from precondbench.errors import (
     ShardError,
     SubmissionError,
 )
-from precondbench.leaderboard.prediction_file import read_predictions, write_predictions
-from precondbench.shards import Record, ShardHeader, read_shard, shard_in_memory, write_shard
-from precondbench.shards.manifest import load_manifest
+from precondbench.shards import (
+    Record,
+    ShardHeader,
+    load_manifest,
+    read_predictions,
+    read_shard,
+    shard_in_memory,
+    write_predictions,
+    write_shard,
+)
 
 VERSIONS = Subject(
     "Formats of other versions, entries of the leaderboard",
@@ -31,7 +38,7 @@ HEADER = ShardHeader("demo", "1", "default", "test", {}, "0.1.0")
 
 def manifest(name, change, fragment):
     def run(bench):
-        from precondbench.shards.manifest import manifest_text
+        from precondbench.shards import manifest_text
 
         data = json.loads(manifest_text(load_manifest()))
         path = bench.file("data_manifest.json", json.dumps(change(data)))
@@ -123,7 +130,7 @@ def predictions_of_data_that_no_manifest_knows(bench):
 
 @VERSIONS.case
 def submission_of_a_later_schema(bench):
-    from precondbench.leaderboard.submission import read_submission
+    from precondbench.leaderboard.submissions.schema import read_submission
 
     bench.file("s/submission.json", '{"schema_version": 2}')
     bench.refused(SubmissionError, "follow its schema", lambda: read_submission("s"))
@@ -150,7 +157,7 @@ def board(tmp_path_factory):
 
 def entry(name, which, change, fragment):
     def run(bench):
-        from precondbench.leaderboard.entry_files import read_leaderboard
+        from precondbench.leaderboard.entries import read_leaderboard
 
         folder, *paths = bench.fixture("board")
         shutil.copytree(folder, bench.folder / "b")

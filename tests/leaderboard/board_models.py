@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from precondbench.leaderboard.entry_files import Entry, SeedScores, Track
+from precondbench.leaderboard.entries import Entry, SeedScores, Track
 
 DIGEST = "a" * 64
 REAL, SYNTHETIC = "real-1.0-tril-test", "synthetic-1.0-twin-test"

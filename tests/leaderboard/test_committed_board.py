@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from precondbench.leaderboard.entry_files import read_leaderboard
-from precondbench.leaderboard.maintenance import check_entry, entry_id
-from precondbench.leaderboard.reference_rows import reference_rows
-from precondbench.leaderboard.result_rows import options_of, read_results
-from precondbench.leaderboard.site_exports import board_markdown
-from precondbench.leaderboard.standings import standings_of
-from precondbench.leaderboard.tracks import TRACKS, track_named
+from precondbench.leaderboard import TRACKS, check_entry, read_results, track_named
+from precondbench.leaderboard.board import standings_of
+from precondbench.leaderboard.entries import read_leaderboard
+from precondbench.leaderboard.methods.reference import reference_rows
+from precondbench.leaderboard.scoring.result_rows import options_of
+from precondbench.leaderboard.site.export import board_markdown
+from precondbench.leaderboard.submissions.check import entry_id
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "leaderboard"

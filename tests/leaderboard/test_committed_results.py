@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from precondbench.baselines import build_model
-from precondbench.leaderboard.paper_numbers import twin_ceilings
-from precondbench.leaderboard.results import read_results
-from precondbench.shards.manifest import load_manifest
+from precondbench.leaderboard import read_results
+from precondbench.leaderboard.replication.paper_numbers import twin_ceilings
+from precondbench.shards import load_manifest
 
 FILE = Path(__file__).parents[2] / "benchmarks" / "results" / "baselines.jsonl"
 # Models that see one row more with every block but the first, by the tests of gradients.

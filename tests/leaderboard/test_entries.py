@@ -9,25 +9,25 @@ import pytest
 from typer.testing import CliRunner
 
 from precondbench import SyntheticTridiag
-from precondbench.cli import app
+from precondbench.cli.app import app
 from precondbench.errors import LeaderboardError, SubmissionError
-from precondbench.leaderboard import write_predictions
-from precondbench.leaderboard.entry_files import (
+from precondbench.leaderboard import (
+    check_entry,
     entry_path,
+    pack_predictions,
+    score_reference,
+    score_submission,
+    track_named,
+)
+from precondbench.leaderboard.entries import (
     entry_schema,
     read_leaderboard,
     submission_path,
     track_schema,
     write_entry,
 )
-from precondbench.leaderboard.maintenance import (
-    check_entry,
-    entry_id,
-    score_reference,
-    score_submission,
-)
-from precondbench.leaderboard.packing import pack_predictions
-from precondbench.leaderboard.tracks import track_named
+from precondbench.leaderboard.submissions.check import entry_id
+from precondbench.shards import write_predictions
 
 TWIN = "synthetic-tridiag-1.0-twin-test"
 DAY = date(2026, 11, 23)

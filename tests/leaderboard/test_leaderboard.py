@@ -6,17 +6,11 @@ import pytest
 
 from precondbench import SyntheticTridiag
 from precondbench.errors import PredictionError
-from precondbench.leaderboard import (
-    read_predictions,
-    score_methods,
-    tridiagonal_methods,
-    write_predictions,
-)
-from precondbench.leaderboard.figures import draw_iterations_against_cosine, draw_locality
-from precondbench.leaderboard.page import Section, render_page
-from precondbench.leaderboard.quickstart import locality_of_laws
-from precondbench.leaderboard.scoring import score_file
-from precondbench.shards import read_shard
+from precondbench.leaderboard import score_file, score_methods, tridiagonal_methods
+from precondbench.leaderboard.local.figures import draw_iterations_against_cosine, draw_locality
+from precondbench.leaderboard.local.page import Section, render_page
+from precondbench.leaderboard.local.quickstart import locality_of_laws
+from precondbench.shards import read_predictions, read_shard, write_predictions
 from precondbench.shards.hdf5 import write_attributes
 
 

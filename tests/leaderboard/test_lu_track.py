@@ -9,16 +9,21 @@ import pytest
 from typer.testing import CliRunner
 
 from precondbench import SyntheticTridiag, evaluate
-from precondbench.cli import app
+from precondbench.cli.app import app
 from precondbench.errors import SubmissionError
 from precondbench.factors import gauss_seidel_lu
-from precondbench.leaderboard.bundle import open_bundle
-from precondbench.leaderboard.maintenance import check_entry, score_submission
-from precondbench.leaderboard.packing import pack_function, pack_predictions
-from precondbench.leaderboard.prediction_file import write_predictions
-from precondbench.leaderboard.scorer import track_of
-from precondbench.leaderboard.tracks import open_track, track_named
+from precondbench.leaderboard import (
+    check_entry,
+    open_bundle,
+    pack_function,
+    pack_predictions,
+    score_submission,
+    track_named,
+)
+from precondbench.leaderboard.scoring.score import track_of
+from precondbench.leaderboard.tracks import open_track
 from precondbench.quality import khop_lu_values
+from precondbench.shards import write_predictions
 
 TRACK = "synthetic-tridiag-lu-1.0-twin-test"
 SAID = {"method": "m", "kind": "classical", "authors": ["a"], "description": "d"}

@@ -9,23 +9,23 @@ import numpy as np
 import pytest
 
 from precondbench.errors import ConfigurationError
-from precondbench.leaderboard.figures import five_outcomes
-from precondbench.leaderboard.model_figures import (
+from precondbench.leaderboard import draw_paper_figures, summarise_results
+from precondbench.leaderboard.local.figures import five_outcomes
+from precondbench.leaderboard.replication.model_figures import (
     MODELS,
     Panel,
     draw_against_ceiling,
     draw_by_rounds,
     in_order,
 )
-from precondbench.leaderboard.paper_figures import draw_paper_figures
-from precondbench.leaderboard.paper_numbers import (
+from precondbench.leaderboard.replication.paper_numbers import (
     diagonal_changes,
     invk_against_ic0,
     read_invk_against_ic0,
     twin_ceilings,
 )
-from precondbench.leaderboard.result_rows import protocol_summaries, summarise_results
-from precondbench.shards.manifest import load_manifest
+from precondbench.leaderboard.scoring.result_rows import protocol_summaries
+from precondbench.shards import load_manifest
 
 STORED = Path(__file__).parents[2] / "benchmarks" / "results" / "invk_against_ic0.json"
 

@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 
 from precondbench import Pair, SuiteSparseInvK, ic0, invk
-from precondbench.build.patterns import pattern_of
 from precondbench.errors import SubmissionError
-from precondbench.factors import incomplete_cholesky, shifted_ic0
-from precondbench.leaderboard.bundle import open_bundle
-from precondbench.leaderboard.packing import pack_function
-from precondbench.leaderboard.pattern_rows import ict_of_equal_memory, pattern_rows
+from precondbench.factors import incomplete_cholesky, pattern_of, shifted_ic0
+from precondbench.leaderboard import open_bundle, pack_function
+from precondbench.leaderboard.methods.fill import ict_of_equal_memory, pattern_rows
 from precondbench.leaderboard.tracks import TrackName, open_track
 from precondbench.matrices import check_spd_candidate, formula_matrix
 from precondbench.quality import evaluate_many

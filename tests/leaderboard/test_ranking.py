@@ -7,15 +7,15 @@ from board_models import SYNTHETIC, make_entry, make_seed, make_track
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from precondbench.leaderboard.performance import (
+from precondbench.leaderboard.board import Standing
+from precondbench.leaderboard.scoring.profile import (
     TAUS,
     outcomes_of,
     profile,
     profile_area,
     shares_within,
 )
-from precondbench.leaderboard.ranking import Spread, rank_entries, ranked_by
-from precondbench.leaderboard.standings import Standing
+from precondbench.leaderboard.scoring.ranking import Spread, rank_entries, ranked_by
 
 TARGETS = [16, 32, 100, 1]
 

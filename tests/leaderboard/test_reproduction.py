@@ -5,12 +5,11 @@ import copy
 import pytest
 from typer.testing import CliRunner
 
-from precondbench.cli import app
+from precondbench.cli.app import app
 from precondbench.errors import SubmissionError
-from precondbench.leaderboard.bundle import open_bundle
-from precondbench.leaderboard.packing import pack_runs
-from precondbench.leaderboard.reproduction import reproduce, training_commands
-from precondbench.leaderboard.scorer import score_bundle, track_of
+from precondbench.leaderboard import open_bundle, pack_runs
+from precondbench.leaderboard.scoring.score import score_bundle, track_of
+from precondbench.leaderboard.submissions.reproduce import reproduce, training_commands
 from precondbench.leaderboard.tracks import open_track
 
 

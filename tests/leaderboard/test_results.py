@@ -12,22 +12,21 @@ from typer.testing import CliRunner
 
 from precondbench import evaluate
 from precondbench.baselines import RunConfiguration, TrainingConfiguration
-from precondbench.cli import app
+from precondbench.baselines.training.runs import run_folder, train_and_predict
+from precondbench.cli.app import app
 from precondbench.datasets import DataSelection
 from precondbench.errors import CheckpointError, ConfigurationError, PredictionError
-from precondbench.leaderboard import results, write_predictions
-from precondbench.leaderboard.claims import check_claims
-from precondbench.leaderboard.result_rows import ROW_KEYS, protocol_summaries
-from precondbench.leaderboard.results import (
+from precondbench.leaderboard import read_results, summarise_results, update_results
+from precondbench.leaderboard.replication.claims import check_claims
+from precondbench.leaderboard.scoring import results
+from precondbench.leaderboard.scoring.result_rows import ROW_KEYS, protocol_summaries
+from precondbench.leaderboard.scoring.results import (
     collect_results,
-    read_results,
-    summarise_results,
     training_command,
-    update_results,
     write_results,
 )
-from precondbench.leaderboard.runs import run_folder, train_and_predict
-from precondbench.quality import scoring
+from precondbench.quality import problem as scoring
+from precondbench.shards import write_predictions
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = DataSelection(dataset="suitesparse-invk", version="sample", max_rows=1000)
@@ -251,7 +250,7 @@ def test_commands_train_the_same_run(run, tmp_path, monkeypatch):
         asked.append(run)
         raise ConfigurationError("enough")
 
-    monkeypatch.setattr("precondbench.leaderboard.runs.train_and_predict", train)
+    monkeypatch.setattr("precondbench.baselines.training.runs.train_and_predict", train)
     monkeypatch.chdir(tmp_path)
     Path("configuration.toml").write_text(run.resolved().to_toml())
     words = shlex.split(training_command(run))

@@ -13,19 +13,17 @@ import pytest
 
 from precondbench import SuiteSparseInvK, SyntheticTridiag, ic0, invk
 from precondbench.errors import ConfigurationError, SubmissionError
-from precondbench.leaderboard.bundle import open_bundle
-from precondbench.leaderboard.packing import pack_function, pack_predictions
-from precondbench.leaderboard.prediction_file import write_predictions
-from precondbench.leaderboard.scorer import score_bundle, score_seeds, track_of
-from precondbench.leaderboard.tracks import (
+from precondbench.leaderboard import (
     TRACKS,
-    OpenTrack,
-    TrackName,
-    open_track,
-    spy_density,
+    open_bundle,
+    pack_function,
+    pack_predictions,
     track_named,
 )
+from precondbench.leaderboard.scoring.score import score_bundle, score_seeds, track_of
+from precondbench.leaderboard.tracks import OpenTrack, TrackName, open_track, spy_density
 from precondbench.matrices import formula_matrix
+from precondbench.shards import write_predictions
 
 SAMPLE = TrackName("suitesparse-invk", "sample", "tril", "all", "best", "Sample")
 SAID = {"method": "m", "kind": "learned", "authors": ["a"], "description": "d"}
@@ -124,7 +122,7 @@ def test_workers_change_nothing(bundle):
 CODE = """
 import json
 from precondbench import ic0, invk
-from precondbench.leaderboard.scorer import score_seeds
+from precondbench.leaderboard.scoring.score import score_seeds
 from precondbench.leaderboard.tracks import TrackName, open_track
 track = open_track(TrackName("suitesparse-invk", "sample", "tril", "all", "best", "Sample"))
 print(json.dumps(score_seeds(track, {"IC(0)": {None: ic0}, "Inv-K": {None: invk}})))

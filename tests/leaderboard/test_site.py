@@ -10,16 +10,16 @@ import pytest
 from board_models import REAL, SYNTHETIC, learned, make_entry, make_track
 from typer.testing import CliRunner
 
-from precondbench.cli import app
+from precondbench.cli.app import app
 from precondbench.errors import LeaderboardError
-from precondbench.leaderboard import site
-from precondbench.leaderboard.entry_files import Leaderboard, MatrixInfo, write_entry, write_track
-from precondbench.leaderboard.site import render_site
-from precondbench.leaderboard.site_exports import board_json, board_markdown
-from precondbench.leaderboard.site_format import slugs
-from precondbench.leaderboard.site_pages import pages_of
-from precondbench.leaderboard.standings import standings_of
-from precondbench.leaderboard.submission import Links
+from precondbench.leaderboard import render_site
+from precondbench.leaderboard.board import standings_of
+from precondbench.leaderboard.entries import Leaderboard, MatrixInfo, write_entry, write_track
+from precondbench.leaderboard.site import folder as site
+from precondbench.leaderboard.site.export import board_json, board_markdown
+from precondbench.leaderboard.site.pages import pages_of
+from precondbench.leaderboard.site.text import slugs
+from precondbench.leaderboard.submissions.schema import Links
 
 VOID = {"meta", "link", "input", "br", "hr", "img"}
 runner = CliRunner()

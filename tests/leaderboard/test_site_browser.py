@@ -10,8 +10,8 @@ import shutil
 import pytest
 from board_models import REAL, SYNTHETIC, learned, make_entry, make_seed, make_track
 
-from precondbench.leaderboard.entry_files import write_entry, write_track
-from precondbench.leaderboard.site import render_site
+from precondbench.leaderboard import render_site
+from precondbench.leaderboard.entries import write_entry, write_track
 
 PAGES = {
     "index": "index.html",

@@ -13,12 +13,17 @@ from hostile_submissions import CORPUS
 from typer.testing import CliRunner
 
 from precondbench import SuiteSparseInvK, SyntheticTridiag
-from precondbench.cli import app
+from precondbench.cli.app import app
 from precondbench.errors import SubmissionError
-from precondbench.leaderboard import write_predictions
-from precondbench.leaderboard.bundle import open_bundle
-from precondbench.leaderboard.packing import pack_function, pack_predictions, pack_runs
-from precondbench.leaderboard.submission import submission_schema, values_digest
+from precondbench.leaderboard import (
+    open_bundle,
+    pack_function,
+    pack_predictions,
+    pack_runs,
+    submission_schema,
+)
+from precondbench.leaderboard.submissions.schema import values_digest
+from precondbench.shards import write_predictions
 
 SAID = {"method": "IC(0)", "kind": "classical", "authors": ["A. Cholesky"], "description": "IC."}
 runner = CliRunner()
@@ -98,7 +103,7 @@ def test_memory_stays_bounded(folder):
     CORPUS["h5-one-chunk-of-gigabytes"](folder)
     code = (
         "import resource, sys\n"
-        "from precondbench.leaderboard.bundle import open_bundle\n"
+        "from precondbench.leaderboard.submissions.bundle import open_bundle\n"
         "from precondbench.errors import SubmissionError\n"
         "try:\n    open_bundle(sys.argv[1])\n"
         "except SubmissionError as error:\n    print(error)\n"
@@ -112,7 +117,7 @@ def test_memory_stays_bounded(folder):
 
 
 def test_a_file_that_kills_its_reader(folder, monkeypatch):
-    from precondbench.leaderboard import quarantine
+    from precondbench.shards import quarantine
 
     monkeypatch.setattr(quarantine.sys, "executable", "/bin/false")
     with pytest.raises(SubmissionError, match="died with exit status 1"):

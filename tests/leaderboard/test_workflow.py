@@ -11,10 +11,9 @@ import pytest
 import yaml
 
 from precondbench import SyntheticTridiag
-from precondbench.leaderboard import write_predictions
-from precondbench.leaderboard.entry_files import entry_path, submission_path
-from precondbench.leaderboard.maintenance import score_submission
-from precondbench.leaderboard.packing import pack_predictions
+from precondbench.leaderboard import entry_path, pack_predictions, score_submission
+from precondbench.leaderboard.entries import submission_path
+from precondbench.shards import write_predictions
 
 FILE = Path(__file__).parents[2] / ".github" / "workflows" / "leaderboard.yml"
 TWIN = "synthetic-tridiag-1.0-twin-test"

@@ -22,7 +22,7 @@ from precondbench.matrices import (
     theorem_2_1_factor,
     tridiagonal_law,
 )
-from precondbench.matrices.tridiagonal_laws import REFACTORING_TOLERANCE
+from precondbench.matrices.tridiagonal.laws import REFACTORING_TOLERANCE
 
 
 def exact_perturbed(factor: Bidiagonal, tau: float = 1.0):
@@ -109,7 +109,7 @@ def test_khop_pivot_error_formula(hops, growth):
 
 
 def test_poisson_law_contains_equation_2():
-    from precondbench.matrices.tridiagonal_bases import poisson_base
+    from precondbench.matrices.tridiagonal.bases import poisson_base
 
     class Ones:
         def uniform(self, size, low, high):

@@ -7,10 +7,9 @@ from scipy.optimize import minimize
 from precondbench import SyntheticTridiag
 from precondbench.errors import ConfigurationError, MatrixError
 from precondbench.factors import khop_factor
-from precondbench.matrices import LAWS, draw_tridiagonal
-from precondbench.matrices.tridiagonal import interleave
-from precondbench.quality import cosine
-from precondbench.quality.ceiling import mean_ceiling, shared_cosine, twin_ceiling
+from precondbench.matrices import LAWS, draw_tridiagonal, interleave
+from precondbench.quality import cosine, mean_ceiling, twin_ceiling
+from precondbench.quality.ceiling import shared_cosine
 
 TWINS = [name for name, law in LAWS.items() if law.records == "twins"]
 

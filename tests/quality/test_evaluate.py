@@ -11,7 +11,7 @@ from precondbench import Pair, evaluate, ic0, invk
 from precondbench.errors import BreakdownError, PredictionError
 from precondbench.matrices import LAWS, draw_tridiagonal, formula_matrix, lower_csr, symmetric_csr
 from precondbench.quality import MAXITER, evaluate_many
-from precondbench.quality import scoring as scoring_module
+from precondbench.quality import problem as scoring_module
 
 
 class Tridiagonal:

@@ -20,7 +20,7 @@ from precondbench.matrices import (
     tridiagonal_csr,
 )
 from precondbench.quality import GeneralSystem
-from precondbench.quality.gmres import RESTART
+from precondbench.solvers.minimal_residual import RESTART
 
 
 def convection_diffusion(m, wind=20.0):

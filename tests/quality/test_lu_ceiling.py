@@ -9,8 +9,7 @@ from precondbench import SyntheticTridiag
 from precondbench.errors import MatrixError
 from precondbench.factors import khop_lu
 from precondbench.matrices import LU_LAWS, draw_tridiagonal_lu
-from precondbench.quality import cosine
-from precondbench.quality.ceiling import mean_ceiling, twin_lu_ceiling
+from precondbench.quality import cosine, mean_ceiling, twin_lu_ceiling
 from precondbench.quality.lu_hops import stored_together
 
 

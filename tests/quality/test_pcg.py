@@ -9,7 +9,8 @@ from precondbench import ic0, invk, pcg
 from precondbench.errors import MatrixError
 from precondbench.factors import lower_pattern
 from precondbench.matrices import check_spd_candidate, formula_matrix
-from precondbench.quality import ScoringSystem, Status
+from precondbench.quality import ScoringSystem
+from precondbench.solvers import Status
 
 
 def scipy_iterations(A, b, L):

@@ -9,11 +9,17 @@ import pytest
 from werkzeug import Response
 
 from precondbench.errors import ConfigurationError, DigestError
-from precondbench.shards import Record, ShardHeader, read_shard, write_shard
-from precondbench.shards.cache import shard_path
-from precondbench.shards.fetch import file_sha256
-from precondbench.shards.manifest import Manifest
-from precondbench.shards.offers import MANIFEST_NAME, Offers
+from precondbench.shards import (
+    MANIFEST_NAME,
+    Manifest,
+    Offers,
+    Record,
+    ShardHeader,
+    file_sha256,
+    read_shard,
+    shard_path,
+    write_shard,
+)
 
 NAMES = ("tridiag", "1", "default", "test")
 
@@ -23,7 +29,7 @@ def plain_environment(monkeypatch):
     for name in ("PRECONDBENCH_CACHE", "PRECONDBENCH_OFFLINE", "PRECONDBENCH_MIRROR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr("precondbench.shards.transport._PAUSES", (0, 0, 0))
+    monkeypatch.setattr("precondbench.shards.store.download._PAUSES", (0, 0, 0))
 
 
 def make_shard(path, value=4.0, names=NAMES):

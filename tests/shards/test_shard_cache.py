@@ -14,12 +14,18 @@ from pathlib import Path
 import pytest
 from werkzeug import Response
 
+from precondbench._internal import offline, replacing
 from precondbench.errors import ConfigurationError, DigestError, MissingDataError
-from precondbench.files import replacing
-from precondbench.network import offline
-from precondbench.shards.cache import cache_root, locked, mirrors, shard_path
-from precondbench.shards.fetch import fetch_shard, file_sha256
-from precondbench.shards.manifest import Manifest, ShardFile
+from precondbench.shards import (
+    Manifest,
+    ShardFile,
+    cache_root,
+    file_sha256,
+    locked,
+    mirrors,
+    shard_path,
+)
+from precondbench.shards.store.download import fetch_shard
 
 CONTENT = bytes(range(256)) * 64
 PATH = "tridiag/1/default/test-00.h5"
@@ -32,7 +38,7 @@ def plain_environment(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     # A proxy would be asked for 127.0.0.1, too.
     monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr("precondbench.shards.transport._PAUSES", (0, 0, 0))
+    monkeypatch.setattr("precondbench.shards.store.download._PAUSES", (0, 0, 0))
 
 
 @pytest.fixture
@@ -295,7 +301,9 @@ def test_file_sha256(tmp_path):
 
 def test_importing_it_opens_nothing_and_loads_no_network_library():
     heavy = "{'pooch', 'requests', 'pydantic', 'filelock', 'platformdirs'}"
-    code = f"import sys, precondbench.shards.fetch; print(sorted({heavy} & set(sys.modules)))"
+    code = (
+        f"import sys, precondbench.shards.store.download; print(sorted({heavy} & set(sys.modules)))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
     )

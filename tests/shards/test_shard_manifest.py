@@ -7,13 +7,9 @@ import re
 import pytest
 
 from precondbench.errors import ConfigurationError, ManifestError
-from precondbench.shards import manifest as module
-from precondbench.shards.manifest import (
-    Manifest,
-    load_manifest,
-    manifest_json_schema,
-    save_manifest,
-)
+from precondbench.shards import Manifest, load_manifest, save_manifest
+from precondbench.shards.store import manifest as module
+from precondbench.shards.store.manifest import manifest_json_schema
 
 SHARD = {"path": "tridiag/1/default/test-00.h5", "bytes": 10, "sha256": "a" * 64}
 DATA = {

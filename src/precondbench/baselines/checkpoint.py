@@ -12,13 +12,10 @@ import safetensors
 import safetensors.torch
 import torch
 
-from precondbench.baselines.factor_model import FactorModel
+from precondbench._internal import loads, replacing
+from precondbench.baselines.base import FactorModel
 from precondbench.baselines.registry import build_model
 from precondbench.errors import CheckpointError
-from precondbench.files import replacing
-from precondbench.strict_json import loads
-
-__all__ = ["load_model", "read_tensors", "save_model"]
 
 # Version 1 knows no scaling; a model that needs none is still written so, for older readers.
 FORMAT_VERSION = 2

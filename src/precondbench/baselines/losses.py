@@ -9,17 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from precondbench.baselines.graph_batch import GraphBatch
+from precondbench.baselines.batch import GraphBatch
 from precondbench.errors import ConfigurationError
-
-__all__ = [
-    "Loss",
-    "cosine_per_graph",
-    "get_loss",
-    "loss_names",
-    "negative_cosine",
-    "register_loss",
-]
 
 # Random vectors that a Frobenius norm is estimated with; a deviation of 1 / sqrt(SKETCHES / 2).
 SKETCHES = 16

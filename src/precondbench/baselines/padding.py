@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["PaddedGraphs"]
-
 
 class PaddedGraphs:
     """Where the nodes of a batch stand when every graph is padded to the largest.

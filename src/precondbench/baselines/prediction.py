@@ -1,21 +1,41 @@
-"""From a trained model and a dataset to the values that are submitted."""
+"""How many processor threads torch uses, for a while."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, tril
+from torch_geometric.data import Data
 
-from precondbench.baselines.factor_model import FactorModel
-from precondbench.baselines.graphs import ResidentGraphs
-from precondbench.baselines.threads import cpu_threads
+from precondbench.baselines.base import FactorModel
+from precondbench.baselines.batch import ResidentGraphs
+from precondbench.datasets import GraphArrays, collate_graphs
 from precondbench.errors import ConfigurationError, PredictionError
+from precondbench.factors import lower_pattern, lower_values
+from precondbench.matrices import check_spd_candidate
+from precondbench.quality import Pair
 
-__all__ = ["predict"]
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Let torch use ``count`` threads of the processor inside the block.
+
+    The tensors of a small graph are done before a second thread has woken up. Where cores are
+    shared with other processes, threads that wait for each other slowed a training step down
+    200 times. One thread also fixes the order of summation, whatever the machine.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @torch.no_grad()
@@ -81,3 +101,85 @@ def predict(
         model.train(was_training)
     pieces = np.split(values.double().cpu().numpy(), graphs.lower_ends())
     return dict(zip(graphs.names, pieces, strict=True))
+
+
+class _One:
+    """A single matrix as a dataset: its graph, and the pair that classical factors are made of."""
+
+    def __init__(self, arrays: GraphArrays) -> None:
+        self.graph, _ = collate_graphs(arrays)
+        self.graph.name = arrays.names[0]
+        self.A = arrays.pattern.symmetric_csr(arrays.a)
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[Data]:
+        return iter([self.graph])
+
+    def pair(self, index: int) -> Pair:
+        return Pair(self.graph.name, self.A, csr_array(tril(self.A, format="csr")))
+
+
+def predict_factor(
+    model: FactorModel,
+    A: Any,
+    *,
+    scaled: bool = False,
+    device: torch.device | str | None = None,
+    threads: int = 1,
+) -> csr_array:
+    """Predict the factor of one matrix.
+
+    Parameters
+    ----------
+    model : FactorModel
+        Trained model; it ends on ``device``.
+    A : sparse array, sparse matrix or array_like
+        Real SPD matrix, shape (n, n).
+    scaled : bool
+        Show the model A scaled by powers of two to a diagonal in [0.5, 2), as
+        ``SuiteSparseInvK`` serves matrices, and scale its factor back, exactly.
+    device : torch.device or str, optional
+        Where to predict; where the model is, if not given.
+    threads : int
+        Processor threads.
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        L on the pattern of tril(A), float64.
+
+    Raises
+    ------
+    MatrixError
+        If A cannot be used.
+
+    Examples
+    --------
+    >>> from precondbench.baselines import build_model, predict_factor
+    >>> from precondbench.matrices import poisson_1d, symmetric_csr
+    >>> A = symmetric_csr(poisson_1d(5))
+    >>> predict_factor(build_model("MLP", rounds=1), A).shape
+    (5, 5)
+    """
+    matrix = check_spd_candidate(A, "A")
+    lower = csr_array(tril(matrix, format="csr"))
+    pattern = lower_pattern(lower)
+    n, nnz = matrix.shape[0], pattern.nnz
+    arrays = GraphArrays(
+        ["A"],
+        np.array([0, n]),
+        np.array([0, nnz]),
+        pattern,
+        lower_values(lower, pattern),
+        np.zeros(nnz),
+    )
+    shown = arrays.scaled() if scaled else arrays
+    values = predict(model, _One(shown), device=device, threads=threads)["A"]
+    if scaled:
+        # L of S A S is S L, and S holds powers of two.
+        diagonal = pattern.indptr[1:] - 1
+        scale = np.sqrt(arrays.a[diagonal] / shown.a[diagonal])
+        values = values * np.repeat(scale, np.diff(pattern.indptr))
+    return pattern.csr(values)

@@ -10,17 +10,9 @@ from typing import TypeVar
 
 from torch import nn
 
-from precondbench.baselines.factor_model import FactorModel
-from precondbench.baselines.graph_network import GraphNetwork
+from precondbench.baselines.base import FactorModel
+from precondbench.baselines.message_passing.graph_network import GraphNetwork
 from precondbench.errors import ConfigurationError
-
-__all__ = [
-    "build_model",
-    "model_names",
-    "model_summary",
-    "register_model",
-    "register_node_model",
-]
 
 NodeModelT = TypeVar("NodeModelT", bound=Callable[[int], nn.Module])
 NetworkT = TypeVar("NetworkT", bound=Callable[[int, int], nn.Module])

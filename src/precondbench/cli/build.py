@@ -9,20 +9,23 @@ from typing import Annotated, Any
 
 import typer
 
-from precondbench.cli.logs import LogLevel, log_to_stderr
-from precondbench.cli.options import AsJson, Config, Root, Split, Version
 from precondbench.cli.output import (
     CHECK_FAILED,
+    AsJson,
+    Config,
+    LogLevel,
+    Root,
+    Split,
+    Version,
     failing_clearly,
+    log_to_stderr,
     print_json,
     print_table,
     progress_bar,
     say,
 )
 
-__all__ = ["build"]
-
-_LOG = logging.getLogger("precondbench.build")
+_LOG = logging.getLogger("precondbench.recipes")
 
 
 def build(
@@ -80,9 +83,8 @@ def build(
     An interrupted build goes on where it was when it is started again.
     """
     with failing_clearly():
-        from precondbench.build import BuildContext, newest_version, select_plans
-        from precondbench.build.executors import open_executor
         from precondbench.errors import ConfigurationError
+        from precondbench.recipes import BuildContext, newest_version, open_executor, select_plans
 
         large = config == "large" and dataset == "suitesparse-invk"
         if large and ctx.find_root().params["log_level"] is None:
@@ -116,7 +118,7 @@ def build(
 
 
 def _build(plans: list[Any], context: Any, json: bool) -> Callable[[], None]:
-    from precondbench.build import obtain_shard
+    from precondbench.recipes import obtain_shard
 
     rows = []
     for plan in plans:
@@ -135,8 +137,8 @@ def _build(plans: list[Any], context: Any, json: bool) -> Callable[[], None]:
 
 
 def _check(plans: list[Any], context: Any, json: bool) -> Callable[[], None]:
-    from precondbench.build import check_plan
-    from precondbench.shards.manifest import load_manifest
+    from precondbench.recipes import check_plan
+    from precondbench.shards import load_manifest
 
     manifest = load_manifest()
     results = [check_plan(plan, manifest, context) for plan in plans]
@@ -178,8 +180,8 @@ def _check(plans: list[Any], context: Any, json: bool) -> Callable[[], None]:
 def _update_manifest(
     dataset: str, plans: list[Any], context: Any, path: Path
 ) -> Callable[[], None]:
-    from precondbench.build.golden import updated_manifest
-    from precondbench.shards.manifest import load_manifest, save_manifest
+    from precondbench.recipes import updated_manifest
+    from precondbench.shards import load_manifest, save_manifest
 
     manifest = updated_manifest(load_manifest(), dataset, plans, context)
     save_manifest(manifest, path)
@@ -189,12 +191,8 @@ def _update_manifest(
 def _build_collection(
     context: Any, max_n: int | None, out: Path | None, json: bool
 ) -> Callable[[], None]:
-    from precondbench.build.collection_shard import (
-        build_collection_shard,
-        mirror_entries,
-        unverified_entries,
-    )
-    from precondbench.datasets.local import local_shard
+    from precondbench.datasets import local_shard
+    from precondbench.recipes import build_collection_shard, mirror_entries, unverified_entries
 
     entries = unverified_entries() if max_n is None else mirror_entries(context, max_n)
     what = "unverified" if max_n is None else f"max{max_n}"
@@ -210,8 +208,8 @@ def _build_large(
     out: Path | None,
     json: bool,
 ) -> Callable[[], None]:
-    from precondbench.build.large import FROM_ROWS, build_large, plan_large
-    from precondbench.datasets.local import local_shard
+    from precondbench.datasets import local_shard
+    from precondbench.recipes import FROM_ROWS, build_large, plan_large
 
     announce = _LOG.info
     plans = plan_large(context, max_bytes, FROM_ROWS if min_n is None else min_n, announce)
@@ -251,7 +249,7 @@ def _build_large(
 def _collection_report(
     path: Path | None, digest: str | None, results: list[Any], json: bool
 ) -> Callable[[], None]:
-    from precondbench.build.collection_shard import outcome_counts
+    from precondbench.recipes import outcome_counts
 
     def report() -> None:
         if json:

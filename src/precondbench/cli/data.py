@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from precondbench.cli.options import AsJson, Root, Version
 from precondbench.cli.output import (
     CHECK_FAILED,
+    AsJson,
+    Config,
+    Root,
+    Version,
     failing_clearly,
     print_json,
     print_table,
+    progress_bar,
     say,
 )
 
-__all__ = ["info", "list_splits", "verify"]
-
 
 def _target(plan: Any, manifest: Any, root: Path | None) -> tuple[Path, str, str | None]:
-    from precondbench.shards.cache import cache_root, shard_path
+    from precondbench.shards import cache_root, shard_path
 
     names = (plan.dataset, plan.version, plan.configuration, plan.split)
     entry = manifest.split(*names)
@@ -35,8 +38,8 @@ def list_splits(
 ) -> None:
     """List every split: its size, its digest, and whether it is in the cache."""
     with failing_clearly():
-        from precondbench.build import select_plans
-        from precondbench.shards.manifest import load_manifest
+        from precondbench.recipes import select_plans
+        from precondbench.shards import load_manifest
 
         manifest = load_manifest()
         rows = []
@@ -83,9 +86,8 @@ def info(
 ) -> None:
     """Show what a dataset holds; with --split, one line a matrix (built if need be)."""
     with failing_clearly():
-        from precondbench.build import newest_version, obtain_shard, select_plans
-        from precondbench.shards import read_shard
-        from precondbench.shards.manifest import load_manifest
+        from precondbench.recipes import newest_version, obtain_shard, select_plans
+        from precondbench.shards import load_manifest, read_shard
 
         plans = select_plans(dataset, version or newest_version(dataset), config, split)
         manifest = load_manifest()
@@ -151,10 +153,9 @@ def verify(
 ) -> None:
     """Check cached shards, or any shard file, against format and digests."""
     with failing_clearly():
-        from precondbench.build import select_plans
         from precondbench.errors import MissingDataError, ShardError
-        from precondbench.shards import read_shard
-        from precondbench.shards.manifest import load_manifest
+        from precondbench.recipes import select_plans
+        from precondbench.shards import load_manifest, read_shard
 
         checks: list[tuple[Path, str | None, str | None]] = []
         if target is not None and target.endswith(".h5"):
@@ -192,3 +193,59 @@ def verify(
             )
         if not all(row["ok"] for row in rows):
             raise typer.Exit(CHECK_FAILED)
+
+
+class Format(StrEnum):
+    """Formats of the command line."""
+
+    MTX = "mtx"
+    NPZ = "npz"
+    BINSPARSE = "binsparse"
+
+
+def export(
+    dataset: Annotated[str, typer.Argument(help="Name of a dataset.")],
+    split: Annotated[str, typer.Option(help="Split.")],
+    to: Annotated[Format, typer.Option(help="Matrix Market, SciPy's npz, or Binsparse.")],
+    out: Annotated[Path, typer.Option(help="Folder to write into.")],
+    config: Config = None,
+    version: Version = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="Only this factor; may be repeated.")
+    ] = None,
+    root: Root = None,
+    json: AsJson = False,
+) -> None:
+    """Write A and L of every record of a split, unscaled and to the bit."""
+    with failing_clearly():
+        from precondbench.recipes import BuildContext, export_split, newest_version, select_plans
+
+        exports = []
+        for plan in select_plans(dataset, version or newest_version(dataset), config, split):
+            with progress_bar(plan.path_name) as update:
+                context = BuildContext(root=root)
+                done = export_split(
+                    plan, out, to.value, labels=label, context=context, progress=update
+                )
+            exports.append((plan, done))
+        if json:
+            print_json(
+                [
+                    {
+                        "split": plan.path_name,
+                        "folder": str(done.folder),
+                        "files": [str(file) for file in done.files],
+                        "missing": done.missing,
+                    }
+                    for plan, done in exports
+                ]
+            )
+            return
+        print_table(
+            "Written",
+            ("split", "records", "files", "factors that do not exist", "folder"),
+            [
+                (plan.path_name, plan.count, len(done.files), len(done.missing), str(done.folder))
+                for plan, done in exports
+            ],
+        )

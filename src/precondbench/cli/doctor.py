@@ -1,16 +1,202 @@
-"""``precondbench doctor``: a report on this installation, for its user and for bug reports."""
+"""Is this installation sound? What a bug report should say about where it happened."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated
 
 import typer
 
-from precondbench.cli.options import AsJson, Root
-from precondbench.cli.output import CHECK_FAILED, failing_clearly, print_json, print_table, say
+import precondbench
+from precondbench._internal import offline
+from precondbench.cli.output import (
+    CHECK_FAILED,
+    AsJson,
+    Root,
+    failing_clearly,
+    print_json,
+    print_table,
+    say,
+)
+from precondbench.errors import PrecondbenchError
 
-__all__ = ["doctor"]
+# A release of suitesparse-invk 1.0 with room to build it.
+WANTED_BYTES = 2_000_000_000
+MIRROR = "PRECONDBENCH_SUITESPARSE"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Attributes
+    ----------
+    subject, name : str
+        Of what, for instance ``software`` and ``numpy``.
+    value : str
+        What was found.
+    problem : str
+        What is wrong and what to do about it; empty if nothing is.
+    """
+
+    subject: str
+    name: str
+    value: str
+    problem: str = ""
+
+
+def examine(root: str | os.PathLike[str] | None = None, *, check: bool = True) -> list[Finding]:
+    """Look at software, machine and data, and rebuild a small split.
+
+    Parameters
+    ----------
+    root : path-like, optional
+        Cache folder, by default that of the environment. Nothing is left in it.
+    check : bool
+        Factor the two test matrices of the sample again and compare their digest with the
+        manifest's; the first time, while kernels are compiled, this takes half a minute.
+
+    Returns
+    -------
+    list of Finding
+        In a fixed order; those with a problem say what to do.
+
+    Examples
+    --------
+    >>> from precondbench.cli.doctor import examine
+    >>> findings = examine(check=False)
+    >>> [f.value == precondbench.__version__ for f in findings if f.name == "precondbench"]
+    [True]
+    """
+    findings = [*_software(), *_machine(), *_data(root)]
+    if check:
+        findings.append(_reproduction())
+    return findings
+
+
+def _software() -> Iterator[Finding]:
+    yield Finding("software", "precondbench", precondbench.__version__)
+    yield Finding("software", "Python", f"{platform.python_version()} ({sys.executable})")
+    try:
+        requirements = metadata.requires("precondbench") or []
+    except metadata.PackageNotFoundError:
+        problem = "not installed, only importable: run 'pip install -e .' in the checkout"
+        yield Finding("software", "installation", precondbench.__path__[0], problem)
+        return
+    for requirement in requirements:
+        if "extra ==" not in requirement:
+            yield _requirement(requirement)
+
+
+def _requirement(requirement: str) -> Finding:
+    match = re.match(r"([\w.-]+)\s*>=\s*([\w.]+)", requirement)
+    assert match is not None, requirement
+    name, least = match[1], match[2]
+    try:
+        found = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return Finding("software", name, "missing", f"run 'pip install \"{name}>={least}\"'")
+    problem = ""
+    if _numbers(found) < _numbers(least):
+        problem = f"older than {least}: run 'pip install --upgrade {name}'"
+    return Finding("software", name, found, problem)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Leading numbers of a version; what follows them never decides about a lower bound."""
+    return tuple(int(part) for part in re.findall(r"\d+", version.partition("+")[0])[:3])
+
+
+def _machine() -> Iterator[Finding]:
+    from precondbench.recipes import available_memory
+
+    yield Finding("machine", "system", f"{platform.system()} {platform.machine()}")
+    yield Finding("machine", "processors", str(os.cpu_count()))
+    yield Finding("machine", "memory available", f"{available_memory() / 1e9:.1f} GB")
+
+    def device() -> str:
+        import torch
+
+        if torch.cuda.is_available():
+            return f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"
+        return "none that torch can use; models train on the CPU"
+
+    yield _guarded("machine", "GPU", device, "reinstall torch, or training will not work")
+
+
+def _data(root: str | os.PathLike[str] | None) -> Iterator[Finding]:
+    from precondbench.shards import cache_root, load_manifest, mirrors
+
+    try:
+        folder = cache_root(root)
+    except PrecondbenchError as error:
+        yield Finding("data", "cache", "unusable", str(error))
+    else:
+        yield Finding("data", "cache", str(folder), _not_writable(folder))
+        free = shutil.disk_usage(_existing(folder)).free
+        problem = "" if free >= WANTED_BYTES else "set PRECONDBENCH_CACHE to a disk with 2 GB free"
+        yield Finding("data", "disk free", f"{free / 1e9:.1f} GB", problem)
+    yield _guarded(
+        "data",
+        "manifest",
+        lambda: f"{len(load_manifest().datasets)} datasets",
+        "reinstall precondbench",
+    )
+    yield Finding("data", "mirrors", ", ".join(mirrors(None)) or "none beside the manifest's")
+    mirror = os.environ.get(MIRROR, "")
+    problem = ""
+    if mirror and not (Path(mirror) / "files" / "ssstats.csv").is_file():
+        problem = f"no files/ssstats.csv there: correct {MIRROR}, or unset it"
+    yield Finding("data", "SuiteSparse mirror", mirror or f"{MIRROR} is not set", problem)
+    yield Finding("data", "network", "not used" if offline() else "may be used")
+
+
+def _existing(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.is_dir())
+
+
+def _not_writable(folder: Path) -> str:
+    """Why nothing can be written under a folder, which need not exist yet."""
+    advice = "set PRECONDBENCH_CACHE to a folder that can be written"
+    try:
+        with TemporaryFile(dir=_existing(folder)):
+            return ""
+    except OSError as error:
+        return f"{error.strerror}: {advice}"
+
+
+def _reproduction() -> Finding:
+    from precondbench.recipes import check_plan, select_plans
+    from precondbench.shards import load_manifest
+
+    (plan,) = select_plans("suitesparse-invk", "sample", "tril", "test")
+
+    def rebuilt() -> str:
+        result = check_plan(plan, load_manifest())
+        if not result.agrees:
+            raise PrecondbenchError(f"digest {result.digest}, not {result.expected}")
+        return f"{plan.count} matrices factored, digest as published"
+
+    return _guarded(
+        "check", "factors", rebuilt, "report this: the kernels give other numbers on this machine"
+    )
+
+
+def _guarded(subject: str, name: str, look: Callable[[], str], advice: str) -> Finding:
+    # Whatever is broken, the rest of the report is still wanted.
+    try:
+        return Finding(subject, name, look())
+    except Exception as error:
+        return Finding(subject, name, type(error).__name__, f"{error}: {advice}")
 
 
 def doctor(
@@ -25,7 +211,7 @@ def doctor(
     Put the output into a bug report. Exits with 1 if something needs attention.
     """
     with failing_clearly():
-        from precondbench.doctor import examine
+        pass
 
         findings = examine(root, check=check)
         wrong = [finding for finding in findings if finding.problem]

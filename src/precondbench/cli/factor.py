@@ -8,10 +8,7 @@ from typing import Annotated
 
 import typer
 
-from precondbench.cli.options import AsJson
-from precondbench.cli.output import failing_clearly, print_json, print_table, say
-
-__all__ = ["factor"]
+from precondbench.cli.output import AsJson, failing_clearly, print_json, print_table, say
 
 
 class Method(StrEnum):
@@ -33,9 +30,9 @@ def factor(
     relative residual 1e-8, at most 10,000 iterations.
     """
     with failing_clearly():
-        from precondbench.build import factor_matrix
         from precondbench.factors import ic0, invk
         from precondbench.matrices import read_matrix, write_matrix
+        from precondbench.recipes import factor_matrix
 
         if out is not None and out.suffix not in {".mtx", ".npz"}:
             raise typer.BadParameter("write to a .mtx or .npz file", param_hint="--out")

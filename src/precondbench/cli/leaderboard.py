@@ -7,11 +7,7 @@ from typing import Annotated
 
 import typer
 
-from precondbench.cli.examples import epilog
-from precondbench.cli.options import Root
-from precondbench.cli.output import failing_clearly, progress_bar, say
-
-__all__ = ["app"]
+from precondbench.cli.output import Root, epilog, failing_clearly, progress_bar, say
 
 app = typer.Typer(no_args_is_help=True, help="Score submissions, and score them again.")
 
@@ -29,9 +25,8 @@ def score(
 ) -> None:
     """Check and score a submission, and write its entry."""
     with failing_clearly():
-        from precondbench.build.executors import open_executor
-        from precondbench.leaderboard.entry_files import entry_path
-        from precondbench.leaderboard.maintenance import score_submission
+        from precondbench.leaderboard import entry_path, score_submission
+        from precondbench.recipes import open_executor
 
         with open_executor(jobs) as executor, progress_bar("scoring") as update:
             entry = score_submission(
@@ -49,9 +44,8 @@ def reference(
 ) -> None:
     """Score the classical methods and oracles, and write their entries."""
     with failing_clearly():
-        from precondbench.build.executors import open_executor
-        from precondbench.leaderboard.maintenance import score_reference
-        from precondbench.leaderboard.tracks import TRACKS, track_named
+        from precondbench.leaderboard import TRACKS, score_reference, track_named
+        from precondbench.recipes import open_executor
 
         names = [track_named(name) for name in track] if track else list(TRACKS)
         with open_executor(jobs) as executor:
@@ -75,10 +69,9 @@ def check(
 ) -> None:
     """Score entries again; any difference is an error."""
     with failing_clearly():
-        from precondbench.build.executors import open_executor
         from precondbench.errors import ConfigurationError, LeaderboardError, SubmissionError
-        from precondbench.leaderboard.entry_files import place_of
-        from precondbench.leaderboard.maintenance import check_entry
+        from precondbench.leaderboard import check_entry, place_of
+        from precondbench.recipes import open_executor
 
         if submission is not None and len(entries) != 1:
             raise ConfigurationError("--submission belongs to one entry; name one file with it")
@@ -116,8 +109,7 @@ def reproduce(
     """Run the command that an entry states, and compare what it predicts."""
     with failing_clearly():
         from precondbench.errors import ConfigurationError
-        from precondbench.leaderboard.entry_files import place_of
-        from precondbench.leaderboard.maintenance import reproduce_entry
+        from precondbench.leaderboard import place_of, reproduce_entry
 
         if timeout is not None and not 0 < timeout < float("inf"):
             raise ConfigurationError(f"--timeout is {timeout}; give seconds, more than 0")
@@ -136,7 +128,7 @@ def render(
 ) -> None:
     """Render all entries as a static site that opens from a folder."""
     with failing_clearly():
-        from precondbench.leaderboard.site import render_site
+        from precondbench.leaderboard import render_site
 
         count = render_site(folder, out)
         say(f"{count} files; open {out / 'index.html'}")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -24,8 +27,6 @@ from precondbench.errors import (
     ShardError,
     SubmissionError,
 )
-
-__all__ = ["exit_code", "failing_clearly", "print_json", "print_table", "progress_bar", "say"]
 
 CHECK_FAILED, USAGE, MISSING_DATA = 1, 2, 3
 
@@ -161,3 +162,85 @@ def failing_clearly() -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("precondbench: interrupted", err=True)
         raise typer.Exit(130) from None
+
+
+# Without the name of the program; tests parse each of them.
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "quickstart": ("quickstart", "quickstart --epochs 300 --out long-quickstart"),
+    "list": ("list", "list suitesparse-invk --json"),
+    "info": (
+        "info suitesparse-invk",
+        "info synthetic-tridiag --config twin --split val",
+    ),
+    "build": (
+        "build synthetic-tridiag --config uniform",
+        "build suitesparse-invk --source /data/suitesparse --jobs 8",
+        "build suitesparse-invk --config large --source /data/suitesparse --dry-run",
+    ),
+    "verify": ("verify", "verify synthetic-tridiag --deep"),
+    "train": (
+        "train synthetic-tridiag --model MessagePassingMLP --rounds 7 --seeds 0,1,2",
+        "train suitesparse-invk --model MyModel --import my_model.py --device cuda",
+        "train --all --grid runs.toml",
+    ),
+    "score": ("score runs/synthetic-tridiag-1.0-uniform/MLP-1/seed-0/predictions-test.h5",),
+    "results": ("results runs --out results.jsonl",),
+    "figures": ("figures --results results.jsonl --out figures",),
+    "board": ("board ours/predictions-test.h5 theirs/predictions-test.h5 --out board.html",),
+    "submit pack": (
+        "submit pack runs/synthetic-tridiag-1.0-twin/MLP-1/seed-0 --author 'A. Author' "
+        "--out submission",
+        "submit pack --entry my_method.py:factor --dataset suitesparse-invk --kind classical",
+    ),
+    "submit check": ("submit check submission",),
+    "submit schema": ("submit schema",),
+    "leaderboard score": ("leaderboard score submission --folder leaderboard",),
+    "leaderboard reference": ("leaderboard reference synthetic-tridiag-1.0-uniform-test",),
+    "leaderboard check": ("leaderboard check leaderboard/entries/TRACK/mine.json",),
+    "leaderboard reproduce": ("leaderboard reproduce leaderboard/entries/TRACK/mine.json",),
+    "leaderboard render": ("leaderboard render --folder leaderboard --out site",),
+    "factor": ("factor A.mtx", "factor A.mtx.gz --method ic0 --out L.mtx"),
+    "download": ("download suitesparse-invk --version 1.0 --split test",),
+    "release": ("release published --dataset synthetic-tridiag --base-url https://example.org/pb",),
+    "export": ("export suitesparse-invk --version sample --split test --to mtx --out matrices",),
+    "cite": ("cite suitesparse-invk",),
+    "doctor": ("doctor", "doctor --json"),
+}
+
+
+def epilog(command: str) -> str:
+    """Return what stands below the options in the help of a command."""
+    # \b keeps Click from joining the lines.
+    lines = "\n".join(f"  precondbench {example}" for example in EXAMPLES[command])
+    return f"\b\nExamples:\n{lines}"
+
+
+class LogLevel(StrEnum):
+    """Names of the levels of ``logging``."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class _ToStderr(logging.Handler):
+    """Plain lines to what is stderr at the time: a caller may have replaced it since."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(self.format(record) + "\n")
+
+
+def log_to_stderr(level: LogLevel) -> None:
+    """Send records of the library, from this level on, to stderr."""
+    logger = logging.getLogger("precondbench")
+    logger.setLevel(level.upper())
+    if not any(isinstance(handler, _ToStderr) for handler in logger.handlers):
+        logger.addHandler(_ToStderr())
+
+
+Root = Annotated[Path | None, typer.Option("--root", help="Cache folder.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Config = Annotated[str | None, typer.Option(help="Only this configuration.")]
+Split = Annotated[str | None, typer.Option(help="Only this split.")]
+Version = Annotated[str | None, typer.Option(help="By default the newest.")]

@@ -7,16 +7,18 @@ from typing import Annotated
 
 import typer
 
-from precondbench.cli.options import AsJson, Config, Root, Split, Version
 from precondbench.cli.output import (
+    AsJson,
+    Config,
+    Root,
+    Split,
+    Version,
     failing_clearly,
     print_json,
     print_table,
     progress_bar,
     say,
 )
-
-__all__ = ["cite", "download", "release"]
 
 
 def download(
@@ -36,10 +38,9 @@ def download(
     against the digests of this library.
     """
     with failing_clearly():
-        from precondbench.build import newest_version, select_plans
         from precondbench.errors import MissingDataError
-        from precondbench.shards.manifest import load_manifest
-        from precondbench.shards.offers import Offers
+        from precondbench.recipes import newest_version, select_plans
+        from precondbench.shards import Offers, load_manifest
 
         offers = Offers(load_manifest(), None if mirror is None else [mirror])
         rows = []
@@ -94,8 +95,7 @@ def release(
     Published files never change: a folder that holds other content is refused.
     """
     with failing_clearly():
-        from precondbench.build import select_plans
-        from precondbench.build.release import write_release
+        from precondbench.recipes import select_plans, write_release
 
         names: list[str | None] = list(dataset) if dataset else [None]
         plans = [plan for name in names for plan in select_plans(name, version, config, split)]
@@ -134,7 +134,7 @@ def cite(
 ) -> None:
     """Print BibTeX: the data, the paper it follows, and every source matrix."""
     with failing_clearly():
-        from precondbench.build.citations import cite as entries
-        from precondbench.shards.manifest import load_manifest
+        from precondbench.recipes import cite as entries
+        from precondbench.shards import load_manifest
 
         typer.echo(entries(load_manifest(), dataset), nl=False)

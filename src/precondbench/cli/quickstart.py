@@ -8,10 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from precondbench.cli.options import Root
-from precondbench.cli.output import failing_clearly, print_json, print_table, say
-
-__all__ = ["quickstart"]
+from precondbench.cli.output import Root, failing_clearly, print_json, print_table, say
 
 
 class _Voice:
@@ -49,8 +46,7 @@ def quickstart(
 ) -> None:
     """Build both samples, train two models, score them, and write board.html."""
     with failing_clearly():
-        from precondbench.leaderboard.quickstart import run_quickstart
-        from precondbench.leaderboard.tables import REAL_COLUMNS
+        from precondbench.leaderboard import REAL_COLUMNS, run_quickstart
 
         voice = _Voice(silent=json)
         result = run_quickstart(

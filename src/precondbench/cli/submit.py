@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from precondbench.cli.examples import epilog
-from precondbench.cli.options import AsJson, Root
-from precondbench.cli.output import failing_clearly, print_json, say
+from precondbench.cli.output import AsJson, Root, epilog, failing_clearly, print_json, say
 
 if TYPE_CHECKING:
-    from precondbench.leaderboard.submission import Submission
+    from precondbench.leaderboard import Submission
 
-__all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Make and check submissions to the leaderboard.")
 
@@ -52,7 +49,7 @@ def pack(
     """Pack the runs of several seeds, files of predictions, or a function into a submission."""
     with failing_clearly():
         from precondbench.errors import ConfigurationError
-        from precondbench.leaderboard.packing import pack_predictions, pack_runs
+        from precondbench.leaderboard import pack_predictions, pack_runs
 
         given = {
             "method": method,
@@ -92,8 +89,7 @@ def _pack_entry(
 ) -> Submission:
     from precondbench.datasets import open_dataset
     from precondbench.errors import ConfigurationError
-    from precondbench.leaderboard.entry_point import load_entry_point
-    from precondbench.leaderboard.packing import pack_function
+    from precondbench.leaderboard import load_entry_point, pack_function
 
     dataset, config, label, version = names
     if dataset is None:
@@ -113,7 +109,7 @@ def check(
 ) -> None:
     """Check a submission as the leaderboard will, without scoring it."""
     with failing_clearly():
-        from precondbench.leaderboard.bundle import open_bundle
+        from precondbench.leaderboard import open_bundle
 
         submission = open_bundle(folder, root).submission
         if json:
@@ -125,7 +121,7 @@ def check(
 @app.command(epilog=epilog("submit schema"))
 def schema() -> None:
     """Print the JSON Schema of submission.json."""
-    from precondbench.leaderboard.submission import submission_schema
+    from precondbench.leaderboard import submission_schema
 
     print_json(submission_schema())
 

@@ -16,18 +16,22 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch_geometric.data import Data, InMemoryDataset
 
-from precondbench.build import obtain_shard
-from precondbench.datasets.graph import GraphArrays, collate_graphs
-from precondbench.datasets.transforms import describe
+from precondbench._internal import replacing
+from precondbench.datasets.graph import GraphArrays, collate_graphs, describe
 from precondbench.errors import ConfigurationError, ShardError
 from precondbench.factors import LowerPattern
-from precondbench.files import replacing
 from precondbench.quality import LUPair, Pair
-from precondbench.shards import FORMAT_VERSION, Shard, read_shard, write_shard
-from precondbench.shards.cache import cache_root, locked
-from precondbench.shards.nonsymmetric import A_UPPER, is_nonsymmetric
-
-__all__ = ["FactorDataset"]
+from precondbench.recipes import obtain_shard
+from precondbench.shards import (
+    A_UPPER,
+    FORMAT_VERSION,
+    Shard,
+    cache_root,
+    is_nonsymmetric,
+    locked,
+    read_shard,
+    write_shard,
+)
 
 # Part of the key of processed files; raise it when what collate_graphs returns changes.
 LAYOUT_VERSION = 1

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -10,12 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch_geometric.data import Data
 
+from precondbench._internal import kernel
 from precondbench.factors import LowerPattern
-from precondbench.factors.jit import kernel
 from precondbench.matrices import power_of_two_scaling
-from precondbench.shards.nonsymmetric import both_triangles
-
-__all__ = ["GraphArrays", "collate_graphs"]
+from precondbench.shards import both_triangles
 
 
 @dataclass(frozen=True)
@@ -137,3 +139,62 @@ def collate_graphs(arrays: GraphArrays) -> tuple[Data, dict[str, Any]]:
         "name": torch.arange(count + 1),
     }
     return data, slices
+
+
+# The default representation of an object says where it lies, not what it is.
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+def describe(function: Callable[..., Any] | None) -> str | None:
+    """Say what a transform is, or None if that cannot be known from outside.
+
+    Functions and lambdas are told apart by their code, defaults and closure; PyG transforms by
+    their representation, which shows their arguments. What is None must not be cached.
+
+    Parameters
+    ----------
+    function : callable or None
+        ``pre_transform`` or ``pre_filter``.
+
+    Returns
+    -------
+    str or None
+        Empty for no transform.
+
+    Examples
+    --------
+    >>> from precondbench.datasets.graph import describe
+    >>> describe(lambda item: item.x > 1) == describe(lambda item: item.x > 2)
+    False
+    >>> class Opaque:
+    ...     def __call__(self, item):
+    ...         return item
+    >>> describe(Opaque()) is None
+    True
+    """
+    if function is None:
+        return ""
+    if isinstance(function, FunctionType):
+        cells = [cell.cell_contents for cell in function.__closure__ or ()]
+        text = repr(
+            (
+                function.__module__,
+                function.__qualname__,
+                _code(function.__code__),
+                function.__defaults__,
+                function.__kwdefaults__,
+                cells,
+            )
+        )
+    else:
+        text = f"{type(function).__module__}.{function!r}"
+    if _ADDRESS.search(text):
+        return None
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _code(code: CodeType) -> tuple[Any, ...]:
+    constants = [
+        _code(item) if isinstance(item, CodeType) else repr(item) for item in code.co_consts
+    ]
+    return (code.co_code.hex(), code.co_names, constants)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
-from precondbench.build import newest_version, split_plan
-from precondbench.build.large import LARGE
-from precondbench.build.patterns import DEFAULT_PATTERN
-from precondbench.build.suitesparse import SUITESPARSE
-from precondbench.build.synthetic import SYNTHETIC
-from precondbench.build.synthetic_lu import SYNTHETIC_LU
 from precondbench.datasets.base import FactorDataset
-from precondbench.datasets.local import LOCAL
-from precondbench.datasets.suitesparse import SuiteSparseInvK
-from precondbench.datasets.tridiag import SyntheticTridiag
-
-__all__ = ["DEFAULT_CONFIGURATIONS", "DEFAULT_LABELS", "open_dataset"]
+from precondbench.datasets.suitesparse import LOCAL, SuiteSparseInvK
+from precondbench.datasets.tridiagonal import SyntheticTridiag
+from precondbench.errors import ConfigurationError
+from precondbench.factors import DEFAULT_PATTERN
+from precondbench.recipes import (
+    LARGE,
+    SUITESPARSE,
+    SYNTHETIC,
+    SYNTHETIC_LU,
+    newest_version,
+    select_plans,
+    split_plan,
+)
 
 DEFAULT_LABELS = {
     SYNTHETIC: "modified",
@@ -80,3 +85,113 @@ def open_dataset(
         kind = "spd" if dataset == SYNTHETIC else "lu"
         return SyntheticTridiag(root, split, configuration, label, version=version, kind=kind)
     return SuiteSparseInvK(root, split, label, version=version, pattern=configuration)
+
+
+def check_keys(cls: Any, values: Iterable[str], what: str) -> None:
+    """Refuse names that are not fields of a dataclass."""
+    known = {field.name for field in fields(cls)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ConfigurationError(
+            f"unknown {what}: {', '.join(unknown)}; known: {', '.join(sorted(known))}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSelection:
+    """Names of a dataset, and a bound on the size of the matrices to learn from.
+
+    Parameters
+    ----------
+    dataset : str
+        ``synthetic-tridiag``, ``synthetic-tridiag-lu`` or ``suitesparse-invk``.
+    configuration, label, version : str, optional
+        As for ``open_dataset``.
+    max_rows : int, optional
+        Leave matrices with more rows out of training and validation; predictions are made for
+        all.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value has another type.
+
+    Examples
+    --------
+    >>> from precondbench.datasets import DataSelection
+    >>> selection = DataSelection(dataset="suitesparse-invk", version="sample", max_rows=100)
+    >>> len(selection.open("train")), len(selection.open_small("train"))
+    (9, 2)
+    """
+
+    dataset: str
+    configuration: str | None = None
+    label: str | None = None
+    version: str | None = None
+    max_rows: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("dataset", "configuration", "label", "version"):
+            value = getattr(self, name)
+            if not (isinstance(value, str) or (value is None and name != "dataset")):
+                raise ConfigurationError(f"{name} is {value!r}; it must be a name")
+        rows = self.max_rows
+        if rows is not None and (not isinstance(rows, int) or isinstance(rows, bool) or rows < 1):
+            raise ConfigurationError(f"max_rows is {rows!r}; it must be an integer, 1 or more")
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> DataSelection:
+        """Read a mapping, for instance a table of a TOML file; unknown keys are errors."""
+        check_keys(cls, values, "settings of data")
+        if "dataset" not in values:
+            raise ConfigurationError("the settings of data name no dataset")
+        return cls(**values)
+
+    def resolved(self) -> DataSelection:
+        """Return the selection with version, configuration and label written out.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such data.
+        """
+        version = self.version or newest_version(self.dataset)
+        configuration = self.configuration or DEFAULT_CONFIGURATIONS[self.dataset]
+        select_plans(self.dataset, version, configuration)
+        label = self.label or DEFAULT_LABELS[self.dataset]
+        return replace(self, version=version, configuration=configuration, label=label)
+
+    def splits(self) -> list[str]:
+        """Return the names of the splits, ``train`` first."""
+        data = self.resolved()
+        return [p.split for p in select_plans(data.dataset, data.version, data.configuration)]
+
+    def open(self, split: str, root: str | Path | None = None) -> FactorDataset:
+        """Open a split, whole."""
+        return open_dataset(
+            self.dataset,
+            split,
+            configuration=self.configuration,
+            label=self.label,
+            version=self.version,
+            root=root,
+        )
+
+    def open_small(self, split: str, root: str | Path | None = None) -> FactorDataset:
+        """Open the matrices of a split that have at most ``max_rows`` rows.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is none.
+        """
+        data = self.open(split, root)
+        if self.max_rows is None:
+            return data
+        small = [i for i in range(len(data)) if data[i].x.shape[0] <= self.max_rows]
+        if not small:
+            raise ConfigurationError(
+                f"no matrix of split {split!r} has at most {self.max_rows} rows; raise max_rows"
+            )
+        subset: FactorDataset = data[small]
+        return subset

@@ -1,4 +1,4 @@
-"""The benchmark of real matrices as a PyG dataset."""
+"""Shards of real matrices that were built here and have no published digest."""
 
 from __future__ import annotations
 
@@ -9,16 +9,49 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from precondbench.build.collection_release import RELEASE_VERSION
-from precondbench.build.large import LARGE
-from precondbench.build.patterns import DEFAULT_PATTERN
-from precondbench.build.suitesparse import SUITESPARSE
 from precondbench.datasets.base import FactorDataset
-from precondbench.datasets.local import LOCAL, read_local_shard
-from precondbench.errors import ConfigurationError
-from precondbench.shards import Shard
+from precondbench.errors import ConfigurationError, MissingDataError
+from precondbench.factors import DEFAULT_PATTERN
+from precondbench.recipes import LARGE, RELEASE_VERSION, SUITESPARSE
+from precondbench.shards import Shard, cache_root, read_shard
 
-__all__ = ["SuiteSparseInvK"]
+LOCAL = "local"
+
+
+def local_shard(name: str, root: str | Path | None = None) -> Path:
+    """Return where ``precondbench build`` puts ``large``, ``unverified`` or, say, ``max5000``.
+
+    Examples
+    --------
+    >>> from precondbench.datasets import local_shard
+    >>> local_shard("large", "cache").name
+    'suitesparse-invk-large.h5'
+    """
+    return cache_root(root) / "local" / f"{SUITESPARSE}-{name}.h5"
+
+
+def read_local_shard(name: str, split: str, root: str | Path | None = None) -> Shard:
+    """Read a shard that was built here.
+
+    Raises
+    ------
+    MissingDataError
+        If it has not been built, or the split is another than ``all``, its only one.
+    ShardError
+        If it is damaged.
+    """
+    path = local_shard(name, root)
+    option = {"large": "--config large", "unverified": "--unverified"}.get(
+        name, f"--max-n {name.removeprefix('max')}"
+    )
+    if not path.is_file():
+        raise MissingDataError(
+            f"{path} is not there; 'precondbench build {SUITESPARSE} {option}' builds it"
+        )
+    if split != "all":
+        raise MissingDataError(f"{path} has one split, 'all', and no split {split!r}")
+    return read_shard(path)
+
 
 LABELS = ("best", "invk", "ic0")
 

@@ -1,21 +1,5 @@
 """Boards: methods scored side by side, as tables, figures and pages."""
 
-from precondbench.leaderboard.grid import read_grid
-from precondbench.leaderboard.methods import real_methods, tridiagonal_methods
-from precondbench.leaderboard.prediction_file import (
-    PredictionFile,
-    read_predictions,
-    write_predictions,
-)
-from precondbench.leaderboard.tables import Board, score_methods
+import lazy_loader
 
-__all__ = [
-    "Board",
-    "PredictionFile",
-    "read_grid",
-    "read_predictions",
-    "real_methods",
-    "score_methods",
-    "tridiagonal_methods",
-    "write_predictions",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

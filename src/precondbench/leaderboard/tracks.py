@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from precondbench.build.patterns import DEFAULT_PATTERN
-from precondbench.build.suitesparse import SUITESPARSE
-from precondbench.build.synthetic import SYNTHETIC
-from precondbench.build.synthetic_lu import SYNTHETIC_LU
 from precondbench.errors import ConfigurationError
+from precondbench.factors import DEFAULT_PATTERN
 from precondbench.matrices import LAWS, LU_LAWS, LULaw, TridiagonalLaw, check_general
 from precondbench.quality import (
     MAXITER,
@@ -26,13 +23,13 @@ from precondbench.quality import (
     Pair,
     PreparedLUPair,
     PreparedPair,
+    mean_ceiling,
 )
-from precondbench.quality.ceiling import mean_ceiling
+from precondbench.recipes import SUITESPARSE, SYNTHETIC, SYNTHETIC_LU
 
 if TYPE_CHECKING:
     from precondbench.datasets import FactorDataset
 
-__all__ = ["TRACKS", "OpenTrack", "TrackName", "open_track", "spy_density", "track_named"]
 
 PROTOCOL_VERSION = 1
 LADDER = (0, 1, 2, 4, 8, 16, 32)

@@ -12,8 +12,6 @@ from scipy.optimize import minimize_scalar
 from precondbench.errors import ConfigurationError, MatrixError
 from precondbench.matrices import Bidiagonal, TridiagonalLU
 
-__all__ = ["FactSource", "mean_ceiling", "shared_cosine", "twin_ceiling", "twin_lu_ceiling"]
-
 Vector = NDArray[np.float64]
 
 
@@ -58,7 +56,7 @@ def twin_ceiling(first: Bidiagonal, second: Bidiagonal, columns: int) -> float:
     Examples
     --------
     >>> from precondbench.matrices import LAWS, draw_tridiagonal
-    >>> from precondbench.quality.ceiling import twin_ceiling
+    >>> from precondbench.quality import twin_ceiling
     >>> pair = draw_tridiagonal(LAWS["twin"], 20, 0)
     >>> [round(twin_ceiling(pair.literal, pair.modified, k), 3) for k in (0, 7, 20)]
     [0.994, 0.996, 1.0]
@@ -102,7 +100,7 @@ def twin_lu_ceiling(first: TridiagonalLU, second: TridiagonalLU, columns: int) -
     Examples
     --------
     >>> from precondbench.matrices import LU_LAWS, draw_tridiagonal_lu
-    >>> from precondbench.quality.ceiling import twin_lu_ceiling
+    >>> from precondbench.quality import twin_lu_ceiling
     >>> pair = draw_tridiagonal_lu(LU_LAWS["twin"], 20, 0)
     >>> [round(twin_lu_ceiling(pair.literal, pair.modified, k), 3) for k in (0, 7, 20)]
     [0.98, 0.99, 1.0]
@@ -139,7 +137,7 @@ def mean_ceiling(dataset: FactSource, columns: int) -> float:
     Examples
     --------
     >>> from precondbench import SyntheticTridiag
-    >>> from precondbench.quality.ceiling import mean_ceiling
+    >>> from precondbench.quality import mean_ceiling
     >>> test = SyntheticTridiag(split="test", config="twin")
     >>> round(mean_ceiling(test, 7), 4)
     0.9947

@@ -12,11 +12,8 @@ from scipy.sparse import csr_array
 
 from precondbench.errors import MatrixError
 from precondbench.factors import LowerPattern, khop_factor
-from precondbench.matrices import Bidiagonal
-from precondbench.matrices.tridiagonal import interleave, tridiagonal_pattern
-from precondbench.quality.protocol import MAXITER, Outcome, ScoringSystem
-
-__all__ = ["HopLadder", "is_tridiagonal", "khop_values", "tridiagonal_part"]
+from precondbench.matrices import Bidiagonal, interleave, tridiagonal_pattern
+from precondbench.quality.problem import MAXITER, Outcome, ScoringSystem
 
 
 def is_tridiagonal(matrix: csr_array) -> bool:

@@ -11,12 +11,10 @@ from scipy.sparse import csr_array
 from precondbench.errors import BreakdownError, MatrixError
 from precondbench.factors import khop_lu
 from precondbench.matrices import Tridiagonal, TridiagonalLU, tridiagonal_csr
-from precondbench.quality.general_protocol import GeneralSystem
 from precondbench.quality.hops import HopLadder, is_tridiagonal
-from precondbench.quality.pcg import Status
-from precondbench.quality.protocol import Outcome
-
-__all__ = ["LUHopLadder", "khop_lu_values", "tridiagonal_diagonals"]
+from precondbench.quality.lu_problem import GeneralSystem
+from precondbench.quality.problem import Outcome
+from precondbench.solvers import Status
 
 
 def tridiagonal_diagonals(matrix: csr_array) -> Tridiagonal:

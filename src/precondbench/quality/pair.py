@@ -9,8 +9,6 @@ from typing import Protocol
 
 from scipy.sparse import csr_array
 
-__all__ = ["LUPair", "Pair", "PairSource"]
-
 
 @dataclass(frozen=True)
 class Pair:

@@ -13,19 +13,8 @@ from scipy.sparse.linalg import LinearOperator
 
 from precondbench.errors import BreakdownError, CostError, MatrixError, PredictionError
 from precondbench.factors import LowerPattern
-from precondbench.matrices.checks import check_indices
+from precondbench.matrices import check_indices
 from precondbench.quality.pair import Pair
-
-__all__ = [
-    "Predictions",
-    "as_array",
-    "as_float",
-    "called",
-    "check_cover",
-    "place_on_pattern",
-    "prediction_of",
-    "values_on_pattern",
-]
 
 Predictions = Mapping[str, Any] | Sequence[Any] | Callable[[csr_array], Any]
 

@@ -4,23 +4,6 @@ The manifest and the cache are imported by name (:mod:`precondbench.shards.manif
 :mod:`precondbench.shards.cache`), so that reading a shard loads neither pydantic nor pooch.
 """
 
-from precondbench.shards.digest import facts_digest, record_digest, split_digest
-from precondbench.shards.memory import shard_in_memory
-from precondbench.shards.reading import read_shard
-from precondbench.shards.record import Record
-from precondbench.shards.shard import FORMAT_NAME, FORMAT_VERSION, Shard, ShardHeader
-from precondbench.shards.writing import write_shard
+import lazy_loader
 
-__all__ = [
-    "FORMAT_NAME",
-    "FORMAT_VERSION",
-    "Record",
-    "Shard",
-    "ShardHeader",
-    "facts_digest",
-    "read_shard",
-    "record_digest",
-    "shard_in_memory",
-    "split_digest",
-    "write_shard",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -17,15 +17,6 @@ import numpy as np
 from precondbench.errors import DigestError
 from precondbench.shards.record import Record
 
-__all__ = [
-    "RECORD_TAG",
-    "SPLIT_TAG",
-    "check_digest",
-    "facts_digest",
-    "record_digest",
-    "split_digest",
-]
-
 # First bytes hashed: another definition, or another use of sha256, cannot give an equal digest.
 RECORD_TAG = b"precondbench-record-1"
 SPLIT_TAG = b"precondbench-split-1"

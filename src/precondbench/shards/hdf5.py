@@ -14,15 +14,6 @@ from numpy.typing import NDArray
 
 from precondbench.errors import ShardError
 
-__all__ = [
-    "member",
-    "new_file",
-    "read_attribute",
-    "read_column",
-    "text_attribute",
-    "write_attributes",
-]
-
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 # deflate cannot shrink more than this; a file that claims to is damaged or made to fill memory.
 _DEFLATE_LIMIT = 1032

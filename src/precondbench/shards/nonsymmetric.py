@@ -16,16 +16,6 @@ from precondbench.errors import ShardError
 from precondbench.factors import LowerPattern
 from precondbench.shards.shard import Shard
 
-__all__ = [
-    "A_UPPER",
-    "both_triangles",
-    "check_nonsymmetric",
-    "factor_labels",
-    "is_nonsymmetric",
-    "prediction_offsets",
-    "upper_label",
-]
-
 A_UPPER = "a_upper"
 _SUFFIX = "_upper"
 
@@ -45,7 +35,7 @@ def factor_labels(labels: Iterable[str]) -> list[str]:
 
     Examples
     --------
-    >>> from precondbench.shards.nonsymmetric import factor_labels
+    >>> from precondbench.shards import factor_labels
     >>> factor_labels(["modified", "modified_upper", "a_upper"])
     ['modified']
     >>> factor_labels(["invk", "ic0"])
@@ -115,7 +105,7 @@ def both_triangles(
     --------
     >>> import numpy as np
     >>> from precondbench.factors import lower_pattern
-    >>> from precondbench.shards.nonsymmetric import both_triangles
+    >>> from precondbench.shards import both_triangles
     >>> pattern = lower_pattern(np.tril(np.ones((2, 2))))
     >>> both_triangles(pattern, np.array([1.0, 3.0, 1.0]), np.array([5.0, 6.0, 7.0]))
     array([5., 6., 3., 7.])

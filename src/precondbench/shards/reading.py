@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precondbench.errors import ShardError
-from precondbench.shards.digest import check_digest
+from precondbench.shards.digest import check_digest, split_digest
 from precondbench.shards.hdf5 import member, read_attribute, read_column, text_attribute
-from precondbench.shards.record import check_identifier, pattern_fault
+from precondbench.shards.record import Record, check_identifier, pattern_fault
 from precondbench.shards.shard import FORMAT_NAME, FORMAT_VERSION, Shard, ShardHeader
-
-__all__ = ["assemble", "read_shard"]
+from precondbench.shards.writing import shard_columns
 
 _TEXT_COLUMNS = ("name", "group", "digest")
 _COUNT_COLUMNS = ("n", "nnz", "row_offset", "nnz_offset")
@@ -218,3 +218,40 @@ def _check_values(
             f"record {names[record]!r}: /values/{what} is {values[bad[0]]}; values are finite, and "
             "NaN throughout where /index says that the label does not exist"
         )
+
+
+def shard_in_memory(header: ShardHeader, records: Iterable[Record]) -> Shard:
+    """Return what :func:`read_shard` would return if the records had been written.
+
+    Parameters
+    ----------
+    header : ShardHeader
+        What the shard is part of.
+    records : iterable of Record
+        At least one.
+
+    Returns
+    -------
+    Shard
+        Arrays in memory, checked like those of a file.
+
+    Raises
+    ------
+    ShardError
+        If the records do not fit together.
+
+    Examples
+    --------
+    >>> from precondbench.shards import Record, ShardHeader, shard_in_memory
+    >>> header = ShardHeader("demo", "1", "default", "test", {}, "0.1.0")
+    >>> len(shard_in_memory(header, [Record("one", "demo", [0, 1], [0], [4.0])]))
+    1
+    """
+    path = Path("shard in memory")
+    columns: dict[str, NDArray[Any] | list[str]] = {}
+    for key, values in shard_columns(list(records), path).items():
+        is_text = values.dtype.kind == "S"
+        columns[key] = [text.decode("utf-8") for text in values.tolist()] if is_text else values
+    digests = columns["index/digest"]
+    assert isinstance(digests, list)
+    return assemble(path, header, split_digest(digests), columns)

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from precondbench.errors import MatrixError, ShardError
 
-__all__ = ["Record", "check_identifier", "check_text", "pattern_fault"]
-
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 
 

@@ -17,8 +17,6 @@ from precondbench.errors import ConfigurationError, DigestError, ShardError
 from precondbench.shards.digest import facts_digest, record_digest, split_digest
 from precondbench.shards.record import Record, check_text
 
-__all__ = ["FORMAT_NAME", "FORMAT_VERSION", "Shard", "ShardHeader", "recipe_json"]
-
 FORMAT_NAME = "precondbench-shard"
 FORMAT_VERSION = 1
 

@@ -13,14 +13,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from precondbench._internal import replacing
 from precondbench.errors import ShardError
-from precondbench.files import replacing
 from precondbench.shards.digest import record_digest, split_digest
 from precondbench.shards.hdf5 import new_file, write_attributes
 from precondbench.shards.record import Record
 from precondbench.shards.shard import FORMAT_NAME, FORMAT_VERSION, ShardHeader, recipe_json
-
-__all__ = ["shard_columns", "write_shard"]
 
 _CHUNK = 65536  # entries
 _LEVEL = 4

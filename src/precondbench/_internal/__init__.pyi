@@ -1,0 +1,12 @@
+from .compiled import kernel as kernel
+from .files import hidden_beside as hidden_beside
+from .files import make_folder as make_folder
+from .files import read_text as read_text
+from .files import replacing as replacing
+from .network import Deadline as Deadline
+from .network import SILENCE as SILENCE
+from .network import offline as offline
+from .plugins import import_user_code as import_user_code
+from .strict_json import first_problem as first_problem
+from .strict_json import loads as loads
+from .strict_json import read_model as read_model

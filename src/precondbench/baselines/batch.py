@@ -1,0 +1,389 @@
+"""What a model reads and a loss compares with: several graphs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, tril
+from torch import Tensor
+
+from precondbench.errors import ConfigurationError
+from precondbench.factors import (
+    local_invk,
+    lower_pattern,
+    lower_values,
+    selected_inverse,
+    shifted_ic0,
+    trace_form,
+)
+from precondbench.matrices import check_spd_candidate
+
+
+@dataclass(frozen=True)
+class GraphBatch:
+    """Several graphs side by side: what a model reads and the loss compares with.
+
+    Attributes
+    ----------
+    x : torch.Tensor
+        float32 [nodes, 1]: diagonal entries of A.
+    edge_index : torch.Tensor
+        int64 [2, edges]: column (source) and row (target) of every non-zero of A.
+    edge_attr : torch.Tensor
+        float32 [edges, 2]: the entry of A, and sign(row - column).
+    lower : torch.Tensor
+        int64: positions, among the edges, of the lower triangle in the shard's order.
+    batch, lower_batch : torch.Tensor
+        int64: graph of every node, and of every lower edge.
+    num_graphs : int
+        Number of graphs.
+    y : torch.Tensor or None
+        float64: values of L on the lower edges, where they are known.
+    inverse : InversePairs or None
+        Entries of A^-1, for losses that need them.
+    core : torch.Tensor or None
+        float64: values of a classical factor on the lower edges, for networks that correct it.
+    """
+
+    x: Tensor
+    edge_index: Tensor
+    edge_attr: Tensor
+    lower: Tensor
+    batch: Tensor
+    lower_batch: Tensor
+    num_graphs: int
+    y: Tensor | None = None
+    inverse: InversePairs | None = None
+    core: Tensor | None = None
+
+    @classmethod
+    def from_data(cls, data: Any) -> GraphBatch:
+        """Read a PyG ``Data`` or ``Batch``; a ``GraphBatch`` passes unchanged."""
+        if isinstance(data, cls):
+            return data
+        batch = data.batch
+        if batch is None:
+            batch = data.edge_index.new_zeros(data.x.shape[0])
+        lower = data.lower_mask.nonzero().squeeze(1)
+        return cls(
+            x=data.x,
+            edge_index=data.edge_index,
+            edge_attr=data.edge_attr,
+            lower=lower,
+            batch=batch,
+            lower_batch=batch[data.edge_index[1, lower]],
+            num_graphs=getattr(data, "num_graphs", 1),
+            y=data.y,
+        )
+
+
+def _shifted_ic0(A: csr_array) -> csr_array:
+    return shifted_ic0(A)[0]
+
+
+def _tril(A: csr_array) -> csr_array:
+    return csr_array(tril(A, format="csr"))
+
+
+_CORES: dict[str, Callable[[csr_array], csr_array]] = {
+    # A itself: features are in single precision.
+    "tril": _tril,
+    "shifted-ic0": _shifted_ic0,
+    **{f"local-patch-{hops}": partial(local_invk, hops=hops) for hops in range(8)},
+}
+
+
+def core_names() -> list[str]:
+    """Return the names of all classical factors a network may ask for, sorted."""
+    return sorted(_CORES)
+
+
+def core_values(dataset: Any, name: str) -> Tensor:
+    """Compute a classical factor of every matrix of a dataset.
+
+    Parameters
+    ----------
+    dataset : FactorDataset
+        Anything with ``len`` and ``pair(i)``.
+    name : str
+        One of :func:`core_names`.
+
+    Returns
+    -------
+    torch.Tensor
+        float64: values on the lower triangles of all matrices, in the shard's order.
+
+    Raises
+    ------
+    ConfigurationError
+        If no factor has that name, or the dataset has no matrices in float64.
+    BreakdownError
+        If a matrix has no such factor.
+    """
+    if name not in _CORES:
+        raise ConfigurationError(
+            f"no classical factor is called {name!r}; known: {', '.join(core_names())}"
+        )
+    if not hasattr(dataset, "pair"):
+        raise ConfigurationError(
+            "this model corrects a factor of the matrices themselves; give a precondbench "
+            "dataset, or an object with pair(i) besides the graphs"
+        )
+    return torch.from_numpy(
+        np.concatenate([_one(dataset.pair(i), _CORES[name]) for i in range(len(dataset))])
+    )
+
+
+def _one(pair: Any, factor: Callable[[csr_array], csr_array]) -> NDArray[np.float64]:
+    matrix = check_spd_candidate(pair.A, pair.name)
+    return lower_values(factor(matrix), lower_pattern(tril(matrix, format="csr")))
+
+
+@dataclass(frozen=True)
+class InversePairs:
+    """Quadratic forms trace(L^T A^-1 L) of several graphs, see ``factors.TraceForm``.
+
+    Attributes
+    ----------
+    first, second : torch.Tensor
+        int64 [pairs]: positions among the lower edges, counted from the graph's own first one
+        in a dataset, from the first of all in a batch.
+    weight : torch.Tensor
+        float64 [pairs].
+    log_determinant : torch.Tensor
+        float64 [graphs]: log det A.
+    """
+
+    first: Tensor
+    second: Tensor
+    weight: Tensor
+    log_determinant: Tensor
+
+
+def inverse_pairs(dataset: Any) -> tuple[InversePairs, Tensor]:
+    """Invert every matrix of a dataset where the K-condition number reads it.
+
+    Parameters
+    ----------
+    dataset : FactorDataset
+        Anything with ``len`` and ``pair(i)``.
+
+    Returns
+    -------
+    pairs : InversePairs
+        Of all graphs, on the CPU.
+    counts : torch.Tensor
+        int64 [graphs]: pairs of every graph.
+
+    Raises
+    ------
+    ConfigurationError
+        If the dataset has no matrices in float64.
+    BreakdownError
+        If a matrix is not positive definite in double precision.
+    """
+    if not hasattr(dataset, "pair"):
+        raise ConfigurationError(
+            "this loss inverts the matrices themselves; train on a precondbench dataset, or on "
+            "an object with pair(i) besides the graphs"
+        )
+    forms = []
+    for i in range(len(dataset)):
+        pair = dataset.pair(i)
+        matrix = check_spd_candidate(pair.A, pair.name)
+        pattern = lower_pattern(tril(matrix, format="csr"))
+        forms.append(trace_form(selected_inverse(matrix, pattern), pattern))
+
+    def joined(name: str) -> Tensor:
+        return torch.from_numpy(np.concatenate([getattr(form, name) for form in forms]))
+
+    determinants = torch.tensor([form.log_determinant for form in forms], dtype=torch.float64)
+    pairs = InversePairs(joined("first"), joined("second"), joined("weight"), determinants)
+    return pairs, torch.tensor([form.weight.size for form in forms])
+
+
+class ResidentGraphs:
+    """A dataset held on one device, from which minibatches are gathered.
+
+    Collating PyG items one by one costs more than gathering from concatenated tensors, and the
+    synthetic sets are small (1000 graphs of 50 nodes are 5 MB). Graphs may differ in size. Where
+    all have one pattern, batches of one size share their index tensors, made once: only values
+    are gathered, and shapes never change.
+
+    Parameters
+    ----------
+    dataset : iterable of torch_geometric.data.Data
+        Items with ``x``, ``edge_index``, ``edge_attr``, ``lower_mask``, ``name`` and, for
+        training, ``y``.
+    device : torch.device or str
+        Where the tensors live.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no graph.
+    """
+
+    def __init__(self, dataset: Iterable[Any], device: torch.device | str = "cpu") -> None:
+        items = list(dataset)
+        if not items:
+            raise ConfigurationError("the dataset is empty; give at least one graph")
+        lower = [item.lower_mask.nonzero().squeeze(1) for item in items]
+        self.names = [str(item.name) for item in items]
+        self.device = torch.device(device)
+        self.x = torch.cat([item.x for item in items]).to(self.device)
+        self.edge_index = torch.cat([item.edge_index for item in items], dim=1).to(self.device)
+        self.edge_attr = torch.cat([item.edge_attr for item in items]).to(self.device)
+        self.lower = torch.cat(lower).to(self.device)
+        labelled = all(getattr(item, "y", None) is not None for item in items)
+        self.y = (
+            torch.cat([item.y for item in items]).double().to(self.device) if labelled else None
+        )
+        self.core: Tensor | None = None
+        self._inverse: InversePairs | None = None
+        self._pairs = torch.zeros(len(items), dtype=torch.int64)
+        # Sizes stay on the CPU: reading them there never waits for the device.
+        self._nodes = torch.tensor([item.x.shape[0] for item in items])
+        self._edges = torch.tensor([item.edge_attr.shape[0] for item in items])
+        self._lower = torch.tensor([positions.numel() for positions in lower])
+        first = items[0]
+        self.one_pattern = all(
+            torch.equal(item.edge_index, first.edge_index)
+            and torch.equal(item.lower_mask, first.lower_mask)
+            for item in items
+        )
+        self._templates: dict[int, GraphBatch] = {}
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def invert(self, dataset: Any) -> None:
+        """Add entries of A^-1 to all batches; ``dataset`` holds the same graphs, with pairs."""
+        inverse, self._pairs = inverse_pairs(dataset)
+        self._inverse = InversePairs(*(values.to(self.device) for values in vars(inverse).values()))
+
+    def add_core(self, dataset: Any, name: str) -> None:
+        """Add values of a classical factor to all batches; ``dataset`` holds the same graphs."""
+        self.core = core_values(dataset, name).to(self.device)
+
+    def whole(self) -> GraphBatch:
+        """Return all graphs in one batch."""
+        return self._gather(torch.arange(len(self)))
+
+    def lower_ends(self) -> list[int]:
+        """Return where, in the values of all graphs, each graph but the last ends."""
+        ends: list[int] = self._lower.cumsum(0)[:-1].tolist()
+        return ends
+
+    def batch(self, graphs: Tensor) -> GraphBatch:
+        """Gather the graphs with the given numbers (int64 on the CPU), in that order."""
+        if not self.one_pattern:
+            return self._gather(graphs)
+        count = graphs.numel()
+        if count not in self._templates:
+            self._templates[count] = self._gather(torch.zeros(count, dtype=torch.int64))
+        template = self._templates[count]
+        numbers = graphs.to(self.device)
+
+        def chosen(values: Tensor) -> Tensor:
+            by_graph = values.view(len(self), -1)
+            return by_graph.index_select(0, numbers).view(-1, *values.shape[1:])
+
+        return GraphBatch(
+            x=chosen(self.x),
+            edge_index=template.edge_index,
+            edge_attr=chosen(self.edge_attr),
+            lower=template.lower,
+            batch=template.batch,
+            lower_batch=template.lower_batch,
+            num_graphs=count,
+            y=None if self.y is None else chosen(self.y),
+            core=None if self.core is None else chosen(self.core),
+            inverse=self._inverses(graphs),
+        )
+
+    def _gather(self, graphs: Tensor) -> GraphBatch:
+        nodes, node_counts = _slices(self._nodes, graphs)
+        edges, edge_counts = _slices(self._edges, graphs)
+        lower, lower_counts = _slices(self._lower, graphs)
+        number = torch.arange(graphs.numel())
+        lower_batch = number.repeat_interleave(lower_counts)
+        node_shift = _starts(node_counts).repeat_interleave(edge_counts)
+        edge_shift = _starts(edge_counts)[lower_batch]
+        nodes, edges, lower = (part.to(self.device) for part in (nodes, edges, lower))
+        return GraphBatch(
+            x=self.x.index_select(0, nodes),
+            edge_index=self.edge_index.index_select(1, edges) + node_shift.to(self.device),
+            edge_attr=self.edge_attr.index_select(0, edges),
+            lower=self.lower.index_select(0, lower) + edge_shift.to(self.device),
+            batch=number.repeat_interleave(node_counts).to(self.device),
+            lower_batch=lower_batch.to(self.device),
+            num_graphs=graphs.numel(),
+            y=None if self.y is None else self.y.index_select(0, lower),
+            core=None if self.core is None else self.core.index_select(0, lower),
+            inverse=self._inverses(graphs),
+        )
+
+    def _inverses(self, graphs: Tensor) -> InversePairs | None:
+        if self._inverse is None:
+            return None
+        pairs, counts = _slices(self._pairs, graphs)
+        pairs = pairs.to(self.device)
+        shift = _starts(self._lower[graphs]).repeat_interleave(counts).to(self.device)
+        return InversePairs(
+            self._inverse.first.index_select(0, pairs) + shift,
+            self._inverse.second.index_select(0, pairs) + shift,
+            self._inverse.weight.index_select(0, pairs),
+            self._inverse.log_determinant[graphs.to(self.device)],
+        )
+
+    def batches(
+        self, batch_size: int, order: Tensor | None = None, *, max_edges: int | None = None
+    ) -> Iterator[GraphBatch]:
+        """Yield all graphs in their own or in the given order.
+
+        Parameters
+        ----------
+        batch_size : int
+            At most so many graphs at a time.
+        order : torch.Tensor, optional
+            int64: numbers of the graphs.
+        max_edges : int, optional
+            At most so many edges at a time, unless one graph alone has more.
+        """
+        numbers = torch.arange(len(self)) if order is None else order
+        for chunk in torch.split(numbers, batch_size):
+            for piece in self.pieces(chunk, max_edges):
+                yield self.batch(piece)
+
+    def pieces(self, graphs: Tensor, max_edges: int | None = None) -> list[Tensor]:
+        """Cut a list of graphs, in order, into pieces that together have at most so many edges."""
+        counts: list[int] = self._edges[graphs].tolist()
+        if max_edges is None or sum(counts) <= max_edges:
+            return [graphs] if graphs.numel() else []
+        lengths = [0]
+        held = 0
+        for count in counts:
+            if lengths[-1] and held + count > max_edges:
+                lengths.append(0)
+                held = 0
+            lengths[-1] += 1
+            held += count
+        return list(torch.split(graphs, lengths))
+
+
+def _starts(counts: Tensor) -> Tensor:
+    return counts.cumsum(0) - counts
+
+
+def _slices(all_counts: Tensor, graphs: Tensor) -> tuple[Tensor, Tensor]:
+    """Positions of the given graphs' pieces in a concatenation, and the length of each."""
+    counts = all_counts[graphs]
+    shift = _starts(all_counts)[graphs] - _starts(counts)
+    return torch.arange(int(counts.sum())) + shift.repeat_interleave(counts), counts

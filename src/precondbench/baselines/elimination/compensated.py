@@ -1,0 +1,386 @@
+"""Compiled pieces of an elimination with memory: one column, and the adjoint of its projection.
+
+A column of the remainder W of an elimination has rows t, the pivot first. Some of them are
+hidden, q, the others, s, are wanted. What is wanted is the first column of the Schur complement
+of W[t, t] onto s, as Inv-K has it of A. ``at[x, y]``, x >= y, is the position of (t_x, t_y) among
+the stored entries of W, or -1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from precondbench._internal import kernel
+from precondbench.factors import LowerPattern
+
+# A hidden row whose pivot is smaller, relative to its diagonal, is left out of the projection,
+# and a wanted pivot keeps this part of what it was.
+SINGULAR = 1e-10
+KEPT = 1e-6
+
+
+@kernel
+def locate(indptr, indices, rows, slot, at):  # type: ignore[no-untyped-def]
+    """Fill ``at`` for the rows of a column."""
+    for x in range(rows.size):
+        i = rows[x]
+        for q in range(indptr[i], indptr[i + 1]):
+            slot[indices[q]] = q
+        for y in range(x + 1):
+            at[x, y] = slot[rows[y]]
+        for q in range(indptr[i], indptr[i + 1]):
+            slot[indices[q]] = -1
+
+
+@kernel
+def _entry(at, w, x, y):  # type: ignore[no-untyped-def]
+    q = at[x, y] if x >= y else at[y, x]
+    return w[q] if q >= 0 else 0.0
+
+
+@kernel
+def _solve(block, count, v):  # type: ignore[no-untyped-def]
+    for c in range(count):
+        for d in range(c):
+            v[c] -= block[c, d] * v[d]
+        v[c] /= block[c, c]
+    for c in range(count - 1, -1, -1):
+        for d in range(c + 1, count):
+            v[c] -= block[d, c] * v[d]
+        v[c] /= block[c, c]
+
+
+@kernel
+def _hidden_weights(at, size, hidden, w, q, block, y):  # type: ignore[no-untyped-def]
+    """Find the hidden rows q, factorise W[q, q] and solve it for y, W[q, q] y = W[q, pivot]."""
+    count = 0
+    for x in range(1, size):
+        if hidden[x]:
+            q[count] = x
+            count += 1
+    for c in range(count):
+        for d in range(c + 1):
+            block[c, d] = _entry(at, w, q[c], q[d])
+    for c in range(count):
+        for d in range(c + 1):
+            value = block[c, d]
+            for z in range(d):
+                value -= block[c, z] * block[d, z]
+            if d < c:
+                block[c, d] = value / block[d, d]
+            elif value > SINGULAR * block[c, c]:
+                block[c, c] = np.sqrt(value)
+            else:
+                block[c, c] = 1e150
+        y[c] = w[at[q[c], 0]]
+    _solve(block, count, y)
+    return count
+
+
+@kernel
+def project(at, size, hidden, w, pivot, q, block, y, column):  # type: ignore[no-untyped-def]
+    """Put the wanted column, scaled as one of a factor, in ``column``; zero where hidden."""
+    count = _hidden_weights(at, size, hidden, w, q, block, y)
+    left = pivot
+    for c in range(count):
+        left -= y[c] * w[at[q[c], 0]]
+    root = np.sqrt(max(left, KEPT * pivot))
+    column[0] = root
+    for x in range(1, size):
+        value = 0.0
+        if not hidden[x]:
+            value = w[at[x, 0]]
+            for c in range(count):
+                value -= y[c] * _entry(at, w, x, q[c])
+        column[x] = value / root
+
+
+@kernel
+def project_adjoint(  # type: ignore[no-untyped-def]
+    at, size, hidden, w, pivot, q, block, y, z, column, g, gw, g_column
+):
+    """From derivatives ``g`` by the wanted column to those by W, and by the column of W itself."""
+    count = _hidden_weights(at, size, hidden, w, q, block, y)
+    left = pivot
+    for c in range(count):
+        left -= y[c] * w[at[q[c], 0]]
+    root = column[0]
+    g_root = g[0]
+    for x in range(1, size):
+        g_column[x] = 0.0 if hidden[x] else g[x] / root
+        g_root -= g_column[x] * column[x]
+    g_left = 0.5 * g_root / root
+    if left < KEPT * pivot:
+        g_column[0] = KEPT * g_left
+        g_left = 0.0
+    else:
+        g_column[0] = g_left
+    for c in range(count):
+        z[c] = -g_left * w[at[q[c], 0]]
+        for x in range(1, size):
+            if not hidden[x]:
+                z[c] -= g_column[x] * _entry(at, w, x, q[c])
+    _solve(block, count, z)
+    for c in range(count):
+        for x in range(1, size):
+            if not hidden[x]:
+                p = at[x, q[c]] if x >= q[c] else at[q[c], x]
+                if p >= 0:
+                    gw[p] -= g_column[x] * y[c]
+        for d in range(c + 1):
+            p = at[q[c], q[d]]
+            if p >= 0:
+                gw[p] -= z[c] * y[d] if c == d else z[c] * y[d] + z[d] * y[c]
+        g_column[q[c]] = z[c] - g_left * y[c]
+
+
+# What is left of a 2 by 2 minor of the remainder after its pivot is at least this part,
+MARGIN = 1.0 + 1e-6
+# and the diagonal of the remainder stays within these multiples of that of A.
+LEAST, MOST = 1e-10, 1e3
+# Where pivots are mended the adjoint grows without bound; it is cut at so many times the largest
+# derivative that comes in.
+CUT = 100.0
+
+
+@kernel
+def _eliminate(  # type: ignore[no-untyped-def]
+    indptr,
+    indices,
+    colptr,
+    rows,
+    where,
+    a,
+    share,
+    tilt,
+    hidden,
+    projects,
+    out,
+    factor,
+    w,
+    held,
+    mended,
+    bound,
+):
+    n = indptr.size - 1
+    longest = np.max(colptr[1:] - colptr[:-1])
+    at = np.empty((longest, longest), np.int64)
+    block = np.empty((longest, longest), np.float64)
+    q, y = np.empty(longest, np.int64), np.empty(longest, np.float64)
+    column = np.empty(longest, np.float64)
+    slot = np.full(n, -1, np.int64)
+    for k in range(n):
+        start, size = colptr[k], colptr[k + 1] - colptr[k]
+        here = where[start : start + size]
+        locate(indptr, indices, rows[start : start + size], slot, at)
+        pivot = w[here[0]]
+        for x in range(1, size):
+            # Never more than the pivot if the remainder is positive definite; else it mends it.
+            least = MARGIN * w[here[x]] ** 2 / w[at[x, x]]
+            if pivot < least:
+                pivot = least
+                mended[k] = True
+        if projects:
+            project(at, size, hidden[here], w, pivot, q, block, y, column)
+            out[here] = column[:size]
+        root = np.sqrt(pivot)
+        factor[here[0]] = root
+        for x in range(1, size):
+            factor[here[x]] = w[here[x]] / root
+            held[here[x]] = w[at[x, x]]
+        for x in range(1, size):
+            for o in range(1, x + 1):
+                fill = factor[here[x]] * factor[here[o]]
+                if at[x, o] >= 0:
+                    w[at[x, o]] -= fill
+                else:
+                    part = share[k, 0] * fill if fill > 0.0 else -share[k, 1] * fill
+                    lean = tilt[here[x]] / tilt[here[o]]
+                    w[at[x, x]] += part * lean
+                    w[at[o, o]] += part / lean
+        for x in range(1, size):
+            p = at[x, x]
+            value = min(max(w[p], LEAST * a[p]), MOST * a[p])
+            bound[here[x]] = value != w[p]
+            w[p] = value
+
+
+@kernel
+def _derive(  # type: ignore[no-untyped-def]
+    indptr,
+    indices,
+    colptr,
+    rows,
+    where,
+    share,
+    tilt,
+    hidden,
+    out,
+    factor,
+    w,
+    held,
+    mended,
+    bound,
+    g,
+):
+    n = indptr.size - 1
+    longest = np.max(colptr[1:] - colptr[:-1])
+    at = np.empty((longest, longest), np.int64)
+    block = np.empty((longest, longest), np.float64)
+    q, y, z = np.empty(longest, np.int64), np.empty(longest), np.empty(longest)
+    gl, g_column = np.empty(longest), np.empty(longest)
+    slot = np.full(n, -1, np.int64)
+    # Adjoints of the remainder; additions to it pass them on unchanged, so one array is enough.
+    gw = np.zeros_like(g)
+    cut = CUT * np.max(np.abs(g))
+    g_share = np.zeros_like(share)
+    g_tilt = np.zeros_like(tilt)
+    for k in range(n - 1, -1, -1):
+        start, size = colptr[k], colptr[k + 1] - colptr[k]
+        here = where[start : start + size]
+        locate(indptr, indices, rows[start : start + size], slot, at)
+        for x in range(1, size):
+            gl[x] = 0.0
+            if bound[here[x]]:
+                gw[at[x, x]] = 0.0
+        for x in range(1, size):
+            for o in range(1, x + 1):
+                fill = factor[here[x]] * factor[here[o]]
+                if at[x, o] >= 0:
+                    g_fill = -gw[at[x, o]]
+                    # The remainder as it was before this pivot.
+                    w[at[x, o]] += fill
+                else:
+                    side = 0 if fill > 0.0 else 1
+                    lean = tilt[here[x]] / tilt[here[o]]
+                    of_x, of_o = gw[at[x, x]] * lean, gw[at[o, o]] / lean
+                    g_fill = share[k, side] * (of_x + of_o) * (1.0 if side == 0 else -1.0)
+                    g_share[k, side] += abs(fill) * (of_x + of_o)
+                    turned = share[k, side] * abs(fill) * (of_x - of_o)
+                    g_tilt[here[x]] += turned / tilt[here[x]]
+                    g_tilt[here[o]] -= turned / tilt[here[o]]
+                gl[x] += g_fill * factor[here[o]]
+                gl[o] += g_fill * factor[here[x]]
+        for x in range(1, size):
+            w[at[x, x]] = held[here[x]]
+        root = factor[here[0]]
+        project_adjoint(
+            at, size, hidden[here], w, root * root, q, block, y, z, out[here], g[here], gw, g_column
+        )
+        g_root = 0.0
+        for x in range(1, size):
+            g_root -= gl[x] * factor[here[x]] / root
+            gw[here[x]] = min(max(gl[x] / root + g_column[x], -cut), cut)
+        # A mended pivot is taken as given.
+        if not mended[k]:
+            value = gw[here[0]] + 0.5 * g_root / root + g_column[0]
+            gw[here[0]] = min(max(value, -cut), cut)
+    return gw, g_share, g_tilt
+
+
+def _double(values: Tensor) -> NDArray[np.float64]:
+    return np.array(values.detach().cpu().numpy(), dtype=np.float64)
+
+
+class _Elimination(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, a: Tensor, share: Tensor, tilt: Tensor, pattern: LowerPattern, kept: Tensor
+    ) -> Tensor:
+        given = (_double(share), _double(tilt), ~kept.cpu().numpy())
+        values = _double(a)
+        made = _space(values, pattern)
+        arrays = (pattern.indptr, pattern.indices, *pattern.columns())
+        _eliminate(*arrays, values, *given, True, *made)
+        ctx.saved = (*arrays, *given, *made)
+        ctx.like = (a, share, tilt)
+        return torch.from_numpy(made[0].copy()).to(a)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        saved = list(ctx.saved)
+        saved[10] = saved[10].copy()
+        found = _derive(*saved, _double(gradient))
+        like = zip(found, ctx.like, strict=True)
+        return (*(torch.from_numpy(g).to(x) for g, x in like), None, None)
+
+
+def _space(values: NDArray[np.float64], pattern: LowerPattern) -> tuple[NDArray[Any], ...]:
+    factors = (np.zeros_like(values), np.zeros_like(values))
+    marks = (np.zeros(pattern.n, np.bool_), np.zeros(pattern.nnz, np.bool_))
+    return (*factors, values.copy(), np.zeros_like(values), *marks)
+
+
+def mended_pivots(a: Tensor, share: Tensor, tilt: Tensor, pattern: LowerPattern) -> Tensor:
+    """Return, as bool [n], which pivots :func:`compensated_elimination` has to raise."""
+    values = _double(a)
+    made = _space(values, pattern)
+    arrays = (pattern.indptr, pattern.indices, *pattern.columns())
+    hidden = np.zeros(pattern.nnz, np.bool_)
+    _eliminate(*arrays, values, _double(share), _double(tilt), hidden, False, *made)
+    return torch.from_numpy(made[4])
+
+
+def compensated_elimination(
+    a: Tensor, share: Tensor, tilt: Tensor, pattern: LowerPattern, kept: Tensor | None = None
+) -> Tensor:
+    r"""Incomplete Cholesky factor whose dropped fill-in is compensated on the diagonal.
+
+    Pivot k would put -f, f = L_ik L_jk, at (i, j). Where (i, j) is not in the pattern it is
+    dropped, and s |f| t is added to a_ii, s |f| / t to a_jj, with t = tilt_ik / tilt_jk and
+    s = share_k (its first number where f > 0, its second where f < 0).
+
+    With s = 0 this is IC(0). With s = 1 the remainder stays positive definite whatever the
+    tilts: what is added to it, [[|f| t, f], [f, |f| / t]], is semidefinite (Ajiz and Jennings
+    1984, where t = 1). In between a pivot may come out too small. It is then raised to just
+    above the largest w_ik^2 / w_ii, which keeps every diagonal of the remainder w positive, so
+    there is no breakdown. The derivative is the adjoint of the recurrence, at its cost; it takes
+    mended pivots as given, and is cut where it explodes.
+
+    With ``kept`` the other entries of the pattern are memory: elimination goes on with them,
+    but column k of the result is the first column of the Schur complement of the remainder, on
+    the rows of column k, onto those that are kept. That is how Inv-K treats rows of A.
+
+    Parameters
+    ----------
+    a : torch.Tensor
+        [entries]: tril(A) on the pattern, diagonals positive.
+    share : torch.Tensor
+        [n, 2]; a negative one takes from the diagonal, as modified factorisations do.
+    tilt : torch.Tensor
+        [entries], positive.
+    pattern : LowerPattern
+        Where the entries stand. Several graphs one after the other are one pattern.
+    kept : torch.Tensor, optional
+        bool [entries], true on the diagonal; all by default.
+
+    Returns
+    -------
+    torch.Tensor
+        [entries]: L, zero where not kept, computed in float64 on the processor, in the type and
+        place of ``a``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from precondbench.baselines.elimination.compensated import compensated_elimination
+    >>> from precondbench.factors import lower_pattern
+    >>> pattern = lower_pattern([[1, 0, 0], [1, 1, 0], [1, 0, 1]])  # (3, 2) would fill in
+    >>> a, ones = torch.tensor([4.0, 2.0, 5.0, 2.0, 5.0]), torch.ones(5)
+    >>> compensated_elimination(a, torch.zeros(3, 2), ones, pattern)
+    tensor([2., 1., 2., 1., 2.])
+    >>> compensated_elimination(a, torch.ones(3, 2), ones, pattern).square()
+    tensor([4., 1., 5., 1., 5.])
+    """
+    everything = torch.ones(pattern.nnz, dtype=torch.bool) if kept is None else kept
+    values: Tensor = _Elimination.apply(  # type: ignore[no-untyped-call]
+        a, share, tilt, pattern, everything
+    )
+    return values

@@ -1,0 +1,265 @@
+"""Patterns with fill-in for the lower triangles of a batch, remembered from epoch to epoch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from precondbench.baselines.elimination.compensated import compensated_elimination, mended_pivots
+from precondbench.baselines.elimination.levels import LowerNetwork, pattern_of, silent
+from precondbench.baselines.message_passing.graph_network import mlp
+from precondbench.baselines.registry import register_model
+from precondbench.factors import LowerPattern, level_of_fill, lower_values
+
+# A lower level is taken where the projection of all columns, cubic in their entries, would cost
+# more than this for each entry of tril(A), or where the next pattern might not fit.
+WORK = 100_000
+ROOM = 1000
+# Bytes of patterns that are kept; a training set of real matrices has some tens of megabytes.
+REMEMBERED = 2**29
+
+_KNOWN: OrderedDict[tuple[bytes, int], tuple[LowerPattern, NDArray[np.bool_]]] = OrderedDict()
+
+
+class Memory(NamedTuple):
+    """A pattern that holds another one.
+
+    Attributes
+    ----------
+    pattern : LowerPattern
+        With fill-in, of all graphs.
+    kept : numpy.ndarray
+        bool (pattern.nnz,): which entries the smaller pattern has, in its order.
+    """
+
+    pattern: LowerPattern
+    kept: NDArray[np.bool_]
+
+
+def memory_of(pattern: LowerPattern, nodes: NDArray[np.int64], level: int) -> Memory:
+    """Return the pattern of a batch of graphs with fill-in up to a level, see ``level_of_fill``.
+
+    A graph in which that would be too much work gets a lower level, so that a dense row does not
+    fill the matrix.
+
+    Parameters
+    ----------
+    pattern : LowerPattern
+        Lower triangles of all graphs, one after the other.
+    nodes : numpy.ndarray
+        int64 (graphs,): rows of each.
+    level : int
+        At least 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from precondbench.baselines.elimination.learned import memory_of
+    >>> from precondbench.factors import lower_pattern
+    >>> pattern = lower_pattern([[1, 0, 0], [1, 1, 0], [1, 0, 1]])
+    >>> memory_of(pattern, np.array([3]), 1).kept
+    array([ True,  True,  True,  True, False,  True])
+    """
+    pieces = []
+    start = 0
+    for count in nodes.tolist():
+        first, last = pattern.indptr[start], pattern.indptr[start + count]
+        one = LowerPattern(
+            pattern.indptr[start : start + count + 1] - first, pattern.indices[first:last] - start
+        )
+        pieces.append((start, *_with_fill(one, level)))
+        start += count
+    sizes = np.concatenate([np.diff(filled.indptr) for _, filled, _ in pieces])
+    return Memory(
+        LowerPattern(
+            np.concatenate([[0], np.cumsum(sizes)]),
+            np.concatenate([filled.indices + np.int32(start) for start, filled, _ in pieces]),
+        ),
+        np.concatenate([kept for _, _, kept in pieces]),
+    )
+
+
+def _with_fill(pattern: LowerPattern, level: int) -> tuple[LowerPattern, NDArray[np.bool_]]:
+    digest = hashlib.sha256(pattern.indptr.tobytes() + pattern.indices.tobytes()).digest()
+    key = (digest, level)
+    if key not in _KNOWN:
+        _KNOWN[key] = _fill(pattern, level)
+        while len(_KNOWN) > 1 and sum(filled.nnz for filled, _ in _KNOWN.values()) * 5 > REMEMBERED:
+            _KNOWN.popitem(last=False)
+    _KNOWN.move_to_end(key)
+    return _KNOWN[key]
+
+
+def _fill(pattern: LowerPattern, level: int) -> tuple[LowerPattern, NDArray[np.bool_]]:
+    ones = pattern.symmetric_csr(np.ones(pattern.nnz))
+    filled = pattern
+    for taken in range(1, level + 1):
+        # What the next level could have at most; it mostly has much less.
+        if _powers(filled, 2) > ROOM * pattern.nnz:
+            break
+        more = level_of_fill(ones, taken)
+        if _powers(more, 3) > WORK * pattern.nnz:
+            break
+        filled = more
+    return filled, lower_values(ones, filled) > 0
+
+
+def _powers(pattern: LowerPattern, power: int) -> float:
+    return float((np.bincount(pattern.indices).astype(np.float64) ** power).sum())
+
+
+# Numbers that the network gives lie within this of zero, and shares within one.
+RANGE = 4.0
+# Of the derivative that stands for the search of a shift: its logarithm by the mean share.
+RELIEF = 10.0
+# Shifts of a whole matrix that are tried where pivots would have to be mended.
+SHIFTS = tuple(4.0**k for k in range(-6, 3))
+
+
+@register_model("LearnedElimination")
+class LearnedElimination(nn.Module):
+    r"""Elimination pivot by pivot with fill-in as memory, dropped fill-in compensated as learned.
+
+    The triples (row, pivot, row) of incomplete Cholesky with fill-in up to level ``rounds`` - 1
+    are gone through pivot after pivot, see ``compensated_elimination``; each column is projected
+    onto the rows of A as Inv-K projects. What stands in the triples is learned. ``rounds`` rounds
+    of message passing on the lower triangle, which also read the pivots of plain eliminations
+    (without compensation: incomplete Cholesky; with all of it: Ajiz and Jennings 1984), give
+
+    - each pivot the share of dropped fill-in that it puts on the diagonal, in (-1, 1), for either
+      sign: 1 is that of Ajiz and Jennings, -1 for f > 0 that of modified factorisations
+      (Gustafsson 1978), and all start at 0;
+    - each row how much of what it is given it takes, and its part of a shift.
+
+    Where pivots come out too small the matrix is shifted, on average by the first of 0, 4^-6,
+    4^-5, ... that is enough, as for IC(0) (Manteuffel 1980). With weights of zero it is thus a
+    classical factor, and that is what training starts from.
+
+    An entry depends on all that its elimination depends on, at the cost of a factorisation and
+    not of levels times operator calls: the recurrence and its adjoint are compiled loops on the
+    processor. It needs A as it is, and rows in the order of elimination.
+
+    Parameters
+    ----------
+    rounds, width : int
+        Of the message passing; also one more than the level of fill-in.
+    """
+
+    raw_features = True
+
+    def __init__(self, rounds: int, width: int) -> None:
+        super().__init__()
+        self.level = rounds - 1
+        self.network = LowerNetwork(rounds, width, node_features=9, edge_features=2)
+        self.of_pivot = silent(mlp(2 * width, width, 4))
+
+    def forward(
+        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, lower: Tensor, batch: Tensor
+    ) -> Tensor:
+        """Return values on the lower edges, see ``GraphNetwork.forward``."""
+        column, row = edge_index.index_select(1, lower)
+        # A unit diagonal, whatever the scale: the factor of S A S is S times the factor of A.
+        root = x[:, 0].sqrt()
+        scale = root.index_select(0, row)
+        a = edge_attr[lower, 0] / scale / root.index_select(0, column)
+        counts = torch.bincount(batch).cpu().numpy()
+        pattern = pattern_of(edge_index, lower)
+        memory = memory_of(pattern, counts, self.level)
+        fails = _fails(a, memory)
+        pivot = self._read(a, fails, column, row, batch, memory_of(pattern, counts, 0))
+        share = pivot[:, :2] / RANGE
+        tilt = torch.tanh(pivot[:, 2]).exp()
+        where = pivot[:, 3].exp()
+        where = where / _mean(where, batch)
+        with torch.no_grad():
+            shift = _smallest_shift(a, share, tilt, where, memory, batch)
+        # The search has no derivative, and without one training would take from the diagonal
+        # until pivots fail. So let it think that a larger share would have needed less of it.
+        mean = _mean(share.mean(1), batch)
+        shift = shift * torch.exp(RELIEF * (mean.detach() - mean))
+        return scale * _eliminated(a, share, tilt, shift * where, memory)
+
+    def _read(
+        self,
+        a: Tensor,
+        fails: Tensor,
+        column: Tensor,
+        row: Tensor,
+        batch: Tensor,
+        memory: Memory,
+    ) -> Tensor:
+        """Numbers for each pivot, from A and from two plain eliminations."""
+        on_diagonal = column == row
+        zero = a.new_zeros(batch.numel())
+        none, flat = zero.unsqueeze(1).expand(-1, 2), zero + 1
+        plain, safe = (_eliminated(a, none + s, flat, zero, memory) for s in (0.0, 1.0))
+        pivots = [factor[on_diagonal].log() for factor in (plain, safe)]
+        # Near zero where the elimination of a matrix with a unit diagonal goes well.
+        squares = zero.index_add(0, row, plain.square()).log()
+        off = torch.where(on_diagonal, 0.0, a.abs())
+        weight = zero.index_add(0, row, off).index_add(0, column, off)
+        count = torch.bincount(row, minlength=zero.numel()).to(a)
+        local = [*pivots, squares, weight.log1p(), count.log1p()]
+        # A shift of the diagonal is found for a whole matrix; so let a row know of its matrix.
+        failing = 5 * fails
+        any_fails = 5 * (_mean(fails, batch) > 0).to(a)
+        shared = [any_fails, _mean(failing, batch), _mean(pivots[1] - pivots[0], batch)]
+        nodes = 0.2 * torch.stack([*local, failing, *shared], dim=1).clamp(-10, 10)
+        h, e = self.network(nodes, torch.stack([a, safe], dim=1), column, row)
+        below = torch.zeros_like(h).index_add(0, column, e)
+        below = below / torch.bincount(column).unsqueeze(1)
+        numbers: Tensor = self.of_pivot(torch.cat([h, below], dim=1))
+        # Bounded and never flat: an extreme share must be able to come back.
+        return RANGE * numbers / (RANGE + numbers.abs())
+
+
+def _filled(
+    a: Tensor, share: Tensor, tilt: Tensor, shift: Tensor, memory: Memory
+) -> tuple[Tensor, Tensor, Tensor, LowerPattern]:
+    """What elimination is given: A shifted, on the pattern of the memory."""
+    pattern = memory.pattern
+    kept = torch.from_numpy(memory.kept).to(a.device)
+    diagonal = torch.from_numpy(pattern.indptr[1:] - 1).to(a.device)
+    lengths = torch.from_numpy(np.diff(pattern.indptr)).to(a.device)
+    values = a.new_zeros(pattern.nnz).masked_scatter(kept, a).index_add(0, diagonal, shift)
+    return values, share, tilt.repeat_interleave(lengths), pattern
+
+
+def _eliminated(a: Tensor, share: Tensor, tilt: Tensor, shift: Tensor, memory: Memory) -> Tensor:
+    kept = torch.from_numpy(memory.kept)
+    values = compensated_elimination(*_filled(a, share, tilt, shift, memory), kept)
+    return values[kept.to(a.device)]
+
+
+def _fails(a: Tensor, memory: Memory) -> Tensor:
+    """One at each pivot that fails without compensation and shift, else zero."""
+    zero = a.new_zeros(memory.pattern.n)
+    none = zero.unsqueeze(1).expand(-1, 2)
+    return mended_pivots(*_filled(a, none, zero + 1, zero, memory)).to(a)
+
+
+def _smallest_shift(
+    a: Tensor, share: Tensor, tilt: Tensor, where: Tensor, memory: Memory, batch: Tensor
+) -> Tensor:
+    """The first shift of each graph with which no pivot has to be mended, at each row."""
+    shift = torch.zeros_like(where)
+    for step in SHIFTS:
+        mended = mended_pivots(*_filled(a, share, tilt, shift * where, memory)).to(batch.device)
+        if not mended.any():
+            break
+        graphs = torch.bincount(batch[mended], minlength=int(batch.max()) + 1) > 0
+        shift = torch.where(graphs[batch], step, shift)
+    return shift
+
+
+def _mean(values: Tensor, batch: Tensor) -> Tensor:
+    """Mean over the graph of each node, at each node."""
+    size = torch.bincount(batch)
+    total = values.new_zeros(size.numel()).index_add(0, batch, values)
+    return (total / size).index_select(0, batch)

@@ -1,0 +1,121 @@
+"""Two published models of factors, built from their descriptions, under this protocol."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from precondbench.baselines.message_passing.graph_network import EdgeModel, mlp
+from precondbench.baselines.registry import register_model
+from precondbench.errors import ConfigurationError
+
+
+def _check(rounds: int, width: int) -> None:
+    if rounds < 1 or width < 1:
+        raise ConfigurationError(f"rounds is {rounds} and width is {width}; both must be 1 or more")
+
+
+def _mean(values: Tensor, target: Tensor, size: int) -> Tensor:
+    count = torch.bincount(target, minlength=size).clamp_min(1)
+    return values.new_zeros(size, values.shape[1]).index_add(0, target, values) / count[:, None]
+
+
+@register_model("NeuralIF")
+class NeuralIF(nn.Module):
+    r"""Message passing down the lower and up the upper triangle in turn, skips from A.
+
+    In the style of Häusner, Öktem and Sjölund (2023): a block sends messages along the edges of
+    tril(A), then back along those of its transpose, with one set of edge values; each block reads
+    the entries of A again; the diagonal is an exponential, so that L is invertible. Theirs has
+    more features of nodes and was trained on the Frobenius residual, here the loss
+    ``frobenius-residual``.
+
+    Local: 2 ``rounds`` - 1 hops.
+
+    Parameters
+    ----------
+    rounds, width : int
+        Blocks of two steps, and width of representations.
+    """
+
+    def __init__(self, rounds: int, width: int) -> None:
+        super().__init__()
+        _check(rounds, width)
+        self.node_encoder = mlp(3, width, width)
+        self.edges = nn.ModuleList(EdgeModel(width) for _ in range(2 * rounds))
+        self.skips = nn.ModuleList(nn.Linear(2, width) for _ in range(2 * rounds))
+        self.nodes = nn.ModuleList(mlp(2 * width, width, width) for _ in range(2 * rounds - 1))
+        self.decoder = mlp(width, width, 1)
+
+    def forward(
+        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, lower: Tensor, batch: Tensor
+    ) -> Tensor:
+        """Return values on the lower edges, see ``GraphNetwork.forward``."""
+        down = edge_index.index_select(1, lower)
+        column, row = down
+        on_diagonal = column == row
+        a = torch.stack([edge_attr[lower, 0], on_diagonal.to(x)], dim=1)
+        degrees = [torch.bincount(end, minlength=x.shape[0]).to(x).log() for end in down]
+        h = self.node_encoder(torch.cat([x, torch.stack(degrees, dim=1)], dim=1))
+        e = h.new_zeros(a.shape[0], h.shape[1])
+        for step, (edge_model, skip) in enumerate(zip(self.edges, self.skips, strict=True)):
+            ends = down if step % 2 == 0 else down.flip(0)
+            e = edge_model(h, ends, e + skip(a))
+            if step < len(self.nodes):
+                received = _mean(e, ends[1], x.shape[0])
+                h = self.nodes[step](torch.cat([h, received], dim=1))
+        values = self.decoder(e).squeeze(1)
+        return torch.where(on_diagonal, (0.5 * values.clamp(-40, 40)).exp(), values)
+
+
+@register_model("LiFactor")
+class LiFactor(nn.Module):
+    r"""Graph Network whose two values of an edge are averaged, with diag(L) = diag(A)^(1/2).
+
+    In the style of Li, Chen, Du and Matusik (2023): edges in both directions, encoder, residual
+    blocks of edge and node updates, decoder; the values of (i, j) and (j, i) are averaged into
+    L_ij, and the diagonal is not learned. Theirs reads the right-hand side, too, and is trained on
+    solutions, which a protocol with one factor a matrix has no place for.
+
+    Local: ``rounds`` - 1 hops.
+
+    Parameters
+    ----------
+    rounds, width : int
+        Blocks, and width of representations.
+    """
+
+    # The diagonal is computed from A as it is.
+    raw_features = True
+
+    def __init__(self, rounds: int, width: int) -> None:
+        super().__init__()
+        _check(rounds, width)
+        self.node_encoder = mlp(1, width, width)
+        self.edge_encoder = mlp(2, width, width)
+        self.edges = nn.ModuleList(EdgeModel(width) for _ in range(rounds))
+        self.nodes = nn.ModuleList(mlp(2 * width, width, width) for _ in range(rounds - 1))
+        self.decoder = mlp(width, width, 1)
+
+    def forward(
+        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, lower: Tensor, batch: Tensor
+    ) -> Tensor:
+        """Return values on the lower edges, see ``GraphNetwork.forward``."""
+        size = x.shape[0]
+        h, e = self.node_encoder(x), self.edge_encoder(edge_attr)
+        for step, edge_model in enumerate(self.edges):
+            e = e + edge_model(h, edge_index, e)
+            if step < len(self.nodes):
+                received = _mean(e, edge_index[1], size)
+                h = h + self.nodes[step](torch.cat([h, received], dim=1))
+        both = self.decoder(e).squeeze(1)
+        column, row = edge_index.index_select(1, lower)
+        mean = 0.5 * (both[lower] + both[_mirrors(edge_index, lower, size)])
+        return torch.where(column == row, x[:, 0].sqrt()[row], mean)
+
+
+def _mirrors(edge_index: Tensor, lower: Tensor, size: int) -> Tensor:
+    """Positions of the edges (i, j) for the lower edges (j, i): A has a symmetric pattern."""
+    key, mirrored = (ends[0] * size + ends[1] for ends in (edge_index, edge_index.flip(0)))
+    order = torch.argsort(key)
+    return order[torch.searchsorted(key[order], mirrored[lower])]

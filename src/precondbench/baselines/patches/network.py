@@ -1,0 +1,194 @@
+"""The patches of all columns of a batch as one graph."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from precondbench._internal import kernel
+from precondbench.baselines.elimination.levels import LowerNetwork, pattern_of
+from precondbench.baselines.message_passing.graph_network import mlp
+from precondbench.baselines.registry import register_model
+from precondbench.errors import ConfigurationError
+from precondbench.factors import LowerPattern, grow_patch
+
+# Edges of all patches of a batch; beyond this they would not fit in memory.
+MOST = 50_000_000
+
+
+class PatchGraphs(NamedTuple):
+    """Patches side by side; a node of A is in as many as contain it.
+
+    Attributes
+    ----------
+    node : torch.Tensor
+        int64 [places]: node of A at each place.
+    anchor : torch.Tensor
+        int64 [places]: column that the patch belongs to.
+    distance : torch.Tensor
+        int64 [places]: hops from the rows of the column, 0 for these.
+    source, target : torch.Tensor
+        int64 [links]: places that an entry of A joins, within a patch.
+    entry : torch.Tensor
+        int64 [links]: position of the entry (target, source) in the CSR arrays of A.
+    wanted : torch.Tensor
+        int64 [entries of tril(A)]: the link (i, j) in the patch of column j, for each (i, j).
+    """
+
+    node: Tensor
+    anchor: Tensor
+    distance: Tensor
+    source: Tensor
+    target: Tensor
+    entry: Tensor
+    wanted: Tensor
+
+
+@kernel
+def _sizes(colptr, rows, indptr, indices, hops):  # type: ignore[no-untyped-def]
+    n = colptr.size - 1
+    mark = np.full(n, -1, np.int32)
+    queue = np.empty(n, np.int32)
+    places, links = np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
+    for i in range(n):
+        seeds = rows[colptr[i] : colptr[i + 1]]
+        count, _ = grow_patch(seeds, hops, indptr, indices, mark, i, queue)
+        inside = 0
+        for t in range(count):
+            for p in range(indptr[queue[t]], indptr[queue[t] + 1]):
+                inside += mark[indices[p]] == i
+        places[i + 1], links[i + 1] = places[i] + count, links[i] + inside
+    return places, links
+
+
+@kernel
+def _fill(colptr, rows, where, indptr, indices, hops, places, links, of_place, of_link, wanted):  # type: ignore[no-untyped-def]
+    n = colptr.size - 1
+    mark = np.full(n, -1, np.int32)
+    queue = np.empty(n, np.int32)
+    slot = np.empty(n, np.int64)
+    for i in range(n):
+        m = colptr[i + 1] - colptr[i]
+        seeds = rows[colptr[i] : colptr[i + 1]]
+        count, _ = grow_patch(seeds, hops, indptr, indices, mark, i, queue)
+        first, link = places[i], links[i]
+        for t in range(count):
+            slot[queue[t]] = first + t
+            of_place[0, first + t], of_place[1, first + t] = queue[t], i
+            of_place[2, first + t] = 0 if t < m else -1
+        for t in range(count):
+            for p in range(indptr[queue[t]], indptr[queue[t] + 1]):
+                other = indices[p]
+                if mark[other] != i:
+                    continue
+                of_link[0, link], of_link[1, link] = slot[other], first + t
+                of_link[2, link] = p
+                if other == i and t < m:
+                    wanted[where[colptr[i] + t]] = link
+                link += 1
+                # Breadth first: whoever is nearest comes first and stands already.
+                if of_place[2, slot[other]] < 0:
+                    of_place[2, slot[other]] = of_place[2, first + t] + 1
+
+
+def patch_graphs(pattern: LowerPattern, hops: int, device: torch.device) -> PatchGraphs:
+    """Return the patches of all columns, as ``local_invk`` has them.
+
+    Parameters
+    ----------
+    pattern : LowerPattern
+        Lower triangles of all graphs of a batch, one after the other.
+    hops : int
+        Reach of a patch from the rows of its column, at least 0.
+    device : torch.device
+        Where the tensors are wanted.
+
+    Raises
+    ------
+    ConfigurationError
+        If they have too many edges for memory.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from precondbench.baselines.patches.network import patch_graphs
+    >>> from precondbench.factors import lower_pattern
+    >>> path = lower_pattern([[1, 0, 0], [1, 1, 0], [0, 1, 1]])
+    >>> patches = patch_graphs(path, 1, torch.device("cpu"))
+    >>> for column in range(3):
+    ...     patches.node[patches.anchor == column], patches.distance[patches.anchor == column]
+    (tensor([0, 1, 2]), tensor([0, 0, 1]))
+    (tensor([1, 2, 0]), tensor([0, 0, 1]))
+    (tensor([2, 1]), tensor([0, 1]))
+    """
+    matrix = pattern.symmetric_csr(np.ones(pattern.nnz))
+    columns = pattern.columns()
+    graph = (matrix.indptr, matrix.indices, hops)
+    places, links = _sizes(*columns[:2], *graph)
+    if links[-1] > MOST:
+        raise ConfigurationError(
+            f"the patches of a batch have {links[-1]:,} edges, more than {MOST:,}; take fewer "
+            "rounds, smaller batches (max_edges) or smaller matrices (max_rows)"
+        )
+    of_place = np.empty((3, places[-1]), np.int64)
+    of_link = np.empty((3, links[-1]), np.int64)
+    wanted = np.empty(pattern.nnz, np.int64)
+    _fill(*columns, *graph, places, links, of_place, of_link, wanted)
+    made = (torch.from_numpy(part).to(device) for part in (*of_place, *of_link, wanted))
+    return PatchGraphs(*made)
+
+
+@register_model("PatchNetwork")
+class PatchNetwork(nn.Module):
+    r"""Message passing within the patch of each column, read out where its entries are.
+
+    What ``local_invk`` computes with ``rounds`` - 1 hops by linear algebra, learned: a column of L
+    depends on the nodes within ``rounds`` - 1 hops of its rows and on nothing else. Unlike in
+    message passing on A, a node has a representation in every patch, which knows how far it is
+    from the column and on which side, so that patches do not blur into each other. On a
+    tridiagonal matrix ``rounds`` rounds carry everything that is in a patch, and the oracle of
+    ``rounds`` - 1 hops is the best that can be reached.
+
+    The price is a graph as many times larger as a patch has nodes.
+
+    Parameters
+    ----------
+    rounds, width : int
+        Rounds of message passing, one more than the hops of the patches; width of representations.
+
+    Raises
+    ------
+    ConfigurationError
+        If ``rounds`` or ``width`` is below 1.
+    """
+
+    raw_features = True
+
+    def __init__(self, rounds: int, width: int) -> None:
+        super().__init__()
+        self.hops = rounds - 1
+        self.network = LowerNetwork(rounds, width, node_features=4, edge_features=2)
+        self.decoder = mlp(width, width, 1)
+
+    def forward(
+        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, lower: Tensor, batch: Tensor
+    ) -> Tensor:
+        """Return values on the lower edges, see ``GraphNetwork.forward``."""
+        pattern = pattern_of(edge_index, lower)
+        column, row = edge_index.index_select(1, lower)
+        patches = patch_graphs(pattern, self.hops, x.device)
+        # Entries of A by rows, in the order in which links name them.
+        order = pattern.symmetric_csr(np.arange(pattern.nnz, dtype=np.float64) + 1).data
+        place = torch.from_numpy(order.astype(np.int64) - 1).to(x.device)
+        values = edge_attr[lower, 0].index_select(0, place[patches.entry])
+        side = (patches.node - patches.anchor).sign().to(x.dtype)
+        far = patches.distance.to(x.dtype) / (self.hops + 1)
+        nodes = torch.stack([x[patches.node, 0], side, far, (far == 0).to(x.dtype)], dim=1)
+        turn = (patches.node[patches.target] - patches.node[patches.source]).sign().to(x.dtype)
+        entries = torch.stack([values, turn], dim=1)
+        _, e = self.network(nodes, entries, patches.source, patches.target)
+        numbers = self.decoder(e[patches.wanted]).squeeze(1)
+        return torch.where(column == row, (0.5 * numbers.clamp(-40, 40)).exp(), numbers)

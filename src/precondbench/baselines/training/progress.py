@@ -1,0 +1,110 @@
+"""What a run tells while it trains: a live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypedDict
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as LiveDisplay
+
+
+class EpochRecord(TypedDict):
+    """One epoch of a run; a line of ``metrics.jsonl``."""
+
+    epoch: int
+    """Counted from 1."""
+    loss: float
+    """Averaged over the training graphs as they were met."""
+    validation_loss: float
+    """Mean over the validation graphs, after the epoch."""
+    validation_cosine: float
+    """Mean cosine over the validation graphs, after the epoch."""
+    learning_rate: float
+    """Rate used in the epoch."""
+    seconds: float
+    """Wall time of the epoch, validation included."""
+
+
+ReportEpoch = Callable[[EpochRecord], None]
+
+
+def check_history(records: Iterable[Any]) -> None:
+    """Raise ValueError unless these are records of epochs, as a file may hold them."""
+    for number, record in enumerate(records, start=1):
+        if not isinstance(record, dict) or record.keys() != EpochRecord.__annotations__.keys():
+            raise ValueError(f"record {number} is {record!r:.60}, no record of an epoch")
+        if any(type(value) not in (int, float) for value in record.values()):
+            raise ValueError(f"record {number} holds what is no number")
+
+
+@contextmanager
+def training_progress(
+    epochs: int, *, silent: bool = False, console: Console | None = None
+) -> Iterator[ReportEpoch]:
+    """Open a display and yield the function that ``train`` calls after every epoch.
+
+    Parameters
+    ----------
+    epochs : int
+        Most epochs there can be; early stopping may end sooner.
+    silent : bool
+        Show nothing.
+    console : rich.console.Console, optional
+        Where to write; standard output if not given.
+
+    Examples
+    --------
+    >>> from precondbench.baselines import training_progress
+    >>> with training_progress(300) as report:
+    ...     report({"epoch": 1, "loss": -0.9, "validation_loss": -0.95,
+    ...             "validation_cosine": 0.95, "learning_rate": 1e-3, "seconds": 0.4})
+    epoch 1/300  loss -0.900000  validation cosine 0.950000  lr 1.0e-03  0.4 s
+    """
+    console = console or Console()
+    if silent:
+        yield lambda record: None
+    elif console.is_interactive and console.file.isatty():
+        with _live_display(epochs, console) as report:
+            yield report
+    else:
+        yield lambda record: _print_line(record, epochs, console)
+
+
+def _print_line(record: EpochRecord, epochs: int, console: Console) -> None:
+    console.file.write(
+        f"epoch {record['epoch']}/{epochs}  loss {record['loss']:.6f}  "
+        f"validation cosine {record['validation_cosine']:.6f}  "
+        f"lr {record['learning_rate']:.1e}  {record['seconds']:.1f} s\n"
+    )
+    console.file.flush()
+
+
+@contextmanager
+def _live_display(epochs: int, console: Console) -> Iterator[ReportEpoch]:
+    columns = (
+        TextColumn("epoch"),
+        MofNCompleteColumn(),
+        BarColumn(bar_width=20),
+        TextColumn("loss {task.fields[loss]}"),
+        TextColumn("validation cosine {task.fields[cosine]} (best {task.fields[best]})"),
+        TimeRemainingColumn(),
+    )
+    best = float("-inf")
+    with LiveDisplay(*columns, console=console) as display:
+        task = display.add_task("train", total=epochs, loss="-", cosine="-", best="-")
+
+        def report(record: EpochRecord) -> None:
+            nonlocal best
+            best = max(best, record["validation_cosine"])
+            display.update(
+                task,
+                completed=record["epoch"],
+                loss=f"{record['loss']:.6f}",
+                cosine=f"{record['validation_cosine']:.6f}",
+                best=f"{best:.6f}",
+            )
+
+        yield report

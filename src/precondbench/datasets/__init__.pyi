@@ -1,0 +1,12 @@
+from .base import FactorDataset as FactorDataset
+from .base import clear_processed as clear_processed
+from .opening import DataSelection as DataSelection
+from .opening import open_dataset as open_dataset
+from .suitesparse import SuiteSparseInvK as SuiteSparseInvK
+from .tridiagonal import SyntheticTridiag as SyntheticTridiag
+
+# Between the packages of this library; not promised to users.
+from .graph import GraphArrays as GraphArrays
+from .graph import collate_graphs as collate_graphs
+from .opening import check_keys as check_keys
+from .suitesparse import local_shard as local_shard

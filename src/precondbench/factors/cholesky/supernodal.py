@@ -1,0 +1,331 @@
+"""Supernodal Cholesky factorisation A = L L^T with dense blocks, parallel over subtrees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from precondbench._internal import kernel
+from precondbench.errors import BreakdownError
+from precondbench.factors.cholesky.blas import gemm, one_thread, potrf, routines, syrk, trsm
+from precondbench.factors.symbolic.subtrees import Subtrees, in_order, split_tree
+from precondbench.factors.symbolic.supernodes import Supernodes
+
+# Columns of an update that are formed at a time: bounds the workspace to TILE times the tallest
+# block, and is wide enough for BLAS to run at full speed.
+TILE = 512
+
+
+@dataclass(frozen=True)
+class SupernodalFactor:
+    """L of A = L L^T by supernodes; the values are a single array that can be overwritten.
+
+    Attributes
+    ----------
+    supernodes : Supernodes
+        Structure.
+    subtrees : Subtrees
+        What may be worked on at the same time.
+    values : numpy.ndarray
+        float64 (supernodes.entries,): dense blocks by columns; upper triangles are unspecified.
+    log_determinant : float
+        log det A.
+    """
+
+    supernodes: Supernodes
+    subtrees: Subtrees
+    values: NDArray[np.float64]
+    log_determinant: float
+
+
+@kernel
+def locate(wanted, start, stop, first, rowptr, rows, s, index):  # type: ignore[no-untyped-def]
+    """Rows of block s that hold wanted[start:stop], ascending, into index[start:stop].
+
+    All of them are known to be there. Gallops: few rows are found in a tall block without
+    reading it, many rows in one pass.
+    """
+    left, right = first[s], first[s + 1]
+    shift = right - left - rowptr[s]
+    low = rowptr[s]
+    for t in range(start, stop):
+        i = wanted[t]
+        if i < right:
+            index[t] = i - left
+            continue
+        step = 1
+        high = low
+        while rows[high] < i:
+            low = high + 1
+            high = min(high + step, rowptr[s + 1] - 1)
+            step *= 2
+        while low < high:
+            middle = (low + high) // 2
+            if rows[middle] < i:
+                low = middle + 1
+            else:
+                high = middle
+        index[t] = low + shift
+
+
+@kernel
+def _insert(indptr, indices, data, order, position, first, rowptr, rows, block, owner, values):  # type: ignore[no-untyped-def]
+    """Lower triangle of the permuted matrix into its blocks."""
+    n = order.size
+    slot = np.empty(n, np.int32)
+    for s in range(first.size - 1):
+        width = first[s + 1] - first[s]
+        height = width + rowptr[s + 1] - rowptr[s]
+        for t in range(width):
+            slot[first[s] + t] = t
+        for t in range(height - width):
+            slot[rows[rowptr[s] + t]] = width + t
+        for t in range(width):
+            j = first[s] + t
+            old = order[j]
+            for p in range(indptr[old], indptr[old + 1]):
+                i = position[indices[p]]
+                if i >= j:
+                    values[block[s] + t * height + slot[i]] = data[p]
+
+
+@kernel
+def _subtract(target, offset, height, columns, index, start, stop, tile, tall, c0):  # type: ignore[no-untyped-def]
+    """Block columns index[start:stop] -= lower columns of an update tile whose first row is c0."""
+    for t in range(start, stop):
+        column = offset + columns[t] * height
+        source = (t - c0) * tall - c0
+        for u in range(t, index.size):
+            target[column + index[u]] -= tile[source + u]
+
+
+@kernel
+def _eliminate(at, s, first, rowptr, block, values):  # type: ignore[no-untyped-def]
+    """Columns of supernode s once all updates are in; returns the column that broke down, or -1."""
+    width = first[s + 1] - first[s]
+    r = rowptr[s + 1] - rowptr[s]
+    height = width + r
+    info = potrf(at, width, values, block[s], height)
+    if info != 0:
+        return first[s] + info - 1
+    if r > 0:
+        below = block[s] + width
+        trsm(at, True, True, r, width, values, block[s], height, values, below, height)
+    return -1
+
+
+@kernel
+def _update(  # type: ignore[no-untyped-def]
+    at, s, c0, c1, tile, index, limit, outer, passed, first, rowptr, rows, block, owner, values
+):
+    """Subtract columns c0 to c1 of L_R L_R^T from the blocks of the ancestors of s.
+
+    What belongs to columns from ``limit`` on is collected in the dense matrix ``passed`` over the
+    rows ``outer`` instead. Different tiles touch different columns.
+    """
+    width = first[s + 1] - first[s]
+    r = rowptr[s + 1] - rowptr[s]
+    height = width + r
+    below = block[s] + width
+    own = rows[rowptr[s] : rowptr[s + 1]]
+    tall = r - c0
+    wide = c1 - c0
+    syrk(at, wide, width, 1.0, values, below + c0, height, 0.0, tile, 0, tall)
+    if c1 < r:
+        gemm(
+            at, False, True, r - c1, wide, width, 1.0, values, below + c1, height,
+            values, below + c0, height, 0.0, tile, wide, tall,
+        )  # fmt: skip
+    t0 = c0
+    while t0 < c1:
+        t1 = t0 + 1
+        if own[t0] >= limit:
+            t1 = c1
+            u = 0
+            for t in range(t0, r):
+                while outer[u] < own[t]:
+                    u += 1
+                index[t] = u
+            size = outer.size
+            _subtract(passed, 0, size, index, index[:r], t0, t1, tile, tall, c0)
+        else:
+            k = owner[own[t0]]
+            while t1 < c1 and own[t1] < first[k + 1]:
+                t1 += 1
+            locate(own, t0, r, first, rowptr, rows, k, index)
+            size = first[k + 1] - first[k] + rowptr[k + 1] - rowptr[k]
+            _subtract(values, block[k], size, index, index[:r], t0, t1, tile, tall, c0)
+        t0 = t1
+
+
+@kernel
+def _update_tile(at, s, c0, c1, first, rowptr, rows, block, owner, values):  # type: ignore[no-untyped-def]
+    """One tile of one supernode, with a workspace of its own."""
+    r = rowptr[s + 1] - rowptr[s]
+    tile = np.empty((r - c0) * (c1 - c0), np.float64)
+    index = np.empty(r, np.int64)
+    outer = np.empty(0, np.int32)
+    passed = np.empty(0, np.float64)
+    _update(
+        at, s, c0, c1, tile, index, owner.size, outer, passed, first, rowptr, rows, block, owner,
+        values,
+    )  # fmt: skip
+
+
+@kernel
+def _factorise_run(  # type: ignore[no-untyped-def]
+    at, nodes, limit, outer, passed, first, rowptr, rows, block, owner, values
+):
+    """Factorise the given supernodes; returns the column that broke down, or -1.
+
+    Subtrees that are worked on at the same time touch nothing in common: what one has for columns
+    from ``limit`` on, outside of it, goes into its own ``passed``.
+    """
+    longest = 0
+    for s in nodes:
+        longest = max(longest, rowptr[s + 1] - rowptr[s])
+    tile = np.empty(longest * min(longest, TILE), np.float64)
+    index = np.empty(longest, np.int64)
+    for s in nodes:
+        failed = _eliminate(at, s, first, rowptr, block, values)
+        if failed >= 0:
+            return failed
+        r = rowptr[s + 1] - rowptr[s]
+        for c0 in range(0, r, TILE):
+            c1 = min(r, c0 + TILE)
+            _update(
+                at, s, c0, c1, tile, index, limit, outer, passed, first, rowptr, rows, block, owner,
+                values,
+            )  # fmt: skip
+    return -1
+
+
+@kernel
+def _absorb(outer, passed, first, rowptr, rows, block, owner, values):  # type: ignore[no-untyped-def]
+    """Add what a subtree collected for its ancestors to their blocks."""
+    r = outer.size
+    index = np.empty(r, np.int64)
+    t0 = 0
+    while t0 < r:
+        k = owner[outer[t0]]
+        t1 = t0 + 1
+        while t1 < r and outer[t1] < first[k + 1]:
+            t1 += 1
+        locate(outer, t0, r, first, rowptr, rows, k, index)
+        height = first[k + 1] - first[k] + rowptr[k + 1] - rowptr[k]
+        for t in range(t0, t1):
+            column = block[k] + index[t] * height
+            for u in range(t, r):
+                values[column + index[u]] += passed[t * r + u]
+        t0 = t1
+
+
+@kernel
+def _log_pivots(first, rowptr, block, values):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for s in range(first.size - 1):
+        height = first[s + 1] - first[s] + rowptr[s + 1] - rowptr[s]
+        for t in range(first[s + 1] - first[s]):
+            total += np.log(values[block[s] + t * (height + 1)])
+    return total
+
+
+def _factorise_parts(
+    supernodes: Supernodes, subtrees: Subtrees, values: NDArray[np.float64], workers: int
+) -> int:
+    """All subtrees, and what they pass on to their ancestors."""
+    at, structure = routines(), supernodes.structure
+
+    def run(nodes: NDArray[np.int64]) -> tuple[int, NDArray[np.int32], NDArray[np.float64]]:
+        root = int(nodes[-1])
+        limit = int(supernodes.first[root + 1])
+        outer = supernodes.rows[supernodes.rowptr[root] : supernodes.rowptr[root + 1]]
+        passed = np.zeros(outer.size**2)
+        failed = _factorise_run(at, nodes, limit, outer, passed, *structure, values)
+        return int(failed), outer, passed
+
+    # Taken in a fixed order, whichever thread is done first: the sums do not depend on timing.
+    for failed, outer, passed in in_order(run, subtrees.parts, workers):
+        if failed >= 0:
+            return failed
+        _absorb(outer, passed, *structure, values)
+    return -1
+
+
+def _factorise_top(
+    supernodes: Supernodes, subtrees: Subtrees, values: NDArray[np.float64], workers: int
+) -> int:
+    """The supernodes above the subtrees: one after another, heavy ones by tiles in parallel."""
+    at, structure = routines(), supernodes.structure
+    first, rowptr, _, block, owner = structure
+    nothing, no_sums = np.empty(0, np.int32), np.empty(0)
+    for nodes, heavy in subtrees.top:
+        if not heavy:
+            failed = _factorise_run(at, nodes, owner.size, nothing, no_sums, *structure, values)
+        else:
+            s = int(nodes[0])
+            failed = _eliminate(at, s, first, rowptr, block, values)
+
+            r = int(rowptr[s + 1] - rowptr[s])
+
+            def update(c0: int, s: int = s, r: int = r) -> None:
+                _update_tile(at, s, c0, min(r, c0 + TILE), *structure, values)
+
+            if failed < 0:
+                for _ in in_order(update, range(0, r, TILE), workers):
+                    pass
+        if failed >= 0:
+            return int(failed)
+    return -1
+
+
+def factorise_blocks(
+    matrix: csr_array, supernodes: Supernodes, workers: int = 1
+) -> SupernodalFactor:
+    """Numeric factorisation of a matrix whose pattern lies inside the one analysed.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse.csr_array
+        Symmetric.
+    supernodes : Supernodes
+        From :func:`precondbench.factors.symbolic.supernodes.find_supernodes`.
+    workers : int
+        Threads over subtrees and tiles; the result does not depend on it.
+
+    Returns
+    -------
+    SupernodalFactor
+        The factor.
+
+    Raises
+    ------
+    BreakdownError
+        If A is not positive definite in double precision; ``column`` is in the given order.
+    """
+    position = supernodes.position
+    order = np.empty_like(position)
+    order[position] = np.arange(order.size)
+    values = np.zeros(supernodes.entries)
+    structure = supernodes.structure
+    _insert(matrix.indptr, matrix.indices, matrix.data, order, position, *structure, values)
+    subtrees = split_tree(supernodes)
+    with one_thread:
+        failed = _factorise_parts(supernodes, subtrees, values, workers)
+        if failed < 0:
+            failed = _factorise_top(supernodes, subtrees, values, workers)
+    if failed >= 0:
+        column = int(order[failed])
+        raise BreakdownError(
+            f"the matrix is not positive definite in double precision: Cholesky met a pivot that "
+            f"is not positive at column {column}; check the matrix, or add a multiple of its "
+            "diagonal",
+            column,
+        )
+    log_determinant = 2.0 * float(
+        _log_pivots(supernodes.first, supernodes.rowptr, supernodes.block, values)
+    )
+    return SupernodalFactor(supernodes, subtrees, values, log_determinant)

@@ -1,0 +1,175 @@
+"""IC(0): incomplete Cholesky without fill-in, on the pattern of tril(A)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, tril
+
+from precondbench._internal import kernel
+from precondbench.errors import BreakdownError
+from precondbench.factors.patterns.lower import LowerPattern, lower_pattern, lower_values
+from precondbench.matrices import check_spd_candidate
+
+
+@kernel
+def _ic0(indptr, indices, a):  # type: ignore[no-untyped-def]
+    n = indptr.size - 1
+    out = np.zeros(a.size, np.float64)
+    work = np.zeros(n, np.float64)
+    for i in range(n):
+        start = indptr[i]
+        last = indptr[i + 1] - 1
+        pivot = a[last]
+        for p in range(start, last):
+            k = indices[p]
+            # Row i is scattered as it is made, so L_i . L_k is a walk along row k.
+            total = a[p]
+            q = indptr[k]
+            end = indptr[k + 1] - 1
+            while q < end:
+                total -= out[q] * work[indices[q]]
+                q += 1
+            entry = total / out[end]
+            out[p] = entry
+            work[k] = entry
+            pivot -= entry * entry
+        for p in range(start, last):
+            work[indices[p]] = 0.0
+        if not (pivot > 0.0 and pivot < np.inf):
+            return out, i
+        out[last] = np.sqrt(pivot)
+    return out, -1
+
+
+def ic0_values(pattern: LowerPattern, a: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    """IC(0) on a pattern: values in CSR order and the column of breakdown, -1 if there is none.
+
+    Parameters
+    ----------
+    pattern : LowerPattern
+        Pattern of tril(A), or any other with the diagonal.
+    a : numpy.ndarray
+        float64 (pattern.nnz,): tril(A) on it.
+
+    Returns
+    -------
+    values : numpy.ndarray
+        float64 (pattern.nnz,); complete only if there was no breakdown.
+    column : int
+        First column whose pivot is not positive and finite, or -1.
+    """
+    values, column = _ic0(pattern.indptr, pattern.indices, a)
+    return values, int(column)
+
+
+def ic0(A: Any) -> csr_array:
+    """Incomplete Cholesky factor without fill-in.
+
+    L has the pattern of tril(A) and (L L^T)_ij = A_ij on it (Meijerink and van der Vorst
+    1977). It may not exist although A is positive definite (Kershaw 1978).
+
+    Parameters
+    ----------
+    A : sparse array, sparse matrix or array_like
+        Real SPD matrix, shape (n, n).
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        L, lower triangular, float64, columns sorted (diagonal last in a row).
+
+    Raises
+    ------
+    MatrixError
+        If A cannot be used.
+    BreakdownError
+        If a pivot is not positive; ``column`` says where.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from precondbench import BreakdownError, ic0
+    >>> L = ic0(np.array([[4.0, 2.0], [2.0, 5.0]]))
+    >>> L.toarray()
+    array([[2., 0.],
+           [1., 2.]])
+    >>> kershaw = np.array([[3, -2, 0, 2], [-2, 3, -2, 0], [0, -2, 3, -2], [2, 0, -2, 3.0]])
+    >>> try:
+    ...     ic0(kershaw)
+    ... except BreakdownError as error:
+    ...     print(error.column)
+    3
+    """
+    matrix = check_spd_candidate(A, "A")
+    lower = csr_array(tril(matrix, format="csr"))
+    pattern = lower_pattern(lower)
+    values, column = ic0_values(pattern, np.asarray(lower.data, dtype=np.float64))
+    if column >= 0:
+        raise BreakdownError(
+            f"IC(0) broke down: the pivot of column {column} is not positive; shift the diagonal "
+            "(A + alpha diag(A)), reorder, or use invk, which exists for every SPD matrix",
+            column,
+        )
+    return pattern.csr(values)
+
+
+FIRST, LAST = -20, 20
+
+
+def shifted_ic0(A: Any, pattern: Any = None) -> tuple[csr_array, float]:
+    """IC(0) of A + alpha diag(A) with the smallest alpha that succeeds.
+
+    alpha is 0 or the first of 2^-20, 2^-19, ... without a breakdown (Manteuffel 1980 shifts
+    so; Lin and More 1999 double). Powers of two keep ``shifted_ic0(D A D)`` equal to
+    ``D shifted_ic0(A)`` to the bit when D holds powers of two.
+
+    Parameters
+    ----------
+    A : sparse array, sparse matrix or array_like
+        Real SPD matrix, shape (n, n).
+    pattern : LowerPattern, sparse array or array_like, optional
+        Lower-triangular pattern with the whole diagonal; by default that of tril(A).
+
+    Returns
+    -------
+    L : scipy.sparse.csr_array
+        Lower triangular on the pattern, float64, columns sorted.
+    alpha : float
+        The shift.
+
+    Raises
+    ------
+    MatrixError
+        If A or the pattern cannot be used.
+    BreakdownError
+        If no shift up to 2^20 succeeds: A has an entry that is not finite after scaling.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from precondbench.factors import shifted_ic0
+    >>> kershaw = np.array([[3, -2, 0, 2], [-2, 3, -2, 0], [0, -2, 3, -2], [2, 0, -2, 3.0]])
+    >>> L, alpha = shifted_ic0(kershaw)
+    >>> alpha
+    0.25
+    """
+    matrix = check_spd_candidate(A, "A")
+    wanted = lower_pattern(
+        tril(matrix, format="csr") if pattern is None else pattern, matrix.shape[0]
+    )
+    values = lower_values(matrix, wanted)
+    diagonal = wanted.indptr[1:] - 1
+    for alpha in (0.0, *(2.0**k for k in range(FIRST, LAST + 1))):
+        shifted = values.copy()
+        shifted[diagonal] += alpha * values[diagonal]
+        factor, column = ic0_values(wanted, shifted)
+        if column < 0:
+            return wanted.csr(factor), alpha
+    raise BreakdownError(
+        f"IC(0) breaks down at column {column} even with A + 2^{LAST} diag(A); check that A is "
+        "positive definite",
+        column,
+    )

@@ -1,0 +1,365 @@
+"""Inv-K values by a plan, with the figures that say how accurate they are."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, tril
+
+from precondbench.errors import AccuracyWarning, BreakdownError
+from precondbench.factors.cholesky.simplicial import analyse, factorise, solve_ldl
+from precondbench.factors.cholesky.solves import solve
+from precondbench.factors.cholesky.supernodal import factorise_blocks
+from precondbench.factors.inv_k.columns import invk_values, supernodal_invk_values
+from precondbench.factors.inv_k.plan import InversionPlan, plan_inversion
+from precondbench.factors.inverse.accuracy import PROBES, Probe, identity_residual, probe_inverse
+from precondbench.factors.inverse.simplicial import invert_factor
+from precondbench.factors.inverse.supernodal import invert_blocks
+from precondbench.factors.patterns.lower import LowerPattern, lower_pattern
+from precondbench.factors.symbolic.supernodes import find_supernodes
+from precondbench.matrices import check_spd_candidate, power_of_two_scaling
+
+# Above this residual the other method is tried as well.
+DOUBTFUL = 1e-6
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """Inv-K by one method.
+
+    Attributes
+    ----------
+    method : {"simplicial", "supernodal"}
+        What computed the values.
+    values : numpy.ndarray
+        float64 (pattern.nnz,): Inv-K in the pattern's CSR order.
+    residual : float
+        Largest |(A Z)_ii - 1|, see
+        :func:`precondbench.factors.inverse.accuracy.identity_residual`.
+    entries : int
+        Numbers that the factor and then the selected inverse occupied.
+    probe : Probe or None
+        Reference blocks, if asked for.
+    """
+
+    method: str
+    values: NDArray[np.float64]
+    residual: float
+    entries: int
+    probe: Probe | None
+
+
+def invert(
+    matrix: csr_array,
+    pattern: LowerPattern,
+    plan: InversionPlan,
+    method: str,
+    workers: int = 1,
+    probes: int = 0,
+) -> Inversion:
+    """Inv-K by one method in the order of a plan.
+
+    Raises
+    ------
+    BreakdownError
+        If A is not positive definite in double precision.
+    """
+    probe = None
+    if method == "simplicial":
+        symbolic = analyse(plan.graph, plan.position)
+        lower, pivots = factorise(matrix, symbolic)
+        if probes:
+            probe = probe_inverse(
+                matrix, pattern, partial(solve_ldl, symbolic, lower, pivots), probes
+            )
+        simplicial = invert_factor(symbolic, lower, pivots)
+        residual = identity_residual(matrix, simplicial)
+        values = invk_values(simplicial, pattern, workers)
+        return Inversion(method, values, residual, simplicial.nnz, probe)
+    supernodes = find_supernodes(plan.graph, plan.position)
+    factor = factorise_blocks(matrix, supernodes, workers)
+    if probes:
+        probe = probe_inverse(matrix, pattern, partial(solve, factor), probes)
+    blocks = invert_blocks(factor, workers)
+    residual = identity_residual(matrix, blocks)
+    values = supernodal_invk_values(blocks, pattern, workers)
+    return Inversion(method, values, residual, supernodes.entries, probe)
+
+
+def invert_guarded(
+    matrix: csr_array,
+    pattern: LowerPattern,
+    plan: InversionPlan,
+    workers: int = 1,
+    probes: int = 0,
+) -> tuple[Inversion, bool]:
+    """Inv-K by the plan's method; by the other one, too, if that broke down or is in doubt.
+
+    Returns
+    -------
+    inversion : Inversion
+        The more accurate of what was computed.
+    doubtful : bool
+        Whether the other method was tried.
+
+    Raises
+    ------
+    BreakdownError
+        If both methods break down: A is not positive definite in double precision.
+    """
+    other = "simplicial" if plan.method == "supernodal" else "supernodal"
+    try:
+        first = invert(matrix, pattern, plan, plan.method, workers, probes)
+    except BreakdownError as error:
+        try:
+            return invert(matrix, pattern, plan, other, workers, probes), True
+        except BreakdownError:
+            raise error from None
+    if first.residual <= DOUBTFUL:
+        return first, False
+    try:
+        second = invert(matrix, pattern, plan, other, workers, probes)
+    except BreakdownError:
+        return first, True
+    return min(first, second, key=lambda one: one.residual), True
+
+
+# A selected inverse that is worse is never handed out without a warning.
+INACCURATE = 1e-4
+
+
+@dataclass(frozen=True)
+class InvKReport:
+    """An Inv-K factor and how it came about.
+
+    Attributes
+    ----------
+    factor : scipy.sparse.csr_array
+        L.
+    method : {"simplicial", "supernodal"}
+        What computed it.
+    ordering : {"minimum-degree", "metis", "natural"}
+        Order of elimination inside the computation.
+    doubtful : bool
+        Whether the method chosen first broke down or had a residual above 1e-6, so that the
+        other one was tried; the more accurate result was taken.
+    residual : float
+        Largest |(A Z)_ii - 1| over all rows, Z the selected inverse.
+    diagonal_error : float
+        Largest |(L^T A^-1 L)_ii - 1| over some columns, with A^-1 by solves of their own, refined
+        to full precision. NaN if not asked for; infinity if the refinement did not converge.
+    probes : int
+        How many columns those were.
+    entries : int
+        Numbers that factor and selected inverse occupied, at 8 bytes.
+    seconds : float
+        Elapsed time.
+    """
+
+    factor: csr_array
+    method: str
+    ordering: str
+    doubtful: bool
+    residual: float
+    diagonal_error: float
+    probes: int
+    entries: int
+    seconds: float
+
+
+def scale_symmetrically(matrix: csr_array, scale: NDArray[np.float64]) -> csr_array:
+    """Return S A S for a diagonal S, given as a vector that scales A to a diagonal of order one.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse.csr_array
+        Matrix, shape (n, n).
+    scale : numpy.ndarray
+        float64 (n,): the diagonal of S.
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        A matrix of its own on the same pattern.
+
+    Raises
+    ------
+    BreakdownError
+        If an entry overflows, as none of a positive definite matrix does: |A_ij| is below
+        sqrt(A_ii A_jj).
+    """
+    with np.errstate(over="ignore"):
+        data = matrix.data * scale[matrix.indices]
+        data *= np.repeat(scale, np.diff(matrix.indptr))
+    if not np.all(np.isfinite(data)):
+        first = int(np.flatnonzero(~np.isfinite(data))[0])
+        row = int(np.searchsorted(matrix.indptr, first, side="right")) - 1
+        column = int(matrix.indices[first])
+        raise BreakdownError(
+            f"the matrix is not positive definite: entry ({row}, {column}) is "
+            f"{matrix.data[first]:.6g}, beyond the root of the product of its diagonal entries; "
+            "check the matrix",
+            max(row, column),
+        )
+    return csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def invk_report(
+    A: Any,
+    pattern: Any = None,
+    *,
+    method: str = "auto",
+    ordering: str = "auto",
+    workers: int | None = None,
+    probes: int = PROBES,
+) -> InvKReport:
+    """Inv-K like :func:`invk`, with what was done and how accurate the result is.
+
+    Parameters
+    ----------
+    A, pattern, method, ordering, workers
+        As for :func:`invk`.
+    probes : int
+        Columns for which diag(L^T A^-1 L) = 1 is checked by solves; each row of such a column
+        costs a few of them. 0 for no such check.
+
+    Returns
+    -------
+    InvKReport
+        The factor and the figures.
+
+    Raises
+    ------
+    MatrixError, ConfigurationError, BreakdownError
+        As :func:`invk`.
+
+    Examples
+    --------
+    >>> from precondbench.factors import invk_report
+    >>> from precondbench.matrices import formula_matrix
+    >>> report = invk_report(formula_matrix("HB/gr_30_30"))
+    >>> report.method, report.ordering, report.diagonal_error < 1e-14
+    ('simplicial', 'minimum-degree', True)
+    """
+    start = time.perf_counter()
+    matrix = check_spd_candidate(A, "A")
+    n = matrix.shape[0]
+    wanted = lower_pattern(tril(matrix, format="csr") if pattern is None else pattern, n)
+    scale = power_of_two_scaling(matrix.diagonal())
+    scaled = scale_symmetrically(matrix, scale)
+    plan = plan_inversion(scaled, wanted, method, ordering)
+    threads = cores() if workers is None else max(1, workers)
+    if method == "auto":
+        inversion, doubtful = invert_guarded(scaled, wanted, plan, threads, probes)
+    else:
+        inversion, doubtful = invert(scaled, wanted, plan, method, threads, probes), False
+    if not inversion.residual <= INACCURATE:
+        warnings.warn(
+            f"Inv-K has few correct digits: the selected inverse Z has |(A Z)_ii - 1| up to "
+            f"{inversion.residual:.1e}, the matrix is too ill-conditioned for double precision",
+            AccuracyWarning,
+            stacklevel=3,
+        )
+    values = inversion.values
+    probe = inversion.probe
+    error = float("nan") if probe is None else probe.diagonal_error(wanted, values)
+    values /= np.repeat(scale, np.diff(wanted.indptr))
+    return InvKReport(
+        factor=wanted.csr(values),
+        method=inversion.method,
+        ordering=plan.ordering,
+        doubtful=doubtful,
+        residual=inversion.residual,
+        diagonal_error=error,
+        probes=0 if probe is None else int(probe.columns.size),
+        entries=inversion.entries,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def invk(
+    A: Any,
+    pattern: Any = None,
+    *,
+    method: str = "auto",
+    ordering: str = "auto",
+    workers: int | None = None,
+) -> csr_array:
+    r"""Inv-K factor of a symmetric positive definite matrix on a lower-triangular pattern.
+
+    Column i of L is v / sqrt(v_1) with v = (A^-1)[s_i, s_i]^-1 e_1, where s_i are the rows of
+    column i of the pattern (Algorithm 1 of the paper). L minimises
+    K(L^T A^-1 L) = (trace / n) / det^{1/n} over all factors of that pattern (Kaporin 1994),
+    exists for every SPD matrix, and satisfies diag(L^T A^-1 L) = 1.
+
+    Parameters
+    ----------
+    A : sparse array, sparse matrix or array_like
+        Real SPD matrix, shape (n, n), any sparse format or dense.
+    pattern : sparse array or array_like, optional
+        Lower-triangular pattern with the whole diagonal; stored entries count. By default
+        the lower triangle of A.
+    method : {"auto", "simplicial", "supernodal"}
+        How A^-1 is selected. ``simplicial`` gives the same bits on every machine: published labels
+        are made by it. ``supernodal`` works on dense blocks through BLAS: much faster on large
+        problems, equal to rounding. ``auto`` chooses by the predicted work, checks the result and
+        tries the other method where it is in doubt.
+    ordering : {"auto", "minimum-degree", "metis", "natural"}
+        Order of elimination inside the computation; the pattern keeps the order of A.
+        ``auto``: minimum degree, or for large problems METIS where pymetis is installed and its
+        order means less work.
+    workers : int, optional
+        Threads, by default one a core; the simplicial result does not depend on it.
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        L, lower triangular, float64, shape (n, n), columns sorted (diagonal last in a row).
+
+    Raises
+    ------
+    MatrixError
+        If A or the pattern cannot be used.
+    ConfigurationError
+        If a method or ordering does not exist or is not installed.
+    BreakdownError
+        If A is not positive definite in double precision; carries the column.
+
+    Warns
+    -----
+    AccuracyWarning
+        If the result has fewer than about four correct digits.
+
+    Notes
+    -----
+    No inverse is formed: only the entries of A^-1 between rows that share a column are
+    needed, and selected inversion gives them (see docs/mathematics.md). The matrix is scaled
+    by powers of two to a diagonal of order one first, so ``invk(D A D) = D invk(A)`` to the
+    bit when D holds powers of two.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from precondbench import invk
+    >>> A = np.array([[4.0, -1, 0], [-1, 4, -1], [0, -1, 4]])
+    >>> L = invk(A)
+    >>> np.allclose((L @ L.T).toarray(), A)  # no fill-in: Inv-K is the Cholesky factor
+    True
+    """
+    return invk_report(
+        A, pattern, method=method, ordering=ordering, workers=workers, probes=0
+    ).factor

@@ -1,0 +1,316 @@
+"""What selected inversion will cost, known before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from precondbench.errors import ConfigurationError
+from precondbench.factors.cholesky.simplicial import SymbolicFactor, analyse
+from precondbench.factors.patterns.lower import LowerPattern
+from precondbench.factors.symbolic.ordering import has_metis, minimum_degree, nested_dissection
+from precondbench.factors.symbolic.subtrees import split_tree
+from precondbench.factors.symbolic.supernodes import find_supernodes
+from precondbench.factors.symbolic.tree import column_counts, postordered
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Predicted cost of Inv-K by simplicial selected inversion.
+
+    Attributes
+    ----------
+    factor_entries : int
+        Entries below the diagonal of the Cholesky factor.
+    operations : float
+        Multiply-add pairs of factorisation and selected inversion.
+    bytes : int
+        Memory beyond the matrix itself.
+    """
+
+    factor_entries: int
+    operations: float
+    bytes: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.factor_entries / 1e6:.2g} million entries in the factor, "
+            f"{self.operations:.1e} operations, {self.bytes / 1e6:.0f} MB"
+        )
+
+
+def inversion_graph(matrix: csr_array, pattern: LowerPattern) -> csr_array:
+    """Graph of A + T T^T, in which every column of T is a clique."""
+    ones = np.ones(pattern.nnz, dtype=np.float64)
+    t = pattern.csr(ones)
+    stored = csr_array((np.ones(matrix.nnz), matrix.indices, matrix.indptr), shape=matrix.shape)
+    # Both summands are positive: no entry cancels and no stored zero can be lost.
+    graph = csr_array(csr_array(t @ t.T) + stored)
+    graph.sort_indices()
+    return graph
+
+
+def plan_elimination(matrix: csr_array, pattern: LowerPattern) -> SymbolicFactor:
+    """Order and analyse the graph on which the inverse is selected.
+
+    The graph is that of A + T T^T: every column of T becomes a clique, which lies inside one
+    front of any elimination order, so the selected inverse on its fill holds every
+    B[s_i, s_i] that Inv-K needs.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse.csr_array
+        Checked symmetric matrix.
+    pattern : LowerPattern
+        Pattern of L, which is T.
+
+    Returns
+    -------
+    SymbolicFactor
+        Order and fill-in of the elimination.
+    """
+    graph = inversion_graph(matrix, pattern)
+    return analyse(graph, minimum_degree(graph))
+
+
+def estimate_cost(symbolic: SymbolicFactor, pattern: LowerPattern) -> Cost:
+    """Predict cost from column counts.
+
+    Parameters
+    ----------
+    symbolic : SymbolicFactor
+        What :func:`plan_elimination` returned.
+    pattern : LowerPattern
+        Pattern of L.
+
+    Returns
+    -------
+    Cost
+        Entries, operations and bytes.
+
+    Examples
+    --------
+    >>> from precondbench.factors import estimate_cost, lower_pattern, plan_elimination
+    >>> from precondbench.matrices import lower_csr, poisson_1d, symmetric_csr
+    >>> A, T = symmetric_csr(poisson_1d(100)), lower_pattern(lower_csr(poisson_1d(100)))
+    >>> estimate_cost(plan_elimination(A, T), T).factor_entries
+    99
+    """
+    counts = np.diff(symbolic.colptr).astype(np.float64)
+    columns = np.bincount(pattern.indices, minlength=pattern.n).astype(np.float64)
+    # Half a square a column to factor, one to invert; a third of a cube for each small block.
+    operations = 1.5 * float(np.sum(counts**2)) + float(np.sum(columns**3)) / 3.0
+    # Values and rows of the factor, pointers and workspaces by row, the largest block.
+    memory = 12 * symbolic.nnz + 100 * pattern.n + 8 * int(columns.max()) ** 2
+    return Cost(symbolic.nnz, operations, memory)
+
+
+METHODS = ("auto", "simplicial", "supernodal")
+ORDERINGS = ("auto", "minimum-degree", "metis", "natural")
+
+# Squares of column counts, summed. Dense blocks win from about 2e6 on; up to here the simplicial
+# way takes less than a tenth of a second and has the same bits everywhere.
+SUPERNODAL_FROM = 2e7
+# From here METIS, which takes ten times as long as minimum degree, is given a try if it is there.
+METIS_FROM = 2e9
+# Below this many rows no analysis is needed to know that the simplicial way is right.
+SURELY_SMALL = 200
+
+
+@dataclass(frozen=True)
+class InversionPlan:
+    """A method, an order and what they will cost.
+
+    Attributes
+    ----------
+    method : {"simplicial", "supernodal"}
+        How to factorise and invert.
+    ordering : {"minimum-degree", "metis", "natural"}
+        Where the order comes from.
+    graph : scipy.sparse.csr_array
+        Pattern on which the inverse is selected.
+    position : numpy.ndarray
+        int64 (n,): elimination step of each row.
+    operations : float
+        Squares of column counts of the factor, summed: half the multiply-add pairs of the
+        inversion. NaN where no analysis was needed.
+    """
+
+    method: str
+    ordering: str
+    graph: csr_array
+    position: NDArray[np.int64]
+    operations: float
+
+
+def _operations(graph: csr_array, position: NDArray[np.int64]) -> float:
+    _, parent, colptr, below = postordered(graph, position)
+    counts: NDArray[np.int64] = column_counts(parent, colptr, below)
+    return float(np.sum(counts.astype(np.float64) ** 2))
+
+
+def plan_inversion(
+    matrix: csr_array, pattern: LowerPattern, method: str = "auto", ordering: str = "auto"
+) -> InversionPlan:
+    """Choose how to select the inverse of a matrix on a pattern.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse.csr_array
+        Checked symmetric matrix.
+    pattern : LowerPattern
+        Pattern of L.
+    method : {"auto", "simplicial", "supernodal"}
+        ``auto``: simplicial where that takes less than about a tenth of a second.
+    ordering : {"auto", "minimum-degree", "metis", "natural"}
+        Order of elimination inside the computation; the pattern keeps the order of the matrix.
+        ``auto``: minimum degree; for large work METIS, if pymetis is installed and does less.
+
+    Returns
+    -------
+    InversionPlan
+        The choice.
+
+    Raises
+    ------
+    ConfigurationError
+        If a name does not exist, or METIS is asked for and not installed.
+
+    Examples
+    --------
+    >>> from precondbench.factors import lower_pattern, plan_inversion
+    >>> from precondbench.matrices import lower_csr, poisson_1d, symmetric_csr
+    >>> plan = plan_inversion(
+    ...     symmetric_csr(poisson_1d(9)), lower_pattern(lower_csr(poisson_1d(9)))
+    ... )
+    >>> plan.method, plan.ordering
+    ('simplicial', 'minimum-degree')
+    """
+    for name, value, choices in (("method", method, METHODS), ("ordering", ordering, ORDERINGS)):
+        if value not in choices:
+            raise ConfigurationError(f"{name} is {value!r}; choose one of {', '.join(choices)}")
+    graph = inversion_graph(matrix, pattern)
+    n = pattern.n
+    if ordering == "natural":
+        position, origin = np.arange(n, dtype=np.int64), ordering
+    elif ordering == "metis":
+        position, origin = nested_dissection(graph), ordering
+    else:
+        position, origin = minimum_degree(graph), "minimum-degree"
+    if n <= SURELY_SMALL and method != "supernodal":
+        return InversionPlan("simplicial", origin, graph, position, float("nan"))
+    operations = _operations(graph, position)
+    chosen = method
+    if method == "auto":
+        chosen = "supernodal" if operations >= SUPERNODAL_FROM else "simplicial"
+    # The bits of the simplicial way are published: they never depend on what else is installed.
+    if ordering == "auto" and chosen == "supernodal" and operations >= METIS_FROM and has_metis():
+        other = nested_dissection(graph)
+        less = _operations(graph, other)
+        if less < operations:
+            position, origin, operations = other, "metis", less
+    return InversionPlan(chosen, origin, graph, position, operations)
+
+
+# Fitted on one x86-64 core, see benchmarks/forecast.py: multiply-add pairs a second in dense
+# blocks; seconds for each number of the factor, half of them for the check by solves; operations
+# a second in small blocks.
+OPERATIONS_A_SECOND = 1.6e10
+SECONDS_AN_ENTRY = 1.3e-7
+SMALL_OPERATIONS_A_SECOND = 3e9
+# Indices, workspaces and what the allocator keeps, over 8 bytes for each number.
+SPARE = 1.2
+# Row pointers, orders and trees of the analysis; copies of A; a non-zero of the graph.
+BYTES_A_ROW, BYTES_A_NONZERO, BYTES_A_PAIR = 250, 60, 40
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What Inv-K by the supernodal way is expected to take.
+
+    Attributes
+    ----------
+    entries : int
+        Numbers in the blocks of the factor.
+    operations : float
+        Squares of column counts of the factor, summed.
+    bytes : int
+        Peak memory beyond A.
+    seconds : float
+        Of one core; other machines differ by a factor, not by an order of magnitude.
+    """
+
+    entries: int
+    operations: float
+    bytes: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.entries / 1e6:,.0f} million numbers, {self.operations:.1e} operations, about "
+            f"{self.bytes / 1e9:.2g} GB and {self.seconds:,.0f} s"
+        )
+
+
+def _pairs(pattern: LowerPattern) -> float:
+    columns = np.bincount(pattern.indices, minlength=pattern.n).astype(np.float64)
+    return float(np.sum(columns**2))
+
+
+def analysis_bytes(pattern: LowerPattern) -> int:
+    """Memory that :func:`forecast_invk` may need itself, an upper bound from column counts.
+
+    Examples
+    --------
+    >>> from precondbench.factors import lower_pattern
+    >>> from precondbench.factors import analysis_bytes
+    >>> analysis_bytes(lower_pattern([[1, 0], [1, 1]]))
+    880
+    """
+    return int(
+        BYTES_A_ROW * pattern.n + BYTES_A_NONZERO * pattern.nnz + BYTES_A_PAIR * _pairs(pattern)
+    )
+
+
+def forecast_invk(matrix: csr_array, pattern: LowerPattern, workers: int = 1) -> Forecast:
+    """Order and analyse a matrix as ``invk`` does for large ones, and stop there.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse.csr_array
+        Checked symmetric matrix.
+    pattern : LowerPattern
+        Pattern of L.
+    workers : int
+        Threads that will share the work.
+
+    Examples
+    --------
+    >>> from precondbench.factors import lower_pattern
+    >>> from precondbench.factors import forecast_invk
+    >>> from precondbench.matrices import lower_csr, poisson_1d, symmetric_csr
+    >>> A, T = symmetric_csr(poisson_1d(300)), lower_pattern(lower_csr(poisson_1d(300)))
+    >>> forecast_invk(A, T).operations
+    1197.0
+    """
+    plan = plan_inversion(matrix, pattern, method="supernodal")
+    supernodes = find_supernodes(plan.graph, plan.position)
+    entries = supernodes.entries
+    # Each subtree passes a dense square on to its ancestors; a thread holds one at a time.
+    heights = np.diff(supernodes.rowptr)
+    squares = [float(heights[part[-1]]) ** 2 for part in split_tree(supernodes).parts]
+    passed = sum(sorted(squares)[-workers:])
+    columns = np.bincount(pattern.indices, minlength=pattern.n).astype(np.float64)
+    memory = 8 * (SPARE * entries + passed)
+    memory += BYTES_A_ROW * pattern.n + BYTES_A_PAIR * plan.graph.nnz
+    return Forecast(
+        entries=entries,
+        operations=plan.operations,
+        bytes=int(memory + BYTES_A_NONZERO * pattern.nnz),
+        seconds=plan.operations / OPERATIONS_A_SECOND
+        + entries * SECONDS_AN_ENTRY
+        + float(np.sum(columns**3)) / 3.0 / SMALL_OPERATIONS_A_SECOND,
+    )

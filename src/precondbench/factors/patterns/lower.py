@@ -1,0 +1,255 @@
+"""Lower-triangular sparsity patterns, and a matrix's values on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse import csr_array, issparse
+
+from precondbench._internal import kernel
+from precondbench.errors import MatrixError
+from precondbench.matrices import check_indices
+
+
+@dataclass(frozen=True)
+class LowerPattern:
+    """Pattern of a lower-triangular matrix in CSR: columns ascend, the diagonal is last in a row.
+
+    Attributes
+    ----------
+    indptr : numpy.ndarray
+        int64 of shape (n + 1,).
+    indices : numpy.ndarray
+        int32 of shape (nnz,).
+    """
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return int(self.indptr.size) - 1
+
+    @property
+    def nnz(self) -> int:
+        """Number of entries, diagonal included."""
+        return int(self.indices.size)
+
+    def csr(self, values: NDArray[np.float64]) -> csr_array:
+        """Return the CSR array with these values on the pattern; values are not copied."""
+        return csr_array((values, self.indices, _short(self.indptr)), shape=(self.n, self.n))
+
+    def columns(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
+        """Return the pattern by columns: ``colptr, rows, position`` of each entry in the CSR order.
+
+        Rows ascend within a column, so the diagonal comes first.
+        """
+        out: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]] = _transpose(
+            self.indptr, self.indices
+        )
+        return out
+
+    def symmetric(
+        self,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the pattern mirrored to both triangles: ``indptr, indices, position, lower``.
+
+        ``position`` says which entry of the lower pattern each entry copies, ``lower`` which
+        entries have row >= column; those, in order, are the lower pattern itself.
+        """
+        out: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], NDArray[np.bool_]] = (
+            _mirror(self.indptr, self.indices, *self.columns())
+        )
+        return out
+
+    def symmetric_csr(self, values: NDArray[np.float64]) -> csr_array:
+        """Return the symmetric matrix whose lower triangle has these values, sorted CSR."""
+        indptr, indices, position, _ = self.symmetric()
+        return csr_array((values[position], indices, _short(indptr)), shape=(self.n, self.n))
+
+
+def _short(indptr: NDArray[np.int64]) -> NDArray[np.int32] | NDArray[np.int64]:
+    """Row pointers in SciPy's usual type; with 64-bit ones it would widen the indices, too."""
+    return indptr.astype(np.int32) if indptr[-1] < np.iinfo(np.int32).max else indptr
+
+
+@kernel
+def _mirror(indptr, indices, colptr, rows, position):  # type: ignore[no-untyped-def]
+    n = indptr.size - 1
+    total = 2 * indices.size - n
+    out_indptr = np.zeros(n + 1, np.int64)
+    out_indices = np.empty(total, np.int32)
+    out_position = np.empty(total, np.int64)
+    lower = np.empty(total, np.bool_)
+    t = 0
+    for i in range(n):
+        for p in range(indptr[i], indptr[i + 1]):
+            out_indices[t] = indices[p]
+            out_position[t] = p
+            lower[t] = True
+            t += 1
+        # The first entry of a column is its diagonal, already there.
+        for p in range(colptr[i] + 1, colptr[i + 1]):
+            out_indices[t] = rows[p]
+            out_position[t] = position[p]
+            lower[t] = False
+            t += 1
+        out_indptr[i + 1] = t
+    return out_indptr, out_indices, out_position, lower
+
+
+@kernel
+def _transpose(indptr, indices):  # type: ignore[no-untyped-def]
+    n = indptr.size - 1
+    colptr = np.zeros(n + 1, np.int64)
+    for p in range(indices.size):
+        colptr[indices[p] + 1] += 1
+    for j in range(n):
+        colptr[j + 1] += colptr[j]
+    cursor = colptr[:-1].copy()
+    rows = np.empty(indices.size, np.int32)
+    position = np.empty(indices.size, np.int64)
+    for i in range(n):
+        for p in range(indptr[i], indptr[i + 1]):
+            q = cursor[indices[p]]
+            cursor[indices[p]] = q + 1
+            rows[q] = i
+            position[q] = p
+    return colptr, rows, position
+
+
+def lower_pattern(pattern: Any, n: int | None = None) -> LowerPattern:
+    """Check and normalise a lower-triangular pattern.
+
+    Parameters
+    ----------
+    pattern : LowerPattern, sparse array or array_like
+        Stored entries of the lower triangle form the pattern, explicit zeros included;
+        entries above the diagonal are an error.
+    n : int, optional
+        Rows it must have.
+
+    Returns
+    -------
+    LowerPattern
+        Sorted, diagonal present in every row.
+
+    Raises
+    ------
+    MatrixError
+        If the pattern is not square of the right size, reaches above the diagonal, or lacks
+        a diagonal entry.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from precondbench.factors import lower_pattern
+    >>> lower_pattern(np.tril(np.ones((3, 3)))).nnz
+    6
+    """
+    if isinstance(pattern, LowerPattern):
+        result = pattern
+    else:
+        stored = pattern if sparse.issparse(pattern) else csr_array(np.asarray(pattern))
+        check_indices(stored, "pattern")
+        coo = sparse.coo_array(stored)
+        if coo.ndim != 2 or coo.shape[0] != coo.shape[1] or coo.shape[0] == 0:
+            raise MatrixError(f"pattern has shape {coo.shape}; a square one is needed")
+        if np.any(coo.col > coo.row):
+            k = int(np.flatnonzero(coo.col > coo.row)[0])
+            raise MatrixError(
+                f"pattern has entry ({coo.row[k]}, {coo.col[k]}) above the diagonal; "
+                "pass scipy.sparse.tril(pattern)"
+            )
+        ones = csr_array((np.ones(coo.nnz), (coo.row, coo.col)), shape=coo.shape)
+        ones.sum_duplicates()
+        result = LowerPattern(ones.indptr.astype(np.int64), ones.indices.astype(np.int32))
+    if n is not None and result.n != n:
+        raise MatrixError(f"pattern has {result.n} rows, the matrix has {n}")
+    last = result.indptr[1:] - 1
+    empty = np.flatnonzero(np.diff(result.indptr) == 0)
+    missing = empty if empty.size else np.flatnonzero(result.indices[last] != np.arange(result.n))
+    if missing.size:
+        raise MatrixError(
+            f"pattern lacks the diagonal entry of row {int(missing[0])}; a factor needs them all"
+        )
+    return result
+
+
+def lower_values(matrix: csr_array, pattern: LowerPattern | None = None) -> NDArray[np.float64]:
+    """Entries of a sorted symmetric matrix on a lower pattern; zero where A has none.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse.csr_array
+        Checked matrix (:func:`precondbench.matrices.check_spd_candidate`).
+    pattern : LowerPattern, optional
+        By default the pattern of tril(A).
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 of shape (pattern.nnz,).
+    """
+    if pattern is None:
+        lower = csr_array(sparse.tril(matrix, format="csr"))
+        return np.asarray(lower.data, dtype=np.float64)
+    values: NDArray[np.float64] = _values_on(
+        matrix.indptr, matrix.indices, matrix.data, pattern.indptr, pattern.indices
+    )
+    return values
+
+
+@kernel
+def _values_on(a_indptr, a_indices, a_data, indptr, indices):  # type: ignore[no-untyped-def]
+    out = np.zeros(indices.size, np.float64)
+    for i in range(indptr.size - 1):
+        q = a_indptr[i]
+        end = a_indptr[i + 1]
+        for p in range(indptr[i], indptr[i + 1]):
+            while q < end and a_indices[q] < indices[p]:
+                q += 1
+            if q < end and a_indices[q] == indices[p]:
+                out[p] = a_data[q]
+    return out
+
+
+def factor_values(L: Any, name: str = "L") -> tuple[LowerPattern, NDArray[np.float64]]:
+    """Split a lower-triangular factor into its checked pattern and its values.
+
+    Raises
+    ------
+    MatrixError
+        If L is not square, not lower triangular, lacks a diagonal entry, or is not finite.
+    """
+    full = csr_array(_real_matrix(L, name), dtype=np.float64, copy=True)
+    full.sum_duplicates()
+    pattern = lower_pattern(full)
+    values = np.asarray(full.data, dtype=np.float64)
+    if not np.all(np.isfinite(values)):
+        raise MatrixError(f"{name} has {int(np.sum(~np.isfinite(values)))} entries not finite")
+    if np.any(values[pattern.indptr[1:] - 1] == 0.0):
+        row = int(np.flatnonzero(values[pattern.indptr[1:] - 1] == 0.0)[0])
+        raise MatrixError(f"{name} is singular: diagonal entry {row} is zero")
+    return pattern, values
+
+
+def _real_matrix(L: Any, name: str) -> Any:
+    if issparse(L):
+        check_indices(L, name)
+    else:
+        try:
+            L = np.asarray(L)
+        except ValueError as error:
+            raise MatrixError(f"{name} cannot be read as a matrix: {error}") from None
+    if L.ndim != 2 or L.dtype.kind not in "fiub":
+        raise MatrixError(
+            f"{name} has {L.ndim} dimension(s) and entries of type {L.dtype}; give a matrix of "
+            "real numbers"
+        )
+    return L

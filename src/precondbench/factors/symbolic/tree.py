@@ -1,0 +1,145 @@
+"""Postorder of the elimination tree, and column counts of the factor without forming it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from precondbench._internal import kernel
+from precondbench.factors.cholesky.simplicial import elimination_tree, permute_lower
+
+
+@kernel
+def _postorder(parent):  # type: ignore[no-untyped-def]
+    """Step of each node in a depth-first order that visits the largest subtree last.
+
+    A parent then follows its largest child at once, which is where merging the two pays.
+    """
+    n = parent.size
+    size = np.ones(n, np.int64)
+    for j in range(n):
+        if parent[j] != -1:
+            size[parent[j]] += size[j]
+    head = np.full(n, -1, np.int32)
+    following = np.full(n, -1, np.int32)
+    by_size = np.argsort(-size, kind="mergesort")
+    for t in range(n):
+        j = by_size[t]
+        if parent[j] != -1:
+            following[j] = head[parent[j]]
+            head[parent[j]] = j
+    step = np.empty(n, np.int64)
+    stack = np.empty(n, np.int32)
+    k = 0
+    for root in range(n):
+        if parent[root] != -1:
+            continue
+        stack[0] = root
+        top = 0
+        while top >= 0:
+            j = stack[top]
+            child = head[j]
+            if child == -1:
+                step[j] = k
+                k += 1
+                top -= 1
+            else:
+                head[j] = following[child]
+                top += 1
+                stack[top] = child
+    return step
+
+
+@kernel
+def _entries_below(indptr, indices, position):  # type: ignore[no-untyped-def]
+    """Entries (i, j), i > j, of the symmetrically permuted pattern by columns, unsorted."""
+    n = indptr.size - 1
+    colptr = np.zeros(n + 1, np.int64)
+    for i in range(n):
+        for p in range(indptr[i], indptr[i + 1]):
+            if position[indices[p]] > position[i]:
+                colptr[position[i] + 1] += 1
+    for j in range(n):
+        colptr[j + 1] += colptr[j]
+    below = np.empty(colptr[n], np.int32)
+    for i in range(n):
+        q = colptr[position[i]]
+        for p in range(indptr[i], indptr[i + 1]):
+            k = position[indices[p]]
+            if k > position[i]:
+                below[q] = k
+                q += 1
+    return colptr, below
+
+
+def postordered(
+    graph: csr_array, position: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
+    """Replace an elimination order by an equivalent postorder of its elimination tree.
+
+    Returns
+    -------
+    position : numpy.ndarray
+        int64 (n,): the new order.
+    parent : numpy.ndarray
+        int32 (n,): elimination tree in it, -1 at roots.
+    colptr, below : numpy.ndarray
+        Strictly lower entries of the permuted pattern by columns.
+    """
+    upper = permute_lower(graph.indptr, graph.indices, position)
+    tree: NDArray[np.int32] = elimination_tree(*upper)
+    step: NDArray[np.int64] = _postorder(tree)
+    parent = np.empty_like(tree)
+    parent[step] = np.where(tree < 0, -1, step[tree]).astype(np.int32)
+    order = step[position]
+    colptr, below = _entries_below(graph.indptr, graph.indices, order)
+    return order, parent, colptr, below
+
+
+@kernel
+def column_counts(parent, colptr, below):  # type: ignore[no-untyped-def]
+    """Entries of each column of the factor, diagonal included (Gilbert, Ng and Peyton 1994).
+
+    The tree must be postordered. Row i of the factor is a subtree; a column's count is found from
+    the leaves of those subtrees and the least common ancestors of consecutive ones.
+    """
+    n = parent.size
+    counts = np.zeros(n, np.int64)
+    first = np.full(n, -1, np.int32)
+    for j in range(n):
+        counts[j] = 1 if first[j] == -1 else 0
+        k = j
+        while k != -1 and first[k] == -1:
+            first[k] = j
+            k = parent[k]
+    furthest = np.full(n, -1, np.int32)
+    leaf = np.full(n, -1, np.int32)
+    ancestor = np.arange(n).astype(np.int32)
+    for j in range(n):
+        if parent[j] != -1:
+            counts[parent[j]] -= 1
+        for p in range(colptr[j], colptr[j + 1]):
+            i = below[p]
+            if first[j] <= furthest[i]:
+                continue
+            furthest[i] = first[j]
+            previous = leaf[i]
+            leaf[i] = j
+            counts[j] += 1
+            if previous == -1:
+                continue
+            common = previous
+            while common != ancestor[common]:
+                common = ancestor[common]
+            while previous != common:
+                k = ancestor[previous]
+                ancestor[previous] = common
+                previous = k
+            counts[common] -= 1
+        if parent[j] != -1:
+            ancestor[j] = parent[j]
+    for j in range(n):
+        if parent[j] != -1:
+            counts[parent[j]] += counts[j]
+    return counts

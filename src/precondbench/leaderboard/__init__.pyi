@@ -1,0 +1,37 @@
+from .local.tables import Board as Board
+from .local.tables import score_methods as score_methods
+from .methods.classical import real_methods as real_methods
+from .methods.classical import tridiagonal_methods as tridiagonal_methods
+from .methods.lu import lu_methods as lu_methods
+from .scoring.profile import profile as profile
+from .scoring.profile import profile_area as profile_area
+from .scoring.profile import shares_within as shares_within
+
+# Between the packages of this library; not promised to users.
+from .entries import entry_path as entry_path
+from .entries import place_of as place_of
+from .local.file_board import board_of_files as board_of_files
+from .local.file_board import write_board as write_board
+from .local.quickstart import run_quickstart as run_quickstart
+from .local.tables import COLUMNS as COLUMNS
+from .local.tables import REAL_COLUMNS as REAL_COLUMNS
+from .replication.paper_figures import draw_paper_figures as draw_paper_figures
+from .scoring.files import score_file as score_file
+from .scoring.result_rows import read_results as read_results
+from .scoring.result_rows import summarise_results as summarise_results
+from .scoring.results import SPLITS as SPLITS
+from .scoring.results import update_results as update_results
+from .site.folder import render_site as render_site
+from .submissions.bundle import open_bundle as open_bundle
+from .submissions.check import check_entry as check_entry
+from .submissions.check import reproduce_entry as reproduce_entry
+from .submissions.check import score_reference as score_reference
+from .submissions.check import score_submission as score_submission
+from .submissions.pack import load_entry_point as load_entry_point
+from .submissions.pack import pack_function as pack_function
+from .submissions.pack import pack_predictions as pack_predictions
+from .submissions.pack import pack_runs as pack_runs
+from .submissions.schema import Submission as Submission
+from .submissions.schema import submission_schema as submission_schema
+from .tracks import TRACKS as TRACKS
+from .tracks import track_named as track_named

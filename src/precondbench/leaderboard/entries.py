@@ -1,0 +1,333 @@
+"""Files of the leaderboard: a track's matrices, an entry's outcomes, one JSON file each."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from precondbench._internal import first_problem, read_model, replacing
+from precondbench.errors import LeaderboardError
+from precondbench.leaderboard.submissions.schema import (
+    Line,
+    Links,
+    Name,
+    Seconds,
+    SeedName,
+    Sha256,
+    Text,
+)
+
+MOST_MATRICES = 10_000
+_HINT = "write it with `precondbench leaderboard score`"
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError("the number is not finite")
+    return value
+
+
+def _day(value: str) -> str:
+    date.fromisoformat(value)  # Its ValueError says what is wrong.
+    return value
+
+
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,80}$")]
+Number = Annotated[float, AfterValidator(_finite)]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Day = Annotated[
+    str,
+    StringConstraints(pattern=r"^20[0-9]{2}-[01][0-9]-[0-3][0-9]$"),
+    AfterValidator(_day),
+]
+Digits = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,64}$")]
+Status = Literal["converged", "iteration-limit", "stagnated", "invalid"]
+PerMatrix = Field(max_length=MOST_MATRICES)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Protocol(_Model):
+    """How the track is scored, see docs/protocol.md."""
+
+    rtol: Number
+    maxiter: Count
+    version: Count
+    solver: Literal["PCG", "GMRES(50)"] = "PCG"
+
+
+class MatrixInfo(_Model):
+    """One matrix of a track."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]{1,120}$")]
+    n: Count
+    nnz: Count = Field(description="Values of a prediction: L, or L and U.")
+    kind: Line | None
+    condition: Number | None = Field(description="Of the scaled matrix, an estimate.")
+    target_iterations: Count
+    density: list[Digits] | None = Field(description="Spy plot, rows of digits.", max_length=64)
+
+
+class Track(_Model):
+    """What is ranked: a split, its matrices, and what can be said before anyone submits."""
+
+    format: Literal["precondbench-track"]
+    format_version: Literal[1]
+    id: Id
+    title: Line
+    dataset: Name
+    version: Name
+    configuration: Name
+    split: Name
+    label: Name
+    content_digest: Sha256
+    kind: Literal["real", "synthetic"]
+    protocol: Protocol
+    matrices: list[MatrixInfo] = Field(min_length=1, max_length=MOST_MATRICES)
+    ladder: dict[SeedName, Number] | None = Field(description="Hops -> mean iterations.")
+    ceilings: dict[SeedName, Number] | None = Field(
+        description="Columns that see A_11 -> largest mean cosine."
+    )
+
+
+class Scorer(_Model):
+    """What computed the scores."""
+
+    precondbench: Line
+    protocol: Count
+
+
+class SeedScores(_Model):
+    """Outcomes of one seed; lists are in the order of the track's matrices."""
+
+    seed: Count | None
+    summary: dict[Name, Number | Count | None]
+    status: list[Status] = PerMatrix
+    iterations: list[Count] = PerMatrix
+    residual: list[Number | None] = PerMatrix
+    cosine: list[Number | None] = PerMatrix
+    log10_one_minus_cosine: list[Number | None] = PerMatrix
+    n_log_k: list[Number | None] = PerMatrix
+    work: list[Number | None] = Field(
+        description="Numbers read by one application, over those of a factor on tril(A), "
+        "or of L and U on the pattern of A.",
+        max_length=MOST_MATRICES,
+    )
+    reason: dict[SeedName, Text] = Field(description="Number of a matrix -> why it is invalid.")
+
+
+class Entry(_Model):
+    """A method on a track: what it is, as its authors say, and what came of it, as scored."""
+
+    format: Literal["precondbench-entry"]
+    format_version: Literal[1]
+    id: Id
+    track: Id
+    content_digest: Sha256
+    method: Line
+    kind: Literal["learned", "classical", "oracle"]
+    tier: Literal["scored", "reproduced", "reference"]
+    form: Literal["factor", "operator"] = Field(
+        description="On the pattern of the track, or any operator close to the inverse of A."
+    )
+    description: Text
+    reference: Line | None
+    authors: list[Line] = Field(max_length=100)
+    links: Links
+    licence: Line | None
+    parameters: Count | None
+    training: Text | None
+    hardware: Line | None
+    seconds: Seconds
+    command: Text | None
+    submitted: Day
+    scorer: Scorer
+    predictions: dict[SeedName, Sha256]
+    seeds: list[SeedScores] = Field(min_length=1, max_length=20)
+
+    @model_validator(mode="after")
+    def _lists_have_one_length(self) -> Entry:
+        lengths = {
+            len(getattr(scores, name))
+            for scores in self.seeds
+            for name in (
+                "status",
+                "iterations",
+                "residual",
+                "cosine",
+                "log10_one_minus_cosine",
+                "n_log_k",
+                "work",
+            )
+        }
+        if len(lengths) != 1:
+            raise ValueError(f"lists of outcomes have different lengths: {sorted(lengths)}")
+        return self
+
+
+class Leaderboard(BaseModel):
+    """Tracks, and the entries of each.
+
+    Attributes
+    ----------
+    tracks : dict of str to Track
+        By id.
+    entries : dict of str to dict of str to Entry
+        By id of the track, then by id of the entry.
+    """
+
+    tracks: dict[str, Track]
+    entries: dict[str, dict[str, Entry]]
+
+
+def entry_of(content: Mapping[str, Any]) -> Entry:
+    """Check the content of an entry's file, as ``score_bundle`` returns it.
+
+    Raises
+    ------
+    LeaderboardError
+        If it does not follow :func:`entry_schema`.
+    """
+    try:
+        return Entry.model_validate(dict(content))
+    except ValidationError as error:
+        raise LeaderboardError(f"the entry is wrong at {first_problem(error)}") from None
+
+
+def track_path(folder: str | Path, track: str) -> Path:
+    """Return where the file of a track is."""
+    return Path(folder) / "tracks" / f"{track}.json"
+
+
+def entry_path(folder: str | Path, track: str, entry: str) -> Path:
+    """Return where the file of an entry is."""
+    return Path(folder) / "entries" / track / f"{entry}.json"
+
+
+def place_of(path: str | Path) -> tuple[Path, str, str]:
+    """Return folder of the leaderboard, track and id of an entry's file, by where it is.
+
+    Raises
+    ------
+    LeaderboardError
+        If it is not ``<leaderboard>/entries/<track>/<id>.json``.
+    """
+    path = Path(path)
+    # Not resolved: a link in the folder stands where its name stands.
+    whole = Path(os.path.normpath(path.absolute()))
+    if path.suffix != ".json" or len(whole.parts) < 4 or whole.parts[-3] != "entries":
+        raise LeaderboardError(
+            f"{path} is not the file of an entry; name one as LEADERBOARD/entries/TRACK/ID.json"
+        )
+    # As it was given where that is possible: messages name it.
+    folder = path.parents[2] if len(path.parts) > 3 else whole.parents[2]
+    return folder, whole.parent.name, path.stem
+
+
+def submission_path(folder: str | Path, track: str, entry: str) -> Path:
+    """Return where the submission of an entry is while a pull request with it is open."""
+    return Path(folder) / "submissions" / track / entry
+
+
+def write_track(folder: str | Path, track: Track) -> Path:
+    """Write a track; equal content gives equal bytes."""
+    return _write(track_path(folder, track.id), track)
+
+
+def write_entry(folder: str | Path, entry: Entry) -> Path:
+    """Write an entry; equal content gives equal bytes."""
+    return _write(entry_path(folder, entry.track, entry.id), entry)
+
+
+def read_leaderboard(folder: str | Path) -> Leaderboard:
+    """Read all tracks and entries of a folder.
+
+    Raises
+    ------
+    LeaderboardError
+        If the folder has no tracks, a file is damaged, stands under another name than its own,
+        or an entry does not fit its track.
+    """
+    folder = Path(folder)
+    tracks: dict[str, Track] = {}
+    for path in sorted((folder / "tracks").glob("*.json")):
+        track = read_model(path, Track, LeaderboardError, _HINT)
+        if path != track_path(folder, track.id):
+            raise LeaderboardError(f"{path} holds track {track.id!r}; give it that name")
+        tracks[track.id] = track
+    if not tracks:
+        raise LeaderboardError(
+            f"{folder} holds no tracks; name the folder of a leaderboard, with tracks/ and entries/"
+        )
+    entries: dict[str, dict[str, Entry]] = {track: {} for track in tracks}
+    for path in sorted((folder / "entries").glob("*/*.json")):
+        entry = read_model(path, Entry, LeaderboardError, _HINT)
+        if path != entry_path(folder, entry.track, entry.id):
+            raise LeaderboardError(
+                f"{path} holds entry {entry.id!r} of track {entry.track!r}; put it in its place"
+            )
+        _check_fit(path, entry, tracks)
+        entries[entry.track][entry.id] = entry
+    return Leaderboard(tracks=tracks, entries=entries)
+
+
+def _check_fit(path: Path, entry: Entry, tracks: Mapping[str, Track]) -> None:
+    track = tracks.get(entry.track)
+    if track is None:
+        raise LeaderboardError(f"{path} is for track {entry.track!r}, which the folder lacks")
+    if entry.content_digest != track.content_digest:
+        raise LeaderboardError(f"{path} was scored on other data than its track holds; score again")
+    if len(entry.seeds[0].status) != len(track.matrices):
+        raise LeaderboardError(
+            f"{path} has outcomes of {len(entry.seeds[0].status)} matrices, its track has "
+            f"{len(track.matrices)}; score again"
+        )
+
+
+def entry_schema() -> dict[str, Any]:
+    """JSON Schema of an entry's file."""
+    return {"$schema": _DRAFT, **Entry.model_json_schema()}
+
+
+def track_schema() -> dict[str, Any]:
+    """JSON Schema of a track's file."""
+    return {"$schema": _DRAFT, **Track.model_json_schema()}
+
+
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def _write(path: Path, model: BaseModel) -> Path:
+    text = _json(model.model_dump(mode="json"), "") + "\n"
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+def _json(value: Any, margin: str) -> str:
+    """Write JSON with sorted keys, and lists of plain values on one line."""
+    inner = margin + " "
+    if isinstance(value, dict) and value:
+        items = [f"{inner}{json.dumps(k)}: {_json(v, inner)}" for k, v in sorted(value.items())]
+        return "{\n" + ",\n".join(items) + f"\n{margin}}}"
+    if isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
+        items = [inner + _json(item, inner) for item in value]
+        return "[\n" + ",\n".join(items) + f"\n{margin}]"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

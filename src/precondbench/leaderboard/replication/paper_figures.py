@@ -1,0 +1,179 @@
+"""The paper's figures from stored results, with companions that show what a solver makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from precondbench.leaderboard.local.figures import draw_invk_against_ic0, new_figure, save_figure
+from precondbench.leaderboard.replication.model_figures import (
+    Panel,
+    draw_against_ceiling,
+    draw_by_rounds,
+)
+from precondbench.leaderboard.replication.paper_numbers import (
+    diagonal_changes,
+    invk_against_ic0,
+    read_invk_against_ic0,
+    twin_ceilings,
+)
+from precondbench.leaderboard.scoring.result_rows import protocol_summaries
+from precondbench.recipes import RELEASE_VERSION as SUITESPARSE_VERSION
+from precondbench.recipes import SUITESPARSE, SYNTHETIC, SYNTHETIC_VERSION
+
+FORMATS = ("svg", "png")
+NON_LOCAL_SETS = ("twin", "growth", "hard", "sawtooth")
+COSINE = (
+    Panel("cosine_mean", "mean cosine"),
+    Panel("one_minus_cosine_mean", "1 - cosine (better above)", True, True),
+)
+ITERATIONS = (Panel("iterations_mean", "mean PCG iterations (better below)", True),)
+HOPS = (Panel("effective_hops", "effective hops (better above)"),)
+RATIO = (Panel("ratio_to_target", "PCG iterations over the target's", True),)
+_NO_RUNS = "there are no results of runs by the protocol on {}"
+
+
+@dataclass(frozen=True)
+class DrawnFigures:
+    """What :func:`draw_paper_figures` drew.
+
+    Attributes
+    ----------
+    files : list of pathlib.Path
+        Every file written.
+    left_out : dict of str to str
+        Name of a figure that was not drawn -> why.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def draw_diagonal_changes(path: str | Path, n: int = 50) -> None:
+    """Draw Figure 1: the change of L_kk against k, 1D Poisson left, Theorem 2.1 right.
+
+    Parameters
+    ----------
+    path : path-like
+        File to write, ``.svg`` or ``.png``.
+    n : int
+        Rows of both matrices.
+    """
+    figure, (left, right) = new_figure(8.4, 3.4, 2)
+    changes = diagonal_changes(n)
+    k = np.arange(1, n + 1)
+    right.sharey(left)
+    for axes, name, title in (
+        (left, "poisson", "1D Poisson, tridiag(-1, 2, -1)"),
+        (right, "theorem 2.1", "Theorem 2.1, $L_{kk} = 1/k$, $L_{k+1,k} = 1$"),
+    ):
+        axes.loglog(k, changes[name], "o-", color="#0072b2", markersize=3, linewidth=1.0)
+        axes.set_title(title, fontsize=10)
+        axes.set_xlabel("row k")
+        axes.grid(visible=True, which="major", alpha=0.3)
+    left.loglog(k, 0.25 / k**2.0, "--", color="#555555", linewidth=1.0)
+    left.annotate("$1 / (4 k^2)$", (4, 0.25 / 16), xytext=(-6, -4), textcoords="offset points",
+                  ha="right", va="top", color="#555555")  # fmt: skip
+    right.axhline(1.0, linestyle="--", color="#555555", linewidth=1.0)
+    # Last, because every curve on a logarithmic axis sets its ticks again.
+    for axes in (left, right):
+        axes.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+        axes.minorticks_off()
+    left.set_ylabel("change of $L_{kk}$ when 1 is added to $A_{11}$")
+    save_figure(figure, Path(path))
+
+
+def draw_paper_figures(
+    rows: Sequence[Mapping[str, Any]],
+    out: str | Path,
+    *,
+    root: str | Path | None = None,
+    stored_iterations: str | Path | None = None,
+    formats: Sequence[str] = FORMATS,
+) -> DrawnFigures:
+    """Draw every figure of the paper for which there are numbers, and its companions.
+
+    Equal rows give equal files. ``figure1``: change of the diagonal of L. ``figure2``: Inv-K
+    against IC(0). ``figure3``: cosine by model and depth on uniform tridiagonal matrices, with
+    ``-iterations``, ``-hops`` and ``-twin``: sets that no local rule can solve. ``figure4``: the
+    same for real matrices, with ``-iterations`` relative to the target factor.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Rows of runs, see ``read_results``.
+    out : path-like
+        Folder for the files.
+    root : path-like, optional
+        Cache folder.
+    stored_iterations : path-like, optional
+        JSON file of :func:`invk_against_ic0`, for a machine whose cache lacks the real
+        benchmark.
+    formats : sequence of str
+        Of ``svg`` and ``png``.
+
+    Returns
+    -------
+    DrawnFigures
+        Files, and what could not be drawn.
+
+    Raises
+    ------
+    ConfigurationError
+        If ``stored_iterations`` is there but damaged.
+    """
+    out = Path(out)
+    drawn = DrawnFigures()
+
+    def draw(name: str, function: Any) -> None:
+        for suffix in formats:
+            function(path=out / f"{name}.{suffix}")
+            drawn.files.append(out / f"{name}.{suffix}")
+
+    draw("figure1", draw_diagonal_changes)
+    facts = invk_against_ic0(root)
+    if facts is None and stored_iterations is not None and Path(stored_iterations).is_file():
+        facts = read_invk_against_ic0(stored_iterations)
+    if facts is None:
+        drawn.left_out["figure2"] = (
+            "SuiteSparseInvK 1.0 is not in the cache, and there is no file invk_against_ic0.json "
+            "beside the results"
+        )
+    else:
+        draw("figure2", partial(draw_invk_against_ic0, facts["matrices"], facts["neither"]))
+    for name, data, panels in _figures_by_rounds():
+        summaries = protocol_summaries(rows, *data)
+        if any(row[panel.measure] is not None for row in summaries for panel in panels):
+            title = f"{data[0]} {data[1]}, {data[2]}, {data[3]} split"
+            draw(name, partial(draw_by_rounds, summaries, panels, title))
+        else:
+            drawn.left_out[name] = _NO_RUNS.format("/".join(data))
+    sets = {
+        name: protocol_summaries(rows, SYNTHETIC, SYNTHETIC_VERSION, name, "test")
+        for name in NON_LOCAL_SETS
+    }
+    sets = {name: summaries for name, summaries in sets.items() if summaries}
+    if sets:
+        found = twin_ceilings([row for summaries in sets.values() for row in summaries], root)
+        ceilings = {(name, rounds): value for (name, _, rounds), value in found.items()}
+        draw("figure3-twin", partial(draw_against_ceiling, sets, ceilings))
+    else:
+        drawn.left_out["figure3-twin"] = _NO_RUNS.format(f"the sets {', '.join(NON_LOCAL_SETS)}")
+    return drawn
+
+
+def _figures_by_rounds() -> list[tuple[str, tuple[str, str, str, str], tuple[Panel, ...]]]:
+    uniform = (SYNTHETIC, SYNTHETIC_VERSION, "uniform", "test")
+    real = (SUITESPARSE, SUITESPARSE_VERSION, "tril", "test")
+    return [
+        ("figure3", uniform, COSINE),
+        ("figure3-iterations", uniform, ITERATIONS),
+        ("figure3-hops", uniform, HOPS),
+        ("figure4", real, COSINE),
+        ("figure4-iterations", real, RATIO),
+    ]

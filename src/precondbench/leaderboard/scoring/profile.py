@@ -1,0 +1,129 @@
+"""Performance profiles against a fixed reference: the iterations with the benchmark's label.
+
+Dolan and Moré (2002) compare solvers by the share of problems that each solves within a factor
+tau of the best one. With "the best one on the board" an entry's curve changes when another entry
+comes, and two entries may change places because of a third (Gould and Scott, 2016). Here the
+reference is the target of each matrix, which no entry changes: so an entry keeps its numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from precondbench.leaderboard.entries import SeedScores, Track
+
+# log2 of the ratios where the area begins and ends: 16 times fewer and 16 times more iterations.
+SPAN = 4.0
+TAUS = tuple(2.0**power for power in range(-4, 5))
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """One seed on all matrices of a track.
+
+    Attributes
+    ----------
+    solved : list of bool
+        Whether the solve converged.
+    iterations : list of int
+        Steps; the limit of the protocol where it did not.
+    ratios : list of float
+        Iterations over those with the target, both at least 1; infinite where it did not.
+    """
+
+    solved: list[bool]
+    iterations: list[int]
+    ratios: list[float]
+
+
+def outcomes_of(track: Track, scores: SeedScores) -> Outcomes:
+    """Read the outcomes of a seed.
+
+    Parameters
+    ----------
+    track : Track
+        With the iterations of the target.
+    scores : SeedScores
+        Of an entry on it.
+    """
+    solved = [status == "converged" for status in scores.status]
+    return Outcomes(
+        solved,
+        [
+            steps if good else track.protocol.maxiter
+            for good, steps in zip(solved, scores.iterations, strict=True)
+        ],
+        [
+            max(steps, 1) / max(matrix.target_iterations, 1) if good else math.inf
+            for good, steps, matrix in zip(solved, scores.iterations, track.matrices, strict=True)
+        ],
+    )
+
+
+def profile_area(ratios: Sequence[float]) -> float:
+    """Area under a performance profile over log2 tau from -4 to 4, divided by 8.
+
+    Parameters
+    ----------
+    ratios : sequence of float
+        Iterations over those of the target, one a matrix; infinity for a failure.
+
+    Returns
+    -------
+    float
+        From 0 (nothing solved within 16 times the iterations of the target) to 1 (always 16
+        times fewer); the target itself has 0.5.
+
+    Examples
+    --------
+    >>> from precondbench.leaderboard.scoring.profile import profile_area
+    >>> profile_area([1.0, 1.0]), profile_area([1 / 16, float("inf")]), profile_area([0.5, 2.0])
+    (0.5, 0.5, 0.5)
+    """
+    total = math.fsum(_area_of_one(ratio) for ratio in ratios)
+    # The last bits of a logarithm differ from one machine to another, and would part ties.
+    return float(f"{total / len(ratios):.12g}")
+
+
+def _area_of_one(ratio: float) -> float:
+    return 0.0 if math.isinf(ratio) else min(max((SPAN - math.log2(ratio)) / (2 * SPAN), 0.0), 1.0)
+
+
+def profile(ratios: Sequence[float]) -> list[tuple[float, float]]:
+    """Return the corners of a performance profile.
+
+    Parameters
+    ----------
+    ratios : sequence of float
+        As for :func:`profile_area`; of several seeds, joined.
+
+    Returns
+    -------
+    list of (float, float)
+        tau, and the share of ratios that are at most tau: from there on, until the next corner.
+
+    Examples
+    --------
+    >>> from precondbench.leaderboard.scoring.profile import profile
+    >>> profile([2.0, 1.0, 2.0, float("inf")])
+    [(1.0, 0.25), (2.0, 0.75)]
+    """
+    finite = sorted(ratio for ratio in ratios if not math.isinf(ratio))
+    corners: dict[float, float] = {}
+    for number, ratio in enumerate(finite, 1):
+        corners[ratio] = number / len(ratios)
+    return list(corners.items())
+
+
+def shares_within(ratios: Sequence[float], taus: Sequence[float] = TAUS) -> list[float]:
+    """Share of ratios that are at most each tau.
+
+    Examples
+    --------
+    >>> from precondbench.leaderboard.scoring.profile import shares_within
+    >>> shares_within([1.0, 4.0, float("inf"), 0.5], [0.5, 1, 16])
+    [0.25, 0.5, 0.75]
+    """
+    return [sum(ratio <= tau for ratio in ratios) / len(ratios) for tau in taus]

@@ -1,0 +1,177 @@
+"""What others read: the board as one JSON file, and as Markdown for a README."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from precondbench.leaderboard.board import Standing
+from precondbench.leaderboard.scoring.profile import TAUS, shares_within
+from precondbench.leaderboard.scoring.ranking import RankedRow, Spread, ranked_by
+from precondbench.leaderboard.site.text import markdown, number, percent
+
+FORMAT, FORMAT_VERSION = "precondbench-leaderboard", 1
+
+
+def board_json(standings: Sequence[Standing]) -> str:
+    """Write ``leaderboard.json``; its keys are described in docs/submitting.md.
+
+    Parameters
+    ----------
+    standings : sequence of Standing
+        In the order of the site.
+    """
+    content = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "tracks": [_track(standing) for standing in standings],
+    }
+    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _track(standing: Standing) -> dict[str, Any]:
+    track = standing.track
+    return {
+        "id": track.id,
+        "title": track.title,
+        "kind": track.kind,
+        "dataset": track.dataset,
+        "version": track.version,
+        "configuration": track.configuration,
+        "split": track.split,
+        "label": track.label,
+        "content_digest": track.content_digest,
+        "protocol": track.protocol.model_dump(mode="json"),
+        "ranked_by": ranked_by(track),
+        "matrices": len(track.matrices),
+        "target_iterations_mean": _rounded(standing.target_iterations),
+        "ladder": track.ladder,
+        "ceilings": track.ceilings,
+        "page": f"tracks/{track.id}.html",
+        "rows": [_row(standing, row) for row in standing.rows],
+    }
+
+
+def _row(standing: Standing, row: RankedRow) -> dict[str, Any]:
+    entry = row.entry
+    numbers: Mapping[str, Spread | None] = {
+        "profile_area": row.area,
+        "iterations_mean": row.iterations_mean,
+        "solved": row.solved,
+        "ratio_to_target_median": row.ratio_median,
+        "cosine_mean": row.cosine_mean,
+        "log10_one_minus_cosine_median": row.log10_one_minus_cosine_median,
+        "n_log_k_median": row.n_log_k_median,
+        "work_median": row.work_median,
+        "effective_hops": row.effective_hops,
+    }
+    return {
+        "rank": row.rank,
+        "id": entry.id,
+        "method": entry.method,
+        "kind": entry.kind,
+        "tier": entry.tier,
+        "form": entry.form,
+        "authors": list(entry.authors),
+        "links": entry.links.model_dump(mode="json"),
+        "parameters": entry.parameters,
+        "submitted": entry.submitted,
+        "seeds": len(entry.seeds),
+        "page": f"entries/{entry.track}/{entry.id}.html",
+        "numbers": {name: _spread(spread) for name, spread in numbers.items()},
+        "profile": (
+            {
+                f"{tau:g}": _rounded(s)
+                for tau, s in zip(TAUS, shares_within(row.ratios), strict=True)
+            }
+            if standing.real
+            else None
+        ),
+    }
+
+
+def _spread(spread: Spread | None) -> dict[str, float] | None:
+    if spread is None:
+        return None
+    return {
+        "mean": _rounded(spread.mean),
+        "min": _rounded(spread.low),
+        "max": _rounded(spread.high),
+    }
+
+
+def _rounded(value: float) -> float:
+    # Entries have 12 digits; means of them differ in the last bits from machine to machine.
+    return float(f"{value:.10g}")
+
+
+def board_markdown(standings: Sequence[Standing], top: int = 10) -> str:
+    """Write ``leaderboard.md``: the first rows of every track.
+
+    Parameters
+    ----------
+    standings : sequence of Standing
+        In the order of the site.
+    top : int
+        Most ranked rows of each track. Oracles between them are shown as well, unless they are
+        exact, and the best learned method always.
+    """
+    parts = ["# Leaderboard\n"]
+    for standing in standings:
+        parts.append(f"## {markdown(standing.track.title)}\n")
+        parts.append(_explanation(standing) + "\n")
+        parts.append(_table(standing, top))
+    return "\n".join(parts)
+
+
+def _explanation(standing: Standing) -> str:
+    count = len(standing.track.matrices)
+    if standing.real:
+        text = (
+            f"{count} real matrices. Ranked by the area under the performance profile, where the "
+            "target has 0.5 and 16 times fewer iterations on every matrix 1."
+        )
+    else:
+        text = (
+            f"{count} synthetic matrices. Ranked by mean iterations; the target needs "
+            f"{number(standing.target_iterations)}."
+        )
+    exact = [markdown(row.entry.method) for row in standing.rows if _exact(standing, row)]
+    return text + (f" Exact, and not shown: {', '.join(exact)}." if exact else "")
+
+
+def _exact(standing: Standing, row: RankedRow) -> bool:
+    """An oracle that needs no more than the exact factor does."""
+    mean = row.iterations_mean.mean
+    return row.rank is None and mean <= (2.0 if standing.real else standing.target_iterations)
+
+
+def _table(standing: Standing, top: int) -> str:
+    score = "area" if standing.real else "effective hops"
+    lines = [
+        f"| rank | method | kind | tier | {score} | iterations | solved |",
+        "| ---: | --- | --- | --- | ---: | ---: | ---: |",
+    ]
+    ranked = 0
+    best_learned = next((row for row in standing.rows if row.entry.kind == "learned"), None)
+    for row in standing.rows:
+        if _exact(standing, row):
+            continue
+        ranked += row.rank is not None
+        if ranked > top and row is not best_learned:
+            continue
+        shown = row.area if standing.real else row.effective_hops
+        cells = (
+            "" if row.rank is None else str(row.rank),
+            markdown(row.entry.method),
+            row.entry.kind,
+            row.entry.tier,
+            "" if shown is None else f"{shown.mean:.{3 if standing.real else 1}f}",
+            number(row.iterations_mean.mean),
+            percent(row.solved.mean),
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    if len(lines) == 2:
+        lines.append("| | no entries yet | | | | | |")
+    return "\n".join(lines) + "\n"

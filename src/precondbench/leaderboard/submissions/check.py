@@ -1,0 +1,294 @@
+"""What maintainers do with a leaderboard: score, score again, compare."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from precondbench.errors import LeaderboardError
+from precondbench.leaderboard.entries import (
+    Entry,
+    Leaderboard,
+    Track,
+    entry_of,
+    read_leaderboard,
+    submission_path,
+    write_entry,
+    write_track,
+)
+from precondbench.leaderboard.methods.classical import ReferenceMethod
+from precondbench.leaderboard.methods.reference import reference_rows
+from precondbench.leaderboard.scoring.score import entry_head, score_bundle, score_seeds, track_of
+from precondbench.leaderboard.submissions.bundle import open_bundle
+from precondbench.leaderboard.submissions.reproduce import Reproduction, reproduce
+from precondbench.leaderboard.tracks import OpenTrack, TrackName, open_track, track_named
+
+Progress = Callable[[int, int], None]
+
+
+def entry_id(method: str) -> str:
+    """Make the id of an entry from the name of its method.
+
+    Examples
+    --------
+    >>> from precondbench.leaderboard.submissions.check import entry_id
+    >>> entry_id("MessagePassingMLP (4 rounds)")
+    'messagepassingmlp-4-rounds'
+    """
+    words = re.findall(r"[a-z0-9]+", method.lower())
+    return "-".join(words)[:80] or "entry"
+
+
+def score_submission(
+    submission: str | Path,
+    folder: str | Path,
+    *,
+    name: str | None = None,
+    root: str | Path | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    submitted: date | None = None,
+) -> Entry:
+    """Check and score a submission, and write its entry.
+
+    Parameters
+    ----------
+    submission : path-like
+        Folder of the submission.
+    folder : path-like
+        Folder of the leaderboard.
+    name : str, optional
+        Id of the entry; made from the method's name, if not given. An entry of that id on the
+        same track is replaced.
+    root : path-like, optional
+        Cache folder.
+    executor : concurrent.futures.Executor, optional
+        Workers, one matrix at a time; the entry does not depend on it.
+    progress : callable, optional
+        Called as ``progress(done, total)`` after each matrix.
+    submitted : datetime.date, optional
+        Today, if not given.
+
+    Raises
+    ------
+    SubmissionError
+        If the submission is refused.
+    """
+    bundle = open_bundle(submission, root)
+    track = open_track(track_of(bundle), root)
+    known = name or entry_id(bundle.submission.method)
+    entry = entry_of(score_bundle(bundle, track, known, executor, progress, submitted))
+    _write_track(folder, track)
+    write_entry(folder, entry)
+    return entry
+
+
+def score_reference(
+    name: TrackName,
+    folder: str | Path,
+    *,
+    root: str | Path | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    submitted: date | None = None,
+) -> list[Entry]:
+    """Score the classical methods and oracles of a track, and write their entries.
+
+    Parameters
+    ----------
+    name : TrackName
+        The track.
+    folder, root, executor, progress, submitted
+        As for :func:`score_submission`.
+    """
+    track = open_track(name, root)
+    methods = reference_rows(name)
+    scores = score_seeds(
+        track,
+        {key: {None: method.function} for key, method in methods.items()},
+        executor,
+        progress,
+    )
+    day = (submitted or date.today()).isoformat()
+    entries = [
+        entry_of(_reference_entry(track, methods[key], seeds, day)) for key, seeds in scores.items()
+    ]
+    _write_track(folder, track)
+    for entry in entries:
+        write_entry(folder, entry)
+    return entries
+
+
+def check_entry(
+    folder: str | Path,
+    track: str,
+    entry: str,
+    *,
+    submission: str | Path | None = None,
+    root: str | Path | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Entry:
+    """Score an entry again and compare every outcome.
+
+    Parameters
+    ----------
+    folder : path-like
+        Folder of the leaderboard.
+    track, entry : str
+        Ids.
+    submission : path-like, optional
+        Folder of its submission, by default ``<folder>/submissions/<track>/<entry>``; not
+        needed for tier ``reference``.
+    root, executor, progress
+        As for :func:`score_submission`.
+
+    Returns
+    -------
+    Entry
+        The entry, as it is and as it came out.
+
+    Raises
+    ------
+    LeaderboardError
+        If there is no such entry, or anything differs; the message says what comes first.
+    SubmissionError
+        If the submission is refused or of another method.
+    """
+    board = read_leaderboard(folder)
+    stored = _stored(board, track, entry)
+    opened = open_track(track_named(track), root)
+    day = date.fromisoformat(stored.submitted)
+    if stored.tier == "reference":
+        methods = reference_rows(opened.name)
+        if stored.method not in methods:
+            raise LeaderboardError(f"the library has no method {stored.method!r} on {track}")
+        method = methods[stored.method]
+        scores = score_seeds(opened, {"": {None: method.function}}, executor, progress)[""]
+        content = _reference_entry(opened, method, scores, stored.submitted)
+    else:
+        submission = submission or submission_path(folder, track, entry)
+        if not Path(submission).is_dir():
+            raise LeaderboardError(
+                f"{track}/{entry} is scored from a submission, and {submission} is no folder; put "
+                "it there, or name it by --submission"
+            )
+        bundle = open_bundle(submission, root)
+        content = score_bundle(bundle, opened, entry, executor, progress, day)
+        # Reproduction is a maintainer's finding, not an outcome of scoring.
+        content["tier"] = stored.tier
+    again = entry_of(content)
+    _compare(stored.model_dump(mode="json"), again.model_dump(mode="json"), f"{track}/{entry}")
+    _compare(
+        board.tracks[track].model_dump(mode="json"),
+        Track.model_validate(opened.describe()).model_dump(mode="json"),
+        f"track {track}",
+    )
+    return stored
+
+
+def reproduce_entry(
+    folder: str | Path,
+    track: str,
+    entry: str,
+    *,
+    root: str | Path | None = None,
+    started: Callable[[str], None] | None = None,
+    timeout: float | None = None,
+) -> Reproduction:
+    """Run the command of an entry again; on success its tier becomes ``reproduced``.
+
+    Parameters
+    ----------
+    folder, track, entry, root
+        As for :func:`check_entry`.
+    started, timeout
+        As for :func:`precondbench.leaderboard.submissions.reproduce.reproduce`.
+
+    Raises
+    ------
+    LeaderboardError
+        If there is no such entry, or what comes out lies beyond tolerance.
+    SubmissionError
+        If its command is not one that is run, or fails.
+    """
+    stored = _stored(read_leaderboard(folder), track, entry)
+    opened = open_track(track_named(track), root)
+    content = stored.model_dump(mode="json")
+    found = reproduce(content, opened, started=started, timeout=timeout)
+    if not found.succeeded:
+        raise LeaderboardError(f"{track}/{entry} is not reproduced: {'; '.join(found.problems)}")
+    write_entry(folder, entry_of({**content, "tier": "reproduced"}))
+    return found
+
+
+def _stored(board: Leaderboard, track: str, entry: str) -> Entry:
+    there = board.entries.get(track, {})
+    if entry not in there:
+        raise LeaderboardError(
+            f"there is no entry {entry!r} on track {track!r}; there are "
+            + (", ".join(sorted(there)) or "none")
+        )
+    return there[entry]
+
+
+def _reference_entry(
+    track: OpenTrack,
+    method: ReferenceMethod,
+    seeds: Sequence[Mapping[str, Any]],
+    submitted: str,
+) -> dict[str, Any]:
+    return {
+        **entry_head(
+            track,
+            entry_id(method.name),
+            method.name,
+            method.kind,
+            "reference",
+            method.form,
+        ),
+        "description": method.description,
+        "reference": method.reference,
+        "authors": ["precondbench"],
+        "links": {},
+        "licence": None,
+        "parameters": None,
+        "training": None,
+        "hardware": None,
+        "seconds": {},
+        "command": None,
+        "submitted": submitted,
+        "predictions": {},
+        "seeds": list(seeds),
+    }
+
+
+def _write_track(folder: str | Path, track: OpenTrack) -> None:
+    write_track(folder, Track.model_validate(track.describe()))
+
+
+def _compare(stored: Any, again: Any, where: str) -> None:
+    """Raise for the first place where two JSON values differ."""
+    # The version of the library may be another; what it computes may not.
+    if where.endswith("scorer.precondbench"):
+        return
+    if isinstance(stored, dict) and isinstance(again, dict) and stored.keys() == again.keys():
+        for key in stored:
+            _compare(stored[key], again[key], f"{where}.{key}")
+    elif isinstance(stored, list) and isinstance(again, list) and len(stored) == len(again):
+        for number, (one, other) in enumerate(zip(stored, again, strict=True)):
+            _compare(one, other, f"{where}[{number}]")
+    elif stored != again:
+        raise LeaderboardError(
+            f"{where} is {_short(stored)}, scored again it is {_short(again)}; the entry is not "
+            "what its predictions give"
+        )
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

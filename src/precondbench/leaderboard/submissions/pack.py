@@ -1,0 +1,278 @@
+"""A method named as ``module:function`` or ``file.py:function``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precondbench._internal import first_problem, import_user_code
+from precondbench.baselines import read_run_json
+from precondbench.errors import ConfigurationError, PredictionError, SubmissionError
+from precondbench.factors import lu_pattern
+from precondbench.leaderboard.scoring.files import open_predicted
+from precondbench.leaderboard.submissions.bundle import open_bundle
+from precondbench.leaderboard.submissions.schema import (
+    PREDICTIONS,
+    Submission,
+    values_digest,
+    write_submission,
+)
+from precondbench.matrices import check_general
+from precondbench.quality import LUPair, Pair
+from precondbench.shards import prediction_offsets, read_predictions, write_predictions
+
+
+def load_entry_point(entry: str) -> Callable[[Any], Any]:
+    """Import a function A -> L; the code is run: it must be one's own.
+
+    Parameters
+    ----------
+    entry : str
+        ``module:function``, or ``path/file.py:function``.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such module, file or function.
+
+    Examples
+    --------
+    >>> from precondbench.leaderboard import load_entry_point
+    >>> load_entry_point("precondbench:ic0").__name__
+    'ic0'
+    """
+    source, _, name = entry.rpartition(":")
+    if not source or not name:
+        raise ConfigurationError(f"{entry!r} is no entry point; write for example mine.py:predict")
+    function: Any = getattr(import_user_code(source), name, None)
+    if not callable(function):
+        raise ConfigurationError(f"{source} has no function {name!r}")
+    return function  # type: ignore[no-any-return]
+
+
+def pack_runs(
+    runs: Sequence[str | Path],
+    split: str,
+    folder: str | Path,
+    said: Mapping[str, Any],
+    root: str | Path | None = None,
+) -> Submission:
+    """Make a submission of the runs of several seeds.
+
+    Parameters, hardware, seconds and the command come from the runs; what ``said`` holds goes
+    before them.
+
+    Parameters
+    ----------
+    runs : sequence of path-like
+        Run directories of ``precondbench train`` that differ in nothing but the seed.
+    split : str
+        Which of their predictions.
+    folder : path-like
+        The submission; made or replaced.
+    said : mapping
+        Fields of ``Submission``: at least ``authors`` and ``description``.
+    root : path-like, optional
+        Cache folder.
+
+    Returns
+    -------
+    Submission
+        What was written, checked as a stranger's would be.
+
+    Raises
+    ------
+    SubmissionError
+        If runs are not finished, differ in more than the seed, or something is missing in
+        ``said``.
+    """
+    from dataclasses import replace
+
+    from precondbench.baselines import RunConfiguration, read_toml, training_command
+
+    paths = [Path(run) for run in runs]
+    for path in paths:
+        if not (path / "result.json").is_file():
+            raise SubmissionError(f"{path} is not the folder of a finished run; train it first")
+    configurations = [
+        RunConfiguration.from_mapping(read_toml(path / "configuration.toml")) for path in paths
+    ]
+    alike = {replace(c, training=replace(c.training, seed=0)) for c in configurations}
+    if len(alike) != 1:
+        raise SubmissionError(
+            "the runs differ in more than the seed; submit them apart, one method each"
+        )
+    first = configurations[0]
+    seeds = [c.training.seed for c in configurations]
+    if len(set(seeds)) != len(seeds):
+        raise SubmissionError(f"a seed appears twice among {seeds}; name every run once")
+    results = [read_run_json(path / "result.json", "parameters", "seconds") for path in paths]
+    environment = read_run_json(paths[0] / "environment.json", "device_name")
+    data = first.data.resolved()
+    known = {
+        "method": first.training.method,
+        "kind": "learned",
+        "parameters": results[0]["parameters"],
+        "training": f"{data.dataset} {data.version}, {data.configuration}, train; "
+        f"at most {first.training.epochs} epochs, seeds {', '.join(map(str, seeds))}",
+        "hardware": environment["device_name"],
+        "seconds": {"training": round(float(np.mean([r["seconds"] for r in results])), 1)},
+        "command": "\n".join(training_command(c) for c in configurations),
+    }
+    files = [path / f"predictions-{split}.h5" for path in paths]
+    return pack_predictions(files, folder, {**known, **said}, root)
+
+
+def pack_function(
+    function: Callable[[Any], Any],
+    dataset: Any,
+    folder: str | Path,
+    said: Mapping[str, Any],
+    root: str | Path | None = None,
+) -> Submission:
+    """Make a submission of what a function A -> L, or A -> (L, U), gives on a split.
+
+    Parameters
+    ----------
+    function : callable
+        As for ``evaluate``; a breakdown is a failure on that matrix.
+    dataset : FactorDataset
+        The split.
+    folder : path-like
+        The submission; made or replaced.
+    said : mapping
+        Fields of ``Submission``: at least ``method``, ``kind``, ``authors``, ``description``.
+    root : path-like, optional
+        Cache folder.
+
+    Returns
+    -------
+    Submission
+        What was written.
+    """
+    from time import perf_counter
+
+    from scipy.sparse.linalg import LinearOperator
+
+    from precondbench.quality import called
+
+    values: dict[str, NDArray[np.float64] | None] = {}
+    start = perf_counter()
+    for i in range(len(dataset)):
+        pair = dataset.pair(i)
+        given, _ = called(function, pair)
+        if isinstance(given, LinearOperator):
+            raise SubmissionError(
+                f"the function gives an operator for {pair.name}; a submission holds factors on "
+                "the published pattern"
+            )
+        values[pair.name] = None if given is None else _values(given, pair)
+    seconds = {"construction": round(perf_counter() - start, 3)}
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / PREDICTIONS
+    write_predictions(path, str(said.get("method")), dataset.shard, dataset.label, {0: values})
+    return pack_predictions([path], folder, {"seconds": seconds, **said}, root)
+
+
+def _values(given: Any, pair: Pair) -> NDArray[np.float64] | None:
+    """Values as files of predictions hold them; None if a factor leaves the pattern."""
+    from precondbench.factors import factor_values
+    from precondbench.quality import lu_values_on_pattern, values_on_pattern
+
+    if isinstance(pair, LUPair):
+        pattern = lu_pattern(check_general(pair.A, pair.name))
+        return lu_values_on_pattern(given, pattern, pair.name)[0]
+    return values_on_pattern(given, factor_values(pair.L, pair.name)[0], pair.name)[0]
+
+
+def pack_predictions(
+    files: Sequence[str | Path],
+    folder: str | Path,
+    said: Mapping[str, Any],
+    root: str | Path | None = None,
+) -> Submission:
+    """Join files of predictions into a submission and check it.
+
+    Parameters
+    ----------
+    files : sequence of path-like
+        Files of ``write_predictions`` for one split and one label, each seed once.
+    folder : path-like
+        The submission; made or replaced.
+    said : mapping
+        Fields of ``Submission`` but those that the files tell.
+    root : path-like, optional
+        Cache folder.
+
+    Returns
+    -------
+    Submission
+        What was written.
+
+    Raises
+    ------
+    SubmissionError
+        If the files do not belong together, or something is missing in ``said``.
+    """
+    if not files:
+        raise SubmissionError("there are no predictions to submit; name at least one file")
+    try:
+        first, dataset = open_predicted(files[0], root)
+        seeds: dict[int, NDArray[np.floating[Any]]] = {}
+        for file in files:
+            found = read_predictions(file)
+            if (found.where, found.label, found.content_digest) != (
+                first.where,
+                first.label,
+                first.content_digest,
+            ):
+                raise SubmissionError(
+                    f"{file} is for {found.where}, {files[0]} for {first.where}; a submission is "
+                    "for one split"
+                )
+            repeated = sorted(set(seeds) & set(found.seeds))
+            if repeated:
+                raise SubmissionError(f"{file} repeats seed {repeated[0]}; give each seed once")
+            for seed in found.seeds:
+                found.by_name(seed, dataset.shard)  # Checks the number of values.
+            seeds |= found.seeds
+        by_name = {
+            seed: dict(zip(dataset.shard.names, _pieces(values, dataset.shard), strict=True))
+            for seed, values in seeds.items()
+        }
+    except (PredictionError, OSError) as error:
+        raise SubmissionError(str(error)) from None
+    submission = _submission(
+        {
+            **said,
+            "dataset": first.dataset,
+            "version": first.version,
+            "configuration": first.configuration,
+            "split": first.split,
+            "label": first.label,
+            "content_digest": first.content_digest,
+            "predictions": {str(seed): values_digest(values) for seed, values in seeds.items()},
+        }
+    )
+    folder = Path(folder)
+    write_predictions(folder / PREDICTIONS, submission.method, dataset.shard, first.label, by_name)
+    write_submission(folder, submission)
+    return open_bundle(folder, root).submission
+
+
+def _pieces(values: NDArray[Any], shard: Any) -> list[NDArray[Any]]:
+    return np.split(values, prediction_offsets(shard)[1:-1])
+
+
+def _submission(fields: Mapping[str, Any]) -> Submission:
+    from pydantic import ValidationError
+
+    try:
+        return Submission.model_validate(dict(fields))
+    except ValidationError as error:
+        raise SubmissionError(f"the submission is wrong at {first_problem(error)}") from None

@@ -1,0 +1,196 @@
+"""Running an entry's own command again, to see whether a model makes what was submitted."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from precondbench.errors import PredictionError, SubmissionError
+from precondbench.leaderboard.scoring.score import score_seeds
+from precondbench.leaderboard.submissions.schema import values_digest
+from precondbench.leaderboard.tracks import OpenTrack
+from precondbench.quality import Predictions
+from precondbench.shards import prediction_offsets, read_predictions
+
+# How far another machine, device or version of torch may lead.
+COSINE_TOLERANCE = 0.1
+ITERATIONS_TOLERANCE = 0.05
+_REFUSED = {"--out", "--import", "--root", "--protocol", "--grid", "--all", "--overwrite"}
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What came of running a command again, seed by seed.
+
+    Attributes
+    ----------
+    identical : dict of int to bool
+        Whether the predictions have the digest that was submitted.
+    summaries : dict of int to dict
+        Scores of the new predictions.
+    problems : list of str
+        Where they lie beyond tolerance; empty if the entry is reproduced.
+    """
+
+    identical: dict[int, bool]
+    summaries: dict[int, dict[str, Any]]
+    problems: list[str]
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether every seed was reproduced, to the bit or within tolerance."""
+        return not self.problems
+
+
+def training_commands(command: str | None) -> list[list[str]]:
+    """Split an entry's command into lines that may be run: ``precondbench train`` and settings.
+
+    A stranger wrote it, so nothing else is run: no other program, no shell, no file or module of
+    his, no folder of his choice.
+
+    Raises
+    ------
+    SubmissionError
+        If there is no command, or it is another.
+
+    Examples
+    --------
+    >>> from precondbench.leaderboard.submissions.reproduce import training_commands
+    >>> training_commands("precondbench train synthetic-tridiag --model MLP --seeds 0")
+    [['train', 'synthetic-tridiag', '--model', 'MLP', '--seeds', '0']]
+    """
+    lines = (command or "").split("\n")
+    commands = []
+    for line in filter(str.strip, lines):
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            raise SubmissionError(f"the command {line!r} cannot be read: {error}") from None
+        if words[:2] != ["precondbench", "train"]:
+            raise SubmissionError(
+                f"{line!r} is not `precondbench train ...`; other commands are run by hand, after "
+                "reading what they do"
+            )
+        refused = [word for word in words if word.partition("=")[0] in _REFUSED]
+        if refused:
+            raise SubmissionError(
+                f"{line!r} uses {refused[0]}, which reads or writes files of its author's choice; "
+                "run it by hand, after reading what it does"
+            )
+        commands.append(words[1:])
+    if not commands:
+        raise SubmissionError("the entry states no command; there is nothing to run again")
+    return commands
+
+
+def reproduce(
+    entry: Mapping[str, Any],
+    track: OpenTrack,
+    *,
+    started: Callable[[str], None] | None = None,
+    timeout: float | None = None,
+) -> Reproduction:
+    """Run an entry's command in an empty folder and compare what it predicts.
+
+    A seed is reproduced if its predictions are the same to the bit or, on another machine, if its
+    mean iterations differ by at most 5 % and 1 - cosine by at most 10 %.
+
+    Parameters
+    ----------
+    entry : mapping
+        Content of an entry's file.
+    track : OpenTrack
+        Its track.
+    started : callable, optional
+        Told every command before it runs.
+    timeout : float, optional
+        Seconds for each.
+
+    Raises
+    ------
+    SubmissionError
+        If there is no command that may be run, it fails, or it does not predict the split.
+    """
+    commands = training_commands(entry["command"])
+    with tempfile.TemporaryDirectory() as folder:
+        for words in commands:
+            if started is not None:
+                started(shlex.join(["precondbench", *words]))
+            _run([*words, "--out", folder], timeout)
+        found = _predictions(Path(folder), track)
+    digests = {seed: values_digest(values) for seed, (values, _) in found.items()}
+    methods: dict[int | None, Predictions] = {seed: given for seed, (_, given) in found.items()}
+    scores = {scored["seed"]: scored["summary"] for scored in score_seeds(track, {"": methods})[""]}
+    identical: dict[int, bool] = {}
+    problems: list[str] = []
+    for submitted in entry["seeds"]:
+        seed = submitted["seed"]
+        if seed not in found:
+            problems.append(f"seed {seed}: the command makes no predictions for it")
+            continue
+        identical[seed] = digests[seed] == entry["predictions"][str(seed)]
+        if not identical[seed]:
+            problems += _differences(seed, submitted["summary"], scores[seed])
+    return Reproduction(identical, scores, problems)
+
+
+def _run(words: Sequence[str], timeout: float | None) -> None:
+    command = [sys.executable, "-m", "precondbench", *words]
+    try:
+        done = subprocess.run(  # noqa: S603
+            command, capture_output=True, text=True, timeout=timeout, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise SubmissionError(
+            f"precondbench {shlex.join(words)} did not end in {timeout:g} seconds"
+        ) from None
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines()
+        raise SubmissionError(
+            f"precondbench {shlex.join(words)} failed with exit status {done.returncode}: "
+            f"{said[-1] if said else 'nothing was said'}"
+        )
+
+
+def _predictions(folder: Path, track: OpenTrack) -> dict[int, tuple[Any, Predictions]]:
+    (data,) = track.datasets
+    found: dict[int, tuple[Any, Predictions]] = {}
+    for path in sorted(folder.rglob(f"predictions-{track.name.split}.h5")):
+        try:
+            predictions = read_predictions(path, int(prediction_offsets(data.shard)[-1]))
+            for seed, values in predictions.seeds.items():
+                by_name = predictions.by_name(seed, data.shard)
+                found[seed] = (values, {name: by_name[name] for name in data.names})
+        except PredictionError as error:
+            raise SubmissionError(f"the command predicts another split: {error}") from None
+    if not found:
+        raise SubmissionError(
+            f"the command makes no predictions for {track.name.split}; is it for this track?"
+        )
+    return found
+
+
+def _differences(seed: int, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    problems = []
+    if not np.isclose(
+        ours["iterations_mean"], theirs["iterations_mean"], rtol=ITERATIONS_TOLERANCE, atol=0
+    ):
+        problems.append(
+            f"seed {seed}: {theirs['iterations_mean']:.6g} iterations, the entry has "
+            f"{ours['iterations_mean']:.6g}"
+        )
+    cosines = ours["cosine_mean"], theirs["cosine_mean"]
+    if None in cosines:
+        if cosines[0] != cosines[1]:
+            problems.append(f"seed {seed}: cosine {cosines[1]}, the entry has {cosines[0]}")
+    elif not np.isclose(1 - cosines[0], 1 - cosines[1], rtol=COSINE_TOLERANCE, atol=1e-12):
+        problems.append(f"seed {seed}: cosine {cosines[1]:.8f}, the entry has {cosines[0]:.8f}")
+    return problems

@@ -1,0 +1,173 @@
+"""A submission: what somebody says of a method, and what the method predicted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from precondbench._internal import read_model, replacing
+from precondbench.errors import SubmissionError
+
+SUBMISSION, PREDICTIONS = "submission.json", "predictions.h5"
+LARGEST = 2**20
+LEARNED_SEEDS = 3
+
+
+def _plain(text: str) -> str:
+    text.encode("utf-8")  # Half a surrogate pair cannot be written: a ValueError, too.
+    # Line breaks are the only control characters; others hide or reorder what a reader sees.
+    bad = [c for c in text if (ord(c) < 32 and c != "\n") or 0x7F <= ord(c) < 0xA0]
+    bad += [c for c in text if 0x202A <= ord(c) <= 0x202E or 0x2066 <= ord(c) <= 0x2069]
+    if bad:
+        raise ValueError(f"the text holds the control character {bad[0]!r}")
+    return text
+
+
+def _finite(value: float) -> float:
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError("a time is a finite number of seconds, 0 or more")
+    return value
+
+
+Line = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$"),
+    AfterValidator(_plain),
+]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(_plain)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
+Url = Annotated[str, StringConstraints(max_length=500, pattern=r"^https?://[^\s<>\"'\\^`{|}]+$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Time = Annotated[float, AfterValidator(_finite)]
+SeedName = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,8})$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Links(_Model):
+    """Where to read on."""
+
+    code: Url | None = Field(default=None, description="Source code.")
+    paper: Url | None = Field(default=None, description="Paper or preprint.")
+
+
+class Seconds(_Model):
+    """Times as the authors measured them; shown, not ranked."""
+
+    construction: Time | None = Field(default=None, description="Of the factors of all matrices.")
+    training: Time | None = Field(default=None, description="Of one seed.")
+    inference: Time | None = Field(default=None, description="Of the predictions for all matrices.")
+
+
+class Submission(_Model):
+    """The file ``submission.json``: a method on one split of one dataset."""
+
+    schema_version: Literal[1] = 1
+    method: Line = Field(description="Name on the board.")
+    kind: Literal["learned", "classical"] = Field(
+        description="Learned methods are trained; classical ones read nothing but the matrix."
+    )
+    description: Text = Field(description="What the method does, in a few sentences.")
+    authors: list[Line] = Field(min_length=1, max_length=100)
+    links: Links = Links()
+    licence: Line | None = Field(default=None, description="Of the code, for example Apache-2.0.")
+    parameters: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="Trainable ones."
+    )
+    training: Text | None = Field(default=None, description="Data and effort of training.")
+    hardware: Line | None = None
+    seconds: Seconds = Seconds()
+    command: Text | None = Field(default=None, description="What reproduces the predictions.")
+    dataset: Name
+    version: Name
+    configuration: Name
+    split: Name
+    label: Name = Field(description="What was to be predicted, for example modified or best.")
+    content_digest: Sha256 = Field(description="Of the split, as in data_manifest.json.")
+    predictions: dict[SeedName, Sha256] = Field(
+        min_length=1, max_length=20, description="Seed -> digest of its values."
+    )
+
+    @model_validator(mode="after")
+    def _enough_seeds(self) -> Submission:
+        if self.kind == "learned" and len(self.predictions) < LEARNED_SEEDS:
+            raise ValueError(
+                f"a learned method needs {LEARNED_SEEDS} seeds or more, there are "
+                f"{len(self.predictions)}: train and predict with others"
+            )
+        return self
+
+    @property
+    def where(self) -> str:
+        """``dataset/version/configuration/split``."""
+        return f"{self.dataset}/{self.version}/{self.configuration}/{self.split}"
+
+
+def values_digest(values: NDArray[np.floating[Any]]) -> str:
+    """Digest of the predictions of one seed: sha256 of their little-endian bytes, NaN made one.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        float32 or float64 (entries of the split,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from precondbench.leaderboard.submissions.schema import values_digest
+    >>> values_digest(np.array([1.0, 2.0]))[:16]
+    'ab3dbdfd8609b201'
+    """
+    kind = "<f4" if values.dtype == np.float32 else "<f8"
+    plain = np.array(values, dtype=kind)
+    plain[np.isnan(plain)] = np.nan
+    return hashlib.sha256(kind.encode() + plain.tobytes()).hexdigest()
+
+
+def read_submission(folder: str | Path) -> Submission:
+    """Read ``submission.json`` of a bundle.
+
+    Raises
+    ------
+    SubmissionError
+        If it is missing, too large, or does not follow :func:`submission_schema`.
+    """
+    return read_model(
+        Path(folder) / SUBMISSION,
+        Submission,
+        SubmissionError,
+        "compare with `precondbench submit schema`",
+        largest=LARGEST,
+    )
+
+
+def write_submission(folder: str | Path, submission: Submission) -> None:
+    """Write ``submission.json``; equal submissions give equal bytes."""
+    data = submission.model_dump(mode="json", exclude_none=True)
+    text = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    with replacing(Path(folder) / SUBMISSION) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def submission_schema() -> dict[str, Any]:
+    """JSON Schema of ``submission.json``."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Submission.model_json_schema(),
+    }

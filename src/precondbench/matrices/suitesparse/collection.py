@@ -1,0 +1,323 @@
+"""A mirror of the SuiteSparse Matrix Collection: a folder, or a URL laid out like it."""
+
+from __future__ import annotations
+
+import csv
+import os
+import tarfile
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import IO, Any
+
+from scipy.sparse import csr_array
+
+from precondbench._internal import SILENCE, Deadline, offline
+from precondbench.errors import ConfigurationError, MatrixError, MissingDataError
+from precondbench.matrices.files import read_matrix_market
+
+SOURCE_VARIABLE = "PRECONDBENCH_SUITESPARSE"
+# The largest matrix of the catalogue (n < 50,000) takes 0.2 GB of text; an archive that
+# claims more than this is not one of them.
+MAX_MATRIX_BYTES = 4 << 30
+# Downloads slower than this on the average are given up.
+_SLOWEST = 16384.0  # bytes a second
+_GRACE = 60.0  # seconds
+_BYTES_AN_ENTRY = 40
+
+
+@dataclass(frozen=True)
+class CollectionEntry:
+    """One line of the collection's index.
+
+    Attributes
+    ----------
+    matrix_id : int
+        Number in the collection, from 1.
+    group, name : str
+        ``f"{group}/{name}"`` is unique.
+    rows, columns, nnz : int
+        Size, and numerically nonzero entries of the full matrix.
+    real, positive_definite : bool
+        As the index says.
+    kind : str
+        Problem domain.
+    """
+
+    matrix_id: int
+    group: str
+    name: str
+    rows: int
+    columns: int
+    nnz: int
+    real: bool
+    positive_definite: bool
+    kind: str
+
+    @property
+    def full_name(self) -> str:
+        """``group/name``."""
+        return f"{self.group}/{self.name}"
+
+
+class Collection:
+    """Matrices of the SuiteSparse collection from a mirror.
+
+    Parameters
+    ----------
+    source : str or pathlib.Path, optional
+        A folder with ``files/ssstats.csv`` and ``MM/<group>/<name>.tar.gz``, or an http(s)
+        URL of the same layout. By default the environment variable
+        ``PRECONDBENCH_SUITESPARSE``.
+    cache : pathlib.Path, optional
+        Folder for what a URL source downloads.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no source.
+    MissingDataError
+        If the folder does not look like a mirror.
+    """
+
+    def __init__(self, source: str | Path | None = None, cache: Path | None = None) -> None:
+        source = source if source is not None else os.environ.get(SOURCE_VARIABLE)
+        if not source:
+            raise ConfigurationError(
+                f"no matrix collection given: name a folder or URL, or set {SOURCE_VARIABLE}"
+            )
+        text = str(source)
+        self.url = text.rstrip("/") if text.startswith(("http://", "https://")) else None
+        self.folder = None if self.url else Path(source)
+        self.cache = cache
+        if self.folder is not None and not (self.folder / "files" / "ssstats.csv").is_file():
+            raise MissingDataError(
+                f"{self.folder} is no mirror of the collection: files/ssstats.csv is missing; "
+                "name the folder that holds files/ and MM/"
+            )
+        self._entries: list[CollectionEntry] | None = None
+
+    def entries(self) -> list[CollectionEntry]:
+        """Return the whole index, in the collection's order.
+
+        Raises
+        ------
+        MissingDataError
+            If the index cannot be had or read.
+        """
+        if self._entries is None:
+            if self.folder is not None:
+                self._entries = _parse_index(self.folder / "files" / "ssstats.csv")
+            else:
+                self._entries = _search_online(str(self.url), self._cache_folder())
+        return self._entries
+
+    def positive_definite(self, max_n: int | None = None) -> list[CollectionEntry]:
+        """Entries that the index marks real symmetric positive definite, by size, then name."""
+        found = [
+            entry
+            for entry in self.entries()
+            if entry.positive_definite
+            and entry.real
+            and entry.rows == entry.columns
+            and (max_n is None or entry.rows <= max_n)
+        ]
+        return sorted(found, key=lambda entry: (entry.rows, entry.full_name))
+
+    def has(self, entry: CollectionEntry) -> bool:
+        """Whether the matrix is here; a URL is assumed to hold every matrix."""
+        return self.folder is None or self._archive(entry).is_file()
+
+    def matrix(self, entry: CollectionEntry) -> csr_array:
+        """Read one matrix.
+
+        Returns
+        -------
+        scipy.sparse.csr_array
+            Checked symmetric matrix; stored zeros dropped.
+
+        Raises
+        ------
+        MissingDataError
+            If the mirror does not have it.
+        MatrixError
+            If the archive is damaged or not what the index says.
+        """
+        archive = self._archive(entry) if self.folder is not None else self._download(entry)
+        if not archive.is_file():
+            raise MissingDataError(f"{entry.full_name} is not in the mirror {self.folder}")
+        try:
+            return self._checked(archive, entry)
+        except MatrixError:
+            if self.folder is None:
+                archive.unlink(missing_ok=True)  # To be fetched again by whoever asks next.
+            raise
+
+    def _checked(self, archive: Path, entry: CollectionEntry) -> csr_array:
+        matrix = _read_archive(archive, entry)
+        if matrix.shape[0] != entry.rows or matrix.nnz != entry.nnz:
+            raise MatrixError(
+                f"{entry.full_name}: {matrix.shape[0]} rows and {matrix.nnz} nonzeros, the index "
+                f"says {entry.rows} and {entry.nnz}; {archive} holds another matrix"
+            )
+        return matrix
+
+    def _archive(self, entry: CollectionEntry) -> Path:
+        assert self.folder is not None
+        return self.folder / "MM" / entry.group / f"{entry.name}.tar.gz"
+
+    def _cache_folder(self) -> Path:
+        if offline():
+            raise MissingDataError(
+                f"PRECONDBENCH_OFFLINE forbids asking {self.url}; unset it, or name a local mirror"
+            )
+        if self.cache is None:
+            raise ConfigurationError("a URL source needs a cache folder for its downloads")
+        self.cache.mkdir(parents=True, exist_ok=True)
+        return self.cache
+
+    def _download(self, entry: CollectionEntry) -> Path:
+        import pooch
+        import requests
+
+        url = f"{self.url}/MM/{entry.group}/{entry.name}.tar.gz"
+        # The size is not known before; that of the text is, within a few times.
+        seconds = _GRACE + _BYTES_AN_ENTRY * entry.nnz / _SLOWEST
+        try:
+            with Deadline(seconds) as deadline:
+                fetched = pooch.retrieve(
+                    url,
+                    known_hash=None,
+                    path=self._cache_folder() / "MM" / entry.group,
+                    fname=f"{entry.name}.tar.gz",
+                    downloader=pooch.HTTPDownloader(
+                        timeout=SILENCE, hooks={"response": deadline.watch}
+                    ),
+                )
+        except (requests.RequestException, OSError, ValueError) as error:
+            why = f"given up after {seconds:.3g} s" if deadline.expired else str(error)
+            raise MissingDataError(f"{entry.full_name} could not be fetched: {why}") from None
+        return Path(fetched)
+
+
+def _parse_index(path: Path) -> list[CollectionEntry]:
+    try:
+        with path.open(newline="", encoding="utf-8") as handle:
+            rows = list(csv.reader(handle))
+        entries = [_entry(number, row) for number, row in enumerate(rows[2:], start=1)]
+        count = int(rows[0][0])
+    except (IndexError, ValueError, csv.Error) as error:
+        raise MissingDataError(
+            f"{path} is not the collection's index: {error}; fetch it again"
+        ) from None
+    if len(entries) != count:
+        raise MissingDataError(
+            f"{path} lists {len(entries)} matrices but announces {count}; fetch it again"
+        )
+    return entries
+
+
+def _entry(number: int, row: list[str]) -> CollectionEntry:
+    group, name = row[0], row[1]
+    for part in (group, name):
+        # Names become file names: nothing that could leave the mirror's folder.
+        if not part or part in {".", ".."} or any(sign in part for sign in "/\\:\0"):
+            raise ValueError(f"matrix {number} has the name {group!r}/{name!r}")
+    return CollectionEntry(
+        number,
+        group,
+        name,
+        int(row[2]),
+        int(row[3]),
+        int(row[4]),
+        row[5] == "1",
+        row[8] == "1",
+        row[11],
+    )
+
+
+def _search_online(url: str, cache: Path) -> list[CollectionEntry]:
+    from precondbench.matrices.suitesparse.online_index import search_positive_definite
+
+    return [
+        CollectionEntry(
+            int(found.id),
+            str(found.group),
+            str(found.name),
+            int(found.rows),
+            int(found.cols),
+            int(found.nnz),
+            found.dtype != "complex",
+            True,
+            str(found.kind),
+        )
+        for found in search_positive_definite(url, cache)
+    ]
+
+
+def _read_archive(archive: Path, entry: CollectionEntry) -> csr_array:
+    """Read ``<name>/<name>.mtx`` from a tar archive without extracting anything."""
+    wanted = f"{entry.name}/{entry.name}.mtx"
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            for member in tar:
+                if member.name.removeprefix("./") != wanted:
+                    continue
+                if not member.isfile() or member.size > MAX_MATRIX_BYTES:
+                    raise MatrixError(
+                        f"{archive}: {wanted} is not a plain file of at most "
+                        f"{MAX_MATRIX_BYTES >> 30} GiB"
+                    )
+                handle: IO[bytes] | Any = tar.extractfile(member)
+                return read_matrix_market(handle, entry.full_name)
+    except MatrixError:
+        raise
+    # A header may claim a name of gigabytes, or numbers that are none.
+    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, MemoryError) as error:
+        raise MatrixError(
+            f"{archive} is damaged: {error or type(error).__name__}; fetch it again"
+        ) from None
+    raise MatrixError(f"{archive} does not contain {wanted}")
+
+
+CATALOGUE_LIMIT = 50_000
+
+
+@cache
+def catalogue() -> tuple[CollectionEntry, ...]:
+    """Return the 161 entries, by size, then name.
+
+    Taken from the collection's index of 8 October 2020 (2893 matrices).
+
+    Returns
+    -------
+    tuple of CollectionEntry
+        Facts only; no matrix is read.
+
+    Examples
+    --------
+    >>> from precondbench.matrices import catalogue
+    >>> len(catalogue()), catalogue()[0].full_name
+    (161, 'Oberwolfach/LFAT5')
+    """
+    text = (
+        resources.files("precondbench.matrices.suitesparse")
+        .joinpath("catalogue.csv")
+        .read_text("utf-8")
+    )
+    return tuple(
+        CollectionEntry(
+            matrix_id=int(row["id"]),
+            group=row["group"],
+            name=row["name"],
+            rows=int(row["n"]),
+            columns=int(row["n"]),
+            nnz=int(row["nnz"]),
+            real=True,
+            positive_definite=True,
+            kind=row["kind"],
+        )
+        for row in csv.DictReader(text.splitlines())
+    )

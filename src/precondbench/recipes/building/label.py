@@ -1,0 +1,269 @@
+"""What a build needs from outside its recipe."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from precondbench._internal import offline
+from precondbench.errors import BreakdownError, MissingDataError
+from precondbench.factors import (
+    DEFAULT_PATTERN,
+    condition_estimate,
+    estimate_cost,
+    ic0_values,
+    invk_values,
+    lower_values,
+    pattern_of,
+    plan_elimination,
+    selected_inverse,
+)
+from precondbench.matrices import SOURCE_VARIABLE, matrix_digest
+from precondbench.quality import Outcome, ScoringSystem, k_condition_values
+from precondbench.shards import Record, cache_root
+
+COLLECTION_URL = "https://sparse.tamu.edu"
+
+
+@dataclass(frozen=True)
+class BuildContext:
+    """Where matrices come from, where finished parts go, and who does the work.
+
+    Attributes
+    ----------
+    source : str or None
+        Mirror of the collection, folder or URL; None: ``PRECONDBENCH_SUITESPARSE``, else the
+        collection's own site unless the network is forbidden.
+    root : pathlib.Path or None
+        Cache folder; None: the default.
+    executor : concurrent.futures.Executor or None
+        Workers; None: this process.
+    progress : callable or None
+        Called as ``progress(done, total, name)``.
+    """
+
+    source: str | None = None
+    root: Path | None = None
+    executor: Executor | None = None
+    progress: Callable[[int, int, str], None] | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Cache folder."""
+        return cache_root(self.root)
+
+    def collection_source(self) -> str:
+        """Return the mirror to read real matrices from.
+
+        Raises
+        ------
+        MissingDataError
+            If none is named and the network is forbidden.
+        """
+        source = self.source or os.environ.get(SOURCE_VARIABLE)
+        if source:
+            return source
+        if offline():
+            raise MissingDataError(
+                "this data is built from matrices of the SuiteSparse collection, and "
+                f"PRECONDBENCH_OFFLINE forbids the network; set {SOURCE_VARIABLE} to a mirror "
+                "(folder or URL), or use version 'sample', which needs no download"
+            )
+        return COLLECTION_URL
+
+
+# Iteration counts of hard cases move by several percent with rounding alone, so a winner
+# must need at least this share fewer.
+MARGIN = 0.05
+
+# About two minutes of one core; only Trefethen_20000 and 20000b, whose factors are nearly
+# dense, need more among the matrices seen so far.
+MAX_OPERATIONS = 1e11
+ANNOUNCED_OPERATIONS = 1e9
+
+
+@dataclass(frozen=True)
+class FactoredMatrix:
+    """A record, or the reason why there is none.
+
+    Attributes
+    ----------
+    name : str
+        ``group/name``.
+    outcome : str
+        ``built``, or why it was left out: ``diagonal``, ``not positive definite``,
+        ``neither label converges``, ``too dear``, ``duplicate``, ``not verified``,
+        ``unreadable``, ``not in the mirror``.
+    detail : str
+        One sentence more, may be empty.
+    matrix_digest : str
+        Digest of the source entries; empty if the matrix was not read.
+    record : Record or None
+        Present if ``outcome`` is ``built``.
+    facts : dict
+        Iterations, n log K and the rest, wherever both labels could be tried.
+    """
+
+    name: str
+    outcome: str
+    detail: str = ""
+    matrix_digest: str = ""
+    record: Record | None = None
+    facts: dict[str, int | float | str] = field(default_factory=dict)
+
+
+def winner_of(ic0: Outcome | None, invk: Outcome) -> str:
+    """Compare two solves with the margin: ``ic0``, ``inv-k``, ``tie`` or ``neither``.
+
+    Examples
+    --------
+    >>> from precondbench.recipes.building.label import winner_of
+    >>> from precondbench.quality import Outcome
+    >>> from precondbench.solvers import Status
+    >>> winner_of(Outcome(Status.CONVERGED, 100, 0.0), Outcome(Status.CONVERGED, 97, 0.0))
+    'tie'
+    """
+    if ic0 is None or not ic0.solved:
+        return "inv-k" if invk.solved else "neither"
+    if not invk.solved or ic0.iterations < (1.0 - MARGIN) * invk.iterations:
+        return "ic0"
+    if invk.iterations < (1.0 - MARGIN) * ic0.iterations:
+        return "inv-k"
+    return "tie"
+
+
+def outcome_facts(solves: Mapping[str, Outcome | None]) -> dict[str, int | float | str]:
+    """Facts ``iterations_<name>``, -1 where it failed, and ``status_<name>``; None: no factor."""
+    facts: dict[str, int | float | str] = {}
+    for method, outcome in solves.items():
+        solved = outcome is not None and outcome.solved
+        facts[f"iterations_{method}"] = outcome.iterations if outcome and solved else -1
+        facts[f"status_{method}"] = str(outcome.status) if outcome else "breakdown"
+    return facts
+
+
+def iterations_text(facts: Mapping[str, int | float | str], labels: Mapping[str, str]) -> str:
+    """Iterations or status of some methods, by their names in facts and in words.
+
+    Examples
+    --------
+    >>> from precondbench.recipes.building.label import iterations_text
+    >>> facts = {"iterations_ic0": -1, "status_ic0": "breakdown", "iterations_invk": 24}
+    >>> iterations_text(facts, {"ic0": "IC(0)", "invk": "Inv-K"})
+    'IC(0) breakdown, Inv-K 24'
+    """
+    return ", ".join(
+        f"{label} {facts[f'iterations_{name}']}"
+        if facts[f"iterations_{name}"] != -1
+        else f"{label} {facts[f'status_{name}']}"
+        for name, label in labels.items()
+    )
+
+
+def factor_matrix(
+    full_name: str,
+    matrix: csr_array,
+    kind: str = "",
+    *,
+    pattern_name: str = DEFAULT_PATTERN,
+    max_operations: float = MAX_OPERATIONS,
+    announce: Callable[[str], None] | None = None,
+    announced_operations: float = ANNOUNCED_OPERATIONS,
+) -> FactoredMatrix:
+    """Compute Inv-K and incomplete Cholesky of a checked matrix and solve with each.
+
+    Everything is computed on the matrix scaled by powers of two and scaled back, which
+    changes no significand.
+
+    Parameters
+    ----------
+    full_name : str
+        ``group/name``.
+    matrix : scipy.sparse.csr_array
+        Checked symmetric matrix.
+    kind : str
+        Problem domain, kept as a fact.
+    pattern_name : str
+        Pattern of both labels, see :func:`precondbench.factors.patterns.fill.pattern_of`.
+    max_operations : float
+        Above this predicted cost nothing is computed: the outcome is ``too dear``.
+    announce : callable, optional
+        Told the predicted cost of a large matrix before work on it starts.
+    announced_operations : float
+        Above this predicted cost a matrix is large.
+
+    Returns
+    -------
+    FactoredMatrix
+        Its record has labels ``invk`` and ``ic0`` (incomplete Cholesky on the same pattern;
+        missing if it broke down) and facts:
+        iterations and status of no preconditioner, Jacobi, IC(0) and Inv-K (iterations are
+        -1 where the solve failed), n log K, breakdown column (-1 if none), winner, an estimate
+        of the condition number in the 1-norm of A scaled to a diagonal of order one.
+    """
+    digest = matrix_digest(matrix)
+    if matrix.nnz == matrix.shape[0]:
+        return FactoredMatrix(full_name, "diagonal", "every factor is trivial", digest)
+    try:
+        system = ScoringSystem(matrix)
+    except BreakdownError as error:
+        return FactoredMatrix(full_name, "not positive definite", str(error), digest)
+    pattern = pattern_of(system.matrix, pattern_name)
+    a = lower_values(system.matrix, pattern)
+    unscale = 1.0 / np.repeat(system.scale, np.diff(pattern.indptr))
+    symbolic = plan_elimination(system.matrix, pattern)
+    cost = estimate_cost(symbolic, pattern)
+    if cost.operations > max_operations:
+        return FactoredMatrix(full_name, "too dear", f"needs {cost}", digest)
+    if announce is not None and cost.operations > announced_operations:
+        announce(f"{full_name}: {cost}")
+    try:
+        inverse = selected_inverse(system.matrix, pattern, symbolic)
+        invk = invk_values(inverse, pattern)
+    except BreakdownError as error:
+        return FactoredMatrix(full_name, "not positive definite", str(error), digest)
+    ic0, breakdown = ic0_values(pattern, a)
+    jacobi = np.zeros_like(a)
+    diagonal = pattern.indptr[1:] - 1
+    jacobi[diagonal] = np.sqrt(a[diagonal])
+
+    solves: dict[str, Outcome | None] = {
+        "none": system.solve(None, None),
+        "jacobi": system.solve(pattern, jacobi * unscale),
+        "invk": system.solve(pattern, invk * unscale),
+        "ic0": system.solve(pattern, ic0 * unscale) if breakdown < 0 else None,
+    }
+    assert solves["invk"] is not None
+    winner = winner_of(solves["ic0"], solves["invk"])
+    facts: dict[str, int | float | str] = {
+        "kind": kind,
+        "winner": winner,
+        "breakdown_column": breakdown,
+        "condition_scaled": condition_estimate(system.matrix),
+        "n_log_k_invk": k_condition_values(inverse, pattern, invk).n_log_k,
+        "n_log_k_ic0": (
+            k_condition_values(inverse, pattern, ic0).n_log_k if breakdown < 0 else float("nan")
+        ),
+    }
+    facts |= outcome_facts(solves)
+    if winner == "neither":
+        status = f"Inv-K: {facts['status_invk']}, IC(0): {facts['status_ic0']}"
+        return FactoredMatrix(full_name, "neither label converges", status, digest, facts=facts)
+    group, _, _ = full_name.partition("/")
+    record = Record(
+        name=full_name,
+        group=group,
+        indptr=pattern.indptr,
+        indices=pattern.indices,
+        a=lower_values(matrix, pattern),
+        labels={"invk": invk * unscale, "ic0": ic0 * unscale if breakdown < 0 else None},
+        facts=facts,
+    )
+    detail = iterations_text(facts, {"none": "none", "ic0": "IC(0)", "invk": "Inv-K"})
+    return FactoredMatrix(full_name, "built", f"{detail}: {winner}", digest, record, facts)

@@ -1,0 +1,152 @@
+"""Where files live on this machine, and who may write one.
+
+filelock and platformdirs are imported where they are used: reading a shard needs neither.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from precondbench._internal import hidden_beside, make_folder
+from precondbench.errors import ConfigurationError, MissingDataError
+
+if TYPE_CHECKING:
+    from precondbench.shards.store.manifest import Manifest
+
+
+def cache_root(root: str | os.PathLike[str] | None = None) -> Path:
+    """Folder under which all data is kept; nothing is created.
+
+    Parameters
+    ----------
+    root : path-like, optional
+        Used if given; else the environment variable ``PRECONDBENCH_CACHE``; else the
+        platform's cache folder.
+
+    Returns
+    -------
+    pathlib.Path
+        Absolute path.
+
+    Raises
+    ------
+    ConfigurationError
+        If a file has that name, or there is no home folder to put it into.
+
+    Examples
+    --------
+    >>> from precondbench.shards import cache_root
+    >>> cache_root("data").is_absolute()
+    True
+    """
+    chosen = root if root is not None else os.environ.get("PRECONDBENCH_CACHE") or None
+    if chosen is None:
+        import platformdirs
+
+        chosen = platformdirs.user_cache_dir("precondbench", appauthor=False)
+    try:
+        root = Path(chosen).expanduser().absolute()
+    except RuntimeError as error:  # There is neither HOME nor an entry of the user.
+        raise ConfigurationError(
+            f"the cache folder {chosen} cannot be found: {error}; name one in PRECONDBENCH_CACHE"
+        ) from None
+    if root.exists() and not root.is_dir():
+        raise ConfigurationError(
+            f"the cache folder {root} is a file; name a folder in PRECONDBENCH_CACHE or --root"
+        )
+    return root
+
+
+def mirrors(manifest: Manifest | None = None) -> list[str]:
+    """Mirrors in the order in which they are asked.
+
+    Parameters
+    ----------
+    manifest : Manifest, optional
+        Its mirrors come after the one in the environment variable ``PRECONDBENCH_MIRROR``.
+
+    Returns
+    -------
+    list of str
+        http(s) addresses or folders, without repetitions.
+    """
+    chosen = [os.environ.get("PRECONDBENCH_MIRROR", ""), *(manifest.mirrors if manifest else [])]
+    return list(dict.fromkeys(mirror for mirror in chosen if mirror))
+
+
+def shard_path(
+    root: Path, dataset: str, version: str, configuration: str, split: str, content_digest: str
+) -> Path:
+    """Place of a shard in the cache: a path that never stands for other content.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        Cache folder (:func:`cache_root`).
+    dataset, version, configuration, split : str
+        Names as in the manifest.
+    content_digest : str
+        Digest of the shard's content; the first 16 digits become part of the name.
+
+    Returns
+    -------
+    pathlib.Path
+        ``root/dataset/version/configuration/split-digest.h5``.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from precondbench.shards import shard_path
+    >>> path = shard_path(Path("data"), "tridiag", "1", "default", "train", "0123456789abcdef" * 4)
+    >>> path.as_posix()
+    'data/tridiag/1/default/train-0123456789abcdef.h5'
+    """
+    from precondbench.shards.digest import check_digest
+
+    for part in (dataset, version, configuration, split):
+        # Separators and ".." would leave the cache.
+        if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", part) is None:
+            raise ConfigurationError(
+                f"{part!r} cannot be part of a file name; use letters, digits, '.', '_' and '-', "
+                "a letter or digit first"
+            )
+    digest = check_digest(content_digest, "content digest")
+    return root / dataset / version / configuration / f"{split}-{digest[:16]}.h5"
+
+
+@contextmanager
+def locked(path: Path, timeout: float = 1800.0) -> Iterator[None]:
+    """Hold the lock of ``path`` among all processes that ask for it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        File about to be fetched or built. The lock is ``.name.lock`` next to it.
+    timeout : float
+        Seconds to wait for another holder; negative waits for ever.
+
+    Raises
+    ------
+    MissingDataError
+        If the lock is still held after that time.
+    """
+    import filelock
+
+    make_folder(path.parent)
+    lock = filelock.FileLock(hidden_beside(path, "lock"))
+    try:
+        lock.acquire(timeout=timeout)
+    except filelock.Timeout:
+        raise MissingDataError(
+            f"waited {timeout:g} s for {path}, which another process fetches or builds; try "
+            f"again when it is done, or, if no such process runs, delete {lock.lock_file}"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,194 @@
+"""Operators: each against its dense formula, symmetric, positive, and in the same solver."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
+
+from precondbench import BreakdownError, Pair, evaluate, ic0, pcg
+from precondbench.errors import ConfigurationError, MatrixError, PredictionError
+from precondbench.factors import factor_values, fsai, minimum_degree, reverse_cuthill_mckee
+from precondbench.quality import ScoringSystem
+from precondbench.solvers import (
+    FactoredInverse,
+    FactoredPreconditioner,
+    VCycle,
+    after_reordering,
+    exact_cholesky,
+    smoothed_aggregation,
+)
+
+
+def dense(operator):
+    return operator @ np.eye(operator.shape[0])
+
+
+@pytest.fixture(params=["rcm", "minimum degree", "fsai", "exact", "multigrid"])
+def operator(request, poisson_2d):
+    A = poisson_2d(12)
+    return A, {
+        "rcm": lambda: after_reordering(A, reverse_cuthill_mckee, ic0),
+        "minimum degree": lambda: after_reordering(A, minimum_degree, ic0),
+        "fsai": lambda: FactoredInverse(fsai(A)),
+        "exact": lambda: exact_cholesky(A),
+        "multigrid": lambda: smoothed_aggregation(A),
+    }[request.param]()
+
+
+def test_symmetric_and_positive(operator):
+    _, M = operator
+    full = dense(M)
+    np.testing.assert_allclose(full, full.T, atol=1e-14 * abs(full).max())
+    assert np.linalg.eigvalsh(full)[0] > 0
+    assert M.T is M
+
+
+def test_better_than_nothing(operator):
+    A, M = operator
+    b = np.random.default_rng(0).standard_normal(A.shape[0])
+    assert pcg(A, b, M=M).iterations < 0.8 * pcg(A, b).iterations
+
+
+def test_linear(operator):
+    """An operator keeps no state from one application to the next."""
+    _, M = operator
+    x, y = np.random.default_rng(1).standard_normal((2, M.shape[0]))
+    np.testing.assert_allclose(M @ (2 * x - y), 2 * (M @ x) - M @ y, atol=1e-10)
+    assert np.array_equal(M @ x, M @ x)
+
+
+def test_factored_is_permuted_factor(random_spd):
+    A = random_spd(20, 4)
+    M = after_reordering(A, reverse_cuthill_mckee, ic0)
+    P = np.zeros((20, 20))
+    P[M.position, np.arange(20)] = 1.0
+    L = ic0(P @ A.toarray() @ P.T).toarray()
+    np.testing.assert_allclose(dense(M), np.linalg.inv(P.T @ L @ L.T @ P), atol=1e-10)
+    assert M.entries == 2 * np.count_nonzero(L)
+
+
+def test_approximate_inverse_is_the_product(random_spd):
+    G = fsai(random_spd(15, 2))
+    np.testing.assert_allclose(dense(FactoredInverse(G)), (G.T @ G).toarray(), atol=1e-14)
+
+
+def test_exact_inverse(random_spd):
+    A = random_spd(40, 9)
+    M = exact_cholesky(A)
+    np.testing.assert_allclose(dense(M), np.linalg.inv(A.toarray()), rtol=1e-8, atol=1e-12)
+    assert M.entries >= 2 * sp.tril(A).nnz
+
+
+def test_orders_are_permutations_and_reduce_what_they_should(poisson_2d):
+    shuffle = np.random.default_rng(3).permutation(144)
+    A = sp.csr_array(poisson_2d(12)[shuffle][:, shuffle])
+    for order in (reverse_cuthill_mckee, minimum_degree):
+        assert sorted(order(A).tolist()) == list(range(144))
+    position = reverse_cuthill_mckee(A)
+    coo = sp.coo_array(A)
+    bandwidth = np.abs(position[coo.row] - position[coo.col]).max()
+    assert bandwidth <= 16 < np.abs(coo.row - coo.col).max()
+
+
+def test_multigrid_iterations_do_not_grow(poisson_2d):
+    counts = [
+        pcg(A, np.ones(A.shape[0]), M=smoothed_aggregation(A)).iterations
+        for A in (poisson_2d(16), poisson_2d(64))
+    ]
+    assert counts[1] <= 1.5 * counts[0]
+    assert counts[1] <= 20
+
+
+def test_multigrid_is_the_two_grid_formula(poisson_2d):
+    """Error propagation (I - U^-1 A)(I - P A_c^-1 P^T A)(I - L^-1 A) of one coarse level."""
+    A = poisson_2d(5)
+    M = smoothed_aggregation(A)
+    assert len(M.levels) == 1
+    full, P = A.toarray(), M.levels[0].P.toarray()
+    eye = np.eye(25)
+    coarse = eye - P @ np.linalg.solve(P.T @ full @ P, P.T @ full)
+    before = eye - np.linalg.solve(np.tril(full), full)
+    after = eye - np.linalg.solve(np.triu(full), full)
+    np.testing.assert_allclose(eye - dense(M) @ full, after @ coarse @ before, atol=1e-12)
+
+
+def test_multigrid_with_a_singular_coarse_grid_is_a_breakdown(poisson_2d):
+    A = poisson_2d(3)
+    P = sp.csr_array(np.eye(9)[:, :2] * [1.0, 0.0])
+    with pytest.raises(BreakdownError, match="coarsest matrix"):
+        VCycle([A, sp.csr_array((P.T @ A @ P).toarray())], [P])
+
+
+def test_multigrid_without_pyamg_says_how_to_get_it(monkeypatch, poisson_2d):
+    monkeypatch.setitem(__import__("sys").modules, "pyamg", None)
+    with pytest.raises(ConfigurationError, match=r"precondbench\[amg\]"):
+        smoothed_aggregation(poisson_2d(5))
+
+
+def test_breakdown_passes_through(random_spd):
+    with pytest.raises(BreakdownError):
+        exact_cholesky(np.array([[1.0, 2.0], [2.0, 1.0]]))
+
+
+def test_operator_and_kernel_walk_the_same_steps(poisson_2d):
+    """PCG with L as an operator gives the bits of PCG with L."""
+    A = poisson_2d(20)
+    L = ic0(A)
+    pattern, values = factor_values(L)
+    M = FactoredPreconditioner(pattern, values, np.arange(pattern.n))
+    b = np.random.default_rng(5).standard_normal(pattern.n)
+    by_factor, by_operator = pcg(A, b, L), pcg(A, b, M=M)
+    assert np.array_equal(by_factor.x, by_operator.x)
+    assert (by_factor.iterations, by_factor.residual) == (
+        by_operator.iterations,
+        by_operator.residual,
+    )
+    system = ScoringSystem(A)
+    assert system.solve(pattern, values) == system.solve_operator(M)
+
+
+def test_scaled_systems_see_the_same_operator(poisson_2d):
+    """Rows and columns scaled by powers of two: the same bits."""
+    D = sp.diags_array(2.0 ** np.random.default_rng(2).integers(-20, 20, 100).astype(float))
+    A = poisson_2d(10)
+    scaled = sp.csr_array(D @ A @ D)
+    one, other = (
+        ScoringSystem(matrix).solve_operator(FactoredInverse(fsai(matrix)))
+        for matrix in (A, scaled)
+    )
+    assert one == other
+
+
+class OneMatrix:
+    def __init__(self, A):
+        self.A = A
+
+    def __len__(self):
+        return 1
+
+    def pair(self, index):
+        return Pair("one", self.A, ic0(self.A))
+
+
+def test_evaluate_takes_operators(poisson_2d):
+    A = poisson_2d(10)
+    row = evaluate(OneMatrix(A), exact_cholesky).rows[0]
+    assert (row.status, row.cosine, row.n_log_k) == ("converged", None, None)
+    assert row.iterations <= 2
+    assert row.work > 1.5
+    plain = evaluate(OneMatrix(A), aslinearoperator(sp.eye_array(100))).rows[0]
+    assert plain.work is None
+    assert plain.iterations == evaluate(OneMatrix(A), [sp.eye_array(100)]).rows[0].iterations
+
+
+def test_bad_operators_are_failures_or_clear_errors(poisson_2d):
+    A = poisson_2d(10)
+    for bad in (np.nan, -1.0):
+        broken = LinearOperator((100, 100), matvec=lambda x, bad=bad: bad * x, dtype=float)
+        assert evaluate(OneMatrix(A), broken).rows[0].status == "stagnated"
+    with pytest.raises(PredictionError, match="shape"):
+        evaluate(OneMatrix(A), aslinearoperator(sp.eye_array(99)))
+    with pytest.raises(MatrixError, match="one preconditioner"):
+        pcg(A, np.ones(100), ic0(A), M=broken)
+    with pytest.raises(MatrixError, match="M has"):
+        pcg(A, np.ones(100), M=aslinearoperator(sp.eye_array(99)))
