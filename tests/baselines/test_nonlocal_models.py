@@ -17,7 +17,7 @@ from precondbench.baselines import (
 )
 from precondbench.baselines.batch import ResidentGraphs
 from precondbench.errors import ConfigurationError, MatrixError
-from precondbench.matrices import formula_matrix, poisson_1d, symmetric_csr
+from precondbench.matrices import formula_matrix, poisson_1d, tridiagonal_csr
 from precondbench.quality import far_response
 
 SEQUENCE = ["BidirectionalGRU", "MoebiusScan"]
@@ -119,20 +119,20 @@ def test_fitted_recurrences_are_for_tridiagonal_matrices(name):
 
 
 def test_message_passing_has_no_far_response():
-    matrices = [symmetric_csr(poisson_1d(30))]
+    matrices = [tridiagonal_csr(poisson_1d(30))]
     model = seeded("MessagePassingMLP", 4)
     response = far_response(matrices, lambda A: predict_factor(model, A))
     assert response.gain == 0
     assert response.error == 1
     assert far_response(matrices, ic0).error == 0
     with pytest.raises(MatrixError, match="10 or more are needed"):
-        far_response([symmetric_csr(poisson_1d(9))], ic0)
+        far_response([tridiagonal_csr(poisson_1d(9))], ic0)
     with pytest.raises(MatrixError, match="change is 0; it must be positive"):
         far_response(matrices, ic0, change=0)
 
 
 def test_a_matrix_of_ones_own_may_be_shown_scaled():
-    A = symmetric_csr(poisson_1d(12)) * 4.0**5
+    A = tridiagonal_csr(poisson_1d(12)) * 4.0**5
     model = seeded("MessagePassingMLP", 2)
     scaled = predict_factor(model, A, scaled=True)
     np.testing.assert_array_equal(

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from precondbench import BreakdownError, ic0
 from precondbench.errors import MatrixError
 from precondbench.factors import khop_factor
-from precondbench.matrices import Bidiagonal, formula_matrix, lower_csr, poisson_1d, symmetric_csr
+from precondbench.matrices import Bidiagonal, formula_matrix, lower_csr, poisson_1d, tridiagonal_csr
 
 KERSHAW = np.array([[3, -2, 0, 2], [-2, 3, -2, 0], [0, -2, 3, -2], [2, 0, -2, 3.0]])
 
@@ -24,7 +24,7 @@ def test_product_equals_a_on_the_pattern(name):
 
 
 def test_equals_cholesky_without_fill():
-    A = symmetric_csr(poisson_1d(30))
+    A = tridiagonal_csr(poisson_1d(30))
     np.testing.assert_allclose(ic0(A).toarray(), np.linalg.cholesky(A.toarray()), atol=1e-15)
 
 
@@ -66,7 +66,7 @@ def test_power_of_two_scaling_to_the_bit():
 def test_khop_is_local_and_exact_at_the_end():
     rng = np.random.default_rng(0)
     a = Bidiagonal(rng.uniform(3, 4, 20), rng.uniform(-1, 1, 19))
-    exact = np.linalg.cholesky(symmetric_csr(a).toarray())
+    exact = np.linalg.cholesky(tridiagonal_csr(a).toarray())
     np.testing.assert_allclose(lower_csr(khop_factor(a, 19)).toarray(), exact, rtol=1e-13)
     changed = Bidiagonal(a.diagonal + 5 * np.eye(20)[4], a.subdiagonal)
     for hops in (0, 1, 3):

@@ -18,8 +18,8 @@ from precondbench.matrices import (
     perturbed_factor,
     poisson_1d,
     semiseparable_factor,
-    symmetric_csr,
     theorem_2_1_factor,
+    tridiagonal_csr,
     tridiagonal_law,
 )
 from precondbench.matrices.tridiagonal.laws import REFACTORING_TOLERANCE
@@ -65,7 +65,7 @@ def test_closed_form_on_theorem_2_1_where_refactoring_fails():
     assert relative_error(modified.diagonal, exact_perturbed(factor)[0]) < 1e-12
     assert modified.diagonal[-1] == pytest.approx(1.0, abs=0.01)  # the paper: d_i -> 1
     a = from_factor(factor)
-    refactored = np.linalg.cholesky(symmetric_csr(a).toarray() + 1e-30 * np.eye(15))
+    refactored = np.linalg.cholesky(tridiagonal_csr(a).toarray() + 1e-30 * np.eye(15))
     assert abs(refactored[-1, -1] / factor.diagonal[-1] - 1.0) > 1.0  # wrong by over 100 %
 
 
@@ -119,7 +119,7 @@ def test_poisson_law_contains_equation_2():
     np.testing.assert_array_equal(base.matrix.diagonal, poisson_1d(6).diagonal)
     np.testing.assert_array_equal(base.matrix.subdiagonal, poisson_1d(6).subdiagonal)
     L = lower_csr(base.factor).toarray()
-    np.testing.assert_allclose(L @ L.T, symmetric_csr(poisson_1d(6)).toarray(), atol=1e-14)
+    np.testing.assert_allclose(L @ L.T, tridiagonal_csr(poisson_1d(6)).toarray(), atol=1e-14)
     np.testing.assert_allclose(L @ base.first_column, np.eye(6)[0], atol=1e-14)
 
 

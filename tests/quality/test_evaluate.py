@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from precondbench import Pair, evaluate, ic0, invk
 from precondbench.errors import BreakdownError, PredictionError
-from precondbench.matrices import LAWS, draw_tridiagonal, formula_matrix, lower_csr, symmetric_csr
+from precondbench.matrices import LAWS, draw_tridiagonal, formula_matrix, lower_csr, tridiagonal_csr
 from precondbench.quality import MAXITER, evaluate_many
 from precondbench.quality import problem as scoring_module
 
@@ -23,7 +23,7 @@ class Tridiagonal:
 
     def pair(self, index):
         sample = self.samples[index]
-        return Pair(f"m{index}", symmetric_csr(sample.matrix), lower_csr(sample.modified))
+        return Pair(f"m{index}", tridiagonal_csr(sample.matrix), lower_csr(sample.modified))
 
 
 class Real:

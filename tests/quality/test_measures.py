@@ -14,8 +14,8 @@ from precondbench.matrices import (
     draw_tridiagonal,
     lower_csr,
     poisson_1d,
-    symmetric_csr,
     theorem_2_1_factor,
+    tridiagonal_csr,
 )
 from precondbench.quality import (
     HopLadder,
@@ -83,7 +83,7 @@ def test_k_of_mismatched_sizes():
 
 def test_poisson_influence_decays_like_one_over_distance():
     """Figure 1, left: L'_kk / L_kk - 1 for the 1D Laplacian falls like 1 / k^2 at most."""
-    A = symmetric_csr(poisson_1d(100))
+    A = tridiagonal_csr(poisson_1d(100))
     profile = locality_profile(A, invk)
     k = np.arange(10, 60)
     slope = np.polyfit(np.log(k), np.log(profile.change[k]), 1)[0]
@@ -115,7 +115,7 @@ def test_profile_follows_graph_distance(poisson_2d):
 
 def test_ladder_recovers_the_hops_of_an_oracle():
     samples = [draw_tridiagonal(LAWS["uniform"], 50, 1, i) for i in range(20)]
-    ladder = HopLadder([symmetric_csr(sample.matrix) for sample in samples])
+    ladder = HopLadder([tridiagonal_csr(sample.matrix) for sample in samples])
     counts = [ladder.mean_iterations(k) for k in range(0, 50, 7)]
     assert counts == sorted(counts, reverse=True)
     assert counts[-1] == 1.0

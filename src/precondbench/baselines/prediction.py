@@ -158,8 +158,8 @@ def predict_factor(
     Examples
     --------
     >>> from precondbench.baselines import build_model, predict_factor
-    >>> from precondbench.matrices import poisson_1d, symmetric_csr
-    >>> A = symmetric_csr(poisson_1d(5))
+    >>> from precondbench.matrices import poisson_1d, tridiagonal_csr
+    >>> A = tridiagonal_csr(poisson_1d(5))
     >>> predict_factor(build_model("MLP", rounds=1), A).shape
     (5, 5)
     """

@@ -264,8 +264,8 @@ def spy_density(matrix: csr_array) -> list[str]:
     Examples
     --------
     >>> from precondbench.leaderboard.tracks import spy_density
-    >>> from precondbench.matrices import poisson_1d, symmetric_csr
-    >>> spy_density(symmetric_csr(poisson_1d(3)))
+    >>> from precondbench.matrices import poisson_1d, tridiagonal_csr
+    >>> spy_density(tridiagonal_csr(poisson_1d(3)))
     ['990', '999', '099']
     """
     n = int(matrix.shape[0])

@@ -20,7 +20,6 @@ from .tridiagonal.diagonals import lower_csr as lower_csr
 from .tridiagonal.diagonals import perturbed_factor as perturbed_factor
 from .tridiagonal.diagonals import poisson_1d as poisson_1d
 from .tridiagonal.diagonals import semiseparable_factor as semiseparable_factor
-from .tridiagonal.diagonals import symmetric_csr as symmetric_csr
 from .tridiagonal.diagonals import theorem_2_1_factor as theorem_2_1_factor
 from .tridiagonal.laws import LAWS as LAWS
 from .tridiagonal.laws import TridiagonalLaw as TridiagonalLaw

@@ -221,10 +221,10 @@ def read_matrix(path: str | Path) -> csr_array:
     Examples
     --------
     >>> import tempfile, pathlib
-    >>> from precondbench.matrices import poisson_1d, read_matrix, symmetric_csr, write_matrix
+    >>> from precondbench.matrices import poisson_1d, read_matrix, tridiagonal_csr, write_matrix
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder) / "A.mtx"
-    ...     write_matrix(path, symmetric_csr(poisson_1d(3)))
+    ...     write_matrix(path, tridiagonal_csr(poisson_1d(3)))
     ...     read_matrix(path).nnz
     7
     """

@@ -85,12 +85,12 @@ def evaluate(
     Examples
     --------
     >>> from precondbench import Pair, evaluate, ic0
-    >>> from precondbench.matrices import poisson_1d, symmetric_csr
+    >>> from precondbench.matrices import poisson_1d, tridiagonal_csr
     >>> class One:
     ...     def __len__(self):
     ...         return 1
     ...     def pair(self, index):
-    ...         A = symmetric_csr(poisson_1d(30))
+    ...         A = tridiagonal_csr(poisson_1d(30))
     ...         return Pair("poisson", A, ic0(A))
     >>> result = evaluate(One(), ic0)
     >>> result.rows[0].iterations, result.summary["effective_hops"]

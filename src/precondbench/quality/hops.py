@@ -84,9 +84,9 @@ class HopLadder:
 
     Examples
     --------
-    >>> from precondbench.matrices import poisson_1d, symmetric_csr
+    >>> from precondbench.matrices import poisson_1d, tridiagonal_csr
     >>> from precondbench.quality import HopLadder
-    >>> ladder = HopLadder([symmetric_csr(poisson_1d(50))])
+    >>> ladder = HopLadder([tridiagonal_csr(poisson_1d(50))])
     >>> ladder.mean_iterations(49)
     1.0
     >>> ladder.effective_hops(ladder.mean_iterations(4))

@@ -89,9 +89,9 @@ def locality_profile(
     Examples
     --------
     >>> from precondbench import ic0
-    >>> from precondbench.matrices import poisson_1d, symmetric_csr
+    >>> from precondbench.matrices import poisson_1d, tridiagonal_csr
     >>> from precondbench.quality import locality_profile
-    >>> locality_profile(symmetric_csr(poisson_1d(4)), ic0).change.round(3)
+    >>> locality_profile(tridiagonal_csr(poisson_1d(4)), ic0).change.round(3)
     array([0.414, 0.08 , 0.035, 0.02 ])
     """
     matrix = check_spd_candidate(A, "A")
@@ -175,9 +175,9 @@ def far_response(
     --------
     >>> from functools import partial
     >>> from precondbench import ic0
-    >>> from precondbench.matrices import poisson_1d, symmetric_csr
+    >>> from precondbench.matrices import poisson_1d, tridiagonal_csr
     >>> from precondbench.quality import far_response
-    >>> far_response([symmetric_csr(poisson_1d(30))], ic0).gain
+    >>> far_response([tridiagonal_csr(poisson_1d(30))], ic0).gain
     array([1.])
     """
     if not change > 0:

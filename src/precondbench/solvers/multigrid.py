@@ -154,9 +154,9 @@ def smoothed_aggregation(A: Any) -> VCycle:
     Examples
     --------
     >>> from precondbench import pcg
-    >>> from precondbench.matrices import poisson_1d, symmetric_csr
+    >>> from precondbench.matrices import poisson_1d, tridiagonal_csr
     >>> from precondbench.solvers import smoothed_aggregation
-    >>> A = symmetric_csr(poisson_1d(1000))
+    >>> A = tridiagonal_csr(poisson_1d(1000))
     >>> pcg(A, [1.0] * 1000, M=smoothed_aggregation(A)).iterations
     11
     """

@@ -116,9 +116,9 @@ def after_reordering(
     --------
     >>> from precondbench import ic0, pcg
     >>> from precondbench.factors import reverse_cuthill_mckee
-    >>> from precondbench.matrices import poisson_1d, symmetric_csr
+    >>> from precondbench.matrices import poisson_1d, tridiagonal_csr
     >>> from precondbench.solvers import after_reordering
-    >>> A = symmetric_csr(poisson_1d(9))
+    >>> A = tridiagonal_csr(poisson_1d(9))
     >>> M = after_reordering(A, reverse_cuthill_mckee, ic0)
     >>> pcg(A, [1.0] * 9, M=M).iterations
     1

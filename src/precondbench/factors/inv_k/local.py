@@ -67,8 +67,8 @@ def local_invk(
     >>> import numpy as np
     >>> from precondbench import invk
     >>> from precondbench.factors import local_invk
-    >>> from precondbench.matrices import poisson_1d, symmetric_csr
-    >>> A = symmetric_csr(poisson_1d(20))
+    >>> from precondbench.matrices import poisson_1d, tridiagonal_csr
+    >>> A = tridiagonal_csr(poisson_1d(20))
     >>> [round(float(abs(local_invk(A, k) - invk(A)).max()), 3) for k in (0, 2, 8, 19)]
     [0.39, 0.13, 0.029, 0.0]
     """

@@ -94,8 +94,8 @@ def estimate_cost(symbolic: SymbolicFactor, pattern: LowerPattern) -> Cost:
     Examples
     --------
     >>> from precondbench.factors import estimate_cost, lower_pattern, plan_elimination
-    >>> from precondbench.matrices import lower_csr, poisson_1d, symmetric_csr
-    >>> A, T = symmetric_csr(poisson_1d(100)), lower_pattern(lower_csr(poisson_1d(100)))
+    >>> from precondbench.matrices import lower_csr, poisson_1d, tridiagonal_csr
+    >>> A, T = tridiagonal_csr(poisson_1d(100)), lower_pattern(lower_csr(poisson_1d(100)))
     >>> estimate_cost(plan_elimination(A, T), T).factor_entries
     99
     """
@@ -182,9 +182,9 @@ def plan_inversion(
     Examples
     --------
     >>> from precondbench.factors import lower_pattern, plan_inversion
-    >>> from precondbench.matrices import lower_csr, poisson_1d, symmetric_csr
+    >>> from precondbench.matrices import lower_csr, poisson_1d, tridiagonal_csr
     >>> plan = plan_inversion(
-    ...     symmetric_csr(poisson_1d(9)), lower_pattern(lower_csr(poisson_1d(9)))
+    ...     tridiagonal_csr(poisson_1d(9)), lower_pattern(lower_csr(poisson_1d(9)))
     ... )
     >>> plan.method, plan.ordering
     ('simplicial', 'minimum-degree')
@@ -291,8 +291,8 @@ def forecast_invk(matrix: csr_array, pattern: LowerPattern, workers: int = 1) ->
     --------
     >>> from precondbench.factors import lower_pattern
     >>> from precondbench.factors import forecast_invk
-    >>> from precondbench.matrices import lower_csr, poisson_1d, symmetric_csr
-    >>> A, T = symmetric_csr(poisson_1d(300)), lower_pattern(lower_csr(poisson_1d(300)))
+    >>> from precondbench.matrices import lower_csr, poisson_1d, tridiagonal_csr
+    >>> A, T = tridiagonal_csr(poisson_1d(300)), lower_pattern(lower_csr(poisson_1d(300)))
     >>> forecast_invk(A, T).operations
     1197.0
     """

@@ -75,8 +75,8 @@ def trace_form(inverse: SelectedInverse, pattern: LowerPattern) -> TraceForm:
     Examples
     --------
     >>> from precondbench.factors import lower_pattern, selected_inverse, trace_form
-    >>> from precondbench.matrices import lower_csr, poisson_1d, symmetric_csr
-    >>> A = symmetric_csr(poisson_1d(3))
+    >>> from precondbench.matrices import lower_csr, poisson_1d, tridiagonal_csr
+    >>> A = tridiagonal_csr(poisson_1d(3))
     >>> pattern = lower_pattern(lower_csr(poisson_1d(3)))
     >>> form = trace_form(selected_inverse(A, pattern), pattern)
     >>> l = [1.0, 0.0, 1.0, 0.0, 1.0]  # the identity: the trace of A^-1 is 3/4 + 1 + 3/4

@@ -38,8 +38,8 @@ def condition_estimate(matrix: csr_array) -> float:
     --------
     >>> import numpy as np
     >>> from precondbench.factors import condition_estimate
-    >>> from precondbench.matrices import poisson_1d, symmetric_csr
-    >>> A = symmetric_csr(poisson_1d(50))
+    >>> from precondbench.matrices import poisson_1d, tridiagonal_csr
+    >>> A = tridiagonal_csr(poisson_1d(50))
     >>> bool(np.isclose(condition_estimate(A), np.linalg.cond(A.toarray(), 1)))
     True
     """

@@ -151,8 +151,8 @@ def selected_inverse(
     Examples
     --------
     >>> from precondbench.factors import lower_pattern, selected_inverse
-    >>> from precondbench.matrices import lower_csr, poisson_1d, symmetric_csr
-    >>> A = symmetric_csr(poisson_1d(3))
+    >>> from precondbench.matrices import lower_csr, poisson_1d, tridiagonal_csr
+    >>> A = tridiagonal_csr(poisson_1d(3))
     >>> Z = selected_inverse(A, lower_pattern(lower_csr(poisson_1d(3))))
     >>> [round(float(Z.diagonal[p]), 12) for p in Z.position]
     [0.75, 1.0, 0.75]

@@ -130,8 +130,8 @@ def power_pattern(A: Any, power: int) -> LowerPattern:
     Examples
     --------
     >>> from precondbench.factors import power_pattern
-    >>> from precondbench.matrices import poisson_1d, symmetric_csr
-    >>> power_pattern(symmetric_csr(poisson_1d(5)), 2).indices.tolist()
+    >>> from precondbench.matrices import poisson_1d, tridiagonal_csr
+    >>> power_pattern(tridiagonal_csr(poisson_1d(5)), 2).indices.tolist()
     [0, 0, 1, 0, 1, 2, 1, 2, 3, 2, 3, 4]
     """
     if power < 1:

@@ -36,8 +36,8 @@ def minimum_degree(graph: csr_array) -> NDArray[np.int64]:
     --------
     >>> import numpy as np
     >>> from precondbench.factors import minimum_degree
-    >>> from precondbench.matrices import poisson_1d, symmetric_csr
-    >>> sorted(minimum_degree(symmetric_csr(poisson_1d(4))).tolist())
+    >>> from precondbench.matrices import poisson_1d, tridiagonal_csr
+    >>> sorted(minimum_degree(tridiagonal_csr(poisson_1d(4))).tolist())
     [0, 1, 2, 3]
     """
     n = graph.shape[0]
@@ -119,8 +119,8 @@ def reverse_cuthill_mckee(graph: csr_array) -> NDArray[np.int64]:
     Examples
     --------
     >>> from precondbench.factors import reverse_cuthill_mckee
-    >>> from precondbench.matrices import poisson_1d, symmetric_csr
-    >>> reverse_cuthill_mckee(symmetric_csr(poisson_1d(4))).tolist()
+    >>> from precondbench.matrices import poisson_1d, tridiagonal_csr
+    >>> reverse_cuthill_mckee(tridiagonal_csr(poisson_1d(4))).tolist()
     [3, 2, 1, 0]
     """
     ones = csr_array((np.ones(graph.nnz), graph.indices, graph.indptr), shape=graph.shape)

@@ -248,32 +248,3 @@ def lower_csr(diagonals: Bidiagonal) -> csr_array:
     indptr, indices = tridiagonal_pattern(diagonals.n)
     n = diagonals.n
     return csr_array((interleave(diagonals), indices, indptr.astype(np.int32)), shape=(n, n))
-
-
-def symmetric_csr(diagonals: Bidiagonal) -> csr_array:
-    """Return the symmetric tridiagonal matrix as a SciPy CSR array, float64.
-
-    Parameters
-    ----------
-    diagonals : Bidiagonal
-        Diagonal and subdiagonal of A.
-
-    Returns
-    -------
-    scipy.sparse.csr_array
-        Shape (n, n), columns sorted.
-
-    Examples
-    --------
-    >>> from precondbench.matrices import poisson_1d, symmetric_csr
-    >>> symmetric_csr(poisson_1d(2)).toarray()
-    array([[ 2., -1.],
-           [-1.,  2.]])
-    """
-    from scipy.sparse import diags_array
-
-    s = diagonals.subdiagonal
-    full = diags_array(
-        [s, diagonals.diagonal, s], offsets=[-1, 0, 1], shape=(diagonals.n, diagonals.n)
-    ).tocsr()
-    return csr_array(full)

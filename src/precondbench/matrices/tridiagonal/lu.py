@@ -205,30 +205,30 @@ def perturbed_lu(factor: TridiagonalLU, influence: ArrayLike, tau: float = 1.0) 
     return TridiagonalLU(below / pivots[:-1], pivots, factor.superdiagonal.copy())
 
 
-def tridiagonal_csr(matrix: Tridiagonal) -> csr_array:
-    """Return the matrix as a SciPy CSR array, float64, sorted.
+def tridiagonal_csr(matrix: Bidiagonal | Tridiagonal) -> csr_array:
+    """Return the tridiagonal matrix as a SciPy CSR array, float64.
 
     Parameters
     ----------
-    matrix : Tridiagonal
-        The three diagonals.
+    matrix : Bidiagonal or Tridiagonal
+        Its diagonals; two stand for a symmetric matrix.
 
     Returns
     -------
     scipy.sparse.csr_array
-        Shape (n, n).
+        Shape (n, n), columns sorted.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from precondbench.matrices import Tridiagonal, tridiagonal_csr
-    >>> tridiagonal_csr(Tridiagonal(np.array([3.0]), np.ones(2), np.array([2.0]))).toarray()
-    array([[1., 2.],
-           [3., 1.]])
+    >>> from precondbench.matrices import poisson_1d, tridiagonal_csr
+    >>> tridiagonal_csr(poisson_1d(2)).toarray()
+    array([[ 2., -1.],
+           [-1.,  2.]])
     """
-    n = matrix.n
-    diagonals = [matrix.subdiagonal, matrix.diagonal, matrix.superdiagonal]
-    return csr_array(diags_array(diagonals, offsets=[-1, 0, 1], shape=(n, n)).tocsr())
+    below = matrix.subdiagonal
+    above = matrix.superdiagonal if isinstance(matrix, Tridiagonal) else below
+    diagonals = [below, matrix.diagonal, above]
+    return csr_array(diags_array(diagonals, offsets=[-1, 0, 1], shape=(matrix.n, matrix.n)).tocsr())
 
 
 def unit_lower_csr(factor: TridiagonalLU) -> csr_array:
