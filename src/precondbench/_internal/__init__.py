@@ -1,4 +1,4 @@
-"""Files, JSON, network, plugins and compiled kernels: what every package may use."""
+"""Files, JSON, the network, code of users and compiled kernels: the base of every package."""
 
 import lazy_loader
 

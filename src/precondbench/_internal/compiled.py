@@ -1,4 +1,4 @@
-"""How kernels are compiled: a fixed order of operations, the same bits on every CPU."""
+"""Compilation of numerical kernels with a fixed order of operations."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import numba
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a loop with Numba: no reassociation, no fused multiply-add, no BLAS, GIL released.
+    """Compile a loop with Numba so that it gives the same bits on every CPU.
 
-    ``fastmath`` stays off, so LLVM keeps the order in which the source adds; parallelism comes
-    from threads over independent columns, never from splitting a sum.
+    Without ``fastmath``, LLVM neither reorders sums nor fuses multiply-adds. The GIL is released.
     """
     compiled = numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(function)
     return cast(Callable[..., Any], compiled)

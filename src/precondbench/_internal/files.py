@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and text of files that may be anything."""
+"""Atomic replacement of files, and reading of text files from outside."""
 
 from __future__ import annotations
 
@@ -17,24 +17,9 @@ LARGEST_TEXT = 256 * 2**20
 
 
 def read_text(path: Path, error: type[PrecondbenchError], *, largest: int = LARGEST_TEXT) -> str:
-    """Read a text file from outside.
+    """Read a regular UTF-8 file of at most ``largest`` bytes.
 
-    Refused are files that are not regular (a pipe would wait for ever, a device never end),
-    larger than ``largest`` bytes, or not UTF-8.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-    error : type
-        Exception to raise.
-    largest : int
-        Most bytes.
-
-    Raises
-    ------
-    PrecondbenchError
-        Of class ``error``: it says what is wrong and what to do.
+    Pipes and devices are refused, because reading them may never end. Raises ``error``.
     """
     try:
         status = path.stat()
@@ -52,12 +37,9 @@ def read_text(path: Path, error: type[PrecondbenchError], *, largest: int = LARG
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and its parents, where they are not there.
+    """Create a folder and its parents, if they do not exist.
 
-    Raises
-    ------
-    ConfigurationError
-        If a file, or a link that leads nowhere, has one of the names.
+    Raises ConfigurationError if a file or a dangling link has one of the names.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -69,14 +51,9 @@ def make_folder(path: Path) -> None:
 
 
 def hidden_beside(path: Path, ending: str) -> Path:
-    """Hidden name in the folder of a file, of no more than the 255 bytes that a name may have.
+    """Return the path of a hidden file beside another, ``data/.val.h5.lock`` for example.
 
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from precondbench._internal import hidden_beside
-    >>> hidden_beside(Path("data/val.h5"), "lock").as_posix()
-    'data/.val.h5.lock'
+    A name longer than the 255 bytes of most file systems is replaced by its digest.
     """
     room = _LONGEST_NAME - len(ending) - 2
     known = os.fsencode(path.name)
@@ -86,42 +63,16 @@ def hidden_beside(path: Path, ending: str) -> Path:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path that takes the place of ``path`` when the block ends well.
+    """Yield a temporary path in the same folder, which replaces ``path`` if the block succeeds.
 
-    Nobody ever sees half a file: the bytes are on disk before the name is, and the temporary
-    file is removed if the block raises. A link is replaced, and what it points to stays.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        File to appear; its folder is created.
-
-    Yields
-    ------
-    pathlib.Path
-        A name in the same folder, for the block to create and write.
-
-    Raises
-    ------
-    ConfigurationError
-        If the name is that of a folder, a device or a pipe, or below a file; nothing is done then.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> from precondbench._internal import replacing
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with replacing(Path(folder, "note")) as temporary:
-    ...         _ = temporary.write_text("whole")
-    ...     [file.name for file in Path(folder).iterdir()]
-    ['note']
+    The bytes are on disk before the file is renamed. The temporary file is removed if the block
+    raises. A link is replaced, not followed; folders, devices and pipes are refused.
     """
     if path.is_dir():
         raise ConfigurationError(f"{path} is a folder; name a file to write")
     # Replacing /dev/null would break more than this program.
     if path.exists() and not path.is_file():
-        raise ConfigurationError(f"{path} is no regular file; name a file to write")
+        raise ConfigurationError(f"{path} is not a regular file; name a file to write")
     make_folder(path.parent)
     temporary = hidden_beside(path, f"{uuid.uuid4().hex}.part")
     try:

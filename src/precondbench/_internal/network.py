@@ -1,4 +1,4 @@
-"""May the network be used, and how long is a server waited for?"""
+"""Permission to use the network, and time limits for servers."""
 
 from __future__ import annotations
 
@@ -11,25 +11,10 @@ SILENCE = 30.0  # seconds without a byte, not of the whole download
 
 
 class Deadline:
-    """Ends a response that takes too long in all: one that trickles is never silent.
+    """A time limit for whole responses of ``requests``; its timeout only limits silence.
 
-    Parameters
-    ----------
-    seconds : float
-        From the beginning of the block.
-
-    Attributes
-    ----------
-    expired : bool
-        Whether it was ended; whoever reads it then meets an error of the connection.
-
-    Examples
-    --------
-    >>> from precondbench._internal import Deadline
-    >>> with Deadline(60.0) as deadline:
-    ...     pass  # requests.get(url, hooks={"response": deadline.watch}, stream=True)
-    >>> deadline.expired
-    False
+    Within the block, pass ``hooks={"response": deadline.watch}``. When the time is over,
+    ``expired`` is set and the reader of the response gets a connection error.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -46,10 +31,10 @@ class Deadline:
     def __exit__(self, *error: object) -> None:
         self._timer.cancel()
         for response in self._responses:
-            response.close()  # Which pooch does not do where the status is an error.
+            response.close()  # pooch does not close responses with an error status.
 
     def watch(self, response: Any, *_: Any, **__: Any) -> None:
-        """Take a response of requests, as its hook of that name does."""
+        """Register a response; a hook of ``requests``."""
         self._responses.append(response)
         if self.expired:
             self._end()
@@ -57,21 +42,17 @@ class Deadline:
     def _end(self) -> None:
         self.expired = True
         for response in self._responses:
-            # Of urllib3 since 2.3; closing the response would wait for the read that hangs.
+            # Since urllib3 2.3; closing the response would wait for the blocked read.
             shutdown = getattr(response.raw, "shutdown", None)
             if shutdown is not None:
-                with suppress(OSError, RuntimeError, ValueError):  # It has ended by itself.
+                with suppress(OSError, RuntimeError, ValueError):  # It is already closed.
                     shutdown()
 
 
 def offline() -> bool:
     """Whether ``PRECONDBENCH_OFFLINE`` forbids the network.
 
-    Returns
-    -------
-    bool
-        True for every value but an empty one, ``0``, ``false``, ``no`` and ``off``: a typing
-        error must not open a connection.
+    It does for every value but an empty one, ``0``, ``false``, ``no`` and ``off``.
     """
     value = os.environ.get("PRECONDBENCH_OFFLINE", "")
     return value.strip().lower() not in {"", "0", "false", "no", "off"}

@@ -1,4 +1,4 @@
-"""Code of one's own, from a module or a file, run because its owner asks for it."""
+"""Import of code that users name on the command line."""
 
 from __future__ import annotations
 
@@ -13,22 +13,9 @@ from precondbench.errors import ConfigurationError, PrecondbenchError
 
 
 def import_user_code(source: str) -> ModuleType:
-    """Import a module, or run a Python file as one.
+    """Import a module by name, or a ``.py`` file by path; this runs the code.
 
-    Parameters
-    ----------
-    source : str
-        Name of an importable module, or path of a ``.py`` file. The code is run: trust it.
-
-    Returns
-    -------
-    module
-        The module.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no such file or module, or running it fails.
+    Raises ConfigurationError if there is no such module or file, or running it fails.
     """
     path = Path(source)
     if path.suffix == ".py" and not path.is_file():
@@ -43,7 +30,7 @@ def import_user_code(source: str) -> ModuleType:
         raise ConfigurationError(
             f"{source!r} is neither a module that can be imported nor a .py file: {error}"
         ) from error
-    except (Exception, SystemExit) as error:  # Whatever it does, it is not ours.
+    except (Exception, SystemExit) as error:
         raise _failed(source, error) from error
 
 
@@ -58,7 +45,7 @@ def _failed(source: str, error: BaseException) -> ConfigurationError:
 
 
 def _run_file(path: Path) -> ModuleType:
-    # One name a file, so that a second import of it is the same module.
+    # The name depends only on the file: importing it again replaces the module.
     name = f"precondbench_user_{path.resolve().stem}"
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     assert spec is not None

@@ -1,4 +1,4 @@
-"""JSON files from outside: bounded, without ambiguity, checked against a model."""
+"""Reading of JSON files from outside, checked against a pydantic model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 def loads(text: str | bytes) -> Any:
-    """Parse JSON of no schema; ValueError for whatever is none, nesting without end included."""
+    """Parse JSON without a schema; ValueError also for nesting that is too deep."""
     try:
         return json.loads(text)
     except RecursionError:
@@ -31,29 +31,10 @@ def read_model(
     *,
     largest: int = LARGEST_TEXT,
 ) -> ModelT:
-    """Read a JSON file into a pydantic model.
+    """Read a JSON file into a pydantic model, or raise ``error``.
 
-    Refused, besides what the model refuses: files that are not regular (a pipe would wait for
-    ever), larger than ``largest`` bytes or not UTF-8, keys that appear twice in one object, NaN
-    and infinities, and nesting too deep to parse.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-    model : type
-        Class of the result.
-    error : type
-        Exception to raise.
-    hint : str
-        What to do about a file that does not follow its schema; ends the message.
-    largest : int
-        Most bytes.
-
-    Raises
-    ------
-    PrecondbenchError
-        Of class ``error``: it says what is wrong, where, and what to do.
+    Besides what ``read_text`` and the model refuse: repeated keys in one object, NaN, infinities
+    and nesting that is too deep. ``hint`` ends the message about a file of another schema.
     """
     text = read_text(path, error, largest=largest)
     try:
@@ -77,7 +58,7 @@ def read_model(
 
 
 def first_problem(error: ValidationError) -> str:
-    """Say where a model was first violated, how, and how often."""
+    """Describe where and how a model was first violated, and how many problems there are."""
     first = error.errors(include_url=False)[0]
     place = ".".join(map(str, first["loc"])) or "top level"
     count = error.error_count()
