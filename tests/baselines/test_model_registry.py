@@ -9,7 +9,7 @@ from precondbench.errors import ConfigurationError
 
 @pytest.fixture(autouse=True)
 def own_registry(monkeypatch):
-    monkeypatch.setattr(registry_module, "_NETWORKS", dict(registry_module._NETWORKS))
+    monkeypatch.setattr(registry_module, "_NETWORKS", dict(registry_module._networks()))
 
 
 class SumOfMessages(nn.Module):

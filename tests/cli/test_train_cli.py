@@ -193,7 +193,7 @@ class Own(torch.nn.Module):
 
 
 def test_a_model_of_ones_own_on_a_board(in_folder, monkeypatch):
-    monkeypatch.setattr(registry, "_NETWORKS", dict(registry._NETWORKS))
+    monkeypatch.setattr(registry, "_NETWORKS", dict(registry._networks()))
     (in_folder / "own.py").write_text(OWN)
     for model in ("MLP", "Own"):
         run(

@@ -6,6 +6,7 @@ import difflib
 import inspect
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from typing import TypeVar
 
 from torch import nn
@@ -19,6 +20,19 @@ NetworkT = TypeVar("NetworkT", bound=Callable[[int, int], nn.Module])
 
 _NETWORKS: dict[str, tuple[str, Callable[[int, int], nn.Module]]] = {}
 _SUMMARIES: dict[str, str] = {}
+# The models of this package: each module registers its own when it is imported.
+_MODULES = (
+    "elimination.chow_patel", "elimination.corrected", "elimination.learned", "elimination.sweep",
+    "message_passing.attention", "message_passing.node_models", "message_passing.published",
+    "patches.closure", "patches.network", "recurrences.fitted", "recurrences.gru",
+    "recurrences.scan",
+)  # fmt: skip
+
+
+def _networks() -> dict[str, tuple[str, Callable[[int, int], nn.Module]]]:
+    for module in _MODULES:
+        import_module(f"precondbench.baselines.{module}")
+    return _NETWORKS
 
 
 def register_node_model(name: str) -> Callable[[NodeModelT], NodeModelT]:
@@ -109,7 +123,7 @@ def build_model(
     ConfigurationError
         If no model or scaling has that name, or a size is below 1.
     """
-    if name not in _NETWORKS:
+    if name not in _networks():
         close = difflib.get_close_matches(name, _NETWORKS, n=1, cutoff=0.5)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
         raise ConfigurationError(
@@ -127,7 +141,7 @@ def model_names() -> list[str]:
     list of str
         What ``TrainingConfiguration.model`` may be.
     """
-    return sorted(_NETWORKS)
+    return sorted(_networks())
 
 
 def model_summary(name: str) -> str:
@@ -149,6 +163,7 @@ def model_summary(name: str) -> str:
     >>> model_summary("MLP")
     'h_i <- f(h_i): no exchange between nodes, the baseline without context.'
     """
+    _networks()
     return _SUMMARIES.get(name, "")
 
 
