@@ -212,7 +212,8 @@ def draw(result: dict, path: Path) -> None:
     """Time and memory by n, with fitted exponents and the growth of theory."""
     from matplotlib.figure import Figure
 
-    from precondbench.leaderboard.local.figures import save_figure
+    sys.path.append(str(Path(__file__).parents[1]))
+    from paper.drawing import save_figure
 
     figure = Figure(figsize=(9, 7), layout="constrained")
     axes = figure.subplots(2, 2)

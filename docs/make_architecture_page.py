@@ -13,11 +13,11 @@ from pathlib import Path
 
 import matplotlib
 
-HERE = Path(__file__).parent
-SOURCE = HERE.parent / "src" / "precondbench"
-PAGE = HERE / "architecture.md"
-FIGURE = HERE / "figures" / "architecture.svg"
-START, END = "<!-- imports -->\n", "<!-- end of imports -->"
+from making import DOCS, ROOT, rewrite, with_parts
+
+SOURCE = ROOT / "src" / "precondbench"
+PAGE = DOCS / "architecture.md"
+FIGURE = DOCS / "figures" / "architecture.svg"
 # Used by nearly all; a figure with their arrows shows nothing.
 FOUNDATION = ("errors", "_internal")
 
@@ -136,11 +136,9 @@ def draw(edges: dict[str, set[str]]) -> None:
 
 def filled(page: str) -> str:
     """Return the page with its table made anew."""
-    head, found, rest = page.partition(START)
-    assert found
-    return head + START + table(imports()) + END + rest.partition(END)[2]
+    return with_parts(page, {"imports": table(imports())})
 
 
 if __name__ == "__main__":
     draw(imports())
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    rewrite(PAGE, {"imports": table(imports())})

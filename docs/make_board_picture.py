@@ -15,10 +15,10 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import sync_playwright
 
+from making import DOCS, LEADERBOARD
 from precondbench.leaderboard import render_site
 
-ROOT = Path(__file__).parents[1]
-PICTURE = ROOT / "docs" / "figures" / "board.png"
+PICTURE = DOCS / "figures" / "board.png"
 PAGE = "tracks/suitesparse-invk-1.0-tril-test.html"
 # Wide enough for every column, tall enough for the first dozen rows.
 WIDTH, HEIGHT = 1200, 1000
@@ -32,7 +32,7 @@ def main() -> None:
     chromium = parser.parse_args().chromium
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
         site = Path(folder) / "site"
-        render_site(ROOT / "leaderboard", site)
+        render_site(LEADERBOARD, site)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.goto((site / PAGE).as_uri())

@@ -17,13 +17,13 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from making import DOCS
+from paper.drawing import new_figure, save_figure
 from precondbench import SyntheticTridiag, ic0, invk
 from precondbench.factors import khop_factor, local_invk
-from precondbench.leaderboard.local.figures import new_figure, save_figure
 from precondbench.matrices import LAWS, draw_tridiagonal, from_factor, growth_law
 from precondbench.quality import locality_profile, mean_ceiling, profile_of_factors
 
-HERE = Path(__file__).parent
 ROWS = 50
 # Told apart by mark and by colours that everyone can see.
 STYLES = (
@@ -143,7 +143,7 @@ FIGURES = {
 def main() -> None:
     """Write all figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=HERE / "figures")
+    parser.add_argument("--out", type=Path, default=DOCS / "figures")
     folder = parser.parse_args().out
     for name, draw in FIGURES.items():
         draw(folder / f"{name}.svg")

@@ -13,15 +13,13 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
+from making import DOCS, LEADERBOARD, RESULTS, markdown_table, stored, with_parts
 from precondbench.leaderboard import read_results, summarise_results
 
-HERE = Path(__file__).parent
-PAGE = HERE / "nonlocal.md"
-RESULTS = HERE.parent / "benchmarks" / "results"
-ENTRIES = HERE.parent / "leaderboard" / "entries"
+PAGE = DOCS / "nonlocal.md"
+ENTRIES = LEADERBOARD / "entries"
 
 Row = dict[str, Any]
 CONFIGURATIONS = ("uniform", "twin", "growth", "sawtooth", "hard")
@@ -55,11 +53,6 @@ ON_THE_BOARD = (
     "eliminationsweep-2-rounds-unit-diagonal",
 )
 TARGET = "inv-k"
-
-
-def _table(header: list[str], rows: list[list[str]], words: int = 1) -> str:
-    lines = [header, [*["---"] * words, *["---:"] * (len(header) - words)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _number(value: float) -> str:
@@ -124,7 +117,7 @@ def tridiagonal_table(summaries: Iterable[Row], configuration: str) -> str:
             ]
         )
     head = ["model", "parameters", "1 - cosine", "iterations", "effective hops"]
-    return _table([*head, "larger: iterations", "solved", "seconds"], lines)
+    return markdown_table([*head, "larger: iterations", "solved", "seconds"], lines)
 
 
 def response_table(rows: list[Row]) -> str:
@@ -140,7 +133,7 @@ def response_table(rows: list[Row]) -> str:
             cells += [_spread(found[0][key]) if found else "" for key in ("gain", "error")]
         lines.append([_folder(model), *cells])
     head = [f"`{c}`, {what}" for c in shown for what in ("gain", "error")]
-    return _table(["model", *head], lines)
+    return markdown_table(["model", *head], lines)
 
 
 def size_table(rows: list[Row]) -> str:
@@ -159,7 +152,7 @@ def size_table(rows: list[Row]) -> str:
                     cell += f" ({100 * found[0]['solved']:.3g} % solved)"
             cells.append(cell)
         lines.append([_folder(model), *cells])
-    return _table(["model", *(f"`{c}`" for c in CONFIGURATIONS)], lines)
+    return markdown_table(["model", *(f"`{c}`" for c in CONFIGURATIONS)], lines)
 
 
 def entry(name: str) -> Row | None:
@@ -222,7 +215,7 @@ def real_table() -> str:
                 _of_seeds(ratio_to_target(name)),
             ]
         )
-    return _table(
+    return markdown_table(
         ["method", "parameters", "solved", "mean iterations", "median, over Inv-K's"], lines
     )
 
@@ -234,7 +227,7 @@ def curriculum_table(rows: list[Row]) -> str:
         cells = [_of_seeds(values) for values in row["iterations"].values()]
         lines.append([f"`{row['configuration']}`", row["variant"], *cells])
     sizes = [f"n = {n}" for n in rows[0]["iterations"]]
-    return _table(["configuration", "trained on", *sizes], lines, words=2)
+    return markdown_table(["configuration", "trained on", *sizes], lines, words=2)
 
 
 # Numerator and denominator of the ratios of n log K.
@@ -270,7 +263,7 @@ def headroom_table(rows: list[Row]) -> str:
             cells.append(f"{middle} ({low} to {high})")
         lines.append([better, start, *cells])
     head = [f"{split}, {len(hard[split])} matrices" for split in splits]
-    return _table(["factor", "over", *head], lines, words=2)
+    return markdown_table(["factor", "over", *head], lines, words=2)
 
 
 def commands(summaries: Iterable[Row]) -> str:
@@ -287,20 +280,14 @@ def filled(page: str) -> str:
     summaries = summarise_results(read_results(RESULTS / "nonlocal.jsonl"))
     pieces = {name: tridiagonal_table(summaries, name) for name in CONFIGURATIONS}
     pieces |= {
-        "response": response_table(json.loads((RESULTS / "far_response.json").read_text())),
-        "sizes": size_table(json.loads((RESULTS / "size_generalisation.json").read_text())),
+        "response": response_table(stored("far_response.json")),
+        "sizes": size_table(stored("size_generalisation.json")),
         "real": real_table(),
-        "headroom": headroom_table(json.loads((RESULTS / "headroom.json").read_text())),
-        "curriculum": curriculum_table(json.loads((RESULTS / "curriculum.json").read_text())),
+        "headroom": headroom_table(stored("headroom.json")),
+        "curriculum": curriculum_table(stored("curriculum.json")),
         "commands": commands(summaries),
     }
-    for mark, piece in pieces.items():
-        start, end = f"<!-- {mark} -->\n", f"<!-- end of {mark} -->"
-        head, found, rest = page.partition(start)
-        assert found, mark
-        _, _, tail = rest.partition(end)
-        page = f"{head}{start}{piece}\n{end}{tail}"
-    return page
+    return with_parts(page, pieces)
 
 
 def main() -> None:

@@ -7,18 +7,11 @@ Reads benchmarks/results/nonsymmetric.json, which benchmarks/nonsymmetric.py wri
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-PAGE = HERE / "nonsymmetric.md"
-RESULTS = HERE.parent / "benchmarks" / "results" / "nonsymmetric.json"
+from making import DOCS, markdown_table, rewrite, stored, with_parts
 
-
-def _table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+PAGE = DOCS / "nonsymmetric.md"
 
 
 def _heading(board: dict[str, Any]) -> str:
@@ -39,7 +32,7 @@ def boards_table(results: dict[str, Any], cosine: bool) -> str:
         assert all(cell["method"] == row["method"] for cell in cells)
         shown = [f"{c['cosine_mean']:.4f}" if cosine else _iterations(c) for c in cells]
         lines.append([row["method"], *shown])
-    return _table(["method", *map(_heading, boards)], lines)
+    return markdown_table(["method", *map(_heading, boards)], lines)
 
 
 def matrices_table(results: dict[str, Any]) -> str:
@@ -53,28 +46,22 @@ def matrices_table(results: dict[str, Any]) -> str:
             for one in found
         ]
         lines.append([entry["matrix"], f"{entry['n']:,}", f"{entry['nnz']:,}", *cells])
-    return _table(["matrix", "n", "entries", *methods], lines)
+    return markdown_table(["matrix", "n", "entries", *methods], lines)
+
+
+def tables(results: dict[str, Any]) -> dict[str, str]:
+    """Mark -> table."""
+    return {
+        "boards": boards_table(results, cosine=False),
+        "cosines": boards_table(results, cosine=True),
+        "matrices": matrices_table(results),
+    }
 
 
 def filled(page: str, results: dict[str, Any]) -> str:
     """Return the page with its tables made anew."""
-    for mark, table in (
-        ("boards", boards_table(results, cosine=False)),
-        ("cosines", boards_table(results, cosine=True)),
-        ("matrices", matrices_table(results)),
-    ):
-        start, end = f"<!-- {mark} -->\n", f"<!-- end of {mark} -->"
-        head, _, rest = page.partition(start)
-        _, _, tail = rest.partition(end)
-        page = f"{head}{start}{table}\n{end}{tail}"
-    return page
-
-
-def main() -> None:
-    """Rewrite the page."""
-    results = json.loads(RESULTS.read_text(encoding="utf-8"))
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), results), encoding="utf-8")
+    return with_parts(page, tables(results))
 
 
 if __name__ == "__main__":
-    main()
+    rewrite(PAGE, tables(stored("nonsymmetric.json")))

@@ -7,16 +7,13 @@ Reads leaderboard/, which `precondbench leaderboard reference` writes.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
+from making import DOCS, LEADERBOARD, markdown_table, rewrite, with_parts
 from precondbench.leaderboard.entries import Entry, Leaderboard, read_leaderboard
 from precondbench.leaderboard.scoring.profile import outcomes_of
 
-HERE = Path(__file__).parent
-PAGE = HERE / "patterns.md"
-FOLDER = HERE.parent / "leaderboard"
+PAGE = DOCS / "patterns.md"
 SPLIT = "test"
 PATTERNS = ("tril", "level-1", "level-2")
 METHODS = {
@@ -27,13 +24,12 @@ METHODS = {
     "ICT of equal memory": "ict-of-equal-memory",
     "FSAI": "fsai",
 }
-START, END = "<!-- boards -->\n", "<!-- end of boards -->"
 
 
 def boards_table(board: Leaderboard) -> str:
     """One line a method, one column a pattern: iterations, work and share solved."""
     base = _iterations(board, "tril", "inv-k")
-    lines = [["method", "tril(A)", "level 1", "level 2"], ["---", "---:", "---:", "---:"]]
+    lines = []
     for method, entry in METHODS.items():
         cells = []
         for level, pattern in enumerate(PATTERNS):
@@ -46,7 +42,7 @@ def boards_table(board: Leaderboard) -> str:
             work, solved = summary["work_median"], 100 * summary["solved"]
             cells.append(f"{ratio:.2f}, {work:.2f}, {solved:.0f} %")
         lines.append([method, *cells])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown_table(["method", "tril(A)", "level 1", "level 2"], lines)
 
 
 def _track(pattern: str) -> str:
@@ -65,16 +61,8 @@ def _iterations(board: Leaderboard, pattern: str, name: str) -> np.ndarray:
 
 def filled(page: str, board: Leaderboard) -> str:
     """Return the page with its table made anew."""
-    head, _, rest = page.partition(START)
-    _, _, tail = rest.partition(END)
-    return f"{head}{START}{boards_table(board)}\n{END}{tail}"
-
-
-def main() -> None:
-    """Rewrite the page."""
-    board = read_leaderboard(FOLDER)
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), board), encoding="utf-8")
+    return with_parts(page, {"boards": boards_table(board)})
 
 
 if __name__ == "__main__":
-    main()
+    rewrite(PAGE, {"boards": boards_table(read_leaderboard(LEADERBOARD))})

@@ -5,15 +5,12 @@ python docs/make_readme_table.py
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from making import LEADERBOARD, ROOT, markdown_table, rewrite, with_parts
 from precondbench.leaderboard.board import standings_of
 from precondbench.leaderboard.entries import read_leaderboard
 from precondbench.leaderboard.scoring.ranking import RankedRow
 
-ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "README.md"
-START, END = "<!-- results -->\n", "<!-- end of results -->"
 TRACKS = ("synthetic-tridiag-1.0-uniform-test", "synthetic-tridiag-1.0-twin-test")
 REAL = "suitesparse-invk-1.0-tril-test"
 # Name of the entry on the synthetic boards and on the real one, where it stands there.
@@ -40,14 +37,11 @@ def _cell(row: RankedRow | None) -> str:
 def table() -> str:
     """One line a method: iterations on two synthetic sets, share solved and ratio on real ones."""
     board = {
-        standing.track.id: standing
-        for standing in standings_of(read_leaderboard(ROOT / "leaderboard"))
+        standing.track.id: standing for standing in standings_of(read_leaderboard(LEADERBOARD))
     }
     rows = {track: {row.entry.id: row for row in board[track].rows} for track in (*TRACKS, REAL)}
-    lines = [
-        "| method | kind | `uniform` | `twin` | real: solved | over Inv-K's |",
-        "| --- | --- | ---: | ---: | ---: | ---: |",
-    ]
+    header = ["method", "kind", "`uniform`", "`twin`", "real: solved", "over Inv-K's"]
+    lines = []
     for name, synthetic, real in ROWS:
         found = [rows[track].get(synthetic) for track in TRACKS]
         on_real = rows[REAL].get(real)
@@ -60,16 +54,14 @@ def table() -> str:
             ratio = "" if on_real.ratio_median is None else f"{on_real.ratio_median.mean:.2f}"
         cells = [name, "classical" if entry.kind == "oracle" else entry.kind]
         cells += [*(_cell(row) for row in found), solved, ratio]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        lines.append(cells)
+    return markdown_table(header, lines, words=2)
 
 
 def filled(page: str) -> str:
     """Return the page with its table made anew."""
-    head, found, rest = page.partition(START)
-    assert found
-    return head + START + table() + END + rest.partition(END)[2]
+    return with_parts(page, {"results": table()})
 
 
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    rewrite(PAGE, {"results": table()})

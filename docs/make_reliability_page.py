@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import importlib
 import sys
-from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-PAGE = HERE / "reliability.md"
-FAULTS = HERE.parent / "tests" / "faults"
-START, END = "<!-- cases -->\n", "<!-- end of cases -->"
+from making import DOCS, ROOT, rewrite, with_parts
+
+PAGE = DOCS / "reliability.md"
+FAULTS = ROOT / "tests" / "faults"
 
 
 def subjects() -> dict[str, Any]:
@@ -44,15 +43,8 @@ def cases_table() -> str:
 
 def filled(page: str) -> str:
     """Return the page with its table made anew."""
-    head, _, rest = page.partition(START)
-    _, _, tail = rest.partition(END)
-    return f"{head}{START}{cases_table()}\n{END}{tail}"
-
-
-def main() -> None:
-    """Rewrite the page."""
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    return with_parts(page, {"cases": cases_table()})
 
 
 if __name__ == "__main__":
-    main()
+    rewrite(PAGE, {"cases": cases_table()})

@@ -16,16 +16,18 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from making import DOCS
+from making import RESULTS as STORED
+from paper.__main__ import STORED_ITERATIONS, claims_markdown
+from paper.claims import check_claims
+from paper.figures import draw_paper_figures
+from paper.model_figures import MODELS_OF_ALL_PAIRS, in_order
+from paper.numbers import invk_against_ic0, twin_ceilings
 from precondbench._internal import replacing
 from precondbench.datasets.opening import DEFAULT_LABELS
-from precondbench.leaderboard import draw_paper_figures, read_results, summarise_results
-from precondbench.leaderboard.replication.claims import check_claims
-from precondbench.leaderboard.replication.model_figures import MODELS_OF_ALL_PAIRS, in_order
-from precondbench.leaderboard.replication.paper_numbers import invk_against_ic0, twin_ceilings
-from precondbench.leaderboard.scoring.result_rows import options_of
+from precondbench.leaderboard import options_of, read_results, summarise_results
 
-HERE = Path(__file__).parent
-RESULTS = HERE.parent / "benchmarks" / "results" / "baselines.jsonl"
+RESULTS = STORED / "baselines.jsonl"
 DATA = ("dataset", "version", "configuration")
 SPLITS = {"test": "test split", "test_large": "larger matrices, `test_large`"}
 OF_TRAINING = ("parameters", "epochs done", "seconds", "device")
@@ -77,14 +79,15 @@ to a relative residual of 1e-8, where a failure counts 10,000 iterations. *Effec
 many rows a window must look back to serve the solver as well; *n log K* is the median. *Seconds* is
 the wall time of training. Runs may have shared the machine, so it is no benchmark.
 
-`precondbench train --all` runs the paper's grid, and `--grid benchmarks/cpu_grid.toml` a part of it
-for machines without a GPU. Every row of the file of results holds its own command. Rows are added
-by training and collecting:
+`precondbench train --all --grid paper/grid.toml` runs the paper's grid, `--grid
+benchmarks/cpu_grid.toml` a part of it for machines without a GPU. Every row of the file of results
+holds its own command. Rows are added by training and collecting; `python -m paper` in a checkout
+draws the figures below and checks the claims:
 
 ```console
 $ precondbench train synthetic-tridiag --config uniform --model MLP --rounds 1 --epochs 1 --seeds 0
 $ precondbench results runs --split test --out results.jsonl
-$ precondbench figures --results results.jsonl --out figures
+$ python -m paper --results results.jsonl --out figures
 ```
 """
 BEYOND_LOCAL = """\
@@ -250,16 +253,7 @@ def page(
     if "figure3-twin" in drawn:
         lines += [BEYOND_LOCAL, *figure("figure3-twin", drawn)]
     lines.append(AGAINST)
-    claims = list(enumerate(check_claims(rows, ceilings), start=1))
-    lines += ["| | the paper says | where | measured here |", "| ---: | --- | --- | --- |"]
-    lines += [
-        f"| {count} | {claim.statement} | {claim.source} | {claim.verdict} |"
-        for count, claim in claims
-    ]
-    lines.append("")
-    lines += [
-        f"{count}. **{claim.verdict.capitalize()}.** {claim.finding}" for count, claim in claims
-    ]
+    lines += claims_markdown(check_claims(rows, ceilings))
     lines += ["", "## Figures 1 and 2", "", *figure("figure1", drawn), *figure("figure2", drawn)]
     lines += ["The matrices of Figure 2 are listed in [suitesparse.md](suitesparse.md)."]
     return "\n".join(lines) + "\n"
@@ -269,10 +263,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Write the page and its figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--out", type=Path, default=HERE)
+    parser.add_argument("--out", type=Path, default=DOCS)
     options = parser.parse_args(arguments)
     rows = read_results(options.results)
-    stored = options.results.with_name("invk_against_ic0.json")
+    stored = options.results.with_name(STORED_ITERATIONS)
     if (facts := invk_against_ic0()) is not None:
         with replacing(stored) as temporary:
             temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

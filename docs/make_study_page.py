@@ -8,26 +8,19 @@ benchmarks/forecast.py write.
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-PAGE = HERE / "study.md"
-FIGURE = HERE / "figures" / "study.svg"
-RESULTS = HERE.parent / "benchmarks" / "results" / "solver_study.json"
-FORECASTS = RESULTS.with_name("forecast.json")
+from making import DOCS, markdown_table, rewrite, stored, with_parts
+
+PAGE = DOCS / "study.md"
+FIGURE = DOCS / "figures" / "study.svg"
 
 Row = dict[str, Any]
 # Factors with the entries of tril(A), which is all that they keep.
 ON_TRIL = ("IC(0)", "Inv-K", "local patch, k = 1", "local patch, k = 2", "local patch, k = 3")
 SIDES = (1, 10, 100)
-
-
-def _table(header: list[str], rows: list[list[str]], words: int = 1) -> str:
-    lines = [header, [*["---"] * words, *["---:"] * (len(header) - words)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _names(rows: list[Row], key: str) -> list[Any]:
@@ -72,7 +65,7 @@ def problem_table(rows: list[Row], problem: str) -> str:
         for method in _names(mine, "method")
     ]
     real = [_rows(_of(mine, problem, size)) for size in sizes]
-    return _table(["method", *(f"n = {n:,}" for n in real)], lines)
+    return markdown_table(["method", *(f"n = {n:,}" for n in real)], lines)
 
 
 def winners_table(rows: list[Row]) -> str:
@@ -86,7 +79,9 @@ def winners_table(rows: list[Row]) -> str:
             kept_best = [min(kept, key=lambda name: total(kept[name], k)) for k in SIDES]
             lines.append([problem, f"{_rows(found):,}", *best, *kept_best])
     sides = [f"{k} side{'s' if k > 1 else ''}" for k in SIDES]
-    return _table(["problem", "n", *sides, *(f"tril(A), {side}" for side in sides)], lines, words=8)
+    return markdown_table(
+        ["problem", "n", *sides, *(f"tril(A), {side}" for side in sides)], lines, words=8
+    )
 
 
 def worth_table(rows: list[Row]) -> str:
@@ -101,7 +96,7 @@ def worth_table(rows: list[Row]) -> str:
                 continue
             cells = [_break_even(ours, found[other]) for other in others]
             lines.append([problem, f"{ours['n']:,}", *cells])
-    return _table(["problem", "n", *others], lines)
+    return markdown_table(["problem", "n", *others], lines)
 
 
 def _break_even(ours: Row, other: Row) -> str:
@@ -127,7 +122,7 @@ def memory_table(rows: list[Row]) -> str:
             else:
                 cells.append("" if row["status"] == "converged" else str(row["status"]))
         lines.append([method, *cells])
-    return _table(["method", *problems], lines)
+    return markdown_table(["method", *problems], lines)
 
 
 def forecast_table(rows: list[Row]) -> str:
@@ -145,7 +140,7 @@ def forecast_table(rows: list[Row]) -> str:
         for row in rows
     ]
     names = ["seconds, forecast", "measured", "MB, forecast", "measured"]
-    return _table(["matrix", "n", "operations", *names], lines)
+    return markdown_table(["matrix", "n", "operations", *names], lines)
 
 
 def tables(results: dict[str, Any]) -> dict[str, str]:
@@ -156,26 +151,20 @@ def tables(results: dict[str, Any]) -> dict[str, str]:
         "winners": winners_table(rows),
         "worth": worth_table(rows),
         "memory": memory_table(rows),
-        "forecasts": forecast_table(json.loads(FORECASTS.read_text(encoding="utf-8"))),
+        "forecasts": forecast_table(stored("forecast.json")),
     }
 
 
 def filled(page: str, results: dict[str, Any]) -> str:
     """Return the page with its tables made anew."""
-    for mark, table in tables(results).items():
-        start, end = f"<!-- {mark} -->\n", f"<!-- end of {mark} -->"
-        head, found, rest = page.partition(start)
-        assert found, mark
-        _, _, tail = rest.partition(end)
-        page = f"{head}{start}{table}\n{end}{tail}"
-    return page
+    return with_parts(page, tables(results))
 
 
 def draw(results: dict[str, Any], path: Path) -> None:
     """Seconds from A to one solution by n, a panel a problem."""
     from matplotlib.figure import Figure
 
-    from precondbench.leaderboard.local.figures import save_figure
+    from paper.drawing import save_figure
 
     rows = results["rows"]
     problems = _names(rows, "problem")
@@ -203,8 +192,8 @@ def draw(results: dict[str, Any], path: Path) -> None:
 
 def main() -> None:
     """Rewrite the page and the figure."""
-    results = json.loads(RESULTS.read_text(encoding="utf-8"))
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), results), encoding="utf-8")
+    results = stored("solver_study.json")
+    rewrite(PAGE, tables(results))
     draw(results, FIGURE)
 
 

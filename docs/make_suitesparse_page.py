@@ -8,13 +8,11 @@ Needs the data: a mirror (PRECONDBENCH_MIRROR) or the collection (PRECONDBENCH_S
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
-from precondbench.leaderboard.local.figures import draw_invk_against_ic0, five_outcomes
+from making import DOCS
+from paper.figures import draw_invk_against_ic0, five_outcomes
 from precondbench.recipes import obtain_shard, release_plans
 from precondbench.shards import load_manifest, read_shard
-
-HERE = Path(__file__).parent
 
 
 def all_facts() -> list[dict[str, object]]:
@@ -50,7 +48,7 @@ def main() -> None:
     sources = load_manifest().sources
     outcomes = Counter(source.outcome for source in sources)
     neither = outcomes["neither label converges"]
-    draw_invk_against_ic0(rows, neither, HERE / "figures" / "invk-against-ic0.svg")
+    draw_invk_against_ic0(rows, neither, DOCS / "figures" / "invk-against-ic0.svg")
     lines = [
         "# SuiteSparseInvK 1.0, matrix by matrix",
         "",
@@ -107,7 +105,7 @@ def main() -> None:
         for source in sources
         if source.outcome != "built"
     ]
-    (HERE / "suitesparse.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (DOCS / "suitesparse.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

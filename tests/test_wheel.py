@@ -43,7 +43,7 @@ def test_it_holds_the_package_and_nothing_else(wheel):
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert ours == tracked | {"precondbench/data_manifest.json"}
-    assert {"precondbench/py.typed", "precondbench/leaderboard/paper_grid.toml"} <= ours
+    assert {"precondbench/py.typed", "precondbench/leaderboard/site/templates/style.css"} <= ours
     assert {f"{info}METADATA", f"{info}entry_points.txt", f"{info}licenses/LICENSE"} <= names
 
 

@@ -219,6 +219,12 @@ def test_module_and_version():
     assert out.startswith("precondbench 0.")
 
 
+def test_old_spellings_name_the_new_ones():
+    for words in (("figures",), ("figures", "--results", "r.jsonl", "--out", "f")):
+        assert "`python -m paper`" in run(*words, code=2).stderr
+    assert "figures" not in run("--help").stdout
+
+
 def test_help_names_every_command():
     text = run("--help").stdout
     for command in (
@@ -231,7 +237,6 @@ def test_help_names_every_command():
         "score",
         "board",
         "results",
-        "figures",
         "factor",
         "download",
         "release",

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -165,7 +166,7 @@ def test_bad_grids(in_folder, text, message):
 
 
 def test_the_grid_of_the_paper():
-    runs = read_grid()
+    runs = read_grid(Path(__file__).parents[2] / "paper" / "grid.toml")
     models = {"MLP", "GATv2", "GEN", "MessagePassingMLP", "GraphTransformer",
               "FastGraphTransformer", "GlobalGraphTransformer"}  # fmt: skip
     uniform = [r for r in runs if r.data.configuration == "uniform"]

@@ -47,7 +47,6 @@ from .training.progress import training_progress as training_progress
 # Between the packages of this library; not promised to users.
 from .training.configuration import read_toml as read_toml
 from .training.configuration import run_tables as run_tables
-from .training.grid import PAPER_GRID as PAPER_GRID
 from .training.grid import run_grid as run_grid
 from .training.runs import read_run_json as read_run_json
 from .training.runs import train_seeds as train_seeds

@@ -65,7 +65,6 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "train": train.train,
     "score": score.score,
     "results": score.results,
-    "figures": score.figures,
     "board": score.board,
     "factor": factor.factor,
     "download": publish.download,
@@ -76,6 +75,12 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name, epilog=epilog(_name))(_command)
+# Old spellings answer with the new ones.
+app.command(
+    "figures",
+    hidden=True,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+)(score.figures)
 app.add_typer(submit.app, name="submit")
 app.add_typer(leaderboard.app, name="leaderboard")
 

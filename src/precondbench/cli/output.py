@@ -185,7 +185,6 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "score": ("score runs/synthetic-tridiag-1.0-uniform/MLP-1/seed-0/predictions-test.h5",),
     "results": ("results runs --out results.jsonl",),
-    "figures": ("figures --results results.jsonl --out figures",),
     "board": ("board ours/predictions-test.h5 theirs/predictions-test.h5 --out board.html",),
     "submit pack": (
         "submit pack runs/synthetic-tridiag-1.0-twin/MLP-1/seed-0 --author 'A. Author' "

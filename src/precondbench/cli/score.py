@@ -16,6 +16,7 @@ from precondbench.cli.output import (
     progress_bar,
     say,
 )
+from precondbench.errors import ConfigurationError
 
 
 def score(
@@ -118,30 +119,11 @@ def results(
 
 
 def figures(
-    stored: Annotated[Path, typer.Option("--results", help="File of results, .jsonl.")],
-    out: Annotated[Path, typer.Option(help="Folder for the figures, SVG and PNG.")] = Path(
-        "figures"
-    ),
-    root: Root = None,
-    json: AsJson = False,
+    arguments: Annotated[list[str] | None, typer.Argument()] = None,
 ) -> None:
-    """Draw the figures of the paper from a file of results.
-
-    Figure 2 needs SuiteSparseInvK 1.0 in the cache, or invk_against_ic0.json beside the results.
-    """
+    """Say where the figures of the paper are drawn now."""
     with failing_clearly():
-        from precondbench.leaderboard import draw_paper_figures, read_results
-
-        drawn = draw_paper_figures(
-            read_results(stored),
-            out,
-            root=root,
-            stored_iterations=stored.with_name("invk_against_ic0.json"),
+        raise ConfigurationError(
+            "the figures of the paper are drawn by `python -m paper`, in a checkout of the "
+            "repository"
         )
-        if json:
-            print_json({"files": [str(path) for path in drawn.files], "left_out": drawn.left_out})
-            return
-        for path in drawn.files:
-            say(str(path))
-        for name, reason in drawn.left_out.items():
-            say(f"{name} is left out: {reason}")

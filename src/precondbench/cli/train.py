@@ -63,9 +63,7 @@ def train(
     protocol: Annotated[
         Path | None, typer.Option(help="TOML file of settings; options override it.")
     ] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Run the grid of the paper, or --grid.")
-    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Run every run of --grid.")] = False,
     grid: Annotated[Path | None, typer.Option(help="TOML file of runs, with --all.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Start anew what is there.")] = False,
     models: Import = None,
@@ -114,6 +112,11 @@ def train(
                 raise ConfigurationError(
                     "--all trains every run in one process; instead of torchrun, start the command "
                     "as often as there are devices: each takes runs that no other holds"
+                )
+            if grid is None:
+                raise ConfigurationError(
+                    "--all needs a file of runs, --grid FILE; that of the paper is "
+                    "paper/grid.toml in the repository"
                 )
             _train_grid(grid, out, root, json)
             return
@@ -195,10 +198,10 @@ def _train_seeds(
     say(f"score with: precondbench score {results[0]['folder']}/predictions-test.h5")
 
 
-def _train_grid(grid: Path | None, out: Path, root: Path | None, json: bool) -> None:
-    from precondbench.baselines import PAPER_GRID, read_grid, run_grid, training_progress
+def _train_grid(grid: Path, out: Path, root: Path | None, json: bool) -> None:
+    from precondbench.baselines import read_grid, run_grid, training_progress
 
-    runs = read_grid(grid or PAPER_GRID)
+    runs = read_grid(grid)
 
     def started(number: int, run: RunConfiguration, folder: Path) -> None:
         if not json:

@@ -15,8 +15,8 @@ from .local.file_board import write_board as write_board
 from .local.quickstart import run_quickstart as run_quickstart
 from .local.tables import COLUMNS as COLUMNS
 from .local.tables import REAL_COLUMNS as REAL_COLUMNS
-from .replication.paper_figures import draw_paper_figures as draw_paper_figures
 from .scoring.files import score_file as score_file
+from .scoring.result_rows import options_of as options_of
 from .scoring.result_rows import read_results as read_results
 from .scoring.result_rows import summarise_results as summarise_results
 from .scoring.results import SPLITS as SPLITS

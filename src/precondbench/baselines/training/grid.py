@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from precondbench.baselines.training.progress import ReportEpoch
 
 
-PAPER_GRID = Path(__file__).parent / "paper_grid.toml"
 MOST_RUNS = 10_000
 
 
-def read_grid(path: str | Path = PAPER_GRID) -> list[RunConfiguration]:
+def read_grid(path: str | Path) -> list[RunConfiguration]:
     """Read the runs of a grid file, in its order.
 
     A grid is a list of tables ``[[runs]]``. Keys are those of ``DataSelection`` and
@@ -34,7 +33,7 @@ def read_grid(path: str | Path = PAPER_GRID) -> list[RunConfiguration]:
     Parameters
     ----------
     path : path-like
-        TOML file; by default the grid of the paper's experiments.
+        TOML file, for example paper/grid.toml of the repository.
 
     Returns
     -------
@@ -49,9 +48,14 @@ def read_grid(path: str | Path = PAPER_GRID) -> list[RunConfiguration]:
     Examples
     --------
     >>> from precondbench.baselines import read_grid
-    >>> runs = read_grid()
-    >>> len({(run.data.configuration, run.training.model) for run in runs}) >= 28
-    True
+    >>> grid = '''[[runs]]
+    ... dataset = "synthetic-tridiag"
+    ... model = ["MLP", "GATv2"]
+    ... seed = [0, 1, 2]
+    ... '''
+    >>> _ = open("grid.toml", "w").write(grid)
+    >>> [(run.training.model, run.training.seed) for run in read_grid("grid.toml")][:4]
+    [('MLP', 0), ('MLP', 1), ('MLP', 2), ('GATv2', 0)]
     """
     from precondbench.baselines.training.configuration import read_toml
 

@@ -79,8 +79,6 @@ _KIND = (
     "width",
     "learning_rate",
 )
-# Options without a key of their own in a row that the paper's protocol leaves alone.
-_NOT_THE_PAPERS = {"scaling", "decay-every", "patience"}
 # Options that say where and from which seed, not what was trained.
 _OF_THE_RUN = ("seeds", "device", "threads", "max-edges")
 
@@ -248,46 +246,3 @@ def _summary(rows: Sequence[Mapping[str, Any]]) -> Row:
             else None
         )
     return summary
-
-
-def protocol_summaries(
-    rows: Iterable[Mapping[str, Any]], dataset: str, version: str, configuration: str, split: str
-) -> list[Row]:
-    """Summaries of the runs by the paper's protocol on one split, one a model and depth.
-
-    The protocol is a width of 16, negative cosine as loss and a first learning rate of 1e-3;
-    it has 300 epochs. Of several kinds of run of one model and depth, the one that was asked for
-    the most epochs counts; among these, the one with the fewest settings of its own.
-
-    Parameters
-    ----------
-    rows : iterable of mapping
-        Rows of runs.
-    dataset, version, configuration, split : str
-        Names of the split.
-
-    Returns
-    -------
-    list of dict
-        As of :func:`summarise_results`, by model and rounds.
-    """
-    wanted = {
-        "dataset": dataset,
-        "version": version,
-        "configuration": configuration,
-        "split": split,
-        "loss": "negative-cosine",
-        "width": 16,
-        "learning_rate": 1e-3,
-    }
-
-    def rank(summary: Row) -> tuple[int, int]:
-        return summary["max_epochs"], -len(options_of(summary))
-
-    chosen: dict[tuple[str, int], Row] = {}
-    for summary in summarise_results(rows):
-        of_the_paper = not _NOT_THE_PAPERS & set(options_of(summary))
-        if of_the_paper and all(summary[key] == value for key, value in wanted.items()):
-            name = (summary["model"], summary["rounds"])
-            chosen[name] = max(chosen.get(name, summary), summary, key=rank)
-    return list(chosen.values())

@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 from precondbench.errors import ConfigurationError
 from precondbench.factors import DEFAULT_PATTERN
+from precondbench.leaderboard import options_of, summarise_results
 from precondbench.matrices import LAWS, perturbed_factor, theorem_2_1_factor
 from precondbench.quality import mean_ceiling
 from precondbench.recipes import RELEASE_VERSION as SUITESPARSE_VERSION
 from precondbench.recipes import SUITESPARSE, SYNTHETIC, release_plans
 from precondbench.shards import cache_root, load_manifest, read_shard, shard_path
 
+# Options without a key of their own in a row that the paper's protocol leaves alone.
+_NOT_THE_PAPERS = {"scaling", "decay-every", "patience"}
 _FACTS = ("iterations_ic0", "iterations_invk", "winner", "status_ic0", "status_invk")
 
 
@@ -46,7 +49,7 @@ def diagonal_changes(n: int = 50) -> dict[str, NDArray[np.float64]]:
 
     Examples
     --------
-    >>> from precondbench.leaderboard.replication.paper_numbers import diagonal_changes
+    >>> from paper.numbers import diagonal_changes
     >>> changes = diagonal_changes(20)
     >>> changes["poisson"][[0, 9, 19]].round(5)
     array([0.31784, 0.00251, 0.00063])
@@ -157,3 +160,46 @@ def twin_ceilings(
             if f"ceiling_{rounds:03d}" in dataset.facts(0):
                 ceilings[configuration, split, rounds] = mean_ceiling(dataset, rounds)
     return ceilings
+
+
+def protocol_summaries(
+    rows: Iterable[Mapping[str, Any]], dataset: str, version: str, configuration: str, split: str
+) -> list[dict[str, Any]]:
+    """Summaries of the runs by the paper's protocol on one split, one a model and depth.
+
+    The protocol is a width of 16, negative cosine as loss and a first learning rate of 1e-3;
+    it has 300 epochs. Of several kinds of run of one model and depth, the one that was asked for
+    the most epochs counts; among these, the one with the fewest settings of its own.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        Rows of runs.
+    dataset, version, configuration, split : str
+        Names of the split.
+
+    Returns
+    -------
+    list of dict
+        As of :func:`summarise_results`, by model and rounds.
+    """
+    wanted = {
+        "dataset": dataset,
+        "version": version,
+        "configuration": configuration,
+        "split": split,
+        "loss": "negative-cosine",
+        "width": 16,
+        "learning_rate": 1e-3,
+    }
+
+    def rank(summary: Mapping[str, Any]) -> tuple[int, int]:
+        return summary["max_epochs"], -len(options_of(summary))
+
+    chosen: dict[tuple[str, int], dict[str, Any]] = {}
+    for summary in summarise_results(rows):
+        of_the_paper = not _NOT_THE_PAPERS & set(options_of(summary))
+        if of_the_paper and all(summary[key] == value for key, value in wanted.items()):
+            name = (summary["model"], summary["rounds"])
+            chosen[name] = max(chosen.get(name, summary), summary, key=rank)
+    return list(chosen.values())

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from paper.numbers import twin_ceilings
 from precondbench.baselines import build_model
 from precondbench.leaderboard import read_results
-from precondbench.leaderboard.replication.paper_numbers import twin_ceilings
 from precondbench.shards import load_manifest
 
 FILE = Path(__file__).parents[2] / "benchmarks" / "results" / "baselines.jsonl"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from precondbench.leaderboard.local.figures import new_figure, save_figure
+from paper.drawing import new_figure, save_figure
 
 Summary = Mapping[str, Any]
 

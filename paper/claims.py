@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from precondbench.leaderboard.replication.model_figures import MODELS, MODELS_OF_ALL_PAIRS
-from precondbench.leaderboard.scoring.result_rows import protocol_summaries
+from paper.model_figures import MODELS, MODELS_OF_ALL_PAIRS
+from paper.numbers import protocol_summaries
 from precondbench.recipes import RELEASE_VERSION as SUITESPARSE_VERSION
 from precondbench.recipes import SUITESPARSE, SYNTHETIC
 
@@ -143,7 +143,7 @@ def check_claims(rows: Iterable[Mapping[str, Any]], ceilings: Ceilings) -> list[
 
     Examples
     --------
-    >>> from precondbench.leaderboard.replication.claims import check_claims
+    >>> from paper.claims import check_claims
     >>> {claim.verdict for claim in check_claims([], {})}
     {'not measured yet'}
     """

@@ -10,19 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from precondbench.leaderboard.local.figures import draw_invk_against_ic0, new_figure, save_figure
-from precondbench.leaderboard.replication.model_figures import (
-    Panel,
-    draw_against_ceiling,
-    draw_by_rounds,
-)
-from precondbench.leaderboard.replication.paper_numbers import (
+from paper.drawing import new_figure, save_figure
+from paper.model_figures import Panel, draw_against_ceiling, draw_by_rounds
+from paper.numbers import (
     diagonal_changes,
     invk_against_ic0,
+    protocol_summaries,
     read_invk_against_ic0,
     twin_ceilings,
 )
-from precondbench.leaderboard.scoring.result_rows import protocol_summaries
 from precondbench.recipes import RELEASE_VERSION as SUITESPARSE_VERSION
 from precondbench.recipes import SUITESPARSE, SYNTHETIC, SYNTHETIC_VERSION
 
@@ -35,6 +31,14 @@ COSINE = (
 ITERATIONS = (Panel("iterations_mean", "mean PCG iterations (better below)", True),)
 HOPS = (Panel("effective_hops", "effective hops (better above)"),)
 RATIO = (Panel("ratio_to_target", "PCG iterations over the target's", True),)
+# Of the five outcomes; told apart by shape as well as by a colour that everyone can see.
+_CASE_MARKS = (
+    ("D", "#009e73"),
+    ("o", "#56b4e9"),
+    ("s", "#8c8c8c"),
+    ("^", "#d55e00"),
+    ("x", "#000000"),
+)
 _NO_RUNS = "there are no results of runs by the protocol on {}"
 
 
@@ -85,6 +89,77 @@ def draw_diagonal_changes(path: str | Path, n: int = 50) -> None:
         axes.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
         axes.minorticks_off()
     left.set_ylabel("change of $L_{kk}$ when 1 is added to $A_{11}$")
+    save_figure(figure, Path(path))
+
+
+def five_outcomes(facts: Sequence[Mapping[str, Any]], neither: int) -> dict[str, int]:
+    """Count the cases of the paper's Figure 2, with ties apart.
+
+    Parameters
+    ----------
+    facts : sequence of mapping
+        Facts of every matrix with at least one label that converges.
+    neither : int
+        How many more there are where neither does.
+
+    Returns
+    -------
+    dict of str to int
+        Only Inv-K converges; both do and Inv-K, neither or IC(0) needs fewer; neither converges.
+    """
+    alone = sum(row["iterations_ic0"] == -1 for row in facts)
+    both = [row for row in facts if row["iterations_ic0"] != -1 and row["iterations_invk"] != -1]
+    return {
+        "IC(0) fails, Inv-K converges": alone,
+        "Inv-K needs fewer iterations": sum(row["winner"] == "inv-k" for row in both),
+        "tie": sum(row["winner"] == "tie" for row in both),
+        "IC(0) needs fewer iterations": len(facts)
+        - alone
+        - sum(row["winner"] in ("inv-k", "tie") for row in both),
+        "both fail": neither,
+    }
+
+
+def draw_invk_against_ic0(
+    facts: Sequence[Mapping[str, Any]], neither: int, path: str | Path
+) -> None:
+    """Draw iterations with Inv-K against iterations with IC(0); failures stand on the margin.
+
+    Parameters
+    ----------
+    facts : sequence of mapping
+        Facts of every matrix with at least one label that converges.
+    neither : int
+        How many more there are where neither does.
+    path : path-like
+        File to write, ``.svg`` or ``.png``.
+    """
+    figure, axes = new_figure(6.0, 5.0)
+    counts = five_outcomes(facts, neither)
+    margin = 20_000.0
+    marks = dict(zip(counts, _CASE_MARKS, strict=True))
+    points: dict[str, list[tuple[float, float]]] = {case: [] for case in counts}
+    for row in facts:
+        ic0, invk = float(row["iterations_ic0"]), float(row["iterations_invk"])
+        if ic0 == -1:
+            case = "IC(0) fails, Inv-K converges"
+        elif row["winner"] == "inv-k":
+            case = "Inv-K needs fewer iterations"
+        else:
+            case = "tie" if row["winner"] == "tie" else "IC(0) needs fewer iterations"
+        points[case].append((ic0 if ic0 != -1 else margin, invk if invk != -1 else margin))
+    for case, count in counts.items():
+        x, y = zip(*points[case], strict=True) if points[case] else ((), ())
+        mark, colour = marks[case]
+        axes.loglog(x, y, mark, color=colour, markersize=5, alpha=0.85, label=f"{case}: {count}")
+    axes.plot([1, 1e4], [1, 1e4], color="black", linewidth=0.6)
+    axes.axvline(margin, color="black", linewidth=0.4, linestyle=":")
+    axes.set_xlim(0.7, 1.5 * margin)
+    axes.set_ylim(0.7, 1.5 * margin)
+    axes.set_xlabel("PCG iterations with IC(0); failures at the right")
+    axes.set_ylabel("PCG iterations with Inv-K")
+    axes.grid(visible=True, alpha=0.2)
+    axes.legend(frameon=False, fontsize=8, loc="upper left")
     save_figure(figure, Path(path))
 
 

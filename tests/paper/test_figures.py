@@ -8,23 +8,17 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from precondbench.errors import ConfigurationError
-from precondbench.leaderboard import draw_paper_figures, summarise_results
-from precondbench.leaderboard.local.figures import five_outcomes
-from precondbench.leaderboard.replication.model_figures import (
-    MODELS,
-    Panel,
-    draw_against_ceiling,
-    draw_by_rounds,
-    in_order,
-)
-from precondbench.leaderboard.replication.paper_numbers import (
+from paper.figures import draw_paper_figures, five_outcomes
+from paper.model_figures import MODELS, Panel, draw_against_ceiling, draw_by_rounds, in_order
+from paper.numbers import (
     diagonal_changes,
     invk_against_ic0,
+    protocol_summaries,
     read_invk_against_ic0,
     twin_ceilings,
 )
-from precondbench.leaderboard.scoring.result_rows import protocol_summaries
+from precondbench.errors import ConfigurationError
+from precondbench.leaderboard import summarise_results
 from precondbench.shards import load_manifest
 
 STORED = Path(__file__).parents[2] / "benchmarks" / "results" / "invk_against_ic0.json"
