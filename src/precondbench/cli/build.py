@@ -31,7 +31,7 @@ _LOG = logging.getLogger("precondbench.recipes")
 def build(
     ctx: typer.Context,
     dataset: Annotated[
-        str, typer.Argument(help="synthetic-tridiag, synthetic-tridiag-lu or suitesparse-invk.")
+        str, typer.Argument(help="Name of a dataset, as 'precondbench list' prints it.")
     ],
     config: Config = None,
     split: Split = None,
@@ -84,9 +84,17 @@ def build(
     """
     with failing_clearly():
         from precondbench.errors import ConfigurationError
-        from precondbench.recipes import BuildContext, newest_version, open_executor, select_plans
+        from precondbench.recipes import (
+            LARGE,
+            BuildContext,
+            dataset_spec,
+            dataset_specs,
+            open_executor,
+            select_plans,
+        )
 
-        large = config == "large" and dataset == "suitesparse-invk"
+        spec = dataset_spec(dataset)
+        large = config == LARGE and spec.from_collection
         if large and ctx.find_root().params["log_level"] is None:
             # What a large matrix will cost is said before work on it starts.
             log_to_stderr(LogLevel.WARNING if json else LogLevel.INFO)
@@ -96,11 +104,11 @@ def build(
             if number is not None and not 0 < number < float("inf"):
                 raise ConfigurationError(f"--{option} is {number}; give a number above 0")
         collecting = max_n is not None or unverified or large
-        if (collecting or source is not None) and dataset != "suitesparse-invk":
-            raise typer.BadParameter("only suitesparse-invk is built from a mirror")
+        if (collecting or source is not None) and not spec.from_collection:
+            names = " and ".join(spec.name for spec in dataset_specs() if spec.from_collection)
+            raise typer.BadParameter(f"only {names} is built from a mirror")
         if not collecting:
-            select_plans(dataset)
-            plans = select_plans(dataset, version or newest_version(dataset), config, split)
+            plans = select_plans(dataset, version or spec.newest, config, split)
         with open_executor(jobs, dask) as executor, progress_bar(dataset) as update:
             context = BuildContext(source, root, executor, update)
             if large:

@@ -25,7 +25,7 @@ Import = Annotated[
 def train(
     dataset: Annotated[
         str | None,
-        typer.Argument(help="synthetic-tridiag, synthetic-tridiag-lu or suitesparse-invk."),
+        typer.Argument(help="Name of a dataset, as 'precondbench list' prints it."),
     ] = None,
     model: Annotated[str | None, typer.Option(help="Name of a registered model.")] = None,
     rounds: Annotated[int | None, typer.Option(help="Graph Network blocks; default 4.")] = None,
@@ -138,16 +138,17 @@ def _one_run(
     protocol: Path | None, data: dict[str, Any], settings: dict[str, Any]
 ) -> RunConfiguration:
     from precondbench.baselines import RunConfiguration, read_toml, run_tables
+    from precondbench.recipes import dataset_specs
 
     tables = run_tables({} if protocol is None else read_toml(protocol))
     for name, given in (("data", data), ("training", settings)):
         tables[name] |= {key: value for key, value in given.items() if value is not None}
     if "dataset" not in tables["data"]:
-        raise ConfigurationError(
-            "name a dataset: synthetic-tridiag, synthetic-tridiag-lu or suitesparse-invk"
-        )
-    if tables["data"]["dataset"] == "suitesparse-invk":
-        tables["training"].setdefault("batch_size", 8)
+        known = ", ".join(spec.name for spec in dataset_specs())
+        raise ConfigurationError(f"name a dataset; there are: {known}")
+    for spec in dataset_specs():
+        if spec.name == tables["data"]["dataset"] and spec.batch_size is not None:
+            tables["training"].setdefault("batch_size", spec.batch_size)
     return RunConfiguration.from_mapping(tables).resolved()
 
 

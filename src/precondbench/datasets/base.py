@@ -21,7 +21,7 @@ from precondbench.datasets.graph import GraphArrays, collate_graphs, describe
 from precondbench.errors import ConfigurationError, ShardError
 from precondbench.factors import LowerPattern
 from precondbench.quality import LUPair, Pair
-from precondbench.recipes import obtain_shard
+from precondbench.recipes import DatasetSpec, obtain_shard
 from precondbench.shards import (
     A_UPPER,
     FORMAT_VERSION,
@@ -103,6 +103,19 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         self._records = content["records"].numpy()
 
     # -- what subclasses say --
+
+    @classmethod
+    def from_spec(
+        cls,
+        spec: DatasetSpec,
+        version: str,
+        configuration: str,
+        split: str,
+        label: str,
+        root: str | Path | None = None,
+    ) -> FactorDataset:
+        """Open a split of a dataset whose spec names this class."""
+        raise NotImplementedError
 
     def _targets(self, shard: Shard) -> NDArray[np.float64]:
         """Values of L of every record; NaN where there is none."""

@@ -11,26 +11,11 @@ from precondbench.datasets.base import FactorDataset
 from precondbench.datasets.suitesparse import LOCAL, SuiteSparseInvK
 from precondbench.datasets.tridiagonal import SyntheticTridiag
 from precondbench.errors import ConfigurationError
-from precondbench.factors import DEFAULT_PATTERN
-from precondbench.recipes import (
-    LARGE,
-    SUITESPARSE,
-    SYNTHETIC,
-    SYNTHETIC_LU,
-    newest_version,
-    select_plans,
-    split_plan,
-)
+from precondbench.recipes import LARGE, dataset_spec, select_plans, split_plan
 
-DEFAULT_LABELS = {
-    SYNTHETIC: "modified",
-    SYNTHETIC_LU: "modified",
-    SUITESPARSE: "best",
-}
-DEFAULT_CONFIGURATIONS = {
-    SYNTHETIC: "uniform",
-    SYNTHETIC_LU: "uniform",
-    SUITESPARSE: DEFAULT_PATTERN,
+# Classes that a spec can name.
+_CLASSES: dict[str, type[FactorDataset]] = {
+    cls.__name__: cls for cls in (SyntheticTridiag, SuiteSparseInvK)
 }
 
 
@@ -47,19 +32,21 @@ def open_dataset(
 
     Parameters
     ----------
-    dataset : {"synthetic-tridiag", "synthetic-tridiag-lu", "suitesparse-invk"}
-        Name of the dataset.
+    dataset : str
+        Name of the dataset, as ``precondbench list`` prints it.
     split : str
         Name of the split.
     configuration, label, version : str, optional
-        By default ``uniform`` and ``modified``, or ``tril`` and ``best``, and the newest.
+        By default those of the dataset's spec (:func:`precondbench.recipes.dataset_spec`): of
+        synthetic data ``uniform`` and ``modified``, of real data ``tril`` and ``best``, and
+        the newest version.
     root : path-like, optional
         Cache folder.
 
     Returns
     -------
     FactorDataset
-        A :class:`SyntheticTridiag` or a :class:`SuiteSparseInvK`.
+        Of the class that serves the dataset, such as :class:`SyntheticTridiag`.
 
     Raises
     ------
@@ -72,19 +59,15 @@ def open_dataset(
     >>> open_dataset("synthetic-tridiag", "val")
     SyntheticTridiag(200 pairs, synthetic-tridiag 1.0, uniform, val)
     """
-    if dataset == SUITESPARSE and (configuration == LARGE or version == LOCAL):
-        name = configuration or LARGE
-        return SuiteSparseInvK(
-            root, split, label or DEFAULT_LABELS[dataset], version=LOCAL, pattern=name
-        )
-    version = version or newest_version(dataset)
-    configuration = configuration or DEFAULT_CONFIGURATIONS[dataset]
-    label = label or DEFAULT_LABELS[dataset]
-    split_plan(dataset, version, configuration, split)
-    if dataset in (SYNTHETIC, SYNTHETIC_LU):
-        kind = "spd" if dataset == SYNTHETIC else "lu"
-        return SyntheticTridiag(root, split, configuration, label, version=version, kind=kind)
-    return SuiteSparseInvK(root, split, label, version=version, pattern=configuration)
+    spec = dataset_spec(dataset)
+    label = label or spec.labels[0]
+    if spec.from_collection and (configuration == LARGE or version == LOCAL):
+        version, configuration = LOCAL, configuration or LARGE
+    else:
+        version = version or spec.newest
+        configuration = configuration or spec.default_configuration
+        split_plan(dataset, version, configuration, split)
+    return _CLASSES[spec.served_by].from_spec(spec, version, configuration, split, label, root)
 
 
 def check_keys(cls: Any, values: Iterable[str], what: str) -> None:
@@ -104,7 +87,7 @@ class DataSelection:
     Parameters
     ----------
     dataset : str
-        ``synthetic-tridiag``, ``synthetic-tridiag-lu`` or ``suitesparse-invk``.
+        Name of the dataset, as ``precondbench list`` prints it.
     configuration, label, version : str, optional
         As for ``open_dataset``.
     max_rows : int, optional
@@ -155,10 +138,11 @@ class DataSelection:
         ConfigurationError
             If there is no such data.
         """
-        version = self.version or newest_version(self.dataset)
-        configuration = self.configuration or DEFAULT_CONFIGURATIONS[self.dataset]
+        spec = dataset_spec(self.dataset)
+        version = self.version or spec.newest
+        configuration = self.configuration or spec.default_configuration
         select_plans(self.dataset, version, configuration)
-        label = self.label or DEFAULT_LABELS[self.dataset]
+        label = self.label or spec.labels[0]
         return replace(self, version=version, configuration=configuration, label=label)
 
     def splits(self) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from precondbench.datasets.base import FactorDataset
 from precondbench.errors import ConfigurationError, MissingDataError
 from precondbench.factors import DEFAULT_PATTERN
-from precondbench.recipes import LARGE, RELEASE_VERSION, SUITESPARSE
+from precondbench.recipes import LARGE, SUITESPARSE, DatasetSpec, dataset_spec
 from precondbench.shards import Shard, cache_root, read_shard
 
 LOCAL = "local"
@@ -51,9 +51,6 @@ def read_local_shard(name: str, split: str, root: str | Path | None = None) -> S
     if split != "all":
         raise MissingDataError(f"{path} has one split, 'all', and no split {split!r}")
     return read_shard(path)
-
-
-LABELS = ("best", "invk", "ic0")
 
 
 class SuiteSparseInvK(FactorDataset):
@@ -120,11 +117,12 @@ class SuiteSparseInvK(FactorDataset):
         version: str | None = None,
         pattern: str = DEFAULT_PATTERN,
     ) -> None:
-        if label not in LABELS:
-            raise ConfigurationError(f"no label {label!r}; there are: {', '.join(LABELS)}")
+        labels = dataset_spec(SUITESPARSE).labels
+        if label not in labels:
+            raise ConfigurationError(f"no label {label!r}; there are: {', '.join(labels)}")
         self._label = label
         if version is None:
-            version = LOCAL if pattern == LARGE else RELEASE_VERSION
+            version = LOCAL if pattern == LARGE else dataset_spec(SUITESPARSE).newest
         shard = read_local_shard(pattern, split, root) if version == LOCAL else None
         super().__init__(
             SUITESPARSE,
@@ -139,6 +137,19 @@ class SuiteSparseInvK(FactorDataset):
             pre_filter=pre_filter,
             force_reload=force_reload,
         )
+
+    @classmethod
+    def from_spec(
+        cls,
+        spec: DatasetSpec,
+        version: str,
+        configuration: str,
+        split: str,
+        label: str,
+        root: str | Path | None = None,
+    ) -> Self:
+        """Open a split by the names in the spec of a dataset."""
+        return cls(root, split, label, version=version, pattern=configuration)
 
     def _targets(self, shard: Shard) -> NDArray[np.float64]:
         if self._label != "best":

@@ -23,9 +23,9 @@ from precondbench.matrices import (
 from precondbench.recipes import (
     GENERATED_STREAM,
     GENERATED_VERSION,
-    SYNTHETIC,
-    SYNTHETIC_LU,
     SYNTHETIC_VERSION,
+    DatasetSpec,
+    dataset_specs,
     lu_records,
     tridiagonal_records,
 )
@@ -40,18 +40,19 @@ from precondbench.shards import (
     upper_label,
 )
 
-TARGETS = ("modified", "literal")
-DATASETS = {"spd": SYNTHETIC, "lu": SYNTHETIC_LU}
+_SPECS = {"spd" if spec.symmetric else "lu": spec for spec in dataset_specs() if spec.tridiagonal}
 
 
-def _check_kind(kind: str) -> None:
-    if kind not in DATASETS:
-        raise ConfigurationError(f"no kind {kind!r}; there are: {', '.join(DATASETS)}")
+def _spec(kind: str) -> DatasetSpec:
+    if kind not in _SPECS:
+        raise ConfigurationError(f"no kind {kind!r}; there are: {', '.join(_SPECS)}")
+    return _SPECS[kind]
 
 
 def _check_target(target: str) -> None:
-    if target not in TARGETS:
-        raise ConfigurationError(f"no target {target!r}; there are: {', '.join(TARGETS)}")
+    targets = _SPECS["spd"].labels
+    if target not in targets:
+        raise ConfigurationError(f"no target {target!r}; there are: {', '.join(targets)}")
 
 
 class SyntheticTridiag(FactorDataset):
@@ -123,10 +124,9 @@ class SyntheticTridiag(FactorDataset):
         kind: str = "spd",
     ) -> None:
         _check_target(target)
-        _check_kind(kind)
         self.target = target
         super().__init__(
-            DATASETS[kind],
+            _spec(kind).name,
             version,
             config,
             split,
@@ -137,6 +137,20 @@ class SyntheticTridiag(FactorDataset):
             pre_filter=pre_filter,
             force_reload=force_reload,
         )
+
+    @classmethod
+    def from_spec(
+        cls,
+        spec: DatasetSpec,
+        version: str,
+        configuration: str,
+        split: str,
+        label: str,
+        root: str | Path | None = None,
+    ) -> Self:
+        """Open a split by the names in the spec of a dataset."""
+        kind = "spd" if spec.symmetric else "lu"
+        return cls(root, split, configuration, label, version=version, kind=kind)
 
     @classmethod
     def generate(
@@ -198,7 +212,7 @@ class SyntheticTridiag(FactorDataset):
             raise ConfigurationError(
                 f"count is {count} and seed {seed}; count must be 1 or more, seed 0 or more"
             )
-        _check_kind(kind)
+        _spec(kind)
         if law is None:
             law = (growth_law if kind == "spd" else growth_lu_law)(c, twins=twins)
         elif isinstance(law, str):
@@ -220,7 +234,7 @@ class SyntheticTridiag(FactorDataset):
             "entropy": list(entropy),
         }
         header = ShardHeader(
-            SYNTHETIC_LU if isinstance(law, LULaw) else SYNTHETIC,
+            _spec("lu" if isinstance(law, LULaw) else "spd").name,
             GENERATED_VERSION,
             law.name,
             "all",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from precondbench.errors import ConfigurationError
-from precondbench.factors import DEFAULT_PATTERN
-from precondbench.matrices import LAWS, LU_LAWS, LULaw, TridiagonalLaw, check_general
+from precondbench.matrices import LAWS, LU_LAWS, check_general
 from precondbench.quality import (
     MAXITER,
     RTOL,
@@ -25,7 +24,7 @@ from precondbench.quality import (
     PreparedPair,
     mean_ceiling,
 )
-from precondbench.recipes import SUITESPARSE, SYNTHETIC, SYNTHETIC_LU
+from precondbench.recipes import DatasetSpec, dataset_spec, dataset_specs
 
 if TYPE_CHECKING:
     from precondbench.datasets import FactorDataset
@@ -73,40 +72,30 @@ class TrackName:
     @property
     def nonsymmetric(self) -> bool:
         """Whether its matrices have two factors, L and U, and are solved by GMRES."""
-        return self.dataset == SYNTHETIC_LU
+        return not dataset_spec(self.dataset).symmetric
 
     @property
     def tridiagonal(self) -> bool:
         """Whether its matrices are tridiagonal: drawn, with exact factors and k-hop oracles."""
-        return self.dataset in (SYNTHETIC, SYNTHETIC_LU)
+        return dataset_spec(self.dataset).tridiagonal
 
 
-def _tridiagonal(
-    dataset: str, kind: str, laws: Mapping[str, TridiagonalLaw] | Mapping[str, LULaw], *names: str
-) -> list[TrackName]:
-    return [
-        TrackName(dataset, "1.0", name, split, "modified", f"{kind}, {name}, n = {n}")
-        for name in names
-        for split, n in (("test", laws[name].rows), ("test_large", laws[name].rows_large))
-    ]
+def _title(spec: DatasetSpec, configuration: str, split: str) -> str:
+    return f"{spec.title}, {spec.versions[-1].builder.title(configuration, split)}"
 
 
-def _real(pattern: str, *splits: str) -> list[TrackName]:
-    of = "" if pattern == DEFAULT_PATTERN else f"{pattern.replace('-', ' ')}, "
-    titles = {"test": "test matrices", "all": "all, nothing learned"}
-    return [
-        TrackName(SUITESPARSE, "1.0", pattern, split, "best", f"SuiteSparse, {of}{titles[split]}")
-        for split in splits
-    ]
-
-
-TRACKS: tuple[TrackName, ...] = (
-    *_tridiagonal(SYNTHETIC, "Tridiagonal", LAWS, "uniform", "growth", "sawtooth", "twin", "hard"),
-    *_tridiagonal(SYNTHETIC_LU, "Tridiagonal LU", LU_LAWS, *LU_LAWS),
-    *_real(DEFAULT_PATTERN, "test", "all"),
-    # A track comes with its reference rows: "all" of these is not scored yet.
-    *_real("level-1", "test"),
-    *_real("level-2", "test"),
+TRACKS: tuple[TrackName, ...] = tuple(
+    TrackName(
+        spec.name,
+        spec.newest,
+        configuration,
+        split,
+        spec.labels[0],
+        _title(spec, configuration, split),
+    )
+    for spec in dataset_specs()
+    for configuration, splits in spec.ranked.items()
+    for split in splits
 )
 
 

@@ -2,17 +2,20 @@ from .building.check import CheckResult as CheckResult
 from .building.check import check_plan as check_plan
 from .building.check import golden_manifest as golden_manifest
 from .building.check import golden_sources as golden_sources
-from .building.label import BuildContext as BuildContext
 from .building.label import FactoredMatrix as FactoredMatrix
 from .building.label import factor_matrix as factor_matrix
 from .building.obtain import build_plan as build_plan
 from .building.obtain import obtain_shard as obtain_shard
 from .building.tasks import process_pool as process_pool
-from .registry import SplitPlan as SplitPlan
 from .registry import all_plans as all_plans
+from .registry import dataset_spec as dataset_spec
+from .registry import dataset_specs as dataset_specs
 from .registry import newest_version as newest_version
 from .registry import select_plans as select_plans
 from .registry import split_plan as split_plan
+from .spec import BuildContext as BuildContext
+from .spec import DatasetSpec as DatasetSpec
+from .spec import SplitPlan as SplitPlan
 from .suitesparse import family as family
 from .suitesparse import split_of_family as split_of_family
 
@@ -32,13 +35,12 @@ from .building.tasks import open_executor as open_executor
 from .publishing.citations import cite as cite
 from .publishing.export import export_split as export_split
 from .publishing.release import write_release as write_release
-from .registry import release_plans as release_plans
 from .suitesparse import RELEASE_VERSION as RELEASE_VERSION
 from .suitesparse import SUITESPARSE as SUITESPARSE
+from .suitesparse import release_plans as release_plans
 from .synthetic import GENERATED_STREAM as GENERATED_STREAM
 from .synthetic import GENERATED_VERSION as GENERATED_VERSION
 from .synthetic import SYNTHETIC as SYNTHETIC
 from .synthetic import SYNTHETIC_VERSION as SYNTHETIC_VERSION
 from .synthetic import tridiagonal_records as tridiagonal_records
-from .synthetic_lu import SYNTHETIC_LU as SYNTHETIC_LU
 from .synthetic_lu import lu_records as lu_records

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 
 from precondbench.errors import DigestError, MissingDataError, ShardError
-from precondbench.factors import DEFAULT_PATTERN
+from precondbench.factors import DEFAULT_PATTERN, PATTERNS
 from precondbench.matrices import CollectionEntry, catalogue, formula_matrix
 from precondbench.recipes.building.label import (
     MAX_OPERATIONS,
-    BuildContext,
     FactoredMatrix,
     factor_matrix,
 )
 from precondbench.recipes.building.tasks import PartStore, Task, factor_all
-from precondbench.shards import Record, SourceEntry
+from precondbench.recipes.spec import BuildContext, DatasetSpec, SplitPlan, Version
+from precondbench.shards import Record, SourceEntry, load_manifest
 
 # Stems that name one kind of problem under several names: stiffness and mass matrices of the
 # same structures, variants of one model, problems of one test set on one grid.
@@ -104,30 +106,47 @@ SAMPLE_SPLITS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
-def sample_recipe(split: str, pattern: str = DEFAULT_PATTERN) -> dict[str, object]:
-    """Everything that determines a split of the sample, as JSON."""
+def _recipe(kind: str, matrices: Sequence[str], pattern: str) -> dict[str, object]:
     recipe: dict[str, object] = {
-        "kind": "formulas",
-        "matrices": [name for name, _ in SAMPLE_SPLITS[split]],
+        "kind": kind,
+        "matrices": list(matrices),
         "stored_zeros": "dropped",
         "scaling": "power-of-two",
     }
     return recipe if pattern == DEFAULT_PATTERN else {**recipe, "pattern": pattern}
 
 
-def sample_split(split: str, pattern: str = DEFAULT_PATTERN) -> Iterator[Record]:
-    """Records of a split of the sample.
+def _title(pattern: str, split: str) -> str:
+    of = "" if pattern == DEFAULT_PATTERN else f"{pattern.replace('-', ' ')}, "
+    return of + ("all, nothing learned" if split == "all" else f"{split} matrices")
 
-    Raises
-    ------
-    ShardError
-        If a matrix of the recipe yields no record, which cannot happen with a sound build.
-    """
-    for name, kind in SAMPLE_SPLITS[split]:
-        result = factor_matrix(name, formula_matrix(name), kind, pattern_name=pattern)
-        if result.record is None:
-            raise ShardError(f"{name} of the sample was not built: {result.outcome}")
-        yield result.record
+
+@dataclass(frozen=True)
+class SampleBuilder:
+    """Matrices that formulas reproduce entry for entry; every pattern is a configuration."""
+
+    configurations: tuple[str, ...] = tuple(PATTERNS)
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Number of records of each split."""
+        return {split: len(matrices) for split, matrices in SAMPLE_SPLITS.items()}
+
+    def recipe(self, configuration: str, split: str) -> dict[str, object]:
+        """Everything that determines a split, as JSON."""
+        return _recipe("formulas", [name for name, _ in SAMPLE_SPLITS[split]], configuration)
+
+    def title(self, configuration: str, split: str) -> str:
+        """Pattern and split."""
+        return _title(configuration, split)
+
+    def records(self, configuration: str, split: str, context: BuildContext) -> Iterator[Record]:
+        """Build the records; ShardError if a matrix yields none, which a sound build excludes."""
+        for name, kind in SAMPLE_SPLITS[split]:
+            result = factor_matrix(name, formula_matrix(name), kind, pattern_name=configuration)
+            if result.record is None:
+                raise ShardError(f"{name} of the sample was not built: {result.outcome}")
+            yield result.record
 
 
 RELEASE_VERSION = "1.0"
@@ -173,17 +192,6 @@ def release_splits(sources: Iterable[SourceEntry]) -> dict[str, tuple[str, ...]]
     return splits
 
 
-def release_recipe(names: Sequence[str], pattern: str = DEFAULT_PATTERN) -> dict[str, object]:
-    """Everything that determines a split besides the matrices themselves, as JSON."""
-    recipe: dict[str, object] = {
-        "kind": "collection",
-        "matrices": list(names),
-        "stored_zeros": "dropped",
-        "scaling": "power-of-two",
-    }
-    return recipe if pattern == DEFAULT_PATTERN else {**recipe, "pattern": pattern}
-
-
 def tasks_for(
     entries: Sequence[CollectionEntry],
     context: BuildContext,
@@ -196,37 +204,63 @@ def tasks_for(
     return [Task(entry, source, downloads, max_operations, pattern) for entry in entries]
 
 
-def release_split(
-    names: Sequence[str],
-    sources: Mapping[str, SourceEntry],
-    pattern: str,
-    context: BuildContext,
-) -> Iterator[Record]:
-    """Build the records of a split.
+@dataclass(frozen=True)
+class CollectionBuilder:
+    """Matrices of the collection; every pattern is a configuration.
 
-    Raises
-    ------
-    MissingDataError
-        If the source lacks matrices; nothing that was built is lost.
-    DigestError
-        If a source matrix is not the one the manifest knows, or was built differently.
+    Which matrices a split holds depends on what became of each candidate: on ``sources``, by
+    default those of the manifest.
     """
-    wanted = set(names)
-    entries = [entry for entry in candidates() if entry.full_name in wanted]
-    store = PartStore(context.folder / "parts")
-    allowed = MAX_OPERATIONS if pattern == DEFAULT_PATTERN else MAX_OPERATIONS_WITH_FILL
-    tasks = tasks_for(entries, context, allowed, pattern)
-    results = factor_all(tasks, store, context.executor, context.progress)
-    _check_complete(results, context)
-    for result in results:
-        expected = sources[result.name].matrix_digest
-        if result.record is None or result.matrix_digest != expected:
-            raise DigestError(
-                f"{result.name} from {context.collection_source()}: outcome {result.outcome!r} "
-                f"({result.detail}), matrix digest {result.matrix_digest[:16]}; the manifest says "
-                f"'built' and {str(expected)[:16]}. Fetch the matrix again from the collection"
-            )
-        yield result.record
+
+    configurations: tuple[str, ...] = tuple(PATTERNS)
+    sources: tuple[SourceEntry, ...] | None = None
+
+    @property
+    def _sources(self) -> tuple[SourceEntry, ...]:
+        return _manifest_sources() if self.sources is None else self.sources
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Number of records of each split."""
+        return {split: len(names) for split, names in release_splits(self._sources).items()}
+
+    def recipe(self, configuration: str, split: str) -> dict[str, object]:
+        """Everything that determines a split besides the matrices themselves, as JSON."""
+        return _recipe("collection", release_splits(self._sources)[split], configuration)
+
+    def title(self, configuration: str, split: str) -> str:
+        """Pattern and split."""
+        return _title(configuration, split)
+
+    def records(self, configuration: str, split: str, context: BuildContext) -> Iterator[Record]:
+        """Build the records from a mirror of the collection.
+
+        MissingDataError if the mirror lacks matrices (what was built is kept), DigestError if a
+        matrix is not the one that the manifest knows, or was built differently.
+        """
+        known = {f"{entry.group}/{entry.name}": entry for entry in self._sources}
+        wanted = set(release_splits(self._sources)[split])
+        entries = [entry for entry in candidates() if entry.full_name in wanted]
+        allowed = MAX_OPERATIONS if configuration == DEFAULT_PATTERN else MAX_OPERATIONS_WITH_FILL
+        tasks = tasks_for(entries, context, allowed, configuration)
+        store = PartStore(context.folder / "parts")
+        results = factor_all(tasks, store, context.executor, context.progress)
+        _check_complete(results, context)
+        for result in results:
+            expected = known[result.name].matrix_digest
+            if result.record is None or result.matrix_digest != expected:
+                raise DigestError(
+                    f"{result.name} from {context.collection_source()}: outcome "
+                    f"{result.outcome!r} ({result.detail}), matrix digest "
+                    f"{result.matrix_digest[:16]}; the manifest says 'built' and "
+                    f"{str(expected)[:16]}. Fetch the matrix again from the collection"
+                )
+            yield result.record
+
+
+@cache
+def _manifest_sources() -> tuple[SourceEntry, ...]:
+    return tuple(load_manifest().sources)
 
 
 def _check_complete(results: Sequence[FactoredMatrix], context: BuildContext) -> None:
@@ -237,3 +271,39 @@ def _check_complete(results: Sequence[FactoredMatrix], context: BuildContext) ->
             f"first {missing[0].name} ({missing[0].detail}); name a mirror that has them, or use "
             "version 'sample'"
         )
+
+
+SUITESPARSE_SPEC = DatasetSpec(
+    name=SUITESPARSE,
+    title="SuiteSparse",
+    versions=(
+        Version(
+            SAMPLE_VERSION,
+            "Inv-K and IC(0) factors on the pattern of tril(A) of SuiteSparse matrices that "
+            "formulas reproduce entry for entry",
+            SampleBuilder(),
+        ),
+        Version(
+            RELEASE_VERSION,
+            "Inv-K and IC(0) factors on the pattern of tril(A) of real SPD matrices of the "
+            "SuiteSparse collection with n < 50,000",
+            CollectionBuilder(),
+        ),
+    ),
+    labels=("best", "invk", "ic0"),
+    default_configuration=DEFAULT_PATTERN,
+    served_by="SuiteSparseInvK",
+    # A track comes with its reference rows: "all" of the larger patterns is not scored yet.
+    ranked={DEFAULT_PATTERN: ("test", "all"), "level-1": ("test",), "level-2": ("test",)},
+    from_collection=True,
+    batch_size=8,
+)
+
+
+def release_plans(
+    sources: Iterable[SourceEntry] | None = None, patterns: Iterable[str] = PATTERNS
+) -> list[SplitPlan]:
+    """Plans of version 1.0 of the real benchmark; by default from the manifest's sources."""
+    builder = CollectionBuilder(tuple(patterns), None if sources is None else tuple(sources))
+    version = replace(SUITESPARSE_SPEC.versions[-1], builder=builder)
+    return replace(SUITESPARSE_SPEC, versions=(version,)).plans()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from precondbench.matrices import (
     LAWS,
@@ -14,6 +15,7 @@ from precondbench.matrices import (
     tridiagonal_pattern,
 )
 from precondbench.quality import twin_ceiling
+from precondbench.recipes.spec import BuildContext, DatasetSpec, Version
 from precondbench.shards import Record
 
 SYNTHETIC = "synthetic-tridiag"
@@ -138,3 +140,45 @@ def synthetic_split(configuration: str, split: str) -> Iterator[Record]:
         stream,
         prefix=f"{configuration}-{split}",
     )
+
+
+@dataclass(frozen=True)
+class TridiagonalBuilder:
+    """Every law is a configuration."""
+
+    configurations: tuple[str, ...] = tuple(LAWS)
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Number of records of each split."""
+        return {split: count for split, (_, count) in SPLITS.items()}
+
+    def title(self, configuration: str, split: str) -> str:
+        """Law and size."""
+        return f"{configuration}, n = {split_rows(LAWS[configuration], split)}"
+
+    def recipe(self, configuration: str, split: str) -> dict[str, object]:
+        """Everything that determines a split, as JSON."""
+        return synthetic_recipe(configuration, split)
+
+    def records(self, configuration: str, split: str, context: BuildContext) -> Iterator[Record]:
+        """Draw the records; nothing else is needed."""
+        return synthetic_split(configuration, split)
+
+
+SYNTHETIC_SPEC = DatasetSpec(
+    name=SYNTHETIC,
+    title="Tridiagonal",
+    versions=(
+        Version(
+            SYNTHETIC_VERSION,
+            "Tridiagonal SPD matrices with exact, non-local Cholesky factors: " + ", ".join(LAWS),
+            TridiagonalBuilder(),
+        ),
+    ),
+    labels=("modified", "literal"),
+    default_configuration="uniform",
+    served_by="SyntheticTridiag",
+    ranked=dict.fromkeys(("uniform", "growth", "sawtooth", "twin", "hard"), ("test", "test_large")),
+    tridiagonal=True,
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,7 +19,8 @@ from precondbench.matrices import (
     tridiagonal_pattern,
 )
 from precondbench.quality import twin_lu_ceiling
-from precondbench.recipes.synthetic import SEED, SPLITS, ceiling_columns
+from precondbench.recipes.spec import BuildContext, DatasetSpec, Version
+from precondbench.recipes.synthetic import SEED, SPLITS, TridiagonalBuilder, ceiling_columns
 from precondbench.shards import A_UPPER, Record, upper_label
 
 SYNTHETIC_LU = "synthetic-tridiag-lu"
@@ -121,3 +123,42 @@ def lu_split(configuration: str, split: str) -> Iterator[Record]:
     law = LU_LAWS[configuration]
     entropy = (SEED, law.stream, stream)
     return lu_records(law, _rows(law, split), count, *entropy, prefix=f"{configuration}-{split}")
+
+
+@dataclass(frozen=True)
+class TridiagonalLUBuilder(TridiagonalBuilder):
+    """Every law is a configuration."""
+
+    configurations: tuple[str, ...] = tuple(LU_LAWS)
+
+    def title(self, configuration: str, split: str) -> str:
+        """Law and size."""
+        return f"{configuration}, n = {_rows(LU_LAWS[configuration], split)}"
+
+    def recipe(self, configuration: str, split: str) -> dict[str, object]:
+        """Everything that determines a split, as JSON."""
+        return lu_recipe(configuration, split)
+
+    def records(self, configuration: str, split: str, context: BuildContext) -> Iterator[Record]:
+        """Draw the records; nothing else is needed."""
+        return lu_split(configuration, split)
+
+
+SYNTHETIC_LU_SPEC = DatasetSpec(
+    name=SYNTHETIC_LU,
+    title="Tridiagonal LU",
+    versions=(
+        Version(
+            SYNTHETIC_LU_VERSION,
+            "Non-symmetric tridiagonal matrices with exact, non-local LU factors: "
+            + ", ".join(LU_LAWS),
+            TridiagonalLUBuilder(),
+        ),
+    ),
+    labels=("modified", "literal"),
+    default_configuration="uniform",
+    served_by="SyntheticTridiag",
+    ranked=dict.fromkeys(LU_LAWS, ("test", "test_large")),
+    symmetric=False,
+    tridiagonal=True,
+)

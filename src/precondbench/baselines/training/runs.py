@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from precondbench._internal import loads
 from precondbench.errors import CheckpointError
-from precondbench.recipes import SUITESPARSE
+from precondbench.recipes import dataset_spec
 from precondbench.shards import write_predictions
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def training_command(run: RunConfiguration) -> str:
     }
     for name in _OPTIONS:
         value = getattr(training, name)
-        # The command has a default of its own for batches of real matrices.
-        own_default = name == "batch_size" and data.dataset == SUITESPARSE
+        # The command takes the default from the dataset, if that has one.
+        own_default = name == "batch_size" and dataset_spec(data.dataset).batch_size is not None
         if own_default or value != getattr(defaults, name):
             options[name.replace("_", "-")] = value
     words = ["precondbench", "train", data.dataset]

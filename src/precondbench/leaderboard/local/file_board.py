@@ -15,7 +15,7 @@ from precondbench.leaderboard.methods.classical import real_methods, tridiagonal
 from precondbench.leaderboard.methods.lu import lu_methods
 from precondbench.leaderboard.scoring.files import open_predicted
 from precondbench.quality import LUPair
-from precondbench.recipes import SYNTHETIC, SYNTHETIC_LU
+from precondbench.recipes import dataset_spec
 
 
 def board_of_files(
@@ -61,7 +61,7 @@ def board_of_files(
             if name in methods:
                 raise PredictionError(f"{path} repeats {name!r}; give the methods other names")
             methods[name] = ("learned", {key: values[key] for key in data.names})
-    drawn = first.dataset in (SYNTHETIC, SYNTHETIC_LU)
+    drawn = dataset_spec(first.dataset).tridiagonal
     pair = data.pair(0)
     if isinstance(pair, LUPair):
         references = lu_methods(pair.A)
@@ -85,7 +85,7 @@ def write_board(board: Board, path: str | Path) -> None:
     """
     path = Path(path)
     figure = path.with_suffix(".svg")
-    solver = "GMRES" if board.title.startswith(SYNTHETIC_LU) else "PCG"
+    solver = "PCG" if dataset_spec(board.title.partition("/")[0]).symmetric else "GMRES"
     draw_iterations_against_cosine(board, figure, solver)
     section = Section(
         board.title,

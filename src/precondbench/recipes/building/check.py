@@ -10,23 +10,19 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from precondbench.errors import DigestError
-from precondbench.matrices import LAWS, LU_LAWS, catalogue
-from precondbench.recipes.building.label import BuildContext
+from precondbench.matrices import catalogue
 from precondbench.recipes.building.obtain import counted
 from precondbench.recipes.building.tasks import PartStore, factor_all
-from precondbench.recipes.registry import SplitPlan, all_plans, release_plans
+from precondbench.recipes.registry import all_plans, dataset_spec
+from precondbench.recipes.spec import BuildContext, SplitPlan
 from precondbench.recipes.suitesparse import (
-    RELEASE_VERSION,
-    SAMPLE_VERSION,
-    SUITESPARSE,
     candidates,
     family,
     left_out_by_index,
+    release_plans,
     split_of_family,
     tasks_for,
 )
-from precondbench.recipes.synthetic import SYNTHETIC, SYNTHETIC_VERSION
-from precondbench.recipes.synthetic_lu import SYNTHETIC_LU, SYNTHETIC_LU_VERSION
 from precondbench.shards import (
     Manifest,
     Record,
@@ -40,16 +36,6 @@ from precondbench.shards import (
 
 # The collection's licence; factors computed from its matrices go out under the same.
 LICENCE = "CC-BY-4.0"
-DESCRIPTIONS = {
-    (SYNTHETIC, SYNTHETIC_VERSION): "Tridiagonal SPD matrices with exact, non-local "
-    "Cholesky factors: " + ", ".join(LAWS),
-    (SYNTHETIC_LU, SYNTHETIC_LU_VERSION): "Non-symmetric tridiagonal matrices with exact, "
-    "non-local LU factors: " + ", ".join(LU_LAWS),
-    (SUITESPARSE, SAMPLE_VERSION): "Inv-K and IC(0) factors on the pattern of "
-    "tril(A) of SuiteSparse matrices that formulas reproduce entry for entry",
-    (SUITESPARSE, RELEASE_VERSION): "Inv-K and IC(0) factors on the pattern of "
-    "tril(A) of real SPD matrices of the SuiteSparse collection with n < 50,000",
-}
 
 
 @dataclass(frozen=True)
@@ -235,7 +221,7 @@ def updated_manifest(
     The sources decide which matrices a split of the real benchmark holds, so its plans are
     made anew from them.
     """
-    if dataset != SUITESPARSE:
+    if not dataset_spec(dataset).from_collection:
         return golden_manifest(base, plans, context)
     manifest = base.model_copy(update={"sources": golden_sources(context)})
     return golden_manifest(manifest, release_plans(manifest.sources), context)
@@ -251,9 +237,11 @@ def label_digests(record: Record) -> dict[str, str]:
 
 
 def _version_entry(plan: SplitPlan) -> dict[str, Any]:
+    versions = dataset_spec(plan.dataset).versions
+    (description,) = (v.description for v in versions if v.name == plan.version)
     return {
         "reproducible": "bitwise",
         "licence": LICENCE,
-        "description": DESCRIPTIONS[plan.dataset, plan.version],
+        "description": description,
         "configurations": {},
     }

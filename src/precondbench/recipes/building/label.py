@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from precondbench._internal import offline
-from precondbench.errors import BreakdownError, MissingDataError
+from precondbench.errors import BreakdownError
 from precondbench.factors import (
     DEFAULT_PATTERN,
     condition_estimate,
@@ -24,59 +20,9 @@ from precondbench.factors import (
     plan_elimination,
     selected_inverse,
 )
-from precondbench.matrices import SOURCE_VARIABLE, matrix_digest
+from precondbench.matrices import matrix_digest
 from precondbench.quality import Outcome, ScoringSystem, k_condition_values
-from precondbench.shards import Record, cache_root
-
-COLLECTION_URL = "https://sparse.tamu.edu"
-
-
-@dataclass(frozen=True)
-class BuildContext:
-    """Where matrices come from, where finished parts go, and who does the work.
-
-    Attributes
-    ----------
-    source : str or None
-        Mirror of the collection, folder or URL; None: ``PRECONDBENCH_SUITESPARSE``, else the
-        collection's own site unless the network is forbidden.
-    root : pathlib.Path or None
-        Cache folder; None: the default.
-    executor : concurrent.futures.Executor or None
-        Workers; None: this process.
-    progress : callable or None
-        Called as ``progress(done, total, name)``.
-    """
-
-    source: str | None = None
-    root: Path | None = None
-    executor: Executor | None = None
-    progress: Callable[[int, int, str], None] | None = None
-
-    @property
-    def folder(self) -> Path:
-        """Cache folder."""
-        return cache_root(self.root)
-
-    def collection_source(self) -> str:
-        """Return the mirror to read real matrices from.
-
-        Raises
-        ------
-        MissingDataError
-            If none is named and the network is forbidden.
-        """
-        source = self.source or os.environ.get(SOURCE_VARIABLE)
-        if source:
-            return source
-        if offline():
-            raise MissingDataError(
-                "this data is built from matrices of the SuiteSparse collection, and "
-                f"PRECONDBENCH_OFFLINE forbids the network; set {SOURCE_VARIABLE} to a mirror "
-                "(folder or URL), or use version 'sample', which needs no download"
-            )
-        return COLLECTION_URL
-
+from precondbench.shards import Record
 
 # Iteration counts of hard cases move by several percent with rounding alone, so a winner
 # must need at least this share fewer.

@@ -27,7 +27,6 @@ from precondbench.factors import (
 from precondbench.matrices import Collection, CollectionEntry, matrix_digest
 from precondbench.quality import Outcome, ScoringSystem
 from precondbench.recipes.building.label import (
-    BuildContext,
     FactoredMatrix,
     iterations_text,
     outcome_facts,
@@ -35,6 +34,7 @@ from precondbench.recipes.building.label import (
 )
 from precondbench.recipes.building.mirror import write_local_shard
 from precondbench.recipes.building.tasks import PartStore, Task, factor_all
+from precondbench.recipes.spec import BuildContext
 from precondbench.recipes.suitesparse import left_out_by_index
 from precondbench.shards import Record
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import precondbench
 from precondbench.factors import DEFAULT_PATTERN
 from precondbench.matrices import Collection, CollectionEntry
-from precondbench.recipes.building.label import BuildContext, FactoredMatrix
+from precondbench.recipes.building.label import FactoredMatrix
 from precondbench.recipes.building.tasks import PartStore, factor_all
-from precondbench.recipes.registry import release_plans
-from precondbench.recipes.suitesparse import SUITESPARSE, candidates, tasks_for
+from precondbench.recipes.spec import BuildContext
+from precondbench.recipes.suitesparse import SUITESPARSE, candidates, release_plans, tasks_for
 from precondbench.shards import ShardHeader, write_shard
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import precondbench
 from precondbench.errors import DigestError, MissingDataError
-from precondbench.recipes.building.label import BuildContext
-from precondbench.recipes.registry import SplitPlan, split_plan
+from precondbench.recipes.registry import split_plan
+from precondbench.recipes.spec import BuildContext, SplitPlan
 from precondbench.shards import (
     Offers,
     Record,

@@ -13,9 +13,8 @@ from precondbench._internal import replacing
 from precondbench.errors import ConfigurationError
 from precondbench.factors import LowerPattern
 from precondbench.matrices import write_matrix
-from precondbench.recipes.building.label import BuildContext
 from precondbench.recipes.building.obtain import obtain_shard
-from precondbench.recipes.registry import SplitPlan
+from precondbench.recipes.spec import BuildContext, SplitPlan
 from precondbench.shards import (
     A_UPPER,
     Record,

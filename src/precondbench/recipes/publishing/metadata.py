@@ -12,7 +12,7 @@ import jinja2
 import precondbench
 from precondbench.recipes.publishing.citations import Attribution
 from precondbench.recipes.publishing.released import Column, ReleasedSplit
-from precondbench.recipes.synthetic_lu import SYNTHETIC_LU
+from precondbench.recipes.registry import dataset_spec
 from precondbench.shards import Manifest, ShardFile
 
 _TAGS = (
@@ -276,10 +276,10 @@ def _file(file: ShardFile, media_type: str, description: str, url: str | None) -
 def _split_files(split: ReleasedSplit, url: str | None) -> list[dict[str, Any]]:
     labels = ", ".join(f"l_{label}" for label in split.labels)
     upper = (
-        "; the upper triangle of A and U lie transposed on the same pattern, as l_a_upper and "
+        ""
+        if dataset_spec(split.plan.dataset).symmetric
+        else "; the upper triangle of A and U lie transposed on the same pattern, as l_a_upper and "
         "l_<factor>_upper"
-        if split.plan.dataset == SYNTHETIC_LU
-        else ""
     )
     shard = (
         f"{split.plan.count} pairs (A, L) of {split.plan.path_name} in HDF5. /pattern holds the "

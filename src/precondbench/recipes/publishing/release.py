@@ -18,7 +18,7 @@ from precondbench.recipes.building.obtain import obtain_shard
 from precondbench.recipes.publishing.citations import attributions, bibtex
 from precondbench.recipes.publishing.metadata import card_text, croissant_faults, croissant_metadata
 from precondbench.recipes.publishing.released import ReleasedSplit, released_split
-from precondbench.recipes.registry import SplitPlan
+from precondbench.recipes.spec import SplitPlan
 from precondbench.shards import (
     MANIFEST_NAME,
     Manifest,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from precondbench.recipes.registry import SplitPlan
+from precondbench.recipes.spec import SplitPlan
 from precondbench.shards import Shard, ShardFile, factor_labels, file_sha256
 
 _MEANINGS = {
