@@ -7,8 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 import precondbench
-from precondbench.cli import doctor
-from precondbench.cli.app import app
+from precondbench.cli import app, doctor
 from precondbench.cli.doctor import examine
 
 

@@ -10,7 +10,7 @@ import typer.main
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from precondbench.cli.app import app as application
+from precondbench.cli import app as application
 
 WIDTH = 88
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpydoc.xref
 
 PACKAGES = (
-    "errors", "matrices", "factors", "preconditioners", "quality", "shards", "build", "datasets",
+    "errors", "matrices", "factors", "solvers", "quality", "shards", "recipes", "datasets",
     "baselines", "leaderboard",
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from precondbench.cli.app import app
+from precondbench.cli import app
 from precondbench.matrices import formula_matrix, read_matrix, write_matrix
 from precondbench.recipes import all_plans
 

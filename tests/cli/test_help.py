@@ -7,7 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 import precondbench
-from precondbench.cli.app import app
+from precondbench.cli import app
 from precondbench.cli.output import EXAMPLES
 
 

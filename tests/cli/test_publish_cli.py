@@ -6,7 +6,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from precondbench.cli.app import app
+from precondbench.cli import app
 from precondbench.matrices import read_matrix
 
 runner = CliRunner()

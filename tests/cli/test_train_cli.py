@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from precondbench.baselines import read_grid, registry, run_grid
 from precondbench.baselines.training.runs import is_done, run_folder
-from precondbench.cli.app import app
+from precondbench.cli import app
 
 runner = CliRunner()
 SAMPLE = ("suitesparse-invk", "--version", "sample", "--device", "cpu", "--model", "MLP")

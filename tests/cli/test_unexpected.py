@@ -2,7 +2,7 @@
 
 import pytest
 
-from precondbench import cli
+import precondbench.cli.program as cli
 
 
 @pytest.fixture

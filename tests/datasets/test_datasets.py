@@ -251,5 +251,5 @@ def test_public_names():
     for name in precondbench.__all__:
         assert getattr(precondbench, name) is not None
     assert set(precondbench.__all__) <= set(dir(precondbench))
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match="attribute nothing"):
         _ = precondbench.nothing

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from precondbench.cli.app import app
+from precondbench.cli import app
 
 SECONDS = 60.0
 BYTES = 2 << 30

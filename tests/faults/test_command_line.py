@@ -249,7 +249,7 @@ def rubbish(reader, kind, content):
         before = bench.listing()
         from typer.testing import CliRunner
 
-        from precondbench.cli.app import app
+        from precondbench.cli import app
 
         result = CliRunner().invoke(app, list(arguments))
         assert isinstance(result.exception, SystemExit), (result.exception, result.output)

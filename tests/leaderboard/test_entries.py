@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from precondbench import SyntheticTridiag
-from precondbench.cli.app import app
+from precondbench.cli import app
 from precondbench.errors import LeaderboardError, SubmissionError
 from precondbench.leaderboard import (
     check_entry,

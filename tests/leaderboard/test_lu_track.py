@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from precondbench import SyntheticTridiag, evaluate
-from precondbench.cli.app import app
+from precondbench.cli import app
 from precondbench.errors import SubmissionError
 from precondbench.factors import gauss_seidel_lu
 from precondbench.leaderboard import (

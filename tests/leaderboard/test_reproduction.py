@@ -5,7 +5,7 @@ import copy
 import pytest
 from typer.testing import CliRunner
 
-from precondbench.cli.app import app
+from precondbench.cli import app
 from precondbench.errors import SubmissionError
 from precondbench.leaderboard import open_bundle, pack_runs
 from precondbench.leaderboard.scoring.score import score_bundle, track_of

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from precondbench import evaluate
 from precondbench.baselines import RunConfiguration, TrainingConfiguration
 from precondbench.baselines.training.runs import run_folder, train_and_predict
-from precondbench.cli.app import app
+from precondbench.cli import app
 from precondbench.datasets import DataSelection
 from precondbench.errors import CheckpointError, ConfigurationError, PredictionError
 from precondbench.leaderboard import read_results, summarise_results, update_results

@@ -10,7 +10,7 @@ import pytest
 from board_models import REAL, SYNTHETIC, learned, make_entry, make_track
 from typer.testing import CliRunner
 
-from precondbench.cli.app import app
+from precondbench.cli import app
 from precondbench.errors import LeaderboardError
 from precondbench.leaderboard import render_site
 from precondbench.leaderboard.board import standings_of

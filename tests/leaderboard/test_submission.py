@@ -13,7 +13,7 @@ from hostile_submissions import CORPUS
 from typer.testing import CliRunner
 
 from precondbench import SuiteSparseInvK, SyntheticTridiag
-from precondbench.cli.app import app
+from precondbench.cli import app
 from precondbench.errors import SubmissionError
 from precondbench.leaderboard import (
     open_bundle,

@@ -202,7 +202,8 @@ BITS = """
 import hashlib
 import numpy as np
 from precondbench.matrices import LU_LAWS, draw_tridiagonal_lu, tridiagonal_csr
-from precondbench.quality import GeneralSystem, gmres, khop_lu_values
+from precondbench.quality import GeneralSystem, khop_lu_values
+from precondbench.solvers import gmres
 digest = hashlib.sha256()
 for name in ("uniform", "convection"):
     A = tridiagonal_csr(draw_tridiagonal_lu(LU_LAWS[name], 200, 1).matrix)

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from typer.testing import CliRunner
 
 from precondbench import SuiteSparseInvK, invk
-from precondbench.cli.app import app
+from precondbench.cli import app
 from precondbench.datasets import open_dataset
 from precondbench.errors import MissingDataError
 from precondbench.factors import analysis_bytes, forecast_invk, lower_pattern

@@ -183,7 +183,7 @@ def test_a_missing_file(tmp_path):
 
 
 def test_the_default_is_the_one_in_the_package_then_that_of_the_checkout(tmp_path, monkeypatch):
-    source = tmp_path / "src" / "precondbench" / "shards" / "manifest.py"
+    source = tmp_path / "src" / "precondbench" / "shards" / "store" / "manifest.py"
     source.parent.mkdir(parents=True)
     monkeypatch.setattr(module, "__file__", str(source))
     with pytest.raises(ManifestError, match="cannot be read"):
@@ -192,7 +192,7 @@ def test_the_default_is_the_one_in_the_package_then_that_of_the_checkout(tmp_pat
     save_manifest(checkout, tmp_path / "data_manifest.json")
     assert load_manifest() == checkout
     packaged = Manifest(schema_version=1, mirrors=["https://package.example"])
-    save_manifest(packaged, source.parents[1] / "data_manifest.json")
+    save_manifest(packaged, source.parents[2] / "data_manifest.json")
     assert load_manifest() == packaged
 
 

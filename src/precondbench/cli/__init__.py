@@ -1,5 +1,5 @@
 """The ``precondbench`` command."""
 
-from precondbench.cli.app import app, main
+from precondbench.cli.program import app, main
 
 __all__ = ["app", "main"]

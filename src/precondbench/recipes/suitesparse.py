@@ -75,6 +75,18 @@ def split_of_family(name: str, salt: int = SPLIT_SALT) -> str:
     The first four bytes of sha256("precondbench:<salt>:<family>"), as a big-endian integer
     over 2**32, are a number t in [0, 1): train below 0.6, val below 0.8, else test.
 
+    Parameters
+    ----------
+    name : str
+        Name of the family, from :func:`family`.
+    salt : int
+        Number in the hashed text; that of version 1.0 by default.
+
+    Returns
+    -------
+    str
+        ``train``, ``val`` or ``test``.
+
     Examples
     --------
     >>> from precondbench.recipes.suitesparse import split_of_family

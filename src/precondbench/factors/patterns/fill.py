@@ -177,6 +177,11 @@ def pattern_of(matrix: csr_array, name: str) -> LowerPattern:
     name : {"tril", "level-1", "level-2"}
         Lower triangle of A, or that of IC(1) or IC(2).
 
+    Returns
+    -------
+    LowerPattern
+        Entries that a factor may have.
+
     Raises
     ------
     ConfigurationError

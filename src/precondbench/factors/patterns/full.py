@@ -82,7 +82,18 @@ def _taken(
 
 
 def lu_pattern(matrix: csr_array) -> LUPattern:
-    """Pattern of a checked matrix (:func:`precondbench.matrices.check_general`)."""
+    """Return the pattern of a matrix that need not be symmetric.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse.csr_array
+        From :func:`precondbench.matrices.check_general`.
+
+    Returns
+    -------
+    LUPattern
+        All entries of the matrix.
+    """
     indptr = matrix.indptr.astype(np.int64)
     indices = matrix.indices.astype(np.int32)
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(indptr))

@@ -118,7 +118,19 @@ def profile(ratios: Sequence[float]) -> list[tuple[float, float]]:
 
 
 def shares_within(ratios: Sequence[float], taus: Sequence[float] = TAUS) -> list[float]:
-    """Share of ratios that are at most each tau.
+    """Return the share of ratios that are at most each tau.
+
+    Parameters
+    ----------
+    ratios : sequence of float
+        As for :func:`profile_area`.
+    taus : sequence of float
+        Bounds; by default the powers of two from 1/16 to 16.
+
+    Returns
+    -------
+    list of float
+        One share a bound.
 
     Examples
     --------
