@@ -112,10 +112,6 @@ def test_words_are_those_of_the_collection(mirror):
     """Every line of the table against the header of the collection's file."""
     table = resources.files("precondbench.recipes.publishing") / "attributions.csv"
     text = table.read_text("utf-8")
-        resources.files("precondbench.recipes.publishing")
-        .joinpath("attributions.csv")
-        .read_text("utf-8")
-    )
     rows = list(csv.DictReader(text.splitlines()))
     assert len(rows) == len({(row["group"], row["name"]) for row in rows}) >= 100
     compared = 0
