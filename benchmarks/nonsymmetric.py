@@ -18,7 +18,7 @@ import scipy.sparse as sp
 
 from precondbench import LUPair, SyntheticTridiag, evaluate, ilu0
 from precondbench.leaderboard import lu_methods
-from precondbench.matrices import LU_LAWS, formula_matrix
+from precondbench.matrices import LAWS, formula_matrix
 from precondbench.quality import LUHopLadder
 
 SPLITS = ("test", "test_large")
@@ -96,7 +96,7 @@ def main() -> None:
     for wind in (1, 20, 200):
         matrices[f"convection-diffusion, 60 x 60, wind {wind}"] = convection_diffusion(60, wind)
     results = {
-        "boards": [board(law, split) for law in LU_LAWS for split in SPLITS],
+        "boards": [board(law, split) for law in LAWS["lu"] for split in SPLITS],
         "matrices": [other(name, A) for name, A in matrices.items()],
     }
     if arguments.json:

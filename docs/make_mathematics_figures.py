@@ -21,7 +21,7 @@ from making import DOCS
 from paper.drawing import new_figure, save_figure
 from precondbench import SyntheticTridiag, ic0, invk
 from precondbench.factors import khop_factor, local_invk
-from precondbench.matrices import LAWS, draw_tridiagonal, from_factor, growth_law
+from precondbench.matrices import LAWS, draw, from_factor, growth_law
 from precondbench.quality import locality_profile, mean_ceiling, profile_of_factors
 
 ROWS = 50
@@ -38,9 +38,9 @@ def window_errors(c: float, changed: bool, hops: range, draws: int = 20) -> Seri
     """Median relative error of the pivots of k-hop oracles, mean of some draws, by hops."""
     found = np.zeros(len(hops))
     for i in range(draws):
-        draw = draw_tridiagonal(growth_law(c), ROWS, i)
-        factor = draw.modified if changed else draw.literal
-        matrix = draw.matrix if changed else from_factor(draw.literal)
+        sample = draw(growth_law(c), ROWS, i)
+        factor = sample.modified if changed else sample.literal
+        matrix = sample.matrix if changed else from_factor(sample.literal)
         for place, m in enumerate(hops):
             error = (khop_factor(matrix, m).diagonal / factor.diagonal) ** 2 - 1
             found[place] += np.median(error[m + 5 :]) / draws
@@ -49,8 +49,8 @@ def window_errors(c: float, changed: bool, hops: range, draws: int = 20) -> Seri
 
 def influence(law: str, draws: int = 100) -> Series:
     """Median relative change of L_kk when 1 is added to A_11, by the distance k - 1."""
-    samples = [draw_tridiagonal(LAWS[law], ROWS, i) for i in range(draws)]
-    changes = [profile_of_factors(draw.literal, draw.modified).change for draw in samples]
+    samples = [draw(LAWS["cholesky"][law], ROWS, i) for i in range(draws)]
+    changes = [profile_of_factors(each.literal, each.modified).change for each in samples]
     return np.median(changes, axis=0)
 
 
@@ -145,8 +145,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=DOCS / "figures")
     folder = parser.parse_args().out
-    for name, draw in FIGURES.items():
-        draw(folder / f"{name}.svg")
+    for name, make in FIGURES.items():
+        make(folder / f"{name}.svg")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from precondbench.errors import ConfigurationError
 from precondbench.factors import DEFAULT_PATTERN
 from precondbench.leaderboard import options_of, summarise_results
-from precondbench.matrices import LAWS, perturbed_factor, theorem_2_1_factor
+from precondbench.matrices import LAWS, theorem_2_1_factor, updated_factor
 from precondbench.quality import mean_ceiling
 from precondbench.recipes import RELEASE_VERSION as SUITESPARSE_VERSION
 from precondbench.recipes import SUITESPARSE, SYNTHETIC, release_plans
@@ -65,7 +65,7 @@ def diagonal_changes(n: int = 50) -> dict[str, NDArray[np.float64]]:
     poisson = 1.0 / (k * (2 * k - 1)) / (before + after)
     factor = theorem_2_1_factor(n)
     column = np.cumprod(np.concatenate(([1.0], -k[1:])))
-    theorem = perturbed_factor(factor, column).diagonal - factor.diagonal
+    theorem = updated_factor(factor, column * column).diagonal - factor.diagonal
     return {"poisson": poisson, "theorem 2.1": theorem}
 
 
@@ -150,7 +150,7 @@ def twin_ceilings(
 
     depths: dict[tuple[str, str], set[int]] = {}
     for row in rows:
-        law = LAWS.get(row["configuration"])
+        law = LAWS["cholesky"].get(row["configuration"])
         if row["dataset"] == SYNTHETIC and law is not None and law.records == "twins":
             depths.setdefault((row["configuration"], row["split"]), set()).add(row["rounds"])
     ceilings = {}

@@ -13,13 +13,13 @@ from precondbench.errors import (
     ShardError,
 )
 from precondbench.leaderboard import score_file
-from precondbench.matrices import Bidiagonal
+from precondbench.matrices import Diagonals
 from precondbench.quality import twin_ceiling
 from precondbench.shards import write_predictions
 
 
 def diagonals(L):
-    return Bidiagonal(L.diagonal(), L.diagonal(-1))
+    return Diagonals(L.diagonal(), L.diagonal(-1))
 
 
 @pytest.mark.parametrize("config", ["growth", "hard", "twin"])

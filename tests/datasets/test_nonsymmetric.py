@@ -14,8 +14,8 @@ from precondbench.baselines import TrainingConfiguration, predict, train
 from precondbench.datasets import DataSelection, FactorDataset, open_dataset
 from precondbench.errors import ConfigurationError, MatrixError, PredictionError, ShardError
 from precondbench.factors import gauss_seidel_lu, jacobi_lu
-from precondbench.matrices import LU_LAWS, LULaw
-from precondbench.matrices.tridiagonal.lu_laws import growth_lu_base
+from precondbench.matrices import LAWS, Law
+from precondbench.matrices.tridiagonal.bases import growth_base
 from precondbench.quality import LUHopLadder, evaluate_many, khop_lu_values
 from precondbench.recipes import export_split, split_plan, write_release
 from precondbench.shards import (
@@ -47,7 +47,7 @@ def test_shapes_and_types(data):
     assert (len(large), large[0].num_nodes) == (200, 50)
 
 
-@pytest.mark.parametrize("config", LU_LAWS)
+@pytest.mark.parametrize("config", LAWS["lu"])
 @pytest.mark.parametrize("index", [0, 17, -1])
 def test_graph_is_the_pair(config, index):
     data = SyntheticTridiag(split="val", kind="lu", config=config)
@@ -241,7 +241,7 @@ def test_own_data_is_generated_saved_and_read(tmp_path):
     for i in range(4):
         for ours, theirs in zip(list(mine.pair(i))[1:], list(again.pair(i))[1:], strict=True):
             np.testing.assert_array_equal(ours.toarray(), theirs.toarray())
-    law = LULaw("mine", 99, "my own", growth_lu_base(-1.0))
+    law = Law("mine", 99, "my own", growth_base(-1.0, "lu"), family="lu")
     assert SyntheticTridiag.generate(n=8, count=2, law=law)[0].num_nodes == 8
     assert SyntheticTridiag.generate(n=8, count=2, law="convection", kind="lu").kind == "lu"
 

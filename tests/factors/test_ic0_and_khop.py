@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from precondbench import BreakdownError, ic0
 from precondbench.errors import MatrixError
 from precondbench.factors import khop_factor
-from precondbench.matrices import Bidiagonal, formula_matrix, lower_csr, poisson_1d, tridiagonal_csr
+from precondbench.matrices import Diagonals, formula_matrix, lower_csr, poisson_1d, tridiagonal_csr
 
 KERSHAW = np.array([[3, -2, 0, 2], [-2, 3, -2, 0], [0, -2, 3, -2], [2, 0, -2, 3.0]])
 
@@ -65,10 +65,10 @@ def test_power_of_two_scaling_to_the_bit():
 
 def test_khop_is_local_and_exact_at_the_end():
     rng = np.random.default_rng(0)
-    a = Bidiagonal(rng.uniform(3, 4, 20), rng.uniform(-1, 1, 19))
+    a = Diagonals(rng.uniform(3, 4, 20), rng.uniform(-1, 1, 19))
     exact = np.linalg.cholesky(tridiagonal_csr(a).toarray())
     np.testing.assert_allclose(lower_csr(khop_factor(a, 19)).toarray(), exact, rtol=1e-13)
-    changed = Bidiagonal(a.diagonal + 5 * np.eye(20)[4], a.subdiagonal)
+    changed = Diagonals(a.diagonal + 5 * np.eye(20)[4], a.subdiagonal)
     for hops in (0, 1, 3):
         before, after = khop_factor(a, hops), khop_factor(changed, hops)
         moved = np.flatnonzero(before.diagonal != after.diagonal)
@@ -79,7 +79,7 @@ def test_khop_errors():
     with pytest.raises(MatrixError, match="hops is -1"):
         khop_factor(poisson_1d(3), -1)
     with pytest.raises(BreakdownError, match="window of row 1"):
-        khop_factor(Bidiagonal(np.array([1.0, 1.0]), np.array([2.0])), 1)
+        khop_factor(Diagonals(np.array([1.0, 1.0]), np.array([2.0])), 1)
 
 
 @pytest.mark.parametrize("name", ["HB/nos1", "HB/nos2"])

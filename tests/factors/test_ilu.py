@@ -8,17 +8,17 @@ import scipy.sparse as sp
 
 from precondbench import BreakdownError, ic0, ilu0
 from precondbench.errors import MatrixError
-from precondbench.factors import gauss_seidel_lu, jacobi_lu, khop_lu, lu_pattern
+from precondbench.factors import gauss_seidel_lu, jacobi_lu, khop_factor, lu_pattern
 from precondbench.matrices import (
-    LU_LAWS,
-    Tridiagonal,
-    draw_tridiagonal_lu,
+    LAWS,
+    Diagonals,
+    draw,
     formula_matrix,
-    from_lu,
-    growth_lu_law,
-    semiseparable_lu,
+    from_factor,
+    growth_law,
+    lower_csr,
+    semiseparable_factor,
     tridiagonal_csr,
-    unit_lower_csr,
     upper_csr,
 )
 
@@ -53,11 +53,11 @@ def test_dense_pattern_gives_the_exact_factors():
     np.testing.assert_allclose((L @ U).toarray(), A, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", LU_LAWS)
+@pytest.mark.parametrize("name", LAWS["lu"])
 def test_ilu0_is_exact_on_tridiagonal_matrices(name):
-    sample = draw_tridiagonal_lu(LU_LAWS[name], 50, 5)
+    sample = draw(LAWS["lu"][name], 50, 5)
     L, U = ilu0(tridiagonal_csr(sample.matrix))
-    np.testing.assert_allclose(L.toarray(), unit_lower_csr(sample.modified).toarray(), rtol=1e-6)
+    np.testing.assert_allclose(L.toarray(), lower_csr(sample.modified).toarray(), rtol=1e-6)
     np.testing.assert_allclose(U.toarray(), upper_csr(sample.modified).toarray(), rtol=1e-6)
 
 
@@ -131,8 +131,8 @@ def test_khop_pivot_error_formula(hops, growth):
     base = (1 + growth / n) ** np.arange(n)
     u, q = rng.uniform(0.5, 1.5, (2, n)) * base
     v, p = rng.uniform(0.5, 1.5, (2, n)) / base
-    factor = semiseparable_lu(u, v, p, q)
-    error = khop_lu(from_lu(factor), hops).pivots / factor.pivots - 1.0
+    factor = semiseparable_factor(u, v, p, q)
+    error = khop_factor(from_factor(factor), hops).diagonal / factor.diagonal - 1.0
     g = q * u
     for k in range(n):
         if k <= hops:
@@ -141,28 +141,28 @@ def test_khop_pivot_error_formula(hops, growth):
             assert error[k] == pytest.approx(g[k] / np.sum(g[k - hops - 1 : k]), rel=1e-8)
 
 
-@pytest.mark.parametrize("name", LU_LAWS)
+@pytest.mark.parametrize("name", LAWS["lu"])
 def test_the_whole_window_is_ilu0_to_the_bit(name):
-    sample = draw_tridiagonal_lu(LU_LAWS[name], 30, 6)
-    oracle = khop_lu(sample.matrix, 29)
+    sample = draw(LAWS["lu"][name], 30, 6)
+    oracle = khop_factor(sample.matrix, 29)
     L, U = ilu0(tridiagonal_csr(sample.matrix))
-    np.testing.assert_array_equal(unit_lower_csr(oracle).toarray(), L.toarray())
+    np.testing.assert_array_equal(lower_csr(oracle).toarray(), L.toarray())
     np.testing.assert_array_equal(upper_csr(oracle).toarray(), U.toarray())
 
 
 def test_twins_agree_far_away_and_their_factors_do_not():
-    sample = draw_tridiagonal_lu(growth_lu_law(6.0), 50, 1)
+    sample = draw(growth_law(6.0, family="lu"), 50, 1)
     np.testing.assert_array_equal(sample.original.diagonal[1:], sample.matrix.diagonal[1:])
-    far = sample.modified.pivots[10:] / sample.literal.pivots[10:] - 1.0
+    far = sample.modified.diagonal[10:] / sample.literal.diagonal[10:] - 1.0
     assert np.median(far) > 0.1
     for hops in (0, 3):
-        first, second = khop_lu(sample.original, hops), khop_lu(sample.matrix, hops)
-        np.testing.assert_array_equal(first.pivots[hops + 1 :], second.pivots[hops + 1 :])
+        first, second = khop_factor(sample.original, hops), khop_factor(sample.matrix, hops)
+        np.testing.assert_array_equal(first.diagonal[hops + 1 :], second.diagonal[hops + 1 :])
 
 
 def test_khop_faults():
-    zero = Tridiagonal(np.ones(1), np.array([1.0, 0.0]), np.ones(1))
+    zero = Diagonals(np.array([1.0, 0.0]), np.ones(1), np.ones(1))
     with pytest.raises(MatrixError, match="hops is -1"):
-        khop_lu(zero, -1)
+        khop_factor(zero, -1)
     with pytest.raises(BreakdownError, match="row 1"):
-        khop_lu(zero, 0)
+        khop_factor(zero, 0)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from precondbench import BreakdownError, invk
 from precondbench.errors import CostError, MatrixError
 from precondbench.factors import khop_factor, local_invk
-from precondbench.matrices import LAWS, draw_tridiagonal, formula_matrix, lower_csr, tridiagonal_csr
+from precondbench.matrices import LAWS, draw, formula_matrix, lower_csr, tridiagonal_csr
 
 
 def dense_local_invk(A, hops):
@@ -64,7 +64,7 @@ def test_whole_patches_may_be_taken_from_inv_k(monkeypatch, poisson_2d):
 @pytest.mark.parametrize("law", ["uniform", "growth", "sawtooth"])
 @pytest.mark.parametrize("hops", [0, 1, 4, 9])
 def test_on_tridiagonal_matrices_it_is_the_hop_oracle(law, hops):
-    matrix = draw_tridiagonal(LAWS[law], 30, 3).matrix
+    matrix = draw(LAWS["cholesky"][law], 30, 3).matrix
     np.testing.assert_allclose(
         local_invk(tridiagonal_csr(matrix), hops).toarray(),
         lower_csr(khop_factor(matrix, hops)).toarray(),

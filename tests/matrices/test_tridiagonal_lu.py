@@ -10,23 +10,18 @@ import scipy.sparse as sp
 from precondbench.errors import ConfigurationError, MatrixError
 from precondbench.matrices import (
     LAWS,
-    LU_LAWS,
-    Tridiagonal,
-    TridiagonalLU,
+    Diagonals,
     UniformStream,
     check_general,
-    draw_tridiagonal_lu,
+    draw,
     from_factor,
-    from_lu,
     general_scaling,
-    growth_lu_law,
-    lu_law,
-    perturbed_factor,
-    perturbed_lu,
+    growth_law,
+    lower_csr,
     semiseparable_factor,
-    semiseparable_lu,
     tridiagonal_csr,
-    unit_lower_csr,
+    tridiagonal_law,
+    updated_factor,
     upper_csr,
 )
 
@@ -43,7 +38,7 @@ def exact_perturbed(factor, tau=1.0):
     with mpmath.workdps(80):
         mul, piv, sup = (
             [mpmath.mpf(float(x)) for x in part]
-            for part in (factor.multipliers, factor.pivots, factor.superdiagonal)
+            for part in (factor.subdiagonal, factor.diagonal, factor.superdiagonal)
         )
         multipliers, pivots = [], [piv[0] + mpmath.mpf(tau)]
         for k in range(len(mul)):
@@ -60,8 +55,8 @@ def relative_error(values, exact):
 def test_inverses_are_semiseparable(c):
     n = 25
     u, v, p, q = generators(n, c)
-    factor = semiseparable_lu(u, v, p, q)
-    L, U = unit_lower_csr(factor).toarray(), upper_csr(factor).toarray()
+    factor = semiseparable_factor(u, v, p, q)
+    L, U = lower_csr(factor).toarray(), upper_csr(factor).toarray()
     # Doolittle's form: L^-1 and U^-1 are scaled by the diagonal 1 / (u v) of the first factor.
     inverse_l = np.linalg.solve(L, np.eye(n)) * (u * v)[:, None]
     inverse_u = np.linalg.solve(U, np.eye(n)) / (u * v)[None, :]
@@ -74,12 +69,12 @@ def test_inverses_are_semiseparable(c):
     np.testing.assert_allclose(inverse, expected, rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", LU_LAWS)
+@pytest.mark.parametrize("name", LAWS["lu"])
 @pytest.mark.parametrize("n", [20, 200])
 def test_factors_multiply_to_the_matrix(name, n):
-    sample = draw_tridiagonal_lu(LU_LAWS[name], n, 3, 1)
+    sample = draw(LAWS["lu"][name], n, 3, 1)
     for matrix, factor in ((sample.original, sample.literal), (sample.matrix, sample.modified)):
-        product = (unit_lower_csr(factor) @ upper_csr(factor)).toarray()
+        product = (lower_csr(factor) @ upper_csr(factor)).toarray()
         A = tridiagonal_csr(matrix).toarray()
         np.testing.assert_allclose(product, A, rtol=1e-10, atol=1e-12 * np.abs(A).max())
         assert np.linalg.norm(A - A.T) > 0.1 * np.linalg.norm(A + A.T)
@@ -89,34 +84,34 @@ def test_factors_multiply_to_the_matrix(name, n):
 
 
 @pytest.mark.parametrize("n", [50, 200])
-@pytest.mark.parametrize("name", LU_LAWS)
+@pytest.mark.parametrize("name", LAWS["lu"])
 def test_closed_form_equals_elimination_in_extended_precision(name, n):
     for index in range(3):
-        sample = draw_tridiagonal_lu(LU_LAWS[name], n, 7, index)
+        sample = draw(LAWS["lu"][name], n, 7, index)
         multipliers, pivots = exact_perturbed(sample.literal)
-        assert relative_error(sample.modified.pivots, pivots) < 1e-11
-        assert relative_error(sample.modified.multipliers, multipliers) < 1e-11
+        assert relative_error(sample.modified.diagonal, pivots) < 1e-11
+        assert relative_error(sample.modified.subdiagonal, multipliers) < 1e-11
         np.testing.assert_array_equal(sample.modified.superdiagonal, sample.matrix.superdiagonal)
 
 
 @pytest.mark.parametrize("tau", [1e-3, 1.0, 100.0, -0.01])
 def test_closed_form_for_any_change(tau):
     u, v, p, q = generators(40)
-    factor = semiseparable_lu(u, v, p, q)
-    changed = perturbed_lu(factor, p[0] * v[0] * (q * u), tau)
-    assert relative_error(changed.pivots, exact_perturbed(factor, tau)[1]) < 1e-11
+    factor = semiseparable_factor(u, v, p, q)
+    changed = updated_factor(factor, p[0] * v[0] * (q * u), tau)
+    assert relative_error(changed.diagonal, exact_perturbed(factor, tau)[1]) < 1e-11
 
 
 def test_the_symmetric_case_is_the_symmetric_construction():
     u, v, _, _ = generators(30)
-    lu, cholesky = semiseparable_lu(u, v, v, u), semiseparable_factor(u, v)
-    A, S = from_lu(lu), from_factor(cholesky)
+    lu, cholesky = semiseparable_factor(u, v, v, u), semiseparable_factor(u, v)
+    A, S = from_factor(lu), from_factor(cholesky)
     np.testing.assert_allclose(A.diagonal, S.diagonal, rtol=1e-14)
     np.testing.assert_allclose(A.subdiagonal, S.subdiagonal, rtol=1e-14)
     np.testing.assert_allclose(A.superdiagonal, A.subdiagonal, rtol=1e-14)
-    modified = perturbed_lu(lu, v[0] * v[0] * (u * u))
-    expected = perturbed_factor(cholesky, u * v[0])
-    np.testing.assert_allclose(modified.pivots, expected.diagonal**2, rtol=1e-13)
+    modified = updated_factor(lu, v[0] * v[0] * (u * u))
+    expected = updated_factor(cholesky, (u * v[0]) ** 2)
+    np.testing.assert_allclose(modified.diagonal, expected.diagonal**2, rtol=1e-13)
 
 
 def test_moving_weight_between_u_and_q_changes_nothing():
@@ -124,35 +119,38 @@ def test_moving_weight_between_u_and_q_changes_nothing():
     u, v, p, q = generators(12)
     t = UniformStream(9).uniform(12, 0.5, 2.0)
     first, second = (
-        tridiagonal_csr(from_lu(semiseparable_lu(*parts))).toarray()
+        tridiagonal_csr(from_factor(semiseparable_factor(*parts))).toarray()
         for parts in ((u, v, p, q), (u * t, v, p, q / t))
     )
     np.testing.assert_allclose(first, second, rtol=1e-13)
 
 
 def test_opposite_signs_cannot_be_made_symmetric():
-    sample = draw_tridiagonal_lu(LU_LAWS["convection"], 50, 0)
+    sample = draw(LAWS["lu"]["convection"], 50, 0)
     assert np.all(sample.matrix.subdiagonal * sample.matrix.superdiagonal < 0)
     assert np.all(sample.matrix.diagonal > 0)
     eigenvalues = np.linalg.eigvals(tridiagonal_csr(sample.matrix).toarray())
     assert np.abs(eigenvalues.imag).max() > 0.1
-    positive = draw_tridiagonal_lu(LU_LAWS["growth"], 50, 0)
+    positive = draw(LAWS["lu"]["growth"], 50, 0)
     assert np.all(positive.matrix.subdiagonal * positive.matrix.superdiagonal > 0)
 
 
 def test_streams_of_all_laws_differ():
-    streams = [law.stream for law in (*LAWS.values(), *LU_LAWS.values(), growth_lu_law(1.0))]
+    laws = [
+        law for family in LAWS for law in (*LAWS[family].values(), growth_law(1.0, family=family))
+    ]
+    streams = [law.stream for law in laws]
     assert len(streams) == len(set(streams))
 
 
 def test_draws_are_the_same_bits_for_ever():
     """Golden digest: if this changes, published data changes."""
     digest = hashlib.sha256()
-    for law in LU_LAWS.values():
+    for law in LAWS["lu"].values():
         for n in (50, 200):
-            sample = draw_tridiagonal_lu(law, n, 2026, law.stream)
+            sample = draw(law, n, 2026, law.stream)
             for part in (sample.matrix, sample.modified, sample.literal):
-                for values in vars(part).values():
+                for values in (part.subdiagonal, part.diagonal, part.superdiagonal):
                     digest.update(values.astype("<f8").tobytes())
     assert digest.hexdigest() == GOLDEN
 
@@ -162,24 +160,24 @@ GOLDEN = "b869b85f6aae74ea74bb9eb403b4981230c62df929f1a270dd80ee15ae497207"
 
 def test_faults_have_their_messages():
     with pytest.raises(MatrixError, match="generators"):
-        semiseparable_lu([1.0, -1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0])
+        semiseparable_factor([1.0, -1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0])
     with pytest.raises(MatrixError, match="one length"):
-        semiseparable_lu([1.0], [1.0, 1.0], [1.0], [1.0])
+        semiseparable_factor([1.0], [1.0, 1.0], [1.0], [1.0])
     with pytest.raises(MatrixError, match="do not fit"):
-        Tridiagonal(np.ones(2), np.ones(2), np.ones(1))
+        Diagonals(np.ones(2), np.ones(2), np.ones(1))
     with pytest.raises(MatrixError, match="do not fit"):
-        TridiagonalLU(np.ones(1), np.ones(2), np.ones(2))
-    one = TridiagonalLU(np.array([1.0]), np.ones(2), np.array([1.0]))
+        Diagonals(np.ones(2), np.ones(1), np.ones(2))
+    one = Diagonals(np.ones(2), np.array([1.0]), np.array([1.0]))
     with pytest.raises(MatrixError, match="influence has shape"):
-        perturbed_lu(one, [1.0])
+        updated_factor(one, [1.0])
     with pytest.raises(MatrixError, match="leading minor of order 1"):
-        perturbed_lu(one, [1.0, 1.0], -1.0)
+        updated_factor(one, [1.0, 1.0], -1.0)
     with pytest.raises(ConfigurationError, match="convection"):
-        lu_law("unifrom")
+        tridiagonal_law("unifrom", "lu")
     with pytest.raises(MatrixError, match="n >= 2"):
-        draw_tridiagonal_lu(LU_LAWS["uniform"], 1, 0)
+        draw(LAWS["lu"]["uniform"], 1, 0)
     with pytest.raises(MatrixError, match="ill-conditioned"):
-        draw_tridiagonal_lu(LU_LAWS["growth"], 200, 0, tolerance=1e-16)
+        draw(LAWS["lu"]["growth"], 200, 0, tolerance=1e-16)
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from scipy.optimize import minimize
 from precondbench import SyntheticTridiag
 from precondbench.errors import ConfigurationError, MatrixError
 from precondbench.factors import khop_factor
-from precondbench.matrices import LAWS, draw_tridiagonal, interleave
+from precondbench.matrices import LAWS, draw, interleave
 from precondbench.quality import cosine, mean_ceiling, twin_ceiling
 from precondbench.quality.ceiling import shared_cosine
 
-TWINS = [name for name, law in LAWS.items() if law.records == "twins"]
+TWINS = [name for name, law in LAWS["cholesky"].items() if law.records == "twins"]
 
 
 def brute_force(near, far, other_near, other_far, starts=40, seed=0):
@@ -54,7 +54,7 @@ def test_against_brute_force_on_any_vectors(seed, m, k):
 
 @pytest.mark.parametrize("columns", [1, 3, 5])
 def test_against_brute_force_on_twins(columns):
-    pair = draw_tridiagonal(LAWS["twin"], 8, 3)
+    pair = draw(LAWS["cholesky"]["twin"], 8, 3)
 
     def parts(factor):
         d, s = factor.diagonal, factor.subdiagonal
@@ -87,7 +87,7 @@ def test_no_angle_is_above(seed):
 @pytest.mark.parametrize("name", TWINS)
 def test_monotone_and_one_at_the_end(name):
     for i in range(5):
-        pair = draw_tridiagonal(LAWS[name], 20, i)
+        pair = draw(LAWS["cholesky"][name], 20, i)
         values = [twin_ceiling(pair.literal, pair.modified, k) for k in range(21)]
         assert np.all(np.diff(values) >= -1e-13)
         assert values[-1] == 1.0
@@ -99,7 +99,7 @@ def test_monotone_and_one_at_the_end(name):
 def test_no_window_rule_is_above(name, hops):
     """A k-hop oracle sees A_11 in k + 1 columns."""
     for i in range(10):
-        pair = draw_tridiagonal(LAWS[name], 20, 5, i)
+        pair = draw(LAWS["cholesky"][name], 20, 5, i)
         mean = 0.5 * (
             cosine(interleave(khop_factor(pair.original, hops)), interleave(pair.literal))
             + cosine(interleave(khop_factor(pair.matrix, hops)), interleave(pair.modified))
@@ -109,7 +109,7 @@ def test_no_window_rule_is_above(name, hops):
 
 def test_the_ceiling_is_attained():
     """The rule of the proof: targets near A_11, the best shared values beyond."""
-    pair = draw_tridiagonal(LAWS["twin"], 20, 1)
+    pair = draw(LAWS["cholesky"]["twin"], 20, 1)
     k = 7
     ceiling = twin_ceiling(pair.literal, pair.modified, k)
 
@@ -134,7 +134,7 @@ def test_the_ceiling_is_attained():
 
 def test_twins_agree_but_for_one_entry():
     for name in TWINS:
-        pair = draw_tridiagonal(LAWS[name], LAWS[name].rows, 2)
+        pair = draw(LAWS["cholesky"][name], LAWS["cholesky"][name].rows, 2)
         difference = pair.matrix.diagonal - pair.original.diagonal
         assert difference[0] == pytest.approx(1.0)
         assert not difference[1:].any()
@@ -144,13 +144,13 @@ def test_twins_agree_but_for_one_entry():
 def test_far_rows_of_twins_differ_as_stated():
     changes = []
     for i in range(40):
-        pair = draw_tridiagonal(LAWS["twin"], 20, 4, i)
+        pair = draw(LAWS["cholesky"]["twin"], 20, 4, i)
         changes.append(np.median(np.abs(pair.modified.diagonal / pair.literal.diagonal - 1)[5:]))
     assert np.mean(changes) == pytest.approx(0.29, abs=0.03)
 
 
 def test_bad_arguments():
-    pair = draw_tridiagonal(LAWS["twin"], 20, 0)
+    pair = draw(LAWS["cholesky"]["twin"], 20, 0)
     with pytest.raises(MatrixError, match="columns lie between"):
         twin_ceiling(pair.literal, pair.modified, 21)
 

@@ -9,14 +9,14 @@ import scipy.sparse as sp
 
 from precondbench import Pair, evaluate, ic0, invk
 from precondbench.errors import BreakdownError, PredictionError
-from precondbench.matrices import LAWS, draw_tridiagonal, formula_matrix, lower_csr, tridiagonal_csr
+from precondbench.matrices import LAWS, draw, formula_matrix, lower_csr, tridiagonal_csr
 from precondbench.quality import MAXITER, evaluate_many
 from precondbench.quality import problem as scoring_module
 
 
 class Tridiagonal:
     def __init__(self, count=5, n=30):
-        self.samples = [draw_tridiagonal(LAWS["uniform"], n, 9, i) for i in range(count)]
+        self.samples = [draw(LAWS["cholesky"]["uniform"], n, 9, i) for i in range(count)]
 
     def __len__(self):
         return len(self.samples)

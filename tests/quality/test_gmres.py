@@ -13,9 +13,9 @@ from scipy.sparse.linalg import gmres as scipy_gmres
 from precondbench import gmres, ilu0, pcg
 from precondbench.errors import MatrixError
 from precondbench.matrices import (
-    LU_LAWS,
+    LAWS,
     check_general,
-    draw_tridiagonal_lu,
+    draw,
     formula_matrix,
     tridiagonal_csr,
 )
@@ -68,7 +68,7 @@ def test_counts_are_scipys_without_restart(wind):
 
 
 def test_exact_factors_need_one_step():
-    sample = draw_tridiagonal_lu(LU_LAWS["growth"], 200, 3)
+    sample = draw(LAWS["lu"]["growth"], 200, 3)
     A = tridiagonal_csr(sample.matrix)
     result = gmres(A, np.ones(200), *ilu0(A))
     assert (result.iterations, result.status) == (1, "converged")
@@ -172,7 +172,7 @@ def test_faults():
 
 def test_scaled_and_raw_systems_take_the_same_steps():
     """Rows and columns scaled by powers of two: factors map exactly, so outcomes agree."""
-    sample = draw_tridiagonal_lu(LU_LAWS["uniform"], 50, 4)
+    sample = draw(LAWS["lu"]["uniform"], 50, 4)
     A = tridiagonal_csr(sample.matrix)
     L, U = ilu0(A)
     system = GeneralSystem(A)
@@ -201,12 +201,12 @@ def test_scaled_and_raw_systems_take_the_same_steps():
 BITS = """
 import hashlib
 import numpy as np
-from precondbench.matrices import LU_LAWS, draw_tridiagonal_lu, tridiagonal_csr
+from precondbench.matrices import LAWS, draw, tridiagonal_csr
 from precondbench.quality import GeneralSystem, khop_lu_values
 from precondbench.solvers import gmres
 digest = hashlib.sha256()
 for name in ("uniform", "convection"):
-    A = tridiagonal_csr(draw_tridiagonal_lu(LU_LAWS[name], 200, 1).matrix)
+    A = tridiagonal_csr(draw(LAWS["lu"][name], 200, 1).matrix)
     system = GeneralSystem(A)
     for hops in (0, 1, 4):
         outcome = system.solve(khop_lu_values(A, hops), maxiter=500)

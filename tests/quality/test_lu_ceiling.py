@@ -7,9 +7,9 @@ import pytest
 
 from precondbench import SyntheticTridiag
 from precondbench.errors import MatrixError
-from precondbench.factors import khop_lu
-from precondbench.matrices import LU_LAWS, draw_tridiagonal_lu
-from precondbench.quality import cosine, mean_ceiling, twin_lu_ceiling
+from precondbench.factors import khop_factor
+from precondbench.matrices import LAWS, draw
+from precondbench.quality import cosine, mean_ceiling, twin_ceiling
 from precondbench.quality.lu_hops import stored_together
 
 
@@ -17,16 +17,16 @@ from precondbench.quality.lu_hops import stored_together
 @pytest.mark.parametrize("hops", [0, 3, 7])
 def test_windows_stay_below(name, hops):
     for i in range(5):
-        pair = draw_tridiagonal_lu(LU_LAWS[name], LU_LAWS[name].rows, 3, i)
+        pair = draw(LAWS["lu"][name], LAWS["lu"][name].rows, 3, i)
         mean = 0.5 * sum(
-            cosine(stored_together(khop_lu(matrix, hops)), stored_together(factor))
+            cosine(stored_together(khop_factor(matrix, hops)), stored_together(factor))
             for matrix, factor in ((pair.original, pair.literal), (pair.matrix, pair.modified))
         )
-        assert mean <= twin_lu_ceiling(pair.literal, pair.modified, hops + 1) + 1e-12
+        assert mean <= twin_ceiling(pair.literal, pair.modified, hops + 1) + 1e-12
 
 
 def test_numerical_maximisation_attains_it():
-    pair = draw_tridiagonal_lu(LU_LAWS["twin"], 20, 5)
+    pair = draw(LAWS["lu"]["twin"], 20, 5)
     k = 4
     first, second = stored_together(pair.literal), stored_together(pair.modified)
     # By rows: the entries (i, j) with min(i, j) >= k are the far ones.
@@ -44,16 +44,16 @@ def test_numerical_maximisation_attains_it():
             guess[far] = x * (x @ part)
             mean += 0.5 * cosine(guess, target)
         best = max(best, mean)
-    assert best == pytest.approx(twin_lu_ceiling(pair.literal, pair.modified, k), abs=1e-7)
+    assert best == pytest.approx(twin_ceiling(pair.literal, pair.modified, k), abs=1e-7)
 
 
 def test_it_rises_with_the_columns_and_is_a_fact():
-    pair = draw_tridiagonal_lu(LU_LAWS["growth"], 50, 5)
-    ceilings = [twin_lu_ceiling(pair.literal, pair.modified, k) for k in range(51)]
+    pair = draw(LAWS["lu"]["growth"], 50, 5)
+    ceilings = [twin_ceiling(pair.literal, pair.modified, k) for k in range(51)]
     assert all(a <= b + 1e-12 for a, b in pairwise(ceilings))
     assert ceilings[-1] == 1.0
     data = SyntheticTridiag(split="val", kind="lu", config="twin")
     assert mean_ceiling(data, 20) == 1.0
     assert mean_ceiling(data, 7) < 0.9975
     with pytest.raises(MatrixError, match="columns lie between"):
-        twin_lu_ceiling(pair.literal, pair.modified, 51)
+        twin_ceiling(pair.literal, pair.modified, 51)

@@ -11,7 +11,7 @@ from precondbench.errors import MatrixError, PredictionError
 from precondbench.factors import khop_factor
 from precondbench.matrices import (
     LAWS,
-    draw_tridiagonal,
+    draw,
     lower_csr,
     poisson_1d,
     theorem_2_1_factor,
@@ -92,11 +92,11 @@ def test_poisson_influence_decays_like_one_over_distance():
 
 def test_theorem_2_1_changes_everything():
     """Figure 1, right: every diagonal entry changes by order one or more."""
-    from precondbench.matrices import perturbed_factor
+    from precondbench.matrices import updated_factor
 
     factor = theorem_2_1_factor(30)
     first_column = np.cumprod(np.concatenate(([1.0], -np.arange(2.0, 31.0))))
-    after = perturbed_factor(factor, first_column)
+    after = updated_factor(factor, first_column**2)
     profile = profile_of_factors(factor, after)
     assert np.all(profile.change > 0.4)
     assert profile.change[-1] > 20
@@ -114,7 +114,7 @@ def test_profile_follows_graph_distance(poisson_2d):
 
 
 def test_ladder_recovers_the_hops_of_an_oracle():
-    samples = [draw_tridiagonal(LAWS["uniform"], 50, 1, i) for i in range(20)]
+    samples = [draw(LAWS["cholesky"]["uniform"], 50, 1, i) for i in range(20)]
     ladder = HopLadder([tridiagonal_csr(sample.matrix) for sample in samples])
     counts = [ladder.mean_iterations(k) for k in range(0, 50, 7)]
     assert counts == sorted(counts, reverse=True)
@@ -138,7 +138,7 @@ def test_ladder_refuses_other_patterns(poisson_2d):
 
 
 def test_zero_hop_rule():
-    a = draw_tridiagonal(LAWS["uniform"], 50, 3).matrix
+    a = draw(LAWS["cholesky"]["uniform"], 50, 3).matrix
     L = lower_csr(khop_factor(a, 0))
     np.testing.assert_allclose(L.diagonal(), np.sqrt(a.diagonal))
     np.testing.assert_allclose(L.diagonal(-1), a.subdiagonal / np.sqrt(a.diagonal[:-1]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,11 +13,9 @@ import precondbench
 from precondbench.datasets.base import FactorDataset
 from precondbench.errors import ConfigurationError, ShardError
 from precondbench.matrices import (
-    LULaw,
-    TridiagonalLaw,
+    Family,
+    Law,
     growth_law,
-    growth_lu_law,
-    lu_law,
     tridiagonal_law,
 )
 from precondbench.recipes import (
@@ -26,11 +24,10 @@ from precondbench.recipes import (
     SYNTHETIC_VERSION,
     DatasetSpec,
     dataset_specs,
-    lu_records,
+    tridiagonal_recipe,
     tridiagonal_records,
 )
 from precondbench.shards import (
-    Record,
     Shard,
     ShardHeader,
     check_nonsymmetric,
@@ -161,7 +158,7 @@ class SyntheticTridiag(FactorDataset):
         count: int = 100,
         *,
         kind: str = "spd",
-        law: str | TridiagonalLaw | LULaw | None = None,
+        law: str | Law | None = None,
         twins: bool = False,
         target: str = "modified",
         transform: Callable[[Any], Any] | None = None,
@@ -178,7 +175,7 @@ class SyntheticTridiag(FactorDataset):
             Records depend on law, n, seed and their index only.
         kind : {"spd", "lu"}
             As for the class; a law of your own says it itself.
-        law : str, TridiagonalLaw or LULaw, optional
+        law : str or Law, optional
             A named law, or one of your own, instead of growth with c.
         twins : bool
             With c: serve A and A + e_1 e_1^T in turn, instead of A + e_1 e_1^T alone.
@@ -212,33 +209,20 @@ class SyntheticTridiag(FactorDataset):
             raise ConfigurationError(
                 f"count is {count} and seed {seed}; count must be 1 or more, seed 0 or more"
             )
-        _spec(kind)
+        family: Family = "cholesky" if _spec(kind).symmetric else "lu"
         if law is None:
-            law = (growth_law if kind == "spd" else growth_lu_law)(c, twins=twins)
+            law = growth_law(c, twins=twins, family=family)
         elif isinstance(law, str):
-            law = tridiagonal_law(law) if kind == "spd" else lu_law(law)
+            law = tridiagonal_law(law, family)
         entropy = (seed, law.stream, GENERATED_STREAM, n)
         prefix = f"{law.name}-seed{seed}"
-        records: Iterator[Record]
-        if isinstance(law, LULaw):
-            records = lu_records(law, n, count, *entropy, prefix=prefix)
-        else:
-            records = tridiagonal_records(law, n, count, *entropy, prefix=prefix)
-        recipe = {
-            "kind": "tridiagonal-lu" if isinstance(law, LULaw) else "tridiagonal",
-            "law": law.name,
-            "records": law.records,
-            "description": law.description,
-            "n": n,
-            "count": count,
-            "entropy": list(entropy),
-        }
+        records = tridiagonal_records(law, n, count, *entropy, prefix=prefix)
         header = ShardHeader(
-            _spec("lu" if isinstance(law, LULaw) else "spd").name,
+            _spec("spd" if law.family == "cholesky" else "lu").name,
             GENERATED_VERSION,
             law.name,
             "all",
-            recipe,
+            tridiagonal_recipe(law, n, count, *entropy),
             precondbench.__version__,
         )
         return cls._of(shard_in_memory(header, records), target, transform)

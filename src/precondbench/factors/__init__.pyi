@@ -36,7 +36,6 @@ from .patterns.lower import lower_values as lower_values
 from .symbolic.ordering import minimum_degree as minimum_degree
 from .symbolic.ordering import reverse_cuthill_mckee as reverse_cuthill_mckee
 from .windows import khop_factor as khop_factor
-from .windows import khop_lu as khop_lu
 
 # Between the packages of this library; not promised to users.
 from .cholesky.simplicial import analyse as analyse

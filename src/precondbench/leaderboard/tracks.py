@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from precondbench.errors import ConfigurationError
-from precondbench.matrices import LAWS, LU_LAWS, check_general
+from precondbench.matrices import LAWS, check_general
 from precondbench.quality import (
     MAXITER,
     RTOL,
@@ -207,7 +207,7 @@ class OpenTrack:
     def _ceilings(self) -> dict[str, float] | None:
         if not self.name.tridiagonal:
             return None
-        laws = LU_LAWS if self.name.nonsymmetric else LAWS
+        laws = LAWS["lu" if self.name.nonsymmetric else "cholesky"]
         if laws[self.name.configuration].records != "twins":
             return None
         (data,) = self.datasets

@@ -2,7 +2,6 @@ from .ceiling import FactSource as FactSource
 from .ceiling import mean_ceiling as mean_ceiling
 from .ceiling import shared_cosine as shared_cosine
 from .ceiling import twin_ceiling as twin_ceiling
-from .ceiling import twin_lu_ceiling as twin_lu_ceiling
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
 from .evaluation import evaluate_many as evaluate_many

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from precondbench.errors import ConfigurationError, MatrixError
-from precondbench.matrices import Bidiagonal, TridiagonalLU
+from precondbench.matrices import Diagonals
 
 Vector = NDArray[np.float64]
 
@@ -27,18 +27,18 @@ class FactSource(Protocol):
         ...
 
 
-def twin_ceiling(first: Bidiagonal, second: Bidiagonal, columns: int) -> float:
+def twin_ceiling(first: Diagonals, second: Diagonals, columns: int) -> float:
     """Largest mean cosine on two twins of a rule that sees A_11 in the first columns only.
 
     A and A + e_1 e_1^T differ in their first entry. A rule whose values in columns
-    ``columns`` + 1, ..., n of L do not depend on A_11 gives the same values there for both,
-    and is free in the first ones. Its mean cosine with the two factors is at most this
-    (proof in docs/twins.md).
+    ``columns`` + 1, ..., n of L, and in those rows of U, do not depend on A_11 gives the same
+    values there for both, and is free in the first ones. Its mean cosine with the two factors,
+    L and U stored together, is at most this (proof in docs/twins.md).
 
     Parameters
     ----------
-    first, second : Bidiagonal
-        Cholesky factors of the twins.
+    first, second : Diagonals
+        Cholesky or LU factors of the twins; pivots and multipliers have equal signs.
     columns : int
         Columns of L that may depend on A_11, from 0 to n. A Graph Network of K blocks with
         message-passing node models has K, a k-hop oracle k + 1.
@@ -55,63 +55,33 @@ def twin_ceiling(first: Bidiagonal, second: Bidiagonal, columns: int) -> float:
 
     Examples
     --------
-    >>> from precondbench.matrices import LAWS, draw_tridiagonal
+    >>> from precondbench.matrices import LAWS, draw
     >>> from precondbench.quality import twin_ceiling
-    >>> pair = draw_tridiagonal(LAWS["twin"], 20, 0)
+    >>> pair = draw(LAWS["cholesky"]["twin"], 20, 0)
     >>> [round(twin_ceiling(pair.literal, pair.modified, k), 3) for k in (0, 7, 20)]
     [0.994, 0.996, 1.0]
+    >>> pair = draw(LAWS["lu"]["twin"], 20, 0)
+    >>> [round(twin_ceiling(pair.literal, pair.modified, k), 3) for k in (0, 7, 20)]
+    [0.98, 0.99, 1.0]
     """
-    _check_sizes(first.n, second.n, columns)
+    if second.n != first.n or not 0 <= columns <= first.n:
+        raise MatrixError(
+            f"factors of {first.n} and {second.n} rows and columns = {columns}; sizes must agree "
+            "and columns lie between 0 and n"
+        )
     near, far = _split(first, columns)
     other_near, other_far = _split(second, columns)
     return shared_cosine(near, far, other_near, other_far)
 
 
-def _check_sizes(n: int, other: int, columns: int) -> None:
-    if other != n or not 0 <= columns <= n:
-        raise MatrixError(
-            f"factors of {n} and {other} rows and columns = {columns}; sizes must agree and "
-            "columns lie between 0 and n"
-        )
-
-
-def twin_lu_ceiling(first: TridiagonalLU, second: TridiagonalLU, columns: int) -> float:
-    """:func:`twin_ceiling` for LU factors of twins, stored together.
-
-    The first ``columns`` columns of L, and rows of U, may depend on A_11.
-
-    Parameters
-    ----------
-    first, second : TridiagonalLU
-        Factors of the twins, whose pivots and multipliers have equal signs.
-    columns : int
-        From 0 to n.
-
-    Returns
-    -------
-    float
-        In [0, 1]; 1 for ``columns = n``.
-
-    Raises
-    ------
-    MatrixError
-        If the sizes differ or ``columns`` is out of range.
-
-    Examples
-    --------
-    >>> from precondbench.matrices import LU_LAWS, draw_tridiagonal_lu
-    >>> from precondbench.quality import twin_lu_ceiling
-    >>> pair = draw_tridiagonal_lu(LU_LAWS["twin"], 20, 0)
-    >>> [round(twin_lu_ceiling(pair.literal, pair.modified, k), 3) for k in (0, 7, 20)]
-    [0.98, 0.99, 1.0]
-    """
-    _check_sizes(first.n, second.n, columns)
-    parts = []
-    for factor in (first, second):
-        vectors = (factor.multipliers, factor.pivots, factor.superdiagonal)
-        parts.append(np.concatenate([vector[:columns] for vector in vectors]))
-        parts.append(np.concatenate([vector[columns:] for vector in vectors]))
-    return shared_cosine(*parts)
+def _split(factor: Diagonals, columns: int) -> tuple[Vector, Vector]:
+    """Entries in the first columns of L and rows of U, and the others."""
+    # This order of the sums is part of the stored ceilings.
+    vectors = [factor.diagonal, factor.subdiagonal]
+    if factor.superdiagonal is not None:
+        vectors = [factor.subdiagonal, factor.diagonal, factor.superdiagonal]
+    near = np.concatenate([vector[:columns] for vector in vectors])
+    return near, np.concatenate([vector[columns:] for vector in vectors])
 
 
 def mean_ceiling(dataset: FactSource, columns: int) -> float:
@@ -170,14 +140,6 @@ def _are_twins(
     return flags == [0, 1] and first == second
 
 
-def _split(factor: Bidiagonal, columns: int) -> tuple[Vector, Vector]:
-    """Entries in the first columns, and in the others."""
-    d, s = factor.diagonal, factor.subdiagonal
-    near = np.concatenate((d[:columns], s[:columns]))
-    far = np.concatenate((d[columns:], s[columns:]))
-    return near, far
-
-
 def shared_cosine(near: Vector, far: Vector, other_near: Vector, other_far: Vector) -> float:
     r"""Maximise 1/2 [cos((a, x), (near, far)) + cos((b, x), (other_near, other_far))].
 
@@ -185,16 +147,6 @@ def shared_cosine(near: Vector, far: Vector, other_near: Vector, other_far: Vect
     1/2 [sqrt(|near|^2 + (x . far)^2) / |l| + the same for the other], and an optimal x lies
     between the two far parts in their plane, which leaves one angle. The two far parts must
     enclose at most a right angle; those of twins do.
-
-    Parameters
-    ----------
-    near, far, other_near, other_far : numpy.ndarray
-        Parts of the two targets.
-
-    Returns
-    -------
-    float
-        The maximum.
     """
     n1, f1, n2, f2 = (float(np.sum(v * v)) for v in (near, far, other_near, other_far))
     if f1 == 0.0 or f2 == 0.0:

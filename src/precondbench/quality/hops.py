@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 from precondbench.errors import MatrixError
 from precondbench.factors import LowerPattern, khop_factor
-from precondbench.matrices import Bidiagonal, interleave, tridiagonal_pattern
+from precondbench.matrices import Diagonals, interleave, tridiagonal_pattern
 from precondbench.quality.problem import MAXITER, Outcome, ScoringSystem
 
 
@@ -36,7 +36,7 @@ def is_tridiagonal(matrix: csr_array) -> bool:
     return bool(np.all(np.abs(rows - matrix.indices) <= 1))
 
 
-def tridiagonal_part(matrix: csr_array) -> Bidiagonal:
+def tridiagonal_part(matrix: csr_array) -> Diagonals:
     """Diagonals of a symmetric tridiagonal matrix.
 
     Raises
@@ -46,7 +46,7 @@ def tridiagonal_part(matrix: csr_array) -> Bidiagonal:
     """
     if not is_tridiagonal(matrix):
         raise MatrixError("k-hop oracles are defined for tridiagonal matrices only")
-    return Bidiagonal(
+    return Diagonals(
         np.asarray(matrix.diagonal(), dtype=np.float64),
         np.asarray(matrix.diagonal(-1), dtype=np.float64),
     )

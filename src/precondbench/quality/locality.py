@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import dijkstra
 
 from precondbench.errors import MatrixError
 from precondbench.factors import factor_values, ic0
-from precondbench.matrices import Bidiagonal, check_spd_candidate
+from precondbench.matrices import Diagonals, check_spd_candidate
 from precondbench.quality.hops import tridiagonal_part
 
 
@@ -34,12 +34,12 @@ class LocalityProfile:
     change: NDArray[np.float64]
 
 
-def profile_of_factors(before: Bidiagonal, after: Bidiagonal) -> LocalityProfile:
+def profile_of_factors(before: Diagonals, after: Diagonals) -> LocalityProfile:
     """Profile of two bidiagonal factors whose matrices differ in entry (1, 1).
 
     Parameters
     ----------
-    before, after : Bidiagonal
+    before, after : Diagonals
         The factors.
 
     Returns
@@ -49,10 +49,10 @@ def profile_of_factors(before: Bidiagonal, after: Bidiagonal) -> LocalityProfile
 
     Examples
     --------
-    >>> from precondbench.matrices import perturbed_factor, semiseparable_factor
+    >>> from precondbench.matrices import semiseparable_factor, updated_factor
     >>> from precondbench.quality import profile_of_factors
     >>> L = semiseparable_factor([1.0, 1.0], [1.0, 1.0])
-    >>> profile_of_factors(L, perturbed_factor(L, [1.0, 1.0])).change.round(3)
+    >>> profile_of_factors(L, updated_factor(L, [1.0, 1.0])).change.round(3)
     array([0.414, 0.225])
     """
     change = np.abs(after.diagonal / before.diagonal - 1.0)

@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from precondbench.errors import BreakdownError, MatrixError
-from precondbench.factors import khop_lu
-from precondbench.matrices import Tridiagonal, TridiagonalLU, tridiagonal_csr
+from precondbench.factors import khop_factor
+from precondbench.matrices import Diagonals, tridiagonal_csr
 from precondbench.quality.hops import HopLadder, is_tridiagonal
 from precondbench.quality.lu_problem import GeneralSystem
 from precondbench.quality.problem import Outcome
 from precondbench.solvers import Status
 
 
-def tridiagonal_diagonals(matrix: csr_array) -> Tridiagonal:
+def tridiagonal_diagonals(matrix: csr_array) -> Diagonals:
     """Diagonals of a sorted matrix with exactly the tridiagonal pattern.
 
     Raises
@@ -28,7 +28,7 @@ def tridiagonal_diagonals(matrix: csr_array) -> Tridiagonal:
     if not is_tridiagonal(matrix):
         raise MatrixError("k-hop oracles are defined for tridiagonal matrices only")
     below, on, above = (np.asarray(matrix.diagonal(k), dtype=np.float64) for k in (-1, 0, 1))
-    return Tridiagonal(below, on, above)
+    return Diagonals(on, below, above)
 
 
 def khop_lu_values(matrix: csr_array, hops: int) -> NDArray[np.float64]:
@@ -46,13 +46,12 @@ def khop_lu_values(matrix: csr_array, hops: int) -> NDArray[np.float64]:
     numpy.ndarray
         float64 (nnz,): L below the diagonal, U on it and above.
     """
-    return stored_together(khop_lu(tridiagonal_diagonals(matrix), hops))
+    return stored_together(khop_factor(tridiagonal_diagonals(matrix), hops))
 
 
-def stored_together(factor: TridiagonalLU) -> NDArray[np.float64]:
+def stored_together(factor: Diagonals) -> NDArray[np.float64]:
     """L and U of a tridiagonal matrix as one vector, in CSR order of the tridiagonal pattern."""
-    diagonals = Tridiagonal(factor.multipliers, factor.pivots, factor.superdiagonal)
-    return np.asarray(tridiagonal_csr(diagonals).data, dtype=np.float64)
+    return np.asarray(tridiagonal_csr(factor).data, dtype=np.float64)
 
 
 class LUHopLadder(HopLadder):
@@ -65,9 +64,9 @@ class LUHopLadder(HopLadder):
 
     Examples
     --------
-    >>> from precondbench.matrices import LU_LAWS, draw_tridiagonal_lu, tridiagonal_csr
+    >>> from precondbench.matrices import LAWS, draw, tridiagonal_csr
     >>> from precondbench.quality import LUHopLadder
-    >>> sample = draw_tridiagonal_lu(LU_LAWS["uniform"], 50, 0)
+    >>> sample = draw(LAWS["lu"]["uniform"], 50, 0)
     >>> LUHopLadder([tridiagonal_csr(sample.matrix)]).mean_iterations(49)
     1.0
     """

@@ -42,5 +42,5 @@ from .synthetic import GENERATED_STREAM as GENERATED_STREAM
 from .synthetic import GENERATED_VERSION as GENERATED_VERSION
 from .synthetic import SYNTHETIC as SYNTHETIC
 from .synthetic import SYNTHETIC_VERSION as SYNTHETIC_VERSION
+from .synthetic import tridiagonal_recipe as tridiagonal_recipe
 from .synthetic import tridiagonal_records as tridiagonal_records
-from .synthetic_lu import lu_records as lu_records

@@ -8,8 +8,7 @@ from functools import cache
 from precondbench.errors import ConfigurationError
 from precondbench.recipes.spec import DatasetSpec, SplitPlan
 from precondbench.recipes.suitesparse import SUITESPARSE_SPEC
-from precondbench.recipes.synthetic import SYNTHETIC_SPEC
-from precondbench.recipes.synthetic_lu import SYNTHETIC_LU_SPEC
+from precondbench.recipes.synthetic import SYNTHETIC_LU_SPEC, SYNTHETIC_SPEC
 
 # A new dataset is a module that defines its spec, and one line here.
 _SPECS = (

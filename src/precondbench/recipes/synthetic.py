@@ -1,24 +1,30 @@
-"""Recipe of the synthetic benchmark: tridiagonal matrices with exact factors."""
+"""Recipe of the synthetic benchmarks: tridiagonal matrices with exact factors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from precondbench.matrices import (
     LAWS,
-    Bidiagonal,
-    TridiagonalLaw,
+    Diagonals,
+    Family,
+    Law,
     TridiagonalSample,
-    draw_tridiagonal,
+    draw,
     interleave,
+    tridiagonal_law,
     tridiagonal_pattern,
 )
 from precondbench.quality import twin_ceiling
 from precondbench.recipes.spec import BuildContext, DatasetSpec, Version
-from precondbench.shards import Record
+from precondbench.shards import A_UPPER, Record, upper_label
 
 SYNTHETIC = "synthetic-tridiag"
+SYNTHETIC_LU = "synthetic-tridiag-lu"
 SYNTHETIC_VERSION = "1.0"
 # In place of a version, for data that users draw themselves.
 GENERATED_VERSION = "generated"
@@ -35,65 +41,47 @@ SPLITS: dict[str, tuple[int, int]] = {
 GENERATED_STREAM = 4
 
 
-def split_rows(law: TridiagonalLaw, split: str) -> int:
-    """Rows of the matrices of a split."""
-    return law.rows_large if split == "test_large" else law.rows
-
-
 def tridiagonal_records(
-    law: TridiagonalLaw, n: int, count: int, *entropy: int, prefix: str
+    law: Law, n: int, count: int, *entropy: int, prefix: str
 ) -> Iterator[Record]:
-    """Draw records one after the other; each depends on the arguments and its index only.
+    """Draw records named ``f"{prefix}-{i:05d}"``; each depends on the arguments and i only.
 
-    Parameters
-    ----------
-    law : TridiagonalLaw
-        Random law.
-    n, count : int
-        Rows of each matrix, number of records.
-    *entropy : int
-        Names of the random stream, before the draw's index.
-    prefix : str
-        Names are ``f"{prefix}-{i:05d}"``.
-
-    Yields
-    ------
-    Record
-        With labels ``modified`` (the factor of the record's own matrix) and ``literal``
-        (chol(A)). A perturbed law gives A + e_1 e_1^T for each draw; a law of twins gives A
-        as record 2i and A + e_1 e_1^T as record 2i + 1, with their ceilings as facts.
+    The labels are ``modified``, the factors of the record's own matrix, and ``literal``, those
+    of A. A perturbed law gives A + e_1 e_1^T for each draw; a law of twins gives A as record 2i
+    and A + e_1 e_1^T as record 2i + 1, with their ceilings as facts.
     """
     twins = law.records == "twins"
+    ceilings: dict[str, float] = {}
     for i in range(count):
-        sample = draw_tridiagonal(law, n, *entropy, i // 2 if twins else i)
+        sample = draw(law, n, *entropy, i // 2 if twins else i)
         facts: dict[str, int | float | str] = {"attempts": sample.attempts}
+        matrix, modified = sample.matrix, sample.modified
         if twins:
+            if i % 2 == 0:
+                matrix, modified = sample.original, sample.literal
+                ceilings = _ceilings(sample)
             facts["perturbed"] = i % 2
-            facts |= ceilings(sample)
-        if twins and i % 2 == 0:
-            matrix, modified = sample.original, sample.literal
-        else:
-            matrix, modified = sample.matrix, sample.modified
-        yield _record(f"{prefix}-{i:05d}", matrix, modified, sample.literal, facts)
+            facts |= ceilings
+        indptr, indices = tridiagonal_pattern(n)
+        yield Record(
+            name=f"{prefix}-{i:05d}",
+            group="synthetic",
+            indptr=indptr,
+            indices=indices,
+            a=interleave(matrix),
+            labels=_labels(matrix, {"modified": modified, "literal": sample.literal}),
+            facts=facts,
+        )
 
 
-def _record(
-    name: str,
-    matrix: Bidiagonal,
-    modified: Bidiagonal,
-    literal: Bidiagonal,
-    facts: dict[str, int | float | str],
-) -> Record:
-    indptr, indices = tridiagonal_pattern(matrix.n)
-    return Record(
-        name=name,
-        group="synthetic",
-        indptr=indptr,
-        indices=indices,
-        a=interleave(matrix),
-        labels={"modified": interleave(modified), "literal": interleave(literal)},
-        facts=facts,
-    )
+def _labels(matrix: Diagonals, factors: dict[str, Diagonals]) -> dict[str, NDArray[np.float64]]:
+    """The lower and, where there are any, upper values of the factors and of the matrix."""
+    labels = {} if matrix.upper is None else {A_UPPER: interleave(matrix.upper)}
+    for label, factor in factors.items():
+        labels[label] = interleave(factor.lower)
+        if factor.upper is not None:
+            labels[upper_label(label)] = interleave(factor.upper)
+    return labels
 
 
 def ceiling_columns(n: int) -> list[int]:
@@ -103,7 +91,7 @@ def ceiling_columns(n: int) -> list[int]:
     return [*range(1, 17), *(k for k in (20, 24, 32, 48, 64, 96, 128) if k < n), n]
 
 
-def ceilings(sample: TridiagonalSample) -> dict[str, float]:
+def _ceilings(sample: TridiagonalSample) -> dict[str, float]:
     """Facts ``ceiling_<k>``: the best mean cosine on the twins if k columns may see A_11."""
     return {
         f"ceiling_{k:03d}": twin_ceiling(sample.literal, sample.modified, k)
@@ -111,74 +99,84 @@ def ceilings(sample: TridiagonalSample) -> dict[str, float]:
     }
 
 
-def synthetic_recipe(configuration: str, split: str) -> dict[str, object]:
-    """Everything that determines a split, as JSON."""
-    stream, count = SPLITS[split]
-    law = LAWS[configuration]
+def tridiagonal_recipe(law: Law, n: int, count: int, *entropy: int) -> dict[str, object]:
+    """Everything that determines drawn records, as JSON."""
     return {
-        "kind": "tridiagonal",
+        "kind": "tridiagonal" if law.family == "cholesky" else "tridiagonal-lu",
         "law": law.name,
         "records": law.records,
         "description": law.description,
-        "n": split_rows(law, split),
+        "n": n,
         "count": count,
-        "entropy": [SEED, law.stream, stream],
-        "scaling": "none",
+        "entropy": list(entropy),
     }
-
-
-def synthetic_split(configuration: str, split: str) -> Iterator[Record]:
-    """Records of a named split."""
-    stream, count = SPLITS[split]
-    law = LAWS[configuration]
-    return tridiagonal_records(
-        law,
-        split_rows(law, split),
-        count,
-        SEED,
-        law.stream,
-        stream,
-        prefix=f"{configuration}-{split}",
-    )
 
 
 @dataclass(frozen=True)
 class TridiagonalBuilder:
-    """Every law is a configuration."""
+    """Every law of a family is a configuration."""
 
-    configurations: tuple[str, ...] = tuple(LAWS)
+    family: Family
+
+    @property
+    def configurations(self) -> tuple[str, ...]:
+        """Names of the laws."""
+        return tuple(LAWS[self.family])
 
     @property
     def splits(self) -> dict[str, int]:
         """Number of records of each split."""
         return {split: count for split, (_, count) in SPLITS.items()}
 
+    def _drawn(self, configuration: str, split: str) -> tuple[Law, int, int, int, int, int]:
+        """Law, rows, records and entropy of a split."""
+        stream, count = SPLITS[split]
+        law = tridiagonal_law(configuration, self.family)
+        rows = law.rows_large if split == "test_large" else law.rows
+        return law, rows, count, SEED, law.stream, stream
+
     def title(self, configuration: str, split: str) -> str:
         """Law and size."""
-        return f"{configuration}, n = {split_rows(LAWS[configuration], split)}"
+        return f"{configuration}, n = {self._drawn(configuration, split)[1]}"
 
     def recipe(self, configuration: str, split: str) -> dict[str, object]:
         """Everything that determines a split, as JSON."""
-        return synthetic_recipe(configuration, split)
+        return {**tridiagonal_recipe(*self._drawn(configuration, split)), "scaling": "none"}
 
     def records(self, configuration: str, split: str, context: BuildContext) -> Iterator[Record]:
         """Draw the records; nothing else is needed."""
-        return synthetic_split(configuration, split)
+        prefix = f"{configuration}-{split}"
+        return tridiagonal_records(*self._drawn(configuration, split), prefix=prefix)
 
 
-SYNTHETIC_SPEC = DatasetSpec(
-    name=SYNTHETIC,
-    title="Tridiagonal",
-    versions=(
-        Version(
-            SYNTHETIC_VERSION,
-            "Tridiagonal SPD matrices with exact, non-local Cholesky factors: " + ", ".join(LAWS),
-            TridiagonalBuilder(),
-        ),
-    ),
-    labels=("modified", "literal"),
-    default_configuration="uniform",
-    served_by="SyntheticTridiag",
-    ranked=dict.fromkeys(("uniform", "growth", "sawtooth", "twin", "hard"), ("test", "test_large")),
-    tridiagonal=True,
+def _spec(
+    name: str, title: str, description: str, family: Family, ranked: Iterable[str]
+) -> DatasetSpec:
+    described = f"{description}: {', '.join(LAWS[family])}"
+    return DatasetSpec(
+        name=name,
+        title=title,
+        versions=(Version(SYNTHETIC_VERSION, described, TridiagonalBuilder(family)),),
+        labels=("modified", "literal"),
+        default_configuration="uniform",
+        served_by="SyntheticTridiag",
+        ranked=dict.fromkeys(ranked, ("test", "test_large")),
+        symmetric=family == "cholesky",
+        tridiagonal=True,
+    )
+
+
+SYNTHETIC_SPEC = _spec(
+    SYNTHETIC,
+    "Tridiagonal",
+    "Tridiagonal SPD matrices with exact, non-local Cholesky factors",
+    "cholesky",
+    ("uniform", "growth", "sawtooth", "twin", "hard"),
+)
+SYNTHETIC_LU_SPEC = _spec(
+    SYNTHETIC_LU,
+    "Tridiagonal LU",
+    "Non-symmetric tridiagonal matrices with exact, non-local LU factors",
+    "lu",
+    LAWS["lu"],
 )

@@ -12,7 +12,7 @@ from precondbench.leaderboard.local.figures import draw_iterations_against_cosin
 from precondbench.leaderboard.local.page import Figure, Section, inline_svg, render_page
 from precondbench.leaderboard.local.tables import REAL_COLUMNS, Board, real_rows, score_methods
 from precondbench.leaderboard.methods.classical import tridiagonal_methods
-from precondbench.matrices import LAWS, draw_tridiagonal
+from precondbench.matrices import LAWS, draw
 from precondbench.quality import LocalityProfile, profile_of_factors
 from precondbench.shards import write_predictions
 
@@ -143,7 +143,7 @@ def locality_of_laws(n: int = 50) -> dict[str, LocalityProfile]:
     """How far a change of A_11 reaches, for four laws: L of A against L of A + e_1 e_1^T."""
     profiles = {}
     for name in ("local", "uniform", "growth", "hard"):
-        sample = draw_tridiagonal(LAWS[name], n, 0)
+        sample = draw(LAWS["cholesky"][name], n, 0)
         profiles[name] = profile_of_factors(sample.literal, sample.modified)
     return profiles
 

@@ -1,39 +1,120 @@
-"""How the tridiagonal laws draw A and its factor, from uniform numbers and exact operations."""
+"""Random numbers of the laws, and the matrices that each law makes of them.
+
+The numbers have the same bits on every machine and NumPy version, and the laws use + - * / and
+sqrt in a stated order only.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from precondbench.errors import MatrixError
 from precondbench.matrices.tridiagonal.diagonals import (
-    Bidiagonal,
-    from_factor,
+    Diagonals,
+    Vector,
     semiseparable_factor,
 )
-from precondbench.matrices.tridiagonal.random_bits import UniformStream
 
-Vector = NDArray[np.float64]
+Family = Literal["cholesky", "lu"]
+
+
+class UniformStream:
+    """Uniform float64 numbers from the raw output of PCG64.
+
+    NumPy guarantees the raw stream of a bit generator, but not the algorithms of
+    ``numpy.random.Generator``. Every digested number is therefore
+    ``(x >> 11) * 2**-53`` for a raw 64-bit draw ``x``, an exact multiple of 2**-53.
+
+    Parameters
+    ----------
+    *entropy : int
+        Non-negative integers that name the stream; they go to ``numpy.random.SeedSequence``.
+
+    Examples
+    --------
+    >>> from precondbench.matrices import UniformStream
+    >>> UniformStream(2026).uniform(2)
+    array([0.17893481, 0.63991317])
+    """
+
+    def __init__(self, *entropy: int) -> None:
+        self._bits = np.random.PCG64(list(entropy))
+
+    def uniform(self, size: int, low: float = 0.0, high: float = 1.0) -> NDArray[np.float64]:
+        """Draw ``size`` numbers of the uniform law on [low, high).
+
+        Parameters
+        ----------
+        size : int
+            How many numbers.
+        low, high : float
+            The interval; the value is ``low + (high - low) * t`` with t in [0, 1).
+
+        Returns
+        -------
+        numpy.ndarray
+            float64 of shape (size,).
+        """
+        raw = self._bits.random_raw(size)
+        unit = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        if low == 0.0 and high == 1.0:
+            return unit
+        return low + (high - low) * unit
+
+    def near_normal(self, size: int) -> NDArray[np.float64]:
+        """Draw ``size`` numbers of the Irwin-Hall law: the sum of 12 uniform numbers minus 6.
+
+        Mean 0, variance 1, and close to the normal law, yet made by additions in a stated
+        order only, where a true normal draw needs log, exp or cos, whose last bits differ
+        between builds.
+
+        Returns
+        -------
+        numpy.ndarray
+            float64 of shape (size,), within [-6, 6).
+        """
+        draws = self.uniform(12 * size).reshape(12, size)
+        total: NDArray[np.float64] = draws[0].copy()
+        for row in draws[1:]:
+            total += row
+        total -= 6.0
+        return total
 
 
 @dataclass(frozen=True)
-class Base:
-    """A before e_1 e_1^T is added: its diagonals, its factor, and w = L^-1 e_1."""
+class TridiagonalBase:
+    """What a law draws: A before e_1 e_1^T is added to it.
 
-    matrix: Bidiagonal
-    factor: Bidiagonal
-    first_column: Vector
+    Attributes
+    ----------
+    factor : Diagonals
+        Of L with A = L L^T, or of L and U with A = L U.
+    influence : numpy.ndarray
+        (L^-1 e_1)_k (U^-T e_1)_k for every k, with U = L^T for a Cholesky factor.
+    matrix : Diagonals, optional
+        A; by default the product of the factors.
+    """
+
+    factor: Diagonals
+    influence: Vector
+    matrix: Diagonals | None = None
 
 
-DrawBase = Callable[[UniformStream, int], Base]
+DrawBase = Callable[[UniformStream, int], TridiagonalBase]
 
 
-def _semiseparable(u: Vector, v: Vector) -> Base:
-    factor = semiseparable_factor(u, v)
-    return Base(from_factor(factor), factor, u * v[0])
+def _semiseparable(u: Vector, v: Vector) -> TridiagonalBase:
+    first_column = u * v[0]
+    return TridiagonalBase(semiseparable_factor(u, v), first_column * first_column)
+
+
+def _semiseparable_lu(u: Vector, v: Vector, p: Vector, q: Vector) -> TridiagonalBase:
+    return TridiagonalBase(semiseparable_factor(u, v, p, q), (p[0] * v[0]) * (q * u))
 
 
 def _powers(ratios: Vector) -> Vector:
@@ -42,17 +123,19 @@ def _powers(ratios: Vector) -> Vector:
     return powers
 
 
-def growth_base(c: float) -> DrawBase:
-    """U = x base, v = y / base with base_k = (1 + c/n)^k; x, y uniform on [0.5, 1.5)."""
+def growth_base(c: float, family: Family = "cholesky") -> DrawBase:
+    """U, q = x base, v, p = y / base with base_k = (1 + c/n)^k; x, y uniform on [0.5, 1.5)."""
 
-    def draw(stream: UniformStream, n: int) -> Base:
+    def draw(stream: UniformStream, n: int) -> TridiagonalBase:
         ratio = 1.0 + c / n
         if not ratio > 0.0:
             raise MatrixError(f"growth c = {c} needs n > {-c}, n is {n}")
         base = _powers(np.full(n - 1, ratio))
-        return _semiseparable(
-            stream.uniform(n, 0.5, 1.5) * base, stream.uniform(n, 0.5, 1.5) / base
-        )
+        u, v = stream.uniform(n, 0.5, 1.5) * base, stream.uniform(n, 0.5, 1.5) / base
+        if family == "cholesky":
+            return _semiseparable(u, v)
+        p, q = stream.uniform(n, 0.5, 1.5) / base, stream.uniform(n, 0.5, 1.5) * base
+        return _semiseparable_lu(u, v, p, q)
 
     return draw
 
@@ -60,7 +143,7 @@ def growth_base(c: float) -> DrawBase:
 def tent_base(c: float) -> DrawBase:
     """As :func:`growth_base`, but base rises over the first half of the rows and falls back."""
 
-    def draw(stream: UniformStream, n: int) -> Base:
+    def draw(stream: UniformStream, n: int) -> TridiagonalBase:
         ratio = 1.0 + c / n
         rising = np.arange(n - 1) < n // 2
         base = _powers(np.where(rising, ratio, 1.0 / ratio))
@@ -71,7 +154,7 @@ def tent_base(c: float) -> DrawBase:
     return draw
 
 
-def sawtooth_base(stream: UniformStream, n: int) -> Base:
+def sawtooth_base(stream: UniformStream, n: int) -> TridiagonalBase:
     """U climbs by factors uniform on [1.3, 2.4) over 5 to 12 rows, drops to 1, climbs again.
 
     The factors have the geometric mean e^0.6; v = (s / t) / u with s, t uniform on [0.5, 1.5).
@@ -88,26 +171,49 @@ def sawtooth_base(stream: UniformStream, n: int) -> Base:
     return _semiseparable(u, spread / u)
 
 
-def twin_base(stream: UniformStream, n: int) -> Base:
-    """U = x (1 + 6/n)^k with x uniform on [0.7, 1.3), v = y / u with y uniform on [0.5, 1.5)."""
-    u = stream.uniform(n, 0.7, 1.3) * _powers(np.full(n - 1, 1.0 + 6.0 / n))
-    return _semiseparable(u, stream.uniform(n, 0.5, 1.5) / u)
+def twin_base(family: Family) -> DrawBase:
+    """U, q = x (1 + 6/n)^k, x uniform on [0.7, 1.3); v = y/u, p = y/q, y uniform on [0.5, 1.5)."""
+
+    def draw(stream: UniformStream, n: int) -> TridiagonalBase:
+        base = _powers(np.full(n - 1, 1.0 + 6.0 / n))
+        u = stream.uniform(n, 0.7, 1.3) * base
+        if family == "cholesky":
+            return _semiseparable(u, stream.uniform(n, 0.5, 1.5) / u)
+        q = stream.uniform(n, 0.7, 1.3) * base
+        v, p = stream.uniform(n, 0.5, 1.5) / u, stream.uniform(n, 0.5, 1.5) / q
+        return _semiseparable_lu(u, v, p, q)
+
+    return draw
 
 
-def paper_local_base(stream: UniformStream, n: int) -> Base:
+def paper_local_base(stream: UniformStream, n: int) -> TridiagonalBase:
     """L_ii = 1, L_{i+1,i} near normal: the paper's example of local dependence."""
     sub = stream.near_normal(n - 1)
-    factor = Bidiagonal(np.ones(n), sub)
-    return Base(from_factor(factor), factor, _powers(-sub))
+    first_column = _powers(-sub)
+    return TridiagonalBase(Diagonals(np.ones(n), sub), first_column * first_column)
 
 
-def poisson_base(stream: UniformStream, n: int) -> Base:
+def poisson_base(stream: UniformStream, n: int) -> TridiagonalBase:
     """-(kappa u')' = f with Dirichlet ends, kappa uniform on [0.5, 1.5) between nodes."""
     kappa = stream.uniform(n + 1, 0.5, 1.5)
-    matrix = Bidiagonal(kappa[:-1] + kappa[1:], -kappa[1:-1])
+    matrix = Diagonals(kappa[:-1] + kappa[1:], -kappa[1:-1])
     # Resistance from the left boundary: R_k = 1/kappa_1 + ... + 1/kappa_k.
     resistance = np.cumsum(1.0 / kappa[:-1])
     pivots = kappa[1:] + 1.0 / resistance
     diagonal = np.sqrt(pivots)
-    factor = Bidiagonal(diagonal, matrix.subdiagonal / diagonal[:-1])
-    return Base(matrix, factor, resistance[0] / (resistance * diagonal))
+    factor = Diagonals(diagonal, matrix.subdiagonal / diagonal[:-1])
+    first_column = resistance[0] / (resistance * diagonal)
+    return TridiagonalBase(factor, first_column * first_column, matrix)
+
+
+def convection_base(stream: UniformStream, n: int) -> TridiagonalBase:
+    """L_{k+1,k} = -t_k, U_kk = d_k, U_{k,k+1} = d_{k+1} r_k / t_k: off-diagonals of opposite sign.
+
+    The influence of A_11 changes its sign and shrinks by r_k from row to row. Smaller t and
+    larger r would let the triangular solves of short windows grow from row to row.
+    """
+    d = stream.uniform(n, 0.5, 1.5)
+    t = stream.uniform(n - 1, 0.4, 0.8)
+    r = stream.uniform(n - 1, 0.2, 0.7)
+    influence = np.multiply.accumulate(np.concatenate((1.0 / d[:1], -r)))
+    return TridiagonalBase(Diagonals(d, -t, d[1:] * r / t), influence)

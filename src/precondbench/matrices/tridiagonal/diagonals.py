@@ -1,6 +1,7 @@
-"""Tridiagonal SPD matrices with a known Cholesky factor, and the closed form of the perturbed one.
+"""Tridiagonal matrices and their factors as diagonals: CSR forms, and closed forms of factors.
 
-Only + - * / and sqrt in a stated order are used, so a draw has the same bits on every machine.
+The closed forms use + - * / and sqrt in a stated order only, so that their bits are the same on
+every machine.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, diags_array
 
 from precondbench.errors import MatrixError
 
@@ -17,25 +18,40 @@ Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Bidiagonal:
-    """The two diagonals of a lower bidiagonal, or of a symmetric tridiagonal, matrix.
+class Diagonals:
+    """The diagonals of a tridiagonal matrix or of its factors.
+
+    Two of them stand for a symmetric matrix, or for its Cholesky factor L. Three stand for a
+    general matrix, or for its factors L and U in Doolittle's form, stored together: the
+    subdiagonal is that of L, whose unit diagonal is not stored, and the others are those of U.
 
     Parameters
     ----------
     diagonal : numpy.ndarray
-        float64 of shape (n,).
+        float64 of shape (n,); the pivots of LU factors.
     subdiagonal : numpy.ndarray
-        float64 of shape (n - 1,): entries (i + 1, i).
+        float64 of shape (n - 1,): entries (i + 1, i); the multipliers of LU factors.
+    superdiagonal : numpy.ndarray, optional
+        float64 of shape (n - 1,): entries (i, i + 1).
+
+    Raises
+    ------
+    MatrixError
+        If the lengths do not fit.
     """
 
     diagonal: Vector
     subdiagonal: Vector
+    superdiagonal: Vector | None = None
 
     def __post_init__(self) -> None:
-        if self.diagonal.ndim != 1 or self.subdiagonal.shape != (self.diagonal.size - 1,):
+        short = (self.diagonal.size - 1,)
+        others = [self.subdiagonal] + [x for x in (self.superdiagonal,) if x is not None]
+        if self.diagonal.ndim != 1 or any(x.shape != short for x in others):
+            shapes = " and ".join(str(x.shape) for x in others)
             raise MatrixError(
-                f"diagonals of lengths {self.diagonal.shape} and {self.subdiagonal.shape} do not "
-                "fit: give n entries and n - 1 entries, n >= 1"
+                f"a diagonal of shape {self.diagonal.shape} and neighbours of shape {shapes} do "
+                "not fit: give n entries and n - 1 entries, n >= 1"
             )
 
     @property
@@ -43,21 +59,67 @@ class Bidiagonal:
         """Number of rows."""
         return int(self.diagonal.size)
 
+    @property
+    def lower(self) -> Diagonals:
+        """L of the factors, with the ones of a unit diagonal."""
+        if self.superdiagonal is None:
+            return self
+        return Diagonals(np.ones(self.n), self.subdiagonal)
 
-def semiseparable_factor(u: ArrayLike, v: ArrayLike) -> Bidiagonal:
-    r"""Bidiagonal L whose inverse is rank-1 semiseparable: (L^-1)[i, j] = u_i v_j for i >= j.
+    @property
+    def upper(self) -> Diagonals | None:
+        """The diagonal and the superdiagonal as those of the transpose; None if there are two."""
+        if self.superdiagonal is None:
+            return None
+        return Diagonals(self.diagonal, self.superdiagonal)
 
+
+def poisson_1d(n: int) -> Diagonals:
+    """Equation (2) of the paper: tridiag(-1, 2, -1) with n rows.
+
+    Parameters
+    ----------
+    n : int
+        Rows.
+
+    Returns
+    -------
+    Diagonals
+        Of the symmetric matrix.
+
+    Examples
+    --------
+    >>> from precondbench.matrices import poisson_1d
+    >>> poisson_1d(3).diagonal
+    array([2., 2., 2.])
+    """
+    return Diagonals(np.full(n, 2.0), np.full(n - 1, -1.0))
+
+
+def semiseparable_factor(
+    u: ArrayLike, v: ArrayLike, p: ArrayLike | None = None, q: ArrayLike | None = None
+) -> Diagonals:
+    r"""Bidiagonal factors whose inverses are rank-1 semiseparable.
+
+    From u and v the Cholesky factor L with (L^-1)[i, j] = u_i v_j for i >= j:
     L_ii = 1 / (u_i v_i) and L_{i+1,i} = -1 / (u_i v_{i+1}).
+
+    With p and q, for which (U^-1)[i, j] = p_i q_j where i <= j, the factors of A = L U, where
+    (A^-1)[i, j] = p_i v_j sum_{k >= max(i, j)} q_k u_k. In Doolittle's form L is divided by its
+    diagonal: the multipliers are -v_i / v_{i+1}, the pivots 1 / (u_i v_i p_i q_i), and
+    U_{i,i+1} = -1 / (u_i v_i q_i p_{i+1}).
 
     Parameters
     ----------
     u, v : array_like
         Positive generators of shape (n,).
+    p, q : array_like, optional
+        Positive generators of shape (n,), both or none.
 
     Returns
     -------
-    Bidiagonal
-        The factor L.
+    Diagonals
+        Of L, or of L and U.
 
     Raises
     ------
@@ -72,116 +134,36 @@ def semiseparable_factor(u: ArrayLike, v: ArrayLike) -> Bidiagonal:
     Examples
     --------
     >>> import numpy as np
-    >>> from precondbench.matrices import lower_csr, semiseparable_factor
+    >>> from precondbench.matrices import lower_csr, semiseparable_factor, upper_csr
     >>> u, v = np.array([1.0, 2.0, 4.0]), np.array([1.0, 0.5, 2.0])
     >>> L = lower_csr(semiseparable_factor(u, v)).toarray()
     >>> np.allclose(np.linalg.solve(L, np.eye(3)), np.tril(np.outer(u, v)))
     True
-    """
-    u = np.asarray(u, dtype=np.float64)
-    v = np.asarray(v, dtype=np.float64)
-    if u.shape != v.shape or u.ndim != 1 or u.size == 0:
-        raise MatrixError(f"generators u {u.shape} and v {v.shape} must be vectors of one length")
-    if not (np.all(u > 0) and np.all(v > 0) and np.all(np.isfinite(u)) and np.all(np.isfinite(v))):
-        raise MatrixError("generators u and v must be positive and finite")
-    return Bidiagonal(1.0 / (u * v), -1.0 / (u[:-1] * v[1:]))
-
-
-def from_factor(factor: Bidiagonal) -> Bidiagonal:
-    """Diagonals of A = L L^T for a bidiagonal L.
-
-    A_ii = L_ii^2 + L_{i,i-1}^2 and A_{i+1,i} = L_{i+1,i} L_ii.
-
-    Parameters
-    ----------
-    factor : Bidiagonal
-        Diagonals of L.
-
-    Returns
-    -------
-    Bidiagonal
-        Diagonal and subdiagonal of A.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from precondbench.matrices import Bidiagonal, from_factor
-    >>> from_factor(Bidiagonal(np.array([1.0, 2.0]), np.array([3.0]))).diagonal
-    array([ 1., 13.])
-    """
-    d, s = factor.diagonal, factor.subdiagonal
-    diagonal = d * d
-    diagonal[1:] = diagonal[1:] + s * s
-    return Bidiagonal(diagonal, s * d[:-1])
-
-
-def perturbed_factor(factor: Bidiagonal, first_column: ArrayLike, tau: float = 1.0) -> Bidiagonal:
-    r"""Cholesky factor of L L^T + tau e_1 e_1^T in closed form, O(n).
-
-    With w = L^-1 e_1 and s_k = 1 + tau (w_1^2 + ... + w_k^2), s_0 = 1:
-    L'_kk = L_kk sqrt(s_k / s_{k-1}) and L'_{k+1,k} = A_{k+1,k} / L'_kk, because
-    L L^T + tau e_1 e_1^T = L (I + tau w w^T) L^T and the pivots of the middle factor are
-    s_k / s_{k-1}. For a semiseparable inverse w_k = u_k v_1.
-
-    Parameters
-    ----------
-    factor : Bidiagonal
-        The factor L of the matrix before the change.
-    first_column : array_like
-        w = L^-1 e_1, shape (n,).
-    tau : float
-        Size of the change of A_11; positive.
-
-    Returns
-    -------
-    Bidiagonal
-        The factor L' of the changed matrix.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from precondbench.matrices import from_factor, perturbed_factor, semiseparable_factor
-    >>> u, v = np.array([1.0, 0.5, 2.0]), np.array([2.0, 1.0, 1.0])
-    >>> L = semiseparable_factor(u, v)
-    >>> A, A_new = from_factor(L), from_factor(perturbed_factor(L, u * v[0]))
-    >>> np.allclose(A_new.diagonal - A.diagonal, [1.0, 0.0, 0.0])
+    >>> p, q = np.array([2.0, 1.0, 1.0]), np.array([1.0, 4.0, 0.5])
+    >>> factor = semiseparable_factor(u, v, p, q)
+    >>> inverse = np.linalg.inv((lower_csr(factor) @ upper_csr(factor)).toarray())
+    >>> tails = np.cumsum((q * u)[::-1])[::-1]
+    >>> expected = [[p[i] * v[j] * tails[max(i, j)] for j in range(3)] for i in range(3)]
+    >>> np.allclose(inverse, expected)
     True
     """
-    w = np.asarray(first_column, dtype=np.float64)
-    if w.shape != factor.diagonal.shape:
-        raise MatrixError(f"first_column has shape {w.shape}, L has {factor.n} rows")
-    if not tau > 0:
-        raise MatrixError(f"tau is {tau}, it must be positive")
-    # cumsum adds strictly from left to right, so these bits do not depend on the machine.
-    s = np.cumsum(np.concatenate(([1.0], tau * (w * w))))
-    diagonal = factor.diagonal * np.sqrt(s[1:] / s[:-1])
-    off = factor.subdiagonal * factor.diagonal[:-1]
-    return Bidiagonal(diagonal, off / diagonal[:-1])
+    given = (u, v) if p is None and q is None else (u, v, p, q)
+    vectors = [np.asarray(x, dtype=np.float64) for x in given]
+    first = vectors[0]
+    if first.ndim != 1 or first.size == 0 or any(x.shape != first.shape for x in vectors):
+        shapes = ", ".join(str(x.shape) for x in vectors)
+        raise MatrixError(f"the generators have shapes {shapes}; give vectors of one length")
+    if not all(np.all(x > 0) and np.all(np.isfinite(x)) for x in vectors):
+        raise MatrixError("the generators must be positive and finite")
+    if len(vectors) == 2:
+        a, b = vectors
+        return Diagonals(1.0 / (a * b), -1.0 / (a[:-1] * b[1:]))
+    a, b, c, d = vectors
+    ab = a * b
+    return Diagonals(1.0 / (ab * (c * d)), -(b[:-1] / b[1:]), -1.0 / (ab * d)[:-1] / c[1:])
 
 
-def poisson_1d(n: int) -> Bidiagonal:
-    """Equation (2) of the paper: tridiag(-1, 2, -1) with n rows.
-
-    Parameters
-    ----------
-    n : int
-        Rows.
-
-    Returns
-    -------
-    Bidiagonal
-        Diagonal and subdiagonal of the matrix.
-
-    Examples
-    --------
-    >>> from precondbench.matrices import poisson_1d
-    >>> poisson_1d(3).diagonal
-    array([2., 2., 2.])
-    """
-    return Bidiagonal(np.full(n, 2.0), np.full(n - 1, -1.0))
-
-
-def theorem_2_1_factor(n: int) -> Bidiagonal:
+def theorem_2_1_factor(n: int) -> Diagonals:
     """Return the factor of Theorem 2.1: L_ii = 1 / i, L_{i+1,i} = 1.
 
     A = L L^T is numerically singular from n of about 10 on, so keep this L and never
@@ -194,8 +176,8 @@ def theorem_2_1_factor(n: int) -> Bidiagonal:
 
     Returns
     -------
-    Bidiagonal
-        Diagonal and subdiagonal of L.
+    Diagonals
+        Of L.
 
     Examples
     --------
@@ -203,7 +185,102 @@ def theorem_2_1_factor(n: int) -> Bidiagonal:
     >>> theorem_2_1_factor(2).diagonal
     array([1. , 0.5])
     """
-    return Bidiagonal(1.0 / np.arange(1, n + 1, dtype=np.float64), np.ones(n - 1))
+    return Diagonals(1.0 / np.arange(1, n + 1, dtype=np.float64), np.ones(n - 1))
+
+
+def from_factor(factor: Diagonals) -> Diagonals:
+    """Diagonals of A = L L^T, or of A = L U.
+
+    A_ii = L_ii^2 + L_{i,i-1}^2 and A_{i+1,i} = L_{i+1,i} L_ii; for LU factors
+    A_ii = U_ii + L_{i,i-1} U_{i-1,i}, A_{i+1,i} = L_{i+1,i} U_ii and A_{i,i+1} = U_{i,i+1}.
+
+    Parameters
+    ----------
+    factor : Diagonals
+        Of L, or of L and U.
+
+    Returns
+    -------
+    Diagonals
+        Of A, as many as of the factor.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from precondbench.matrices import Diagonals, from_factor
+    >>> from_factor(Diagonals(np.array([1.0, 2.0]), np.array([3.0]))).diagonal
+    array([ 1., 13.])
+    >>> from_factor(Diagonals(np.array([1.0, 5.0]), np.array([2.0]), np.array([3.0]))).diagonal
+    array([ 1., 11.])
+    """
+    d, s, above = factor.diagonal, factor.subdiagonal, factor.superdiagonal
+    if above is None:
+        diagonal = d * d
+        diagonal[1:] = diagonal[1:] + s * s
+        return Diagonals(diagonal, s * d[:-1])
+    diagonal = d.copy()
+    diagonal[1:] = diagonal[1:] + s * above
+    return Diagonals(diagonal, s * d[:-1], above.copy())
+
+
+def updated_factor(factor: Diagonals, influence: ArrayLike, tau: float = 1.0) -> Diagonals:
+    r"""Factors of A + tau e_1 e_1^T from those of A in closed form, O(n).
+
+    With w = L^-1 e_1, z = U^-T e_1 (z = w for L L^T) and s_k = 1 + tau (w_1 z_1 + ... + w_k z_k),
+    s_0 = 1, the pivots are multiplied by s_k / s_{k-1}, because
+    L U + tau e_1 e_1^T = L (I + tau w z^T) U and the leading minors of the middle factor are s_k.
+    So L'_kk = L_kk sqrt(s_k / s_{k-1}) for Cholesky factors. The off-diagonal entries of A stay.
+
+    Parameters
+    ----------
+    factor : Diagonals
+        The factors of A.
+    influence : array_like
+        The products w_k z_k, shape (n,); for semiseparable inverses (u_k v_1)^2, and
+        p_1 v_1 q_k u_k for LU factors.
+    tau : float
+        Size of the change of A_11.
+
+    Returns
+    -------
+    Diagonals
+        The factors of the changed matrix.
+
+    Raises
+    ------
+    MatrixError
+        If the shape is wrong, or the changed matrix has no such factors: an s_k is zero, or not
+        positive for L L^T.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from precondbench.matrices import from_factor, semiseparable_factor, updated_factor
+    >>> u, v = np.array([1.0, 0.5, 2.0]), np.array([2.0, 1.0, 1.0])
+    >>> L = semiseparable_factor(u, v)
+    >>> A, A_new = from_factor(L), from_factor(updated_factor(L, (u * v[0]) ** 2))
+    >>> np.allclose(A_new.diagonal - A.diagonal, [1.0, 0.0, 0.0])
+    True
+    """
+    products = np.asarray(influence, dtype=np.float64)
+    d, above = factor.diagonal, factor.superdiagonal
+    if products.shape != d.shape:
+        raise MatrixError(f"influence has shape {products.shape}, the factors {factor.n} rows")
+    # cumsum adds strictly from left to right, so these bits do not depend on the machine.
+    s = np.cumsum(np.concatenate(([1.0], tau * products)))
+    bad = np.flatnonzero(~(s > 0.0) if above is None else ~(np.isfinite(s) & (s != 0.0)))
+    if bad.size:
+        kind = "Cholesky" if above is None else "LU"
+        raise MatrixError(
+            f"the changed matrix has no {kind} factorisation: its leading minor of order {bad[0]} "
+            f"is {s[bad[0]]} times that of A; choose another tau than {tau}"
+        )
+    below = factor.subdiagonal * d[:-1]
+    if above is None:
+        diagonal = d * np.sqrt(s[1:] / s[:-1])
+        return Diagonals(diagonal, below / diagonal[:-1])
+    pivots = d * (s[1:] / s[:-1])
+    return Diagonals(pivots, below / pivots[:-1], above.copy())
 
 
 def tridiagonal_pattern(n: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
@@ -217,21 +294,47 @@ def tridiagonal_pattern(n: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     return indptr, indices
 
 
-def interleave(diagonals: Bidiagonal) -> Vector:
-    """Values of the two diagonals in the order of :func:`tridiagonal_pattern`."""
+def interleave(diagonals: Diagonals) -> Vector:
+    """Diagonal and subdiagonal in the order of :func:`tridiagonal_pattern`."""
     values = np.empty(2 * diagonals.n - 1)
     values[0::2] = diagonals.diagonal
     values[1::2] = diagonals.subdiagonal
     return values
 
 
-def lower_csr(diagonals: Bidiagonal) -> csr_array:
-    """Return the lower bidiagonal matrix as a SciPy CSR array, float64.
+def tridiagonal_csr(matrix: Diagonals) -> csr_array:
+    """Return the tridiagonal matrix as a SciPy CSR array, float64.
 
     Parameters
     ----------
-    diagonals : Bidiagonal
-        Diagonal and subdiagonal of L.
+    matrix : Diagonals
+        Two diagonals stand for a symmetric matrix.
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        Shape (n, n), columns sorted.
+
+    Examples
+    --------
+    >>> from precondbench.matrices import poisson_1d, tridiagonal_csr
+    >>> tridiagonal_csr(poisson_1d(2)).toarray()
+    array([[ 2., -1.],
+           [-1.,  2.]])
+    """
+    below = matrix.subdiagonal
+    above = below if matrix.superdiagonal is None else matrix.superdiagonal
+    diagonals = [below, matrix.diagonal, above]
+    return csr_array(diags_array(diagonals, offsets=[-1, 0, 1], shape=(matrix.n, matrix.n)).tocsr())
+
+
+def lower_csr(factor: Diagonals) -> csr_array:
+    """Return L as a SciPy CSR array, float64.
+
+    Parameters
+    ----------
+    factor : Diagonals
+        Two diagonals are those of L; of LU factors, the unit diagonal of L is stored.
 
     Returns
     -------
@@ -245,6 +348,30 @@ def lower_csr(diagonals: Bidiagonal) -> csr_array:
     array([[ 2.,  0.],
            [-1.,  2.]])
     """
-    indptr, indices = tridiagonal_pattern(diagonals.n)
-    n = diagonals.n
-    return csr_array((interleave(diagonals), indices, indptr.astype(np.int32)), shape=(n, n))
+    n = factor.n
+    indptr, indices = tridiagonal_pattern(n)
+    return csr_array((interleave(factor.lower), indices, indptr.astype(np.int32)), shape=(n, n))
+
+
+def upper_csr(factor: Diagonals) -> csr_array:
+    """Return U of LU factors as a SciPy CSR array, float64.
+
+    Parameters
+    ----------
+    factor : Diagonals
+        LU factors: three diagonals.
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        Shape (n, n), columns sorted.
+
+    Raises
+    ------
+    MatrixError
+        If there are two diagonals: a Cholesky factor has no U.
+    """
+    upper = factor.upper
+    if upper is None:
+        raise MatrixError("a Cholesky factor has no U; give the three diagonals of LU factors")
+    return csr_array(lower_csr(upper).T.tocsr())
