@@ -124,7 +124,7 @@ def analyse(graph: csr_array, position: NDArray[np.int64]) -> SymbolicFactor:
     graph : scipy.sparse.csr_array
         Symmetric pattern (values are ignored) that contains the pattern of A.
     position : numpy.ndarray
-        Elimination order, see :func:`precondbench.factors.symbolic.ordering.minimum_degree`.
+        Elimination order, see :func:`precondbench.factors.minimum_degree`.
 
     Returns
     -------

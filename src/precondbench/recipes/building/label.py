@@ -136,7 +136,7 @@ def factor_matrix(
     kind : str
         Problem domain, kept as a fact.
     pattern_name : str
-        Pattern of both labels, see :func:`precondbench.factors.patterns.fill.pattern_of`.
+        Pattern of both labels, see :func:`precondbench.factors.pattern_of`.
     max_operations : float
         Above this predicted cost nothing is computed: the outcome is ``too dear``.
     announce : callable, optional

@@ -208,7 +208,7 @@ def _plan_one(collection: Collection, entry: CollectionEntry, allowed: int) -> L
 def factor_large(full_name: str, matrix: csr_array, kind: str = "") -> FactoredMatrix:
     """Compute Inv-K and IC(0) of a large matrix, all cores, and solve with each.
 
-    As :func:`precondbench.recipes.building.label.factor_matrix`, but Inv-K is the way that ``invk``
+    As :func:`precondbench.recipes.factor_matrix`, but Inv-K is the way that ``invk``
     chooses, and only these two are solved with.
 
     Parameters
@@ -290,7 +290,7 @@ def build_large(
     Returns
     -------
     path, digest, results
-        As of :func:`precondbench.recipes.building.mirror.build_collection_shard`.
+        As of :func:`precondbench.recipes.build_collection_shard`.
     """
     chosen = list(plans)
     source, downloads = context.collection_source(), str(context.folder / "collection")

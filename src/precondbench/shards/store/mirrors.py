@@ -42,7 +42,7 @@ class Offers:
         What this library knows; its content digests are what every file must have.
     sources : sequence of str, optional
         Mirrors in the order in which they are asked; by default
-        :func:`precondbench.shards.store.cache.mirrors`.
+        :func:`precondbench.shards.mirrors`.
 
     Examples
     --------
@@ -82,7 +82,7 @@ class Offers:
         dataset, version, configuration, split : str
             Names, as in the manifest.
         root : path-like, optional
-            Cache folder; by default :func:`precondbench.shards.store.cache.cache_root`.
+            Cache folder; by default :func:`precondbench.shards.cache_root`.
         progress : callable, optional
             Called as ``progress(bytes so far, bytes in all)``.
         reasons : list of str, optional
