@@ -18,13 +18,21 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from precondbench.baselines.recurrences.scan import prefix_products, sequential_products
+from precondbench.baselines.recurrences.learned import normalised_product, prefix_products
 from precondbench.baselines.training.run_directory import describe_environment
 
 ROWS = [100, 300, 1000, 3000, 10_000, 30_000, 100_000]
 HEADS = 8
 # The loop is not run beyond this many rows with gradients: autograd holds every step.
 MOST_SEQUENTIAL = 10_000
+
+
+def sequential_products(matrices: Tensor) -> Tensor:
+    """One product after the other, in n steps."""
+    products = [matrices[:, 0]]
+    for i in range(1, matrices.shape[1]):
+        products.append(normalised_product(matrices[:, i], products[-1]))
+    return torch.stack(products, dim=1)
 
 
 def seconds(products, matrices: Tensor, gradient: bool, repeats: int) -> float:

@@ -6,7 +6,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from precondbench.baselines.recurrences.scan import prefix_products, sequential_products
+from precondbench.baselines.recurrences.learned import normalised_product, prefix_products
+
+
+def sequential_products(matrices):
+    """One product after the other, in n steps."""
+    products = [matrices[:, 0]]
+    for i in range(1, matrices.shape[1]):
+        products.append(normalised_product(matrices[:, i], products[-1]))
+    return torch.stack(products, dim=1)
 
 
 def directions(products):

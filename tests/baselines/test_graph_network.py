@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch_geometric.data import Batch
@@ -22,9 +24,8 @@ def seeded(name, rounds, seed=0):
     return build_model(name, rounds)
 
 
-def tensors(data):
-    graph = GraphBatch.from_data(data)
-    return graph.x, graph.edge_index, graph.edge_attr, graph.lower, graph.batch
+def only(graphs):
+    return GraphBatch.from_data(graphs[0])
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -40,17 +41,17 @@ def test_the_last_node_update_of_a_full_block_would_change_nothing(tridiagonal_g
     torch.manual_seed(0)
     network = GraphNetwork(MessagePassingMLP, rounds=3, width=16)
     last = MessagePassingMLP(16)
-    x, edge_index, edge_attr, lower, batch = tensors(tridiagonal_graphs([9])[0])
-    source, target = edge_index
-    h, e = network.node_encoder(x), network.edge_encoder(edge_attr)
+    batch = only(tridiagonal_graphs([9]))
+    source, target = batch.edge_index
+    h, e = network.node_encoder(batch.x), network.edge_encoder(batch.edge_attr)
     for edge_model, node_model in zip(
         network.edge_models, [*network.node_models, last], strict=True
     ):
         hidden = edge_model.first(torch.cat([h[target], h[source], e], dim=1))
         e = edge_model.second(hidden.relu())
-        h = node_model(h, edge_index, e, batch)
-    whole = network.decoder(e)[lower, 0]
-    torch.testing.assert_close(network(x, edge_index, edge_attr, lower, batch), whole)
+        h = node_model(h, batch.edge_index, e, batch.batch)
+    whole = network.decoder(e)[batch.lower, 0]
+    torch.testing.assert_close(network(batch), whole)
     whole.sum().backward()
     assert all(p.grad is None for p in last.parameters())
 
@@ -66,12 +67,13 @@ def rows_that_see_the_first_entry(name, rounds, graphs):
     diagonal, subdiagonal = set(), set()
     for seed, graph in enumerate(graphs):  # Several, since a ReLU may be off at one point.
         network = seeded(name, rounds, seed).network.double()
-        x, edge_index, edge_attr, lower, batch = tensors(graph)
-        first = x[0, 0].double().requires_grad_()  # A_11 is a node and an edge feature.
-        x = torch.cat([first.view(1, 1), x[1:].double()])
-        edge_attr = edge_attr.double().index_put((torch.tensor([0]), torch.tensor([0])), first)
-        values = network(x, edge_index, edge_attr, lower, batch)
-        for value, column, row in zip(values, *edge_index[:, lower].tolist(), strict=True):
+        batch = only([graph])
+        first = batch.x[0, 0].double().requires_grad_()  # A_11 is a node and an edge feature.
+        x = torch.cat([first.view(1, 1), batch.x[1:].double()])
+        zero = torch.tensor([0])
+        edge_attr = batch.edge_attr.double().index_put((zero, zero), first)
+        values = network(replace(batch, x=x, edge_attr=edge_attr))
+        for value, column, row in zip(values, *batch.lower_ends.tolist(), strict=True):
             (gradient,) = torch.autograd.grad(value, first, retain_graph=True)
             if gradient != 0:
                 (diagonal if row == column else subdiagonal).add(row + 1)
@@ -114,14 +116,17 @@ def test_graphs_of_a_batch_do_not_see_each_other(tridiagonal_graphs, name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_numbering_of_nodes_and_order_of_edges_are_immaterial(tridiagonal_graphs, name):
-    x, edge_index, edge_attr, lower, batch = tensors(tridiagonal_graphs([8])[0])
+    batch = only(tridiagonal_graphs([8]))
     network = seeded(name, 3).network
-    nodes, edges = torch.randperm(8), torch.randperm(edge_index.shape[1])
-    moved = network(
-        x[nodes.argsort()], nodes[edge_index][:, edges], edge_attr[edges], edges.argsort()[lower],
+    nodes, edges = torch.randperm(8), torch.randperm(batch.edge_index.shape[1])
+    moved = replace(
         batch,
-    )  # fmt: skip
-    torch.testing.assert_close(moved, network(x, edge_index, edge_attr, lower, batch))
+        x=batch.x[nodes.argsort()],
+        edge_index=nodes[batch.edge_index][:, edges],
+        edge_attr=batch.edge_attr[edges],
+        lower=edges.argsort()[batch.lower],
+    )
+    torch.testing.assert_close(network(moved), network(batch))
 
 
 def test_message_passing_takes_the_mean_over_incoming_edges():

@@ -2,17 +2,17 @@ import pytest
 import torch
 from torch import nn
 
-from precondbench.baselines import build_model, model_names, register_model, register_node_model
+from precondbench.baselines import Network, NodeModel, build_model, model_names, register_model
 from precondbench.baselines import registry as registry_module
 from precondbench.errors import ConfigurationError
 
 
 @pytest.fixture(autouse=True)
 def own_registry(monkeypatch):
-    monkeypatch.setattr(registry_module, "_NETWORKS", dict(registry_module._networks()))
+    monkeypatch.setattr(registry_module, "_REGISTERED", {})
 
 
-class SumOfMessages(nn.Module):
+class SumOfMessages(NodeModel):
     def __init__(self, width):
         super().__init__()
         self.linear = nn.Linear(width, width)
@@ -34,19 +34,16 @@ def test_parameter_counts_of_the_protocol(name, parameters):
 
 
 def test_a_new_node_model_is_one_class_and_one_line(tridiagonal_graphs):
-    register_node_model("SumOfMessages")(SumOfMessages)
+    register_model("SumOfMessages")(SumOfMessages)
     graph = tridiagonal_graphs([6])[0]
     assert build_model("SumOfMessages", rounds=3)(graph).shape == graph.y.shape
 
 
 def test_a_network_of_another_kind(tridiagonal_graphs):
     @register_model("Zero hop")
-    class ZeroHop(nn.Module):
-        def __init__(self, rounds, width):
-            super().__init__()
-
-        def forward(self, x, edge_index, edge_attr, lower, batch):
-            return edge_attr[lower, 0]
+    class ZeroHop(Network):
+        def forward(self, batch):
+            return batch.lower_entries
 
     graph = tridiagonal_graphs([6])[0]
     assert torch.equal(build_model("Zero hop")(graph), graph.edge_attr[graph.lower_mask, 0])
@@ -58,7 +55,19 @@ def test_unknown_names_are_answered_with_known_ones():
 
 
 def test_a_name_is_taken_once_but_a_class_may_be_defined_again():
-    register_node_model("SumOfMessages")(SumOfMessages)
-    register_node_model("SumOfMessages")(SumOfMessages)
+    register_model("SumOfMessages")(SumOfMessages)
+    register_model("SumOfMessages")(SumOfMessages)
     with pytest.raises(ConfigurationError, match="choose another"):
-        register_node_model("MLP")(SumOfMessages)
+        register_model("MLP")(SumOfMessages)
+
+
+def test_every_model_is_a_network():
+    for name in model_names():
+        assert isinstance(build_model(name, rounds=1, width=4).network, Network)
+
+
+def test_a_module_without_the_contract_is_refused():
+    with pytest.raises(
+        ConfigurationError, match=r"'Plain': derive it from .*Network, or from Node"
+    ):
+        register_model("Plain")(nn.Linear)

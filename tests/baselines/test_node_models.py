@@ -12,7 +12,7 @@ from precondbench.baselines import (
     GraphBatch,
     GraphTransformer,
 )
-from precondbench.baselines.message_passing import attention as global_attention
+from precondbench.baselines.message_passing import node_models
 
 WIDTH = 4
 
@@ -96,17 +96,17 @@ def by_loops(model, h, edge_index, e, batch):
 
 # 36: the largest graph alone; 20: it is cut into rows; 1: every row alone; 108: all together.
 @pytest.mark.parametrize("largest_block", [2**24, 108, 36, 20, 1])
-def test_global_attention_with_edges(graphs, monkeypatch, largest_block):
-    monkeypatch.setattr(global_attention, "LARGEST_BLOCK", largest_block)
+def test_node_models_with_edges(graphs, monkeypatch, largest_block):
+    monkeypatch.setattr(node_models, "LARGEST_BLOCK", largest_block)
     model = made(GlobalGraphTransformer)
     torch.testing.assert_close(model(*graphs), by_loops(model, *graphs))
 
 
 @pytest.mark.parametrize("largest_block", [2**24, 40, 3])
 def test_blocks_cover_all_rows_once_and_stay_small(monkeypatch, largest_block):
-    monkeypatch.setattr(global_attention, "LARGEST_BLOCK", largest_block)
+    monkeypatch.setattr(node_models, "LARGEST_BLOCK", largest_block)
     sizes = [3, 3, 1, 9, 2, 2]
-    blocks = list(global_attention._blocks(sizes))
+    blocks = list(node_models._blocks(sizes))
     assert [b.rows[0] for b in blocks] == [0, *(b.rows[1] for b in blocks[:-1])]
     assert blocks[-1].rows[1] == sum(sizes)
     for block in blocks:
@@ -115,7 +115,7 @@ def test_blocks_cover_all_rows_once_and_stay_small(monkeypatch, largest_block):
         assert weights <= max(largest_block, max(block.key_sizes))
 
 
-def test_on_a_complete_graph_global_attention_is_the_graph_transformer():
+def test_on_a_complete_graph_node_models_is_the_graph_transformer():
     model, layer = made(GlobalGraphTransformer), TransformerConv(WIDTH, WIDTH, edge_dim=WIDTH)
     layer.double()
     for ours, theirs in (

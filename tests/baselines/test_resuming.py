@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from precondbench.baselines import (
+    NodeModel,
     TrainingConfiguration,
     cosine_per_graph,
     load_model,
-    register_node_model,
+    register_model,
     train,
 )
 from precondbench.baselines import registry as registry_module
@@ -67,10 +68,10 @@ def test_interrupted_twice_and_never_are_the_same_run(splits, tmp_path, settings
 
 
 def test_random_numbers_of_a_model_go_on(splits, tmp_path, monkeypatch):
-    monkeypatch.setattr(registry_module, "_NETWORKS", dict(registry_module._NETWORKS))
+    monkeypatch.setattr(registry_module, "_REGISTERED", {})
 
-    @register_node_model("Dropout")
-    class Dropout(torch.nn.Module):
+    @register_model("Dropout")
+    class Dropout(NodeModel):
         def __init__(self, width):
             super().__init__()
             self.linear = torch.nn.Linear(width, width)

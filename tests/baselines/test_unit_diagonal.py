@@ -9,10 +9,13 @@ from safetensors import safe_open
 
 from precondbench import SyntheticTridiag, evaluate
 from precondbench.baselines import (
+    Network,
     TrainingConfiguration,
     build_model,
     load_model,
     predict,
+    register_model,
+    registry,
     save_model,
     train,
 )
@@ -92,24 +95,24 @@ def test_an_unknown_scaling_is_refused():
         build_model("MLP", scaling="log")
 
 
-class Core(torch.nn.Module):
+class Core(Network):
     """Returns the classical factor it is given, times a number to learn."""
 
     core = "shifted-ic0"
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, rounds, width):
+        super().__init__(rounds, width)
         self.factor = torch.nn.Parameter(torch.tensor(1.0))
 
-    def forward(self, x, edge_index, edge_attr, lower, batch, core):
-        return self.factor * core
+    def forward(self, batch):
+        return self.factor * batch.core
 
 
 @pytest.mark.parametrize("scaling", ["standardised", "unit-diagonal"])
 def test_a_network_is_given_the_classical_factor_it_asks_for(graphs, scaling):
     from precondbench.baselines import FactorModel
 
-    model = FactorModel(Core(), "Core", 1, 1, scaling)
+    model = FactorModel(Core(1, 1), "Core", 1, 1, scaling)
     score = evaluate(graphs, predict(model, graphs, batch_size=3)).summary
     # IC(0) is the exact factor here; single precision is all that is lost.
     assert score["cosine_mean"] > 1 - 1e-12
@@ -117,12 +120,9 @@ def test_a_network_is_given_the_classical_factor_it_asks_for(graphs, scaling):
         model(graphs[0])
 
 
-def test_training_gives_it_too(graphs):
-    from precondbench.baselines import register_model
-
-    register_model("Core")(
-        type("CoreNetwork", (Core,), {"__init__": lambda s, r, w: Core.__init__(s)})
-    )
+def test_training_gives_it_too(graphs, monkeypatch):
+    monkeypatch.setattr(registry, "_REGISTERED", {})
+    register_model("Core")(Core)
     configuration = TrainingConfiguration(model="Core", epochs=1, device="cpu")
     result = train(graphs, graphs, configuration)
     assert result.best_validation_cosine > 1 - 1e-12

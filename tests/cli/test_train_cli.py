@@ -180,10 +180,10 @@ def test_the_grid_of_the_paper():
 
 OWN = """
 import torch
-from precondbench.baselines import register_node_model
+from precondbench.baselines import NodeModel, register_model
 
-@register_node_model("Own")
-class Own(torch.nn.Module):
+@register_model("Own")
+class Own(NodeModel):
     def __init__(self, width):
         super().__init__()
         self.linear = torch.nn.Linear(width, width)
@@ -194,7 +194,7 @@ class Own(torch.nn.Module):
 
 
 def test_a_model_of_ones_own_on_a_board(in_folder, monkeypatch):
-    monkeypatch.setattr(registry, "_NETWORKS", dict(registry._networks()))
+    monkeypatch.setattr(registry, "_REGISTERED", {})
     (in_folder / "own.py").write_text(OWN)
     for model in ("MLP", "Own"):
         run(

@@ -87,7 +87,7 @@ def run_console(block: Block, path: Path, folder: Path) -> None:
 @pytest.fixture
 def own_registries(monkeypatch):
     """Models and losses of the examples are gone after the test."""
-    monkeypatch.setattr(registry, "_NETWORKS", dict(registry._NETWORKS))
+    monkeypatch.setattr(registry, "_REGISTERED", {})
     monkeypatch.setattr(losses, "_LOSSES", dict(losses._LOSSES))
 
 

@@ -197,7 +197,7 @@ user_code("of-binary", bytes(range(256)), "SyntaxError|ValueError")
 user_code("that-fails", "1 / 0\n", "ZeroDivisionError")
 user_code("that-imports-what-is-not-there", "import no_such_module\n", "no_such_module")
 user_code("that-registers-a-known-name",
-          "from precondbench.baselines import register_node_model as r\n"
+          "from precondbench.baselines import register_model as r\n"
           "@r('MLP')\nclass M:\n    pass\n", "cannot be registered as 'MLP'")  # fmt: skip
 user_code("that-exits", "raise SystemExit(7)\n", "SystemExit")
 

@@ -1,9 +1,9 @@
-"""A named network together with the feature map it was trained on."""
+"""Base class of networks, and a network together with the feature map it was trained on."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,22 +11,94 @@ from torch import Tensor, nn
 from precondbench.baselines.batch import GraphBatch
 from precondbench.errors import ConfigurationError
 
+SCALINGS = ("standardised", "unit-diagonal")
+
+
+class Network(nn.Module):
+    """Base class of networks that predict a factor from the graph of A.
+
+    A subclass is made with ``(rounds, width)`` and implements :meth:`forward`; ``register_model``
+    gives it a name. Class attributes declare what it needs. A network that is fitted by least
+    squares implements :meth:`fit`.
+
+    Parameters
+    ----------
+    rounds : int
+        Depth, at least 1. Each network documents what it counts: blocks, layers, sweeps or hops.
+    width : int
+        Width of hidden representations, at least 1.
+
+    Attributes
+    ----------
+    raw_features : bool
+        Whether the network reads the entries of A as they are. By default they are standardised.
+    core : str or None
+        Name of a classical factor that the network reads as ``GraphBatch.core``:
+        ``"shifted-ic0"``, ``"local-patch-0"`` to ``"local-patch-7"``, or ``"tril"``, which is A
+        itself.
+    core_dtype : torch.dtype
+        Type in which ``core`` is given.
+    tridiagonal_only : bool
+        Whether matrices must be tridiagonal.
+
+    Raises
+    ------
+    ConfigurationError
+        If ``rounds`` or ``width`` is below 1.
+    """
+
+    raw_features: ClassVar[bool] = False
+    core: str | None = None
+    core_dtype: ClassVar[torch.dtype] = torch.float32
+    tridiagonal_only: ClassVar[bool] = False
+
+    def __init__(self, rounds: int, width: int) -> None:
+        if rounds < 1 or width < 1:
+            raise ConfigurationError(
+                f"rounds is {rounds} and width is {width}; both must be 1 or more"
+            )
+        super().__init__()
+
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """Return one value for each element of ``batch.lower``, in its order.
+
+        Parameters
+        ----------
+        batch : GraphBatch
+            Graphs of several matrices, with the features that the class attributes ask for.
+
+        Returns
+        -------
+        torch.Tensor
+            Values of L on the lower triangles of all graphs.
+        """
+        raise NotImplementedError
+
+    def fit(self, batch: GraphBatch) -> None:
+        """Solve for parameters on all training graphs, before the first epoch; by default nothing.
+
+        Parameters
+        ----------
+        batch : GraphBatch
+            All training graphs, with labels ``y``.
+        """
+
 
 class FactorModel(nn.Module):
     """From graphs of A to values of L on the lower triangle; made by ``build_model``.
 
     Parameters
     ----------
-    network : torch.nn.Module
-        ``forward(x, edge_index, edge_attr, lower, batch)``, see ``GraphNetwork.forward``.
+    network : Network
+        The network.
     name : str
         Name in the registry.
     rounds, width : int
         Sizes the network was built with.
     scaling : {"standardised", "unit-diagonal"}
-        Whether the network is shown A as it is, or A scaled to a unit diagonal and its values
-        are scaled back, see ``unit_diagonal``. Either way features are then standardised, unless
-        the network has an attribute ``raw_features`` that is true.
+        Whether the network is shown A as it is, or A scaled to a unit diagonal, in which case its
+        values are scaled back. Either way features are then standardised, unless the network
+        declares ``raw_features``.
 
     Raises
     ------
@@ -36,7 +108,7 @@ class FactorModel(nn.Module):
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Network,
         name: str,
         rounds: int,
         width: int,
@@ -55,66 +127,78 @@ class FactorModel(nn.Module):
         self.network = network
 
     def forward(self, graphs: Any) -> Tensor:
-        """Return values of the lower triangles, graph after graph, in the shard's order.
+        """Return values of the lower triangles, graph after graph, in the order of the shard.
 
         Parameters
         ----------
         graphs : GraphBatch, torch_geometric.data.Data or torch_geometric.data.Batch
             The matrices.
         """
-        graph = GraphBatch.from_data(graphs)
+        batch = GraphBatch.from_data(graphs)
         if self.scaling == "standardised":
-            return self._values(graph)
-        x, edge_attr, root = unit_diagonal(graph)
-        by_entry = root.index_select(0, graph.edge_index[1].index_select(0, graph.lower))
-        core = None if graph.core is None else graph.core / by_entry
+            return self._values(batch)
+        x, edge_attr, root = unit_diagonal(batch)
+        column, row = batch.lower_ends
+        by_entry = root.index_select(0, row)
+        core = None if batch.core is None else batch.core / by_entry
         if core is not None and self.core == "tril":  # entries of A, not of a factor
-            core = core / root.index_select(0, graph.edge_index[0].index_select(0, graph.lower))
-        return by_entry * self._values(replace(graph, x=x, edge_attr=edge_attr, core=core))
+            core = core / root.index_select(0, column)
+        return by_entry * self._values(replace(batch, x=x, edge_attr=edge_attr, core=core))
 
-    def _values(self, graph: GraphBatch) -> Tensor:
-        x, edge_attr = graph.x, graph.edge_attr
-        # A network that computes with the entries of A needs them as they are.
-        if not getattr(self.network, "raw_features", False):
-            x, edge_attr = self.standardisation(x, edge_attr)
-        given = (x, graph.edge_index, edge_attr, graph.lower, graph.batch)
-        if self.core is None:
-            values: Tensor = self.network(*given)
-        elif graph.core is None:
-            raise ConfigurationError(
-                f"{self.name} corrects the factor {self.core!r} of each matrix, which these graphs "
-                "do not hold; use train and predict, which compute it"
-            )
-        else:
-            dtype = getattr(self.network, "core_dtype", x.dtype)
-            values = self.network(*given, core=graph.core.to(dtype))
+    def _values(self, batch: GraphBatch) -> Tensor:
+        network = self.network
+        self._check_pattern(batch)
+        if not network.raw_features:
+            x, edge_attr = self.standardisation(batch.x, batch.edge_attr)
+            batch = replace(batch, x=x, edge_attr=edge_attr)
+        if network.core is not None:
+            if batch.core is None:
+                raise ConfigurationError(
+                    f"{self.name} reads the factor {network.core!r} of each matrix, which these "
+                    "graphs do not hold; use train and predict, which compute it"
+                )
+            batch = replace(batch, core=batch.core.to(network.core_dtype))
+        values: Tensor = network(batch)
         return values
+
+    def _check_pattern(self, batch: GraphBatch) -> None:
+        if not self.network.tridiagonal_only:
+            return
+        column, row = batch.lower_ends
+        if bool((row - column > 1).any()):
+            raise ConfigurationError(
+                f"{self.name} is a recurrence for tridiagonal matrices, and one of these has an "
+                "entry further from the diagonal; train it on synthetic-tridiag"
+            )
 
     @property
     def core(self) -> str | None:
-        """Name of the classical factor that the network reads, see ``core_values``, or None."""
-        core: str | None = getattr(self.network, "core", None)
-        return core
+        """Name of the classical factor that the network reads, or None."""
+        return self.network.core
 
-    def fit_features(self, graphs: GraphBatch) -> None:
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.standardisation.node_mean.device
+
+    def fit_features(self, batch: GraphBatch) -> None:
         """Measure means and deviations on the graphs of a training split."""
-        x, edge_attr = graphs.x, graphs.edge_attr
+        x, edge_attr = batch.x, batch.edge_attr
         if self.scaling == "unit-diagonal":
-            x, edge_attr, _ = unit_diagonal(graphs)
+            x, edge_attr, _ = unit_diagonal(batch)
         self.standardisation.fit(x.cpu(), edge_attr.cpu())
+
+    def fit_network(self, batch: GraphBatch) -> None:
+        """Let the network solve for parameters on labelled graphs, see ``Network.fit``."""
+        self._check_pattern(batch)
+        self.network.fit(batch)
 
     def compiled(self) -> FactorModel:
         """Return a model with the same weights, shared, whose network is compiled by torch."""
-        network: nn.Module = torch.compile(self.network)  # type: ignore[assignment]
+        network: Network = torch.compile(self.network)  # type: ignore[assignment]
         other = FactorModel(network, self.name, self.rounds, self.width, self.scaling)
         other.standardisation = self.standardisation
         return other
-
-    def fit_network(self, graphs: GraphBatch) -> None:
-        """Let a network that has a method ``fit`` solve for its parameters on labelled graphs."""
-        fit = getattr(self.network, "fit", None)
-        if fit is not None:
-            fit(graphs)
 
     def parameter_count(self) -> int:
         """Return the number of parameters, trained by descent or fitted."""
@@ -122,11 +206,10 @@ class FactorModel(nn.Module):
 
 
 class Standardisation(nn.Module):
-    """Affine map of A_ii and A_ij; the direction flag of an edge passes untouched.
+    """Affine map of A_ii and A_ij; the direction flag of an edge passes unchanged.
 
-    Means and deviations are buffers: they travel with the model into its checkpoint, so that
-    another split or another machine sees the map of the training split. Before :meth:`fit` the
-    map is the identity.
+    Means and deviations are buffers: the checkpoint holds them, so that another split or another
+    machine uses the map of the training split. Before :meth:`fit` the map is the identity.
     """
 
     node_mean: Tensor
@@ -142,20 +225,7 @@ class Standardisation(nn.Module):
         self.register_buffer("edge_std", torch.ones(2))
 
     def fit(self, x: Tensor, edge_attr: Tensor) -> None:
-        """Measure the features of a training split: all nodes and all edges of all graphs.
-
-        Parameters
-        ----------
-        x : torch.Tensor
-            [nodes, 1].
-        edge_attr : torch.Tensor
-            [edges, 2]; only the first column is standardised.
-
-        Raises
-        ------
-        ConfigurationError
-            If a feature is not finite.
-        """
+        """Measure ``x`` [nodes, 1] and the first column of ``edge_attr`` [edges, 2]."""
         for name, values, mean, std in (
             ("x", x[:, 0], self.node_mean, self.node_std),
             ("edge_attr", edge_attr[:, 0], self.edge_mean, self.edge_std),
@@ -168,7 +238,7 @@ class Standardisation(nn.Module):
                 )
             spread = values.std(correction=0)
             mean[0] = values.mean()
-            # A constant feature (a unit diagonal, say) carries nothing; leave its scale alone.
+            # A constant feature (a unit diagonal, say) keeps its scale.
             std[0] = spread if spread > 0 else 1.0
 
     def forward(self, x: Tensor, edge_attr: Tensor) -> tuple[Tensor, Tensor]:
@@ -176,45 +246,14 @@ class Standardisation(nn.Module):
         return (x - self.node_mean) / self.node_std, (edge_attr - self.edge_mean) / self.edge_std
 
 
-SCALINGS = ("standardised", "unit-diagonal")
-
-
-def unit_diagonal(graph: GraphBatch) -> tuple[Tensor, Tensor, Tensor]:
-    r"""Return features of S^-1 A S^-1 with S = diag(A)^(1/2), and the diagonal of S.
+def unit_diagonal(batch: GraphBatch) -> tuple[Tensor, Tensor, Tensor]:
+    """Return features of S^-1 A S^-1 with S = diag(A)^(1/2), and the diagonal of S, [nodes].
 
     The factor of D A D is D L for every positive diagonal D, and S^-1 A S^-1 does not depend on
     D. A model that reads these features and whose values are multiplied by S, row by row, is
     equivariant by construction, up to rounding (to the bit where D holds powers of two).
-
-    Parameters
-    ----------
-    graph : GraphBatch
-        Matrices with positive diagonals.
-
-    Returns
-    -------
-    x : torch.Tensor
-        [nodes, 1]: ones.
-    edge_attr : torch.Tensor
-        [edges, 2]: A_ij / sqrt(A_ii A_jj), and sign(i - j).
-    root : torch.Tensor
-        [nodes]: sqrt(A_ii).
-
-    Examples
-    --------
-    >>> import torch
-    >>> from precondbench.baselines import GraphBatch
-    >>> from precondbench.baselines.base import unit_diagonal
-    >>> one = torch.zeros(1, dtype=torch.int64)
-    >>> graph = GraphBatch(
-    ...     x=torch.tensor([[4.0], [9.0]]),
-    ...     edge_index=torch.tensor([[0, 1, 0, 1], [0, 0, 1, 1]]),
-    ...     edge_attr=torch.tensor([[4.0, 0.0], [-3.0, -1.0], [-3.0, 1.0], [9.0, 0.0]]),
-    ...     lower=torch.tensor([0, 2, 3]), batch=one, lower_batch=one, num_graphs=1)
-    >>> unit_diagonal(graph)[1][:, 0]
-    tensor([ 1.0000, -0.5000, -0.5000,  1.0000])
     """
-    root = graph.x[:, 0].clamp_min(torch.finfo(graph.x.dtype).tiny).sqrt()
-    source, target = graph.edge_index
-    value = graph.edge_attr[:, 0] / root.index_select(0, target) / root.index_select(0, source)
-    return torch.ones_like(graph.x), torch.stack([value, graph.edge_attr[:, 1]], dim=1), root
+    root = batch.x[:, 0].clamp_min(torch.finfo(batch.x.dtype).tiny).sqrt()
+    source, target = batch.edge_index
+    value = batch.edge_attr[:, 0] / root.index_select(0, target) / root.index_select(0, source)
+    return torch.ones_like(batch.x), torch.stack([value, batch.edge_attr[:, 1]], dim=1), root

@@ -1,20 +1,20 @@
-"""What a model reads and a loss compares with: several graphs side by side."""
+"""Graphs of several matrices side by side: what a network reads and a loss compares with."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.sparse import csr_array, tril
 from torch import Tensor
 
 from precondbench.errors import ConfigurationError
 from precondbench.factors import (
+    LowerPattern,
     local_invk,
     lower_pattern,
     lower_values,
@@ -48,7 +48,7 @@ class GraphBatch:
     inverse : InversePairs or None
         Entries of A^-1, for losses that need them.
     core : torch.Tensor or None
-        float64: values of a classical factor on the lower edges, for networks that correct it.
+        float64: values of a classical factor on the lower edges, for networks that read it.
     """
 
     x: Tensor
@@ -82,67 +82,107 @@ class GraphBatch:
             y=data.y,
         )
 
+    @property
+    def lower_ends(self) -> Tensor:
+        """Column and row of every lower edge, int64 [2, lower]."""
+        return self.edge_index.index_select(1, self.lower)
 
-def _shifted_ic0(A: csr_array) -> csr_array:
-    return shifted_ic0(A)[0]
+    @property
+    def lower_entries(self) -> Tensor:
+        """Entries of A on the lower edges, [lower]."""
+        return self.edge_attr[self.lower, 0]
+
+    @property
+    def on_diagonal(self) -> Tensor:
+        """Which lower edges are on the diagonal, bool [lower]."""
+        column, row = self.lower_ends
+        on_diagonal: Tensor = column == row
+        return on_diagonal
 
 
-def _tril(A: csr_array) -> csr_array:
-    return csr_array(tril(A, format="csr"))
+class PaddedGraphs:
+    """Rows of nodes as a rectangular tensor in which every graph has as many as the largest.
+
+    ``sizes`` are the nodes of each graph, in the order of the batch.
+    """
+
+    def __init__(self, sizes: list[int], device: torch.device) -> None:
+        self.sizes = sizes
+        self.count = len(sizes)
+        self.longest = max(sizes)
+        self.full = min(sizes) == self.longest
+        self.slots = torch.cat(
+            [
+                torch.arange(g * self.longest, g * self.longest + size)
+                for g, size in enumerate(sizes)
+            ]
+        ).to(device)
+
+    @classmethod
+    def of(cls, batch: Tensor) -> PaddedGraphs:
+        """Count the nodes of each graph, given the graph of every node, ascending."""
+        return cls(torch.bincount(batch).tolist(), batch.device)
+
+    def pad(self, rows: Tensor) -> Tensor:
+        """[nodes, width] -> [graphs, longest, width], zero behind the end of a graph."""
+        if self.full:
+            return rows.view(self.count, self.longest, -1)
+        zeros = rows.new_zeros(self.count * self.longest, rows.shape[1])
+        return zeros.index_copy(0, self.slots, rows).view(self.count, self.longest, -1)
+
+    def unpad(self, values: Tensor) -> Tensor:
+        """[graphs, longest, width] -> [nodes, width]: the inverse of :meth:`pad`."""
+        flat = values.reshape(self.count * self.longest, -1)
+        return flat if self.full else flat.index_select(0, self.slots)
+
+    def real(self) -> Tensor:
+        """Return bool [graphs, longest]: False behind the end of a graph."""
+        mask = torch.zeros(self.count * self.longest, dtype=torch.bool, device=self.slots.device)
+        mask[self.slots] = True
+        return mask.view(self.count, self.longest)
 
 
+# Classical factors that a network may declare as its core.
 _CORES: dict[str, Callable[[csr_array], csr_array]] = {
-    # A itself: features are in single precision.
-    "tril": _tril,
-    "shifted-ic0": _shifted_ic0,
+    # A itself in double precision: features are in single precision.
+    "tril": lambda A: csr_array(tril(A, format="csr")),
+    "shifted-ic0": lambda A: shifted_ic0(A)[0],
     **{f"local-patch-{hops}": partial(local_invk, hops=hops) for hops in range(8)},
 }
 
 
 def core_names() -> list[str]:
-    """Return the names of all classical factors a network may ask for, sorted."""
+    """Return the names of all classical factors that a network may declare, sorted."""
     return sorted(_CORES)
 
 
 def core_values(dataset: Any, name: str) -> Tensor:
-    """Compute a classical factor of every matrix of a dataset.
+    """Compute a classical factor of every matrix of a dataset with ``pair(i)``.
 
-    Parameters
-    ----------
-    dataset : FactorDataset
-        Anything with ``len`` and ``pair(i)``.
-    name : str
-        One of :func:`core_names`.
-
-    Returns
-    -------
-    torch.Tensor
-        float64: values on the lower triangles of all matrices, in the shard's order.
-
-    Raises
-    ------
-    ConfigurationError
-        If no factor has that name, or the dataset has no matrices in float64.
-    BreakdownError
-        If a matrix has no such factor.
+    Values are float64, on the lower triangles of all matrices in the shard's order.
     """
     if name not in _CORES:
         raise ConfigurationError(
             f"no classical factor is called {name!r}; known: {', '.join(core_names())}"
         )
+    found = [
+        lower_values(_CORES[name](matrix), pattern)
+        for matrix, pattern in _matrices(dataset, "this model reads a factor of the matrices")
+    ]
+    return torch.from_numpy(np.concatenate(found))
+
+
+def _matrices(dataset: Any, need: str) -> Iterator[tuple[csr_array, LowerPattern]]:
+    """Yield every matrix of a dataset and the pattern of its lower triangle."""
     if not hasattr(dataset, "pair"):
         raise ConfigurationError(
-            "this model corrects a factor of the matrices themselves; give a precondbench "
-            "dataset, or an object with pair(i) besides the graphs"
+            f"{need} themselves; give a precondbench dataset, or an object with pair(i) besides "
+            "the graphs"
         )
-    return torch.from_numpy(
-        np.concatenate([_one(dataset.pair(i), _CORES[name]) for i in range(len(dataset))])
-    )
-
-
-def _one(pair: Any, factor: Callable[[csr_array], csr_array]) -> NDArray[np.float64]:
-    matrix = check_spd_candidate(pair.A, pair.name)
-    return lower_values(factor(matrix), lower_pattern(tril(matrix, format="csr")))
+    for i in range(len(dataset)):
+        pair = dataset.pair(i)
+        matrix = check_spd_candidate(pair.A, pair.name)
+        yield matrix, lower_pattern(tril(matrix, format="csr"))
 
 
 @dataclass(frozen=True)
@@ -167,38 +207,14 @@ class InversePairs:
 
 
 def inverse_pairs(dataset: Any) -> tuple[InversePairs, Tensor]:
-    """Invert every matrix of a dataset where the K-condition number reads it.
+    """Invert every matrix of a dataset with ``pair(i)`` where the K-condition number reads it.
 
-    Parameters
-    ----------
-    dataset : FactorDataset
-        Anything with ``len`` and ``pair(i)``.
-
-    Returns
-    -------
-    pairs : InversePairs
-        Of all graphs, on the CPU.
-    counts : torch.Tensor
-        int64 [graphs]: pairs of every graph.
-
-    Raises
-    ------
-    ConfigurationError
-        If the dataset has no matrices in float64.
-    BreakdownError
-        If a matrix is not positive definite in double precision.
+    Also returns the number of pairs of every graph, int64; all on the CPU.
     """
-    if not hasattr(dataset, "pair"):
-        raise ConfigurationError(
-            "this loss inverts the matrices themselves; train on a precondbench dataset, or on "
-            "an object with pair(i) besides the graphs"
-        )
-    forms = []
-    for i in range(len(dataset)):
-        pair = dataset.pair(i)
-        matrix = check_spd_candidate(pair.A, pair.name)
-        pattern = lower_pattern(tril(matrix, format="csr"))
-        forms.append(trace_form(selected_inverse(matrix, pattern), pattern))
+    forms = [
+        trace_form(selected_inverse(matrix, pattern), pattern)
+        for matrix, pattern in _matrices(dataset, "this loss inverts the matrices")
+    ]
 
     def joined(name: str) -> Tensor:
         return torch.from_numpy(np.concatenate([getattr(form, name) for form in forms]))
@@ -214,20 +230,8 @@ class ResidentGraphs:
     Collating PyG items one by one costs more than gathering from concatenated tensors, and the
     synthetic sets are small (1000 graphs of 50 nodes are 5 MB). Graphs may differ in size. Where
     all have one pattern, batches of one size share their index tensors, made once: only values
-    are gathered, and shapes never change.
-
-    Parameters
-    ----------
-    dataset : iterable of torch_geometric.data.Data
-        Items with ``x``, ``edge_index``, ``edge_attr``, ``lower_mask``, ``name`` and, for
-        training, ``y``.
-    device : torch.device or str
-        Where the tensors live.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no graph.
+    are gathered, and shapes never change. Items have ``x``, ``edge_index``, ``edge_attr``,
+    ``lower_mask``, ``name`` and, for training, ``y``.
     """
 
     def __init__(self, dataset: Iterable[Any], device: torch.device | str = "cpu") -> None:
@@ -276,7 +280,7 @@ class ResidentGraphs:
         """Return all graphs in one batch."""
         return self._gather(torch.arange(len(self)))
 
-    def lower_ends(self) -> list[int]:
+    def split_points(self) -> list[int]:
         """Return where, in the values of all graphs, each graph but the last ends."""
         ends: list[int] = self._lower.cumsum(0)[:-1].tolist()
         return ends
@@ -288,21 +292,16 @@ class ResidentGraphs:
         count = graphs.numel()
         if count not in self._templates:
             self._templates[count] = self._gather(torch.zeros(count, dtype=torch.int64))
-        template = self._templates[count]
         numbers = graphs.to(self.device)
 
         def chosen(values: Tensor) -> Tensor:
             by_graph = values.view(len(self), -1)
             return by_graph.index_select(0, numbers).view(-1, *values.shape[1:])
 
-        return GraphBatch(
+        return replace(
+            self._templates[count],
             x=chosen(self.x),
-            edge_index=template.edge_index,
             edge_attr=chosen(self.edge_attr),
-            lower=template.lower,
-            batch=template.batch,
-            lower_batch=template.lower_batch,
-            num_graphs=count,
             y=None if self.y is None else chosen(self.y),
             core=None if self.core is None else chosen(self.core),
             inverse=self._inverses(graphs),
@@ -346,16 +345,9 @@ class ResidentGraphs:
     def batches(
         self, batch_size: int, order: Tensor | None = None, *, max_edges: int | None = None
     ) -> Iterator[GraphBatch]:
-        """Yield all graphs in their own or in the given order.
+        """Yield all graphs, in their own or the given order, in batches of bounded size.
 
-        Parameters
-        ----------
-        batch_size : int
-            At most so many graphs at a time.
-        order : torch.Tensor, optional
-            int64: numbers of the graphs.
-        max_edges : int, optional
-            At most so many edges at a time, unless one graph alone has more.
+        A graph that alone has more than ``max_edges`` edges is a batch by itself.
         """
         numbers = torch.arange(len(self)) if order is None else order
         for chunk in torch.split(numbers, batch_size):

@@ -99,7 +99,7 @@ def predict(
             )
     finally:
         model.train(was_training)
-    pieces = np.split(values.double().cpu().numpy(), graphs.lower_ends())
+    pieces = np.split(values.double().cpu().numpy(), graphs.split_points())
     return dict(zip(graphs.names, pieces, strict=True))
 
 

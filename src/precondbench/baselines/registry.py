@@ -5,40 +5,45 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable
-from functools import partial
 from importlib import import_module
 from typing import TypeVar
 
-from torch import nn
-
-from precondbench.baselines.base import FactorModel
-from precondbench.baselines.message_passing.graph_network import GraphNetwork
+from precondbench.baselines.base import FactorModel, Network
+from precondbench.baselines.message_passing.graph_network import GraphNetwork, NodeModel
 from precondbench.errors import ConfigurationError
 
-NodeModelT = TypeVar("NodeModelT", bound=Callable[[int], nn.Module])
-NetworkT = TypeVar("NetworkT", bound=Callable[[int, int], nn.Module])
+ModelClass = type[Network] | type[NodeModel]
+ModelT = TypeVar("ModelT", bound=ModelClass)
 
-_NETWORKS: dict[str, tuple[str, Callable[[int, int], nn.Module]]] = {}
-_SUMMARIES: dict[str, str] = {}
-# The models of this package: each module registers its own when it is imported.
-_MODULES = (
-    "elimination.chow_patel", "elimination.corrected", "elimination.learned", "elimination.sweep",
-    "message_passing.attention", "message_passing.node_models", "message_passing.published",
-    "patches.closure", "patches.network", "recurrences.fitted", "recurrences.gru",
-    "recurrences.scan",
-)  # fmt: skip
+# Where the class of each model of this package is; a new model is one line here.
+_BUILT_IN = {
+    "BidirectionalGRU": "recurrences.learned",
+    "ChowPatel": "elimination.sweeps",
+    "CorrectedIC0": "elimination.corrected",
+    "CorrectedPatch": "elimination.corrected",
+    "DivisionCell": "recurrences.fitted",
+    "EliminationSweep": "elimination.sweeps",
+    "FastGraphTransformer": "message_passing.node_models",
+    "GATv2": "message_passing.node_models",
+    "GEN": "message_passing.node_models",
+    "GlobalGraphTransformer": "message_passing.node_models",
+    "GraphTransformer": "message_passing.node_models",
+    "LearnedClosure": "patches.closure",
+    "LearnedElimination": "elimination.learned",
+    "LiFactor": "message_passing.published",
+    "MLP": "message_passing.node_models",
+    "MessagePassingMLP": "message_passing.node_models",
+    "MoebiusCell": "recurrences.fitted",
+    "MoebiusScan": "recurrences.learned",
+    "MonomialCell": "recurrences.fitted",
+    "NeuralIF": "message_passing.published",
+    "PatchNetwork": "patches.network",
+}
+_REGISTERED: dict[str, ModelClass] = {}
 
 
-def _networks() -> dict[str, tuple[str, Callable[[int, int], nn.Module]]]:
-    for module in _MODULES:
-        import_module(f"precondbench.baselines.{module}")
-    return _NETWORKS
-
-
-def register_node_model(name: str) -> Callable[[NodeModelT], NodeModelT]:
-    """Class decorator: make ``GraphNetwork`` with this node model known as ``name``.
-
-    The class takes ``width`` and has ``forward(h, edge_index, e, batch) -> h'``.
+def register_model(name: str) -> Callable[[ModelT], ModelT]:
+    """Class decorator: make a network known by name.
 
     Parameters
     ----------
@@ -48,14 +53,20 @@ def register_node_model(name: str) -> Callable[[NodeModelT], NodeModelT]:
     Returns
     -------
     callable
-        The decorator, which returns the class unchanged.
+        The decorator, which returns the class unchanged. The class derives from ``Network``, or
+        from ``NodeModel``: the model is then the ``GraphNetwork`` with this node model.
+
+    Raises
+    ------
+    ConfigurationError
+        If the class derives from neither, or another class has that name.
 
     Examples
     --------
     >>> from torch import nn
-    >>> from precondbench.baselines import build_model, register_node_model
-    >>> @register_node_model("Linear")
-    ... class Linear(nn.Module):
+    >>> from precondbench.baselines import NodeModel, build_model, register_model
+    >>> @register_model("Linear")
+    ... class Linear(NodeModel):
     ...     def __init__(self, width):
     ...         super().__init__()
     ...         self.linear = nn.Linear(width, width)
@@ -66,33 +77,20 @@ def register_node_model(name: str) -> Callable[[NodeModelT], NodeModelT]:
     3297
     """
 
-    def register(node_model: NodeModelT) -> NodeModelT:
-        _add(name, node_model, partial(GraphNetwork, node_model))
-        return node_model
-
-    return register
-
-
-def register_model(name: str) -> Callable[[NetworkT], NetworkT]:
-    """Class decorator for a network that is not made of Graph Network blocks.
-
-    The class takes ``(rounds, width)`` and has
-    ``forward(x, edge_index, edge_attr, lower, batch) -> values``, see ``GraphNetwork.forward``.
-
-    Parameters
-    ----------
-    name : str
-        Name for ``TrainingConfiguration.model``.
-
-    Returns
-    -------
-    callable
-        The decorator, which returns the class unchanged.
-    """
-
-    def register(network: NetworkT) -> NetworkT:
-        _add(name, network, network)
-        return network
+    def register(model: ModelT) -> ModelT:
+        refused = f"{_origin(model)} cannot be registered as {name!r}"
+        if not (isinstance(model, type) and issubclass(model, (Network, NodeModel))):
+            raise ConfigurationError(
+                f"{refused}: derive it from precondbench.baselines.Network, or from NodeModel if "
+                "it updates the nodes of a Graph Network"
+            )
+        # Running a notebook cell again defines the same class anew; that is no conflict.
+        if name in model_names() and _origin(_class(name)) != _origin(model):
+            raise ConfigurationError(
+                f"{refused}: {_origin(_class(name))} has that name; choose another"
+            )
+        _REGISTERED[name] = model
+        return model
 
     return register
 
@@ -107,7 +105,7 @@ def build_model(
     name : str
         One of :func:`model_names`.
     rounds : int
-        Blocks of the processor.
+        Depth of the network: blocks of a Graph Network, sweeps, layers or hops of others.
     width : int
         Width of hidden representations.
     scaling : {"standardised", "unit-diagonal"}
@@ -123,14 +121,19 @@ def build_model(
     ConfigurationError
         If no model or scaling has that name, or a size is below 1.
     """
-    if name not in _networks():
-        close = difflib.get_close_matches(name, _NETWORKS, n=1, cutoff=0.5)
+    if name not in model_names():
+        close = difflib.get_close_matches(name, model_names(), n=1, cutoff=0.5)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
         raise ConfigurationError(
             f"no model is called {name!r}{hint}; known: {', '.join(model_names())}. A model of "
             "your own is known once its module has been imported"
         )
-    return FactorModel(_NETWORKS[name][1](rounds, width), name, rounds, width, scaling)
+    model = _class(name)
+    if issubclass(model, NodeModel):
+        network: Network = GraphNetwork(model, rounds, width)
+    else:
+        network = model(rounds, width)
+    return FactorModel(network, name, rounds, width, scaling)
 
 
 def model_names() -> list[str]:
@@ -141,11 +144,11 @@ def model_names() -> list[str]:
     list of str
         What ``TrainingConfiguration.model`` may be.
     """
-    return sorted(_networks())
+    return sorted(_BUILT_IN.keys() | _REGISTERED.keys())
 
 
 def model_summary(name: str) -> str:
-    """Return the first sentence of a model's docstring, as its class says it.
+    """Return the first sentence of the docstring of a model's class.
 
     Parameters
     ----------
@@ -155,7 +158,7 @@ def model_summary(name: str) -> str:
     Returns
     -------
     str
-        One sentence.
+        One sentence; empty for a name that is not known.
 
     Examples
     --------
@@ -163,17 +166,20 @@ def model_summary(name: str) -> str:
     >>> model_summary("MLP")
     'h_i <- f(h_i): no exchange between nodes, the baseline without context.'
     """
-    _networks()
-    return _SUMMARIES.get(name, "")
+    if name not in model_names():
+        return ""
+    # The class's own: without one it would be that of its base class.
+    text = inspect.cleandoc(_class(name).__doc__ or "")
+    return text.split("\n\n")[0].replace("\n", " ")
 
 
-def _add(name: str, source: object, factory: Callable[[int, int], nn.Module]) -> None:
-    # Running a notebook cell again defines the same class anew; that is no conflict.
-    origin = f"{getattr(source, '__module__', '')}.{getattr(source, '__qualname__', source)}"
-    if name in _NETWORKS and _NETWORKS[name][0] != origin:
-        raise ConfigurationError(
-            f"{origin} cannot be registered as {name!r}: {_NETWORKS[name][0]} has that name; "
-            "choose another"
-        )
-    _NETWORKS[name] = (origin, factory)
-    _SUMMARIES[name] = (inspect.getdoc(source) or "").split("\n\n")[0].replace("\n", " ")
+def _class(name: str) -> ModelClass:
+    if name in _REGISTERED:
+        return _REGISTERED[name]
+    module = import_module(f"precondbench.baselines.{_BUILT_IN[name]}")
+    found: ModelClass = getattr(module, name)
+    return found
+
+
+def _origin(model: object) -> str:
+    return f"{getattr(model, '__module__', '')}.{getattr(model, '__qualname__', model)}"

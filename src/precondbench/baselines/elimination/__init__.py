@@ -1,1 +1,1 @@
-"""Elimination."""
+"""Networks that follow an elimination."""

@@ -144,7 +144,7 @@ def project_adjoint(  # type: ignore[no-untyped-def]
 MARGIN = 1.0 + 1e-6
 # and the diagonal of the remainder stays within these multiples of that of A.
 LEAST, MOST = 1e-10, 1e3
-# Where pivots are mended the adjoint grows without bound; it is cut at so many times the largest
+# Where pivots are raised the adjoint grows without bound; it is cut at so many times the largest
 # derivative that comes in.
 CUT = 100.0
 
@@ -165,7 +165,7 @@ def _eliminate(  # type: ignore[no-untyped-def]
     factor,
     w,
     held,
-    mended,
+    raised,
     bound,
 ):
     n = indptr.size - 1
@@ -181,11 +181,11 @@ def _eliminate(  # type: ignore[no-untyped-def]
         locate(indptr, indices, rows[start : start + size], slot, at)
         pivot = w[here[0]]
         for x in range(1, size):
-            # Never more than the pivot if the remainder is positive definite; else it mends it.
+            # At most the pivot if the remainder is positive definite; otherwise it is raised.
             least = MARGIN * w[here[x]] ** 2 / w[at[x, x]]
             if pivot < least:
                 pivot = least
-                mended[k] = True
+                raised[k] = True
         if projects:
             project(at, size, hidden[here], w, pivot, q, block, y, column)
             out[here] = column[:size]
@@ -225,7 +225,7 @@ def _derive(  # type: ignore[no-untyped-def]
     factor,
     w,
     held,
-    mended,
+    raised,
     bound,
     g,
 ):
@@ -277,8 +277,8 @@ def _derive(  # type: ignore[no-untyped-def]
         for x in range(1, size):
             g_root -= gl[x] * factor[here[x]] / root
             gw[here[x]] = min(max(gl[x] / root + g_column[x], -cut), cut)
-        # A mended pivot is taken as given.
-        if not mended[k]:
+        # A raised pivot is taken as given.
+        if not raised[k]:
             value = gw[here[0]] + 0.5 * g_root / root + g_column[0]
             gw[here[0]] = min(max(value, -cut), cut)
     return gw, g_share, g_tilt
@@ -318,7 +318,7 @@ def _space(values: NDArray[np.float64], pattern: LowerPattern) -> tuple[NDArray[
     return (*factors, values.copy(), np.zeros_like(values), *marks)
 
 
-def mended_pivots(a: Tensor, share: Tensor, tilt: Tensor, pattern: LowerPattern) -> Tensor:
+def raised_pivots(a: Tensor, share: Tensor, tilt: Tensor, pattern: LowerPattern) -> Tensor:
     """Return, as bool [n], which pivots :func:`compensated_elimination` has to raise."""
     values = _double(a)
     made = _space(values, pattern)
@@ -342,7 +342,7 @@ def compensated_elimination(
     1984, where t = 1). In between a pivot may come out too small. It is then raised to just
     above the largest w_ik^2 / w_ii, which keeps every diagonal of the remainder w positive, so
     there is no breakdown. The derivative is the adjoint of the recurrence, at its cost; it takes
-    mended pivots as given, and is cut where it explodes.
+    raised pivots as given, and is cut where it explodes.
 
     With ``kept`` the other entries of the pattern are memory: elimination goes on with them,
     but column k of the result is the first column of the Schur complement of the remainder, on

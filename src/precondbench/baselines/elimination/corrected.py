@@ -1,39 +1,40 @@
-"""Classical factors and what a network adds to them."""
+"""Networks that correct a classical factor."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from precondbench.baselines.elimination.levels import LowerNetwork
-from precondbench.baselines.message_passing.graph_network import mlp
-from precondbench.baselines.registry import register_model
+from precondbench.baselines.base import Network
+from precondbench.baselines.batch import GraphBatch
+from precondbench.baselines.message_passing.graph_network import LowerNetwork, mlp
 
 
-class _Corrected(nn.Module):
+class _Corrected(Network):
     """A classical factor, in double precision, and a network that reads it."""
 
     core_dtype = torch.float64
 
     def __init__(self, rounds: int, width: int) -> None:
-        super().__init__()
+        super().__init__(rounds, width)
         self.network = LowerNetwork(rounds, width, node_features=2, edge_features=4)
         self.decoder = mlp(width, width, 1)
         self.alpha = nn.Parameter(torch.zeros(()))
 
-    def decoded(self, x: Tensor, ends: Tensor, values: Tensor, core: Tensor) -> Tensor:
-        """Alpha times one number for each lower edge; from features, entries of A and factor."""
-        column, row = ends
+    def decoded(self, batch: GraphBatch) -> tuple[Tensor, Tensor]:
+        """Return the factor, and alpha times one number for each of its entries."""
+        x, core = batch.x, batch.core
+        assert core is not None
+        column, row = batch.lower_ends
         on_diagonal = column == row
         pivots = core[on_diagonal]
         given = torch.stack([core, core / pivots[column], on_diagonal.to(core)], dim=1).to(x.dtype)
         nodes = torch.cat([x, pivots.log()[:, None].to(x.dtype)], dim=1)
-        _, e = self.network(nodes, torch.cat([values[:, None], given], dim=1), column, row)
-        numbers: Tensor = self.alpha * self.decoder(e).squeeze(1)
-        return numbers
+        entries = torch.cat([batch.lower_entries[:, None], given], dim=1)
+        _, e = self.network(nodes, entries, column, row)
+        return core, self.alpha * self.decoder(e).squeeze(1)
 
 
-@register_model("CorrectedIC0")
 class CorrectedIC0(_Corrected):
     r"""L = IC(0) with the smallest shift + alpha times the output of a network, alpha from zero.
 
@@ -47,29 +48,21 @@ class CorrectedIC0(_Corrected):
 
     Parameters
     ----------
-    rounds, width : int
-        Of the message passing.
+    rounds : int
+        Rounds of message passing.
+    width : int
+        Width of representations.
     """
 
     core = "shifted-ic0"
 
-    def forward(
-        self,
-        x: Tensor,
-        edge_index: Tensor,
-        edge_attr: Tensor,
-        lower: Tensor,
-        batch: Tensor,
-        core: Tensor,
-    ) -> Tensor:
-        """Return values on the lower edges, corrections of ``core``; see ``GraphNetwork``."""
-        ends = edge_index.index_select(1, lower)
-        correction = self.decoded(x, ends, edge_attr[lower, 0], core)
-        on_diagonal = ends[0] == ends[1]
-        return torch.where(on_diagonal, core * correction.clamp(-40, 40).exp(), core + correction)
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """Return values on the lower edges, float64."""
+        core, correction = self.decoded(batch)
+        scaled = core * correction.clamp(-40, 40).exp()
+        return torch.where(batch.on_diagonal, scaled, core + correction)
 
 
-@register_model("CorrectedPatch")
 class CorrectedPatch(_Corrected):
     r"""L = local-patch Inv-K with its columns scaled by a network, which starts from none.
 
@@ -83,26 +76,18 @@ class CorrectedPatch(_Corrected):
 
     Parameters
     ----------
-    rounds, width : int
-        Of the message passing; also one more than the hops of the patches, of which there are
-        up to 7.
+    rounds : int
+        Rounds of message passing, 1 to 8; patches have ``rounds`` - 1 hops.
+    width : int
+        Width of representations.
     """
 
     def __init__(self, rounds: int, width: int) -> None:
         super().__init__(rounds, width)
         self.core = f"local-patch-{rounds - 1}"
 
-    def forward(
-        self,
-        x: Tensor,
-        edge_index: Tensor,
-        edge_attr: Tensor,
-        lower: Tensor,
-        batch: Tensor,
-        core: Tensor,
-    ) -> Tensor:
-        """Return values on the lower edges, float64; see ``GraphNetwork.forward``."""
-        ends = edge_index.index_select(1, lower)
-        numbers = self.decoded(x, ends, edge_attr[lower, 0], core)
-        by_column = numbers[ends[0] == ends[1]].clamp(-40, 40).exp()
-        return core * by_column[ends[0]]
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """Return values on the lower edges, float64."""
+        core, numbers = self.decoded(batch)
+        by_column = numbers[batch.on_diagonal].clamp(-40, 40).exp()
+        return core * by_column[batch.lower_ends[0]]

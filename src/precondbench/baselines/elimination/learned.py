@@ -1,4 +1,4 @@
-"""Patterns with fill-in for the lower triangles of a batch, remembered from epoch to epoch."""
+"""Elimination with fill-in as memory and learned compensation of dropped fill-in."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from precondbench.baselines.elimination.compensated import compensated_elimination, mended_pivots
-from precondbench.baselines.elimination.levels import LowerNetwork, pattern_of, silent
-from precondbench.baselines.message_passing.graph_network import mlp
-from precondbench.baselines.registry import register_model
+from precondbench.baselines.base import Network
+from precondbench.baselines.batch import GraphBatch
+from precondbench.baselines.elimination.compensated import compensated_elimination, raised_pivots
+from precondbench.baselines.elimination.levels import pattern_of, unit_entries
+from precondbench.baselines.message_passing.graph_network import LowerNetwork, mlp, zero_output
 from precondbench.factors import LowerPattern, level_of_fill, lower_values
 
 # A lower level is taken where the projection of all columns, cubic in their entries, would cost
@@ -28,15 +29,7 @@ _KNOWN: OrderedDict[tuple[bytes, int], tuple[LowerPattern, NDArray[np.bool_]]] =
 
 
 class Memory(NamedTuple):
-    """A pattern that holds another one.
-
-    Attributes
-    ----------
-    pattern : LowerPattern
-        With fill-in, of all graphs.
-    kept : numpy.ndarray
-        bool (pattern.nnz,): which entries the smaller pattern has, in its order.
-    """
+    """A pattern with fill-in, of all graphs, and which of its entries are those without fill-in."""
 
     pattern: LowerPattern
     kept: NDArray[np.bool_]
@@ -45,26 +38,8 @@ class Memory(NamedTuple):
 def memory_of(pattern: LowerPattern, nodes: NDArray[np.int64], level: int) -> Memory:
     """Return the pattern of a batch of graphs with fill-in up to a level, see ``level_of_fill``.
 
-    A graph in which that would be too much work gets a lower level, so that a dense row does not
-    fill the matrix.
-
-    Parameters
-    ----------
-    pattern : LowerPattern
-        Lower triangles of all graphs, one after the other.
-    nodes : numpy.ndarray
-        int64 (graphs,): rows of each.
-    level : int
-        At least 0.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from precondbench.baselines.elimination.learned import memory_of
-    >>> from precondbench.factors import lower_pattern
-    >>> pattern = lower_pattern([[1, 0, 0], [1, 1, 0], [1, 0, 1]])
-    >>> memory_of(pattern, np.array([3]), 1).kept
-    array([ True,  True,  True,  True, False,  True])
+    ``nodes`` are the rows of each graph. A graph in which that would be too much work gets a lower
+    level, so that a dense row does not fill the matrix.
     """
     pieces = []
     start = 0
@@ -118,17 +93,16 @@ def _powers(pattern: LowerPattern, power: int) -> float:
 RANGE = 4.0
 # Of the derivative that stands for the search of a shift: its logarithm by the mean share.
 RELIEF = 10.0
-# Shifts of a whole matrix that are tried where pivots would have to be mended.
+# Shifts of a whole matrix that are tried where pivots would have to be raised.
 SHIFTS = tuple(4.0**k for k in range(-6, 3))
 
 
-@register_model("LearnedElimination")
-class LearnedElimination(nn.Module):
+class LearnedElimination(Network):
     r"""Elimination pivot by pivot with fill-in as memory, dropped fill-in compensated as learned.
 
     The triples (row, pivot, row) of incomplete Cholesky with fill-in up to level ``rounds`` - 1
     are gone through pivot after pivot, see ``compensated_elimination``; each column is projected
-    onto the rows of A as Inv-K projects. What stands in the triples is learned. ``rounds`` rounds
+    onto the rows of A as Inv-K projects. The compensation is learned. ``rounds`` rounds
     of message passing on the lower triangle, which also read the pivots of plain eliminations
     (without compensation: incomplete Cholesky; with all of it: Ajiz and Jennings 1984), give
 
@@ -147,56 +121,46 @@ class LearnedElimination(nn.Module):
 
     Parameters
     ----------
-    rounds, width : int
-        Of the message passing; also one more than the level of fill-in.
+    rounds : int
+        Rounds of message passing; fill-in is kept up to level ``rounds`` - 1.
+    width : int
+        Width of representations.
     """
 
     raw_features = True
 
     def __init__(self, rounds: int, width: int) -> None:
-        super().__init__()
+        super().__init__(rounds, width)
         self.level = rounds - 1
         self.network = LowerNetwork(rounds, width, node_features=9, edge_features=2)
-        self.of_pivot = silent(mlp(2 * width, width, 4))
+        self.of_pivot = zero_output(mlp(2 * width, width, 4))
 
-    def forward(
-        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, lower: Tensor, batch: Tensor
-    ) -> Tensor:
-        """Return values on the lower edges, see ``GraphNetwork.forward``."""
-        column, row = edge_index.index_select(1, lower)
-        # A unit diagonal, whatever the scale: the factor of S A S is S times the factor of A.
-        root = x[:, 0].sqrt()
-        scale = root.index_select(0, row)
-        a = edge_attr[lower, 0] / scale / root.index_select(0, column)
-        counts = torch.bincount(batch).cpu().numpy()
-        pattern = pattern_of(edge_index, lower)
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """Return values on the lower edges."""
+        a, scale = unit_entries(batch)
+        of_node = batch.batch
+        counts = torch.bincount(of_node).cpu().numpy()
+        pattern = pattern_of(batch.edge_index, batch.lower)
         memory = memory_of(pattern, counts, self.level)
         fails = _fails(a, memory)
-        pivot = self._read(a, fails, column, row, batch, memory_of(pattern, counts, 0))
+        pivot = self._read(batch, a, fails, memory_of(pattern, counts, 0))
         share = pivot[:, :2] / RANGE
         tilt = torch.tanh(pivot[:, 2]).exp()
         where = pivot[:, 3].exp()
-        where = where / _mean(where, batch)
+        where = where / _mean(where, of_node)
         with torch.no_grad():
-            shift = _smallest_shift(a, share, tilt, where, memory, batch)
+            shift = _smallest_shift(a, share, tilt, where, memory, of_node)
         # The search has no derivative, and without one training would take from the diagonal
-        # until pivots fail. So let it think that a larger share would have needed less of it.
-        mean = _mean(share.mean(1), batch)
+        # until pivots fail. The stand-in says that a larger share would have needed less shift.
+        mean = _mean(share.mean(1), of_node)
         shift = shift * torch.exp(RELIEF * (mean.detach() - mean))
         return scale * _eliminated(a, share, tilt, shift * where, memory)
 
-    def _read(
-        self,
-        a: Tensor,
-        fails: Tensor,
-        column: Tensor,
-        row: Tensor,
-        batch: Tensor,
-        memory: Memory,
-    ) -> Tensor:
+    def _read(self, batch: GraphBatch, a: Tensor, fails: Tensor, memory: Memory) -> Tensor:
         """Numbers for each pivot, from A and from two plain eliminations."""
-        on_diagonal = column == row
-        zero = a.new_zeros(batch.numel())
+        column, row = batch.lower_ends
+        on_diagonal, of_node = column == row, batch.batch
+        zero = a.new_zeros(of_node.numel())
         none, flat = zero.unsqueeze(1).expand(-1, 2), zero + 1
         plain, safe = (_eliminated(a, none + s, flat, zero, memory) for s in (0.0, 1.0))
         pivots = [factor[on_diagonal].log() for factor in (plain, safe)]
@@ -206,10 +170,10 @@ class LearnedElimination(nn.Module):
         weight = zero.index_add(0, row, off).index_add(0, column, off)
         count = torch.bincount(row, minlength=zero.numel()).to(a)
         local = [*pivots, squares, weight.log1p(), count.log1p()]
-        # A shift of the diagonal is found for a whole matrix; so let a row know of its matrix.
+        # A shift of the diagonal is found for a whole matrix, so rows get features of theirs.
         failing = 5 * fails
-        any_fails = 5 * (_mean(fails, batch) > 0).to(a)
-        shared = [any_fails, _mean(failing, batch), _mean(pivots[1] - pivots[0], batch)]
+        any_fails = 5 * (_mean(fails, of_node) > 0).to(a)
+        shared = [any_fails, _mean(failing, of_node), _mean(pivots[1] - pivots[0], of_node)]
         nodes = 0.2 * torch.stack([*local, failing, *shared], dim=1).clamp(-10, 10)
         h, e = self.network(nodes, torch.stack([a, safe], dim=1), column, row)
         below = torch.zeros_like(h).index_add(0, column, e)
@@ -222,7 +186,7 @@ class LearnedElimination(nn.Module):
 def _filled(
     a: Tensor, share: Tensor, tilt: Tensor, shift: Tensor, memory: Memory
 ) -> tuple[Tensor, Tensor, Tensor, LowerPattern]:
-    """What elimination is given: A shifted, on the pattern of the memory."""
+    """Arguments of the elimination: A shifted, on the pattern of the memory."""
     pattern = memory.pattern
     kept = torch.from_numpy(memory.kept).to(a.device)
     diagonal = torch.from_numpy(pattern.indptr[1:] - 1).to(a.device)
@@ -241,19 +205,19 @@ def _fails(a: Tensor, memory: Memory) -> Tensor:
     """One at each pivot that fails without compensation and shift, else zero."""
     zero = a.new_zeros(memory.pattern.n)
     none = zero.unsqueeze(1).expand(-1, 2)
-    return mended_pivots(*_filled(a, none, zero + 1, zero, memory)).to(a)
+    return raised_pivots(*_filled(a, none, zero + 1, zero, memory)).to(a)
 
 
 def _smallest_shift(
     a: Tensor, share: Tensor, tilt: Tensor, where: Tensor, memory: Memory, batch: Tensor
 ) -> Tensor:
-    """The first shift of each graph with which no pivot has to be mended, at each row."""
+    """The first shift of each graph with which no pivot has to be raised, at each row."""
     shift = torch.zeros_like(where)
     for step in SHIFTS:
-        mended = mended_pivots(*_filled(a, share, tilt, shift * where, memory)).to(batch.device)
-        if not mended.any():
+        raised = raised_pivots(*_filled(a, share, tilt, shift * where, memory)).to(batch.device)
+        if not raised.any():
             break
-        graphs = torch.bincount(batch[mended], minlength=int(batch.max()) + 1) > 0
+        graphs = torch.bincount(batch[raised], minlength=int(batch.max()) + 1) > 0
         shift = torch.where(graphs[batch], step, shift)
     return shift
 

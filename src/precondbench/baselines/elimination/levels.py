@@ -1,4 +1,4 @@
-"""What elimination needs of the lower patterns of a batch: rows, levels and triples."""
+"""Patterns of the lower triangles of a batch: rows, levels of the elimination DAG, triples."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from precondbench._internal import kernel
-from precondbench.baselines.message_passing.graph_network import EdgeModel, mlp
-from precondbench.errors import ConfigurationError
+from precondbench.baselines.batch import GraphBatch
 from precondbench.factors import LowerPattern
 
 # By identity of the tensor of lower edges: batches of one pattern share it.
@@ -22,12 +21,7 @@ _PATTERNS: MutableMapping[Tensor, dict[str, Any]] = WeakTensorKeyDictionary()
 class Triples(NamedTuple):
     """Products L_ik L_jk, k < j <= i, of entries that are in the pattern with (i, j).
 
-    Attributes
-    ----------
-    entry : torch.Tensor
-        int64: positions of (i, j) among the lower edges, ascending.
-    first, second : torch.Tensor
-        int64: positions of (i, k) and (j, k).
+    Positions of (i, j), ascending, of (i, k) and of (j, k) among the lower edges, int64.
     """
 
     entry: Tensor
@@ -68,12 +62,7 @@ def _count_triples(indptr, indices, write, entry, first, second):  # type: ignor
 def pattern_of(edge_index: Tensor, lower: Tensor) -> LowerPattern:
     """Return the lower triangles of all graphs of a batch as one block-diagonal pattern.
 
-    Parameters
-    ----------
-    edge_index : torch.Tensor
-        int64 [2, edges]: column and row of every non-zero.
-    lower : torch.Tensor
-        int64: positions of the lower triangle by rows, the diagonal last in each, as in a shard.
+    ``lower`` goes by rows, the diagonal last in each, as in a shard.
     """
 
     def make() -> LowerPattern:
@@ -91,14 +80,6 @@ def levels(edge_index: Tensor, lower: Tensor) -> list[Tensor]:
 
     Row i comes after all rows j < i with A_ij != 0; rows of one level do not depend on each
     other. Graphs of a batch share their levels: the first rows of all are in level 0.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from precondbench.baselines.elimination.levels import levels
-    >>> arrow = torch.tensor([[0, 1, 0, 1, 2], [0, 1, 2, 2, 2]])  # row 2 is full
-    >>> levels(arrow, torch.arange(5))
-    [tensor([0, 1]), tensor([2])]
     """
 
     def make() -> list[Tensor]:
@@ -112,16 +93,7 @@ def levels(edge_index: Tensor, lower: Tensor) -> list[Tensor]:
 
 
 def triples(edge_index: Tensor, lower: Tensor) -> Triples:
-    """Return the products of a factorisation without fill-in, on the device of the edges.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from precondbench.baselines.elimination.levels import triples
-    >>> dense = torch.tensor([[0, 0, 1], [0, 1, 1]])  # L_11 needs L_10 L_10
-    >>> triples(dense, torch.arange(3))
-    Triples(entry=tensor([2]), first=tensor([1]), second=tensor([1]))
-    """
+    """Return the products of a factorisation without fill-in, on the device of the edges."""
 
     def make() -> Triples:
         pattern = pattern_of(edge_index, lower)
@@ -142,58 +114,12 @@ def _remembered(lower: Tensor, name: str, make: Callable[[], Any]) -> Any:
     return known[name]
 
 
-def silent(layers: nn.Sequential) -> nn.Sequential:
-    """Set the last layer of a perceptron to zero: a correction that starts as none."""
-    last = layers[-1]
-    assert isinstance(last, nn.Linear)
-    nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)
-    return layers
+def unit_entries(batch: GraphBatch) -> tuple[Tensor, Tensor]:
+    """Entries of tril(A) scaled to a unit diagonal, and diag(A)^(1/2) at the row of each.
 
-
-class LowerNetwork(nn.Module):
-    """Residual message passing over the entries of tril(A), apart along rows and along columns.
-
-    e_ij <- e_ij + f(h_i, h_j, e_ij), then h_i <- h_i + g(h_i, mean_j e_ij, mean_j e_ji): a node
-    tells its earlier neighbours from its later ones. Every round sees one hop further.
-
-    Parameters
-    ----------
-    rounds, width : int
-        Blocks, and width of all representations.
-    node_features, edge_features : int
-        Inputs of the two encoders.
-
-    Raises
-    ------
-    ConfigurationError
-        If ``rounds`` or ``width`` is below 1.
+    The factor of S A S is S times the factor of A.
     """
-
-    def __init__(self, rounds: int, width: int, node_features: int, edge_features: int) -> None:
-        super().__init__()
-        if rounds < 1 or width < 1:
-            raise ConfigurationError(
-                f"rounds is {rounds} and width is {width}; both must be 1 or more"
-            )
-        self.node_encoder = mlp(node_features, width, width)
-        self.edge_encoder = mlp(edge_features, width, width)
-        self.edge_models = nn.ModuleList(EdgeModel(width) for _ in range(rounds))
-        self.node_models = nn.ModuleList(mlp(3 * width, width, width) for _ in range(rounds - 1))
-
-    def forward(
-        self, nodes: Tensor, entries: Tensor, column: Tensor, row: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return representations of nodes, [nodes, width], and of entries, [entries, width]."""
-        h, e = self.node_encoder(nodes), self.edge_encoder(entries)
-        ends = torch.stack([column, row])
-        size = h.shape[0]
-        of_row, of_column = (torch.bincount(end, minlength=size) for end in (row, column))
-        for position, edge_model in enumerate(self.edge_models):
-            e = e + edge_model(h, ends, e)
-            if position < len(self.node_models):
-                zero = torch.zeros_like(h)
-                earlier = zero.index_add(0, row, e) / of_row.unsqueeze(1)
-                later = zero.index_add(0, column, e) / of_column.unsqueeze(1)
-                h = h + self.node_models[position](torch.cat([h, earlier, later], dim=1))
-        return h, e
+    column, row = batch.lower_ends
+    root = batch.x[:, 0].sqrt()
+    scale = root.index_select(0, row)
+    return batch.lower_entries / scale / root.index_select(0, column), scale

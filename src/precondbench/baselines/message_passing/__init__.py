@@ -1,1 +1,1 @@
-"""Message passing."""
+"""Graph Networks and other message passing."""

@@ -1,4 +1,4 @@
-"""The edge update of a Graph Network block."""
+"""The Graph Network of the paper, and the parts that other networks share."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from precondbench.errors import ConfigurationError
+from precondbench.baselines.base import Network
+from precondbench.baselines.batch import GraphBatch
 
 
 def mlp(
     inputs: int, width: int, outputs: int, *, activation: type[nn.Module] = nn.ReLU
 ) -> nn.Sequential:
-    """Return a two-layer perceptron: linear, activation (ReLU unless told), linear.
+    """Return a two-layer perceptron: linear, activation (by default ReLU), linear.
 
     Parameters
     ----------
@@ -31,17 +32,26 @@ def mlp(
     return nn.Sequential(nn.Linear(inputs, width), activation(), nn.Linear(width, outputs))
 
 
+def zero_output(layers: nn.Sequential) -> nn.Sequential:
+    """Set the last layer of a perceptron to zero, for a correction that starts at zero."""
+    last = layers[-1]
+    assert isinstance(last, nn.Linear)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return layers
+
+
+def positive_diagonal(values: Tensor, on_diagonal: Tensor) -> Tensor:
+    """Replace diagonal values by exp(value / 2), so that the factor is invertible."""
+    return torch.where(on_diagonal, (0.5 * values.clamp(-40, 40)).exp(), values)
+
+
 class EdgeModel(nn.Module):
     """e_ij <- MLP(h_i, h_j, e_ij) for an edge from j to i, one perceptron of two layers.
 
     The first layer is applied to nodes before they are gathered to edges: W [h_i, h_j, e_ij] =
     W_1 h_i + W_2 h_j + W_3 e_ij. That is the same function with a third of the work, and without
-    the [edges, 3 width] matrix of inputs, which is what limits the size of a real matrix.
-
-    Parameters
-    ----------
-    width : int
-        Width of node and edge representations.
+    the [edges, 3 width] matrix of inputs, which would limit the size of a real matrix.
     """
 
     def __init__(self, width: int) -> None:
@@ -51,17 +61,7 @@ class EdgeModel(nn.Module):
         self.second = nn.Linear(width, width)
 
     def forward(self, h: Tensor, edge_index: Tensor, e: Tensor) -> Tensor:
-        """Return new edge representations, [edges, width].
-
-        Parameters
-        ----------
-        h : torch.Tensor
-            [nodes, width].
-        edge_index : torch.Tensor
-            int64 [2, edges]: source, target.
-        e : torch.Tensor
-            [edges, width].
-        """
+        """Return new edge representations, [edges, width]; sources are in row 0 of the index."""
         source, target = edge_index
         of_target, of_source, of_edge = torch.split(self.first.weight, self.width, dim=1)
         hidden = torch.addmm(self.first.bias, e, of_edge.t())
@@ -71,23 +71,43 @@ class EdgeModel(nn.Module):
         return updated
 
 
-NODE_FEATURES = 1
-EDGE_FEATURES = 2
+class NodeModel(nn.Module):
+    """Base class of node models: how a block of a :class:`GraphNetwork` updates its nodes.
+
+    A subclass is made with ``width`` and implements :meth:`forward`. ``register_model`` gives the
+    Graph Network with this node model a name.
+    """
+
+    def forward(self, h: Tensor, edge_index: Tensor, e: Tensor, batch: Tensor) -> Tensor:
+        """Return new node representations, [nodes, width].
+
+        Parameters
+        ----------
+        h : torch.Tensor
+            [nodes, width]: representations of nodes.
+        edge_index : torch.Tensor
+            int64 [2, edges]: source and target of every edge, sorted by target, self-loops
+            included.
+        e : torch.Tensor
+            [edges, width]: representations of edges, already updated by this block.
+        batch : torch.Tensor
+            int64 [nodes]: graph of every node, ascending. Graphs must not be mixed.
+        """
+        raise NotImplementedError
 
 
-class GraphNetwork(nn.Module):
-    r"""Predict one value for every entry of the lower triangle of A.
+class GraphNetwork(Network):
+    r"""Encoder, blocks of edge and node updates, decoder: section 6 of the paper.
 
     1. Encoder: h_i from A_ii and e_ij from (A_ij, sign(i - j)), by two perceptrons.
     2. Processor, ``rounds`` blocks without a global model and without skip connections:
        e_ij <- MLP(h_i, h_j, e_ij), then h <- node model(h, e).
     3. Decoder: L_ij = MLP(e_ij) for i >= j.
 
-    The value of an edge is read off e, so the node update of the last block would reach no
-    output: it has no gradient, and weight decay or a distributed reducer would treat its
-    parameters as live ones. It is left out; the function computed is that of the full block.
-    ``rounds`` blocks thus exchange messages ``rounds - 1`` times, and with one block all node
-    models are the same network.
+    Values are read off e, so the node update of the last block would reach no output: it has no
+    gradient, and weight decay or a distributed reducer would treat its parameters as live ones.
+    It is left out; the function computed is that of the full block. With one block all node models
+    are thus the same network.
 
     With a node model that reads direct neighbours, L_ij depends on entries of A up to
     ``rounds - 1`` edges away from i or j (``rounds - 1`` rows of a tridiagonal matrix). With one
@@ -96,62 +116,62 @@ class GraphNetwork(nn.Module):
     Parameters
     ----------
     node_model : callable
-        ``node_model(width)`` makes a module with
-        ``forward(h, edge_index, e, batch) -> h'``, where ``h`` is [nodes, width], ``e``
-        [edges, width], ``edge_index`` [2, edges] with sources in row 0 and targets in row 1,
-        sorted by target, and ``batch`` the graph of every node.
+        Makes a :class:`NodeModel` of a given width.
     rounds : int
-        Number of blocks, at least 1.
+        Number of blocks. Messages are exchanged ``rounds - 1`` times.
     width : int
         Width of every hidden representation.
-
-    Raises
-    ------
-    ConfigurationError
-        If ``rounds`` or ``width`` is below 1.
     """
 
     def __init__(self, node_model: Callable[[int], nn.Module], rounds: int, width: int) -> None:
-        super().__init__()
-        if rounds < 1 or width < 1:
-            raise ConfigurationError(
-                f"rounds is {rounds} and width is {width}; both must be 1 or more"
-            )
-        self.node_encoder = mlp(NODE_FEATURES, width, width)
-        self.edge_encoder = mlp(EDGE_FEATURES, width, width)
+        super().__init__(rounds, width)
+        self.node_encoder = mlp(1, width, width)
+        self.edge_encoder = mlp(2, width, width)
         self.edge_models = nn.ModuleList(EdgeModel(width) for _ in range(rounds))
         self.decoder = mlp(width, width, 1)
         self.node_models = nn.ModuleList(node_model(width) for _ in range(rounds - 1))
 
-    def forward(
-        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, lower: Tensor, batch: Tensor
-    ) -> Tensor:
-        """Return values on the lower edges, in the order of ``lower``.
-
-        Parameters
-        ----------
-        x : torch.Tensor
-            [nodes, 1].
-        edge_index : torch.Tensor
-            int64 [2, edges].
-        edge_attr : torch.Tensor
-            [edges, 2].
-        lower : torch.Tensor
-            int64: positions of the edges to decode.
-        batch : torch.Tensor
-            int64 [nodes]: graph of every node.
-
-        Returns
-        -------
-        torch.Tensor
-            One value for each element of ``lower``.
-        """
-        h = self.node_encoder(x)
-        e = self.edge_encoder(edge_attr)
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """Return values on the lower edges."""
+        edge_index, lower = batch.edge_index, batch.lower
+        h = self.node_encoder(batch.x)
+        e = self.edge_encoder(batch.edge_attr)
         for edge_model, node_model in zip(self.edge_models, self.node_models, strict=False):
             e = edge_model(h, edge_index, e)
-            h = node_model(h, edge_index, e, batch)
+            h = node_model(h, edge_index, e, batch.batch)
         # Only lower edges are decoded, so the last edge model need not see the others.
         e = self.edge_models[-1](h, edge_index[:, lower], e.index_select(0, lower))
         values: Tensor = self.decoder(e)
         return values.squeeze(1)
+
+
+class LowerNetwork(nn.Module):
+    """Residual message passing over the entries of tril(A), along rows and columns separately.
+
+    e_ij <- e_ij + f(h_i, h_j, e_ij), then h_i <- h_i + g(h_i, mean_j e_ij, mean_j e_ji): a node
+    distinguishes earlier neighbours from later ones. Every round sees one hop further.
+    """
+
+    def __init__(self, rounds: int, width: int, node_features: int, edge_features: int) -> None:
+        super().__init__()
+        self.node_encoder = mlp(node_features, width, width)
+        self.edge_encoder = mlp(edge_features, width, width)
+        self.edge_models = nn.ModuleList(EdgeModel(width) for _ in range(rounds))
+        self.node_models = nn.ModuleList(mlp(3 * width, width, width) for _ in range(rounds - 1))
+
+    def forward(
+        self, nodes: Tensor, entries: Tensor, column: Tensor, row: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return representations of nodes, [nodes, width], and of entries, [entries, width]."""
+        h, e = self.node_encoder(nodes), self.edge_encoder(entries)
+        ends = torch.stack([column, row])
+        size = h.shape[0]
+        of_row, of_column = (torch.bincount(end, minlength=size) for end in (row, column))
+        for position, edge_model in enumerate(self.edge_models):
+            e = e + edge_model(h, ends, e)
+            if position < len(self.node_models):
+                zero = torch.zeros_like(h)
+                earlier = zero.index_add(0, row, e) / of_row.unsqueeze(1)
+                later = zero.index_add(0, column, e) / of_column.unsqueeze(1)
+                h = h + self.node_models[position](torch.cat([h, earlier, later], dim=1))
+        return h, e

@@ -5,14 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from precondbench.baselines.message_passing.graph_network import EdgeModel, mlp
-from precondbench.baselines.registry import register_model
-from precondbench.errors import ConfigurationError
-
-
-def _check(rounds: int, width: int) -> None:
-    if rounds < 1 or width < 1:
-        raise ConfigurationError(f"rounds is {rounds} and width is {width}; both must be 1 or more")
+from precondbench.baselines.base import Network
+from precondbench.baselines.batch import GraphBatch
+from precondbench.baselines.message_passing.graph_network import EdgeModel, mlp, positive_diagonal
 
 
 def _mean(values: Tensor, target: Tensor, size: int) -> Tensor:
@@ -20,8 +15,7 @@ def _mean(values: Tensor, target: Tensor, size: int) -> Tensor:
     return values.new_zeros(size, values.shape[1]).index_add(0, target, values) / count[:, None]
 
 
-@register_model("NeuralIF")
-class NeuralIF(nn.Module):
+class NeuralIF(Network):
     r"""Message passing down the lower and up the upper triangle in turn, skips from A.
 
     In the style of Häusner, Öktem and Sjölund (2023): a block sends messages along the edges of
@@ -34,27 +28,24 @@ class NeuralIF(nn.Module):
 
     Parameters
     ----------
-    rounds, width : int
-        Blocks of two steps, and width of representations.
+    rounds : int
+        Number of blocks, each of two steps.
+    width : int
+        Width of representations.
     """
 
     def __init__(self, rounds: int, width: int) -> None:
-        super().__init__()
-        _check(rounds, width)
+        super().__init__(rounds, width)
         self.node_encoder = mlp(3, width, width)
         self.edges = nn.ModuleList(EdgeModel(width) for _ in range(2 * rounds))
         self.skips = nn.ModuleList(nn.Linear(2, width) for _ in range(2 * rounds))
         self.nodes = nn.ModuleList(mlp(2 * width, width, width) for _ in range(2 * rounds - 1))
         self.decoder = mlp(width, width, 1)
 
-    def forward(
-        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, lower: Tensor, batch: Tensor
-    ) -> Tensor:
-        """Return values on the lower edges, see ``GraphNetwork.forward``."""
-        down = edge_index.index_select(1, lower)
-        column, row = down
-        on_diagonal = column == row
-        a = torch.stack([edge_attr[lower, 0], on_diagonal.to(x)], dim=1)
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """Return values on the lower edges."""
+        x, down, on_diagonal = batch.x, batch.lower_ends, batch.on_diagonal
+        a = torch.stack([batch.lower_entries, on_diagonal.to(x)], dim=1)
         degrees = [torch.bincount(end, minlength=x.shape[0]).to(x).log() for end in down]
         h = self.node_encoder(torch.cat([x, torch.stack(degrees, dim=1)], dim=1))
         e = h.new_zeros(a.shape[0], h.shape[1])
@@ -64,12 +55,10 @@ class NeuralIF(nn.Module):
             if step < len(self.nodes):
                 received = _mean(e, ends[1], x.shape[0])
                 h = self.nodes[step](torch.cat([h, received], dim=1))
-        values = self.decoder(e).squeeze(1)
-        return torch.where(on_diagonal, (0.5 * values.clamp(-40, 40)).exp(), values)
+        return positive_diagonal(self.decoder(e).squeeze(1), on_diagonal)
 
 
-@register_model("LiFactor")
-class LiFactor(nn.Module):
+class LiFactor(Network):
     r"""Graph Network whose two values of an edge are averaged, with diag(L) = diag(A)^(1/2).
 
     In the style of Li, Chen, Du and Matusik (2023): edges in both directions, encoder, residual
@@ -81,37 +70,36 @@ class LiFactor(nn.Module):
 
     Parameters
     ----------
-    rounds, width : int
-        Blocks, and width of representations.
+    rounds : int
+        Number of blocks.
+    width : int
+        Width of representations.
     """
 
     # The diagonal is computed from A as it is.
     raw_features = True
 
     def __init__(self, rounds: int, width: int) -> None:
-        super().__init__()
-        _check(rounds, width)
+        super().__init__(rounds, width)
         self.node_encoder = mlp(1, width, width)
         self.edge_encoder = mlp(2, width, width)
         self.edges = nn.ModuleList(EdgeModel(width) for _ in range(rounds))
         self.nodes = nn.ModuleList(mlp(2 * width, width, width) for _ in range(rounds - 1))
         self.decoder = mlp(width, width, 1)
 
-    def forward(
-        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, lower: Tensor, batch: Tensor
-    ) -> Tensor:
-        """Return values on the lower edges, see ``GraphNetwork.forward``."""
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """Return values on the lower edges."""
+        x, edge_index, lower = batch.x, batch.edge_index, batch.lower
         size = x.shape[0]
-        h, e = self.node_encoder(x), self.edge_encoder(edge_attr)
+        h, e = self.node_encoder(x), self.edge_encoder(batch.edge_attr)
         for step, edge_model in enumerate(self.edges):
             e = e + edge_model(h, edge_index, e)
             if step < len(self.nodes):
                 received = _mean(e, edge_index[1], size)
                 h = h + self.nodes[step](torch.cat([h, received], dim=1))
         both = self.decoder(e).squeeze(1)
-        column, row = edge_index.index_select(1, lower)
         mean = 0.5 * (both[lower] + both[_mirrors(edge_index, lower, size)])
-        return torch.where(column == row, x[:, 0].sqrt()[row], mean)
+        return torch.where(batch.on_diagonal, x[:, 0].sqrt()[batch.lower_ends[1]], mean)
 
 
 def _mirrors(edge_index: Tensor, lower: Tensor, size: int) -> Tensor:

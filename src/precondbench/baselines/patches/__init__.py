@@ -1,1 +1,1 @@
-"""Patches."""
+"""Networks on the patch of each column."""

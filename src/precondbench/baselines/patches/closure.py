@@ -1,4 +1,4 @@
-"""Inv-K columns of patches whose boundary is closed by given numbers, and their derivative."""
+"""Local-patch Inv-K whose boundary nodes are reduced by a network, and its derivative."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from precondbench._internal import kernel
-from precondbench.baselines.elimination.levels import LowerNetwork, pattern_of, silent
-from precondbench.baselines.message_passing.graph_network import mlp
-from precondbench.baselines.registry import register_model
+from precondbench.baselines.base import Network
+from precondbench.baselines.batch import GraphBatch
+from precondbench.baselines.elimination.levels import pattern_of
+from precondbench.baselines.message_passing.graph_network import LowerNetwork, mlp, zero_output
 from precondbench.errors import BreakdownError
 from precondbench.factors import (
     LowerPattern,
@@ -138,39 +139,9 @@ def closed_patches(outside: Tensor, a: Tensor, pattern: LowerPattern, hops: int)
     positive definite is computed without. The derivative by ``outside`` is the adjoint of the
     solves, at their cost; by A it is not given.
 
-    Parameters
-    ----------
-    outside : torch.Tensor
-        [stored entries of A], in the order of ``pattern.symmetric_csr``.
-    a : torch.Tensor
-        [entries]: tril(A) on the pattern.
-    pattern : LowerPattern
-        Where the entries stand. Several graphs one after the other are one pattern.
-    hops : int
-        Reach of a patch from its column, at least 0.
-
-    Returns
-    -------
-    torch.Tensor
-        float64 [entries]: L, on the device of ``a``.
-
-    Raises
-    ------
-    BreakdownError
-        If a patch is not positive definite with its boundary open.
-
-    Examples
-    --------
-    The pivot of row 1 of a tridiagonal matrix, without row 0, and with row 0 eliminated:
-
-    >>> import torch
-    >>> from precondbench.baselines.patches.closure import closed_patches
-    >>> from precondbench.factors import lower_pattern
-    >>> pattern = lower_pattern([[1, 0], [1, 1]])
-    >>> a, outside = torch.tensor([1.0, 0.5, 1.0]), torch.zeros(4)
-    >>> outside[2] = 0.25  # entry (1, 0) of A
-    >>> [round(closed_patches(o, a, pattern, 0)[2].item() ** 2, 9) for o in (0 * outside, outside)]
-    [1.0, 0.75]
+    ``outside`` is in the order of ``pattern.symmetric_csr``, ``a`` is tril(A), and the result is
+    float64 on the device of ``a``. A patch that is not positive definite even with its boundary
+    open is a BreakdownError.
     """
     values: Tensor = _Closed.apply(outside, a, pattern, hops)  # type: ignore[no-untyped-call]
     return values
@@ -182,8 +153,7 @@ MOST = 4.0
 START = -1.1
 
 
-@register_model("LearnedClosure")
-class LearnedClosure(nn.Module):
+class LearnedClosure(Network):
     r"""Local-patch Inv-K with ``rounds`` - 1 hops, and a learned reduction of each boundary node.
 
     Inv-K eliminates all nodes outside a column; ``local_invk`` eliminates those of a patch, and
@@ -199,13 +169,10 @@ class LearnedClosure(nn.Module):
 
     Parameters
     ----------
-    rounds, width : int
-        Rounds of message passing, one more than the hops of the patches; width of the network.
-
-    Raises
-    ------
-    ConfigurationError
-        If ``rounds`` or ``width`` is below 1.
+    rounds : int
+        Rounds of message passing; patches have ``rounds`` - 1 hops.
+    width : int
+        Width of the network.
     """
 
     # Patches are solved in double precision.
@@ -214,33 +181,25 @@ class LearnedClosure(nn.Module):
     raw_features = True
 
     def __init__(self, rounds: int, width: int) -> None:
-        super().__init__()
+        super().__init__(rounds, width)
         self.hops = rounds - 1
         self.network = LowerNetwork(rounds, width, node_features=2, edge_features=3)
-        self.decoder = silent(mlp(width, width, 1))
+        self.decoder = zero_output(mlp(width, width, 1))
         self.start = nn.Parameter(torch.tensor(START))
 
-    def forward(
-        self,
-        x: Tensor,
-        edge_index: Tensor,
-        edge_attr: Tensor,
-        lower: Tensor,
-        batch: Tensor,
-        core: Tensor,
-    ) -> Tensor:
-        """Return values on the lower edges, float64; ``core`` is tril(A) there."""
-        pattern = pattern_of(edge_index, lower)
-        column, row = edge_index.index_select(1, lower)
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """Return values on the lower edges, float64."""
+        x, core = batch.x, batch.core
+        assert core is not None
+        pattern = pattern_of(batch.edge_index, batch.lower)
+        column, row = batch.lower_ends
         scale = core[column == row].sqrt()
         a = core / scale[row] / scale[column]
         # All entries of A by rows, in the order of `symmetric_csr`.
         matrix = pattern.symmetric_csr(a.detach().cpu().numpy())
         near = torch.from_numpy(np.repeat(np.arange(pattern.n), np.diff(matrix.indptr)))
-        near, far = (
-            near.to(x.device),
-            torch.from_numpy(matrix.indices.astype(np.int64)).to(x.device),
-        )
+        far = torch.from_numpy(matrix.indices.astype(np.int64))
+        near, far = near.to(x.device), far.to(x.device)
         entries = torch.from_numpy(matrix.data).to(a)
         off = torch.where(near == far, 0.0, entries)
         value = entries.to(x.dtype)

@@ -1,4 +1,4 @@
-"""The patches of all columns of a batch as one graph."""
+"""Message passing within the patch of each column."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from precondbench._internal import kernel
-from precondbench.baselines.elimination.levels import LowerNetwork, pattern_of
-from precondbench.baselines.message_passing.graph_network import mlp
-from precondbench.baselines.registry import register_model
+from precondbench.baselines.base import Network
+from precondbench.baselines.batch import GraphBatch
+from precondbench.baselines.elimination.levels import pattern_of
+from precondbench.baselines.message_passing.graph_network import (
+    LowerNetwork,
+    mlp,
+    positive_diagonal,
+)
 from precondbench.errors import ConfigurationError
 from precondbench.factors import LowerPattern, grow_patch
 
@@ -20,22 +25,12 @@ MOST = 50_000_000
 
 
 class PatchGraphs(NamedTuple):
-    """Patches side by side; a node of A is in as many as contain it.
+    """Patches side by side; a node of A is in as many as contain it. All int64.
 
-    Attributes
-    ----------
-    node : torch.Tensor
-        int64 [places]: node of A at each place.
-    anchor : torch.Tensor
-        int64 [places]: column that the patch belongs to.
-    distance : torch.Tensor
-        int64 [places]: hops from the rows of the column, 0 for these.
-    source, target : torch.Tensor
-        int64 [links]: places that an entry of A joins, within a patch.
-    entry : torch.Tensor
-        int64 [links]: position of the entry (target, source) in the CSR arrays of A.
-    wanted : torch.Tensor
-        int64 [entries of tril(A)]: the link (i, j) in the patch of column j, for each (i, j).
+    A place is a node of a patch: which node of A, the column (``anchor``) that the patch belongs
+    to, and hops from the rows of the column. A link joins two places of a patch (``source``,
+    ``target``) by an entry of A, of which it has the position in the CSR arrays. ``wanted`` has,
+    for each entry (i, j) of tril(A), the link (i, j) in the patch of column j.
     """
 
     node: Tensor
@@ -89,41 +84,13 @@ def _fill(colptr, rows, where, indptr, indices, hops, places, links, of_place, o
                 if other == i and t < m:
                     wanted[where[colptr[i] + t]] = link
                 link += 1
-                # Breadth first: whoever is nearest comes first and stands already.
+                # Breadth first: nearer nodes have their distance already.
                 if of_place[2, slot[other]] < 0:
                     of_place[2, slot[other]] = of_place[2, first + t] + 1
 
 
 def patch_graphs(pattern: LowerPattern, hops: int, device: torch.device) -> PatchGraphs:
-    """Return the patches of all columns, as ``local_invk`` has them.
-
-    Parameters
-    ----------
-    pattern : LowerPattern
-        Lower triangles of all graphs of a batch, one after the other.
-    hops : int
-        Reach of a patch from the rows of its column, at least 0.
-    device : torch.device
-        Where the tensors are wanted.
-
-    Raises
-    ------
-    ConfigurationError
-        If they have too many edges for memory.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from precondbench.baselines.patches.network import patch_graphs
-    >>> from precondbench.factors import lower_pattern
-    >>> path = lower_pattern([[1, 0, 0], [1, 1, 0], [0, 1, 1]])
-    >>> patches = patch_graphs(path, 1, torch.device("cpu"))
-    >>> for column in range(3):
-    ...     patches.node[patches.anchor == column], patches.distance[patches.anchor == column]
-    (tensor([0, 1, 2]), tensor([0, 0, 1]))
-    (tensor([1, 2, 0]), tensor([0, 0, 1]))
-    (tensor([2, 1]), tensor([0, 1]))
-    """
+    """Return the patches of all columns, as ``local_invk`` has them."""
     matrix = pattern.symmetric_csr(np.ones(pattern.nnz))
     columns = pattern.columns()
     graph = (matrix.indptr, matrix.indices, hops)
@@ -141,8 +108,7 @@ def patch_graphs(pattern: LowerPattern, hops: int, device: torch.device) -> Patc
     return PatchGraphs(*made)
 
 
-@register_model("PatchNetwork")
-class PatchNetwork(nn.Module):
+class PatchNetwork(Network):
     r"""Message passing within the patch of each column, read out where its entries are.
 
     What ``local_invk`` computes with ``rounds`` - 1 hops by linear algebra, learned: a column of L
@@ -156,39 +122,32 @@ class PatchNetwork(nn.Module):
 
     Parameters
     ----------
-    rounds, width : int
-        Rounds of message passing, one more than the hops of the patches; width of representations.
-
-    Raises
-    ------
-    ConfigurationError
-        If ``rounds`` or ``width`` is below 1.
+    rounds : int
+        Rounds of message passing; patches have ``rounds`` - 1 hops.
+    width : int
+        Width of representations.
     """
 
     raw_features = True
 
     def __init__(self, rounds: int, width: int) -> None:
-        super().__init__()
+        super().__init__(rounds, width)
         self.hops = rounds - 1
         self.network = LowerNetwork(rounds, width, node_features=4, edge_features=2)
         self.decoder = mlp(width, width, 1)
 
-    def forward(
-        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, lower: Tensor, batch: Tensor
-    ) -> Tensor:
-        """Return values on the lower edges, see ``GraphNetwork.forward``."""
-        pattern = pattern_of(edge_index, lower)
-        column, row = edge_index.index_select(1, lower)
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """Return values on the lower edges."""
+        x, pattern = batch.x, pattern_of(batch.edge_index, batch.lower)
         patches = patch_graphs(pattern, self.hops, x.device)
         # Entries of A by rows, in the order in which links name them.
         order = pattern.symmetric_csr(np.arange(pattern.nnz, dtype=np.float64) + 1).data
         place = torch.from_numpy(order.astype(np.int64) - 1).to(x.device)
-        values = edge_attr[lower, 0].index_select(0, place[patches.entry])
+        values = batch.lower_entries.index_select(0, place[patches.entry])
         side = (patches.node - patches.anchor).sign().to(x.dtype)
         far = patches.distance.to(x.dtype) / (self.hops + 1)
         nodes = torch.stack([x[patches.node, 0], side, far, (far == 0).to(x.dtype)], dim=1)
         turn = (patches.node[patches.target] - patches.node[patches.source]).sign().to(x.dtype)
         entries = torch.stack([values, turn], dim=1)
         _, e = self.network(nodes, entries, patches.source, patches.target)
-        numbers = self.decoder(e[patches.wanted]).squeeze(1)
-        return torch.where(column == row, (0.5 * numbers.clamp(-40, 40)).exp(), numbers)
+        return positive_diagonal(self.decoder(e[patches.wanted]).squeeze(1), batch.on_diagonal)

@@ -1,1 +1,1 @@
-"""Recurrences."""
+"""Recurrences over the rows of a matrix."""

@@ -7,28 +7,35 @@ from itertools import combinations_with_replacement
 import torch
 from torch import Tensor, nn
 
-from precondbench.baselines.batch import GraphBatch
-from precondbench.baselines.padding import PaddedGraphs
-from precondbench.baselines.recurrences.scan import prefix_products
-from precondbench.baselines.registry import register_model
-from precondbench.errors import ConfigurationError
+from precondbench.baselines.base import Network
+from precondbench.baselines.batch import GraphBatch, PaddedGraphs
+from precondbench.baselines.recurrences.learned import prefix_products
 
 
-class _RowRecurrence(nn.Module):
+class _Fitted(Network):
+    """Vectors of coefficients, solved for in double precision with A as it is."""
+
+    core = "tril"
+    core_dtype = torch.float64
+    tridiagonal_only = True
+
+    below: Tensor
+
+    def __init__(self, rounds: int, width: int, **counts: int) -> None:
+        super().__init__(rounds, width)
+        for name, count in counts.items():
+            zeros = torch.zeros(count, dtype=torch.float64)
+            self.register_parameter(name, nn.Parameter(zeros, requires_grad=False))
+
+
+class _RowRecurrence(_Fitted):
     """L_ii^2 and L_(i,i-1) as linear combinations of features of row i of A and of L_(i-1,i-1).
 
     The coefficients are fitted by least squares on all rows of the training matrices, where the
     row before is that of the true factor; a prediction goes from row to row on its own values.
-    Works in double precision, on A as it is.
     """
 
-    core = "tril"
-    core_dtype = torch.float64
-
-    def __init__(self, pivot_features: int, below_features: int) -> None:
-        super().__init__()
-        zeros = (torch.zeros(k, dtype=torch.float64) for k in (pivot_features, below_features))
-        self.pivot, self.below = (nn.Parameter(values, requires_grad=False) for values in zeros)
+    pivot: Tensor
 
     def pivot_features(self, a: Tensor, b: Tensor, before: Tensor) -> Tensor:
         """[rows] each: A_ii, A_(i,i-1) and L_(i-1,i-1) -> [rows, features] of L_ii^2."""
@@ -38,9 +45,9 @@ class _RowRecurrence(nn.Module):
         """Features of L_(i,i-1), as :meth:`pivot_features`."""
         raise NotImplementedError
 
-    def fit(self, graph: GraphBatch) -> None:
+    def fit(self, batch: GraphBatch) -> None:
         """Solve for the coefficients; first rows have no row before and are left out."""
-        a, b, before, diagonal, below = inner_rows(graph)
+        a, b, before, diagonal, below = inner_rows(batch)
         given = (a, b, before)
         for coefficients, features, target in (
             (self.pivot, self.pivot_features(*given), diagonal.square()),
@@ -48,18 +55,10 @@ class _RowRecurrence(nn.Module):
         ):
             coefficients.copy_(fitted(features, target))
 
-    def forward(
-        self,
-        x: Tensor,
-        edge_index: Tensor,
-        edge_attr: Tensor,
-        lower: Tensor,
-        batch: Tensor,
-        core: Tensor,
-    ) -> Tensor:
-        """Return values on the lower edges, in the order of ``lower``, in double precision."""
-        graphs = PaddedGraphs.of(batch)
-        a, b = (graphs.pad(part[:, None])[:, :, 0] for part in tridiagonal(core, edge_index, lower))
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """Return values on the lower edges, float64."""
+        graphs = PaddedGraphs.of(batch.batch)
+        a, b = (graphs.pad(part[:, None])[:, :, 0] for part in by_row(batch.core, batch))
         # The first row has no entry below the diagonal; whatever stands for the row before, b = 0.
         before = torch.ones_like(a[:, 0])
         tiny = torch.finfo(a.dtype).tiny
@@ -74,11 +73,10 @@ class _RowRecurrence(nn.Module):
         diagonal, below = (
             graphs.unpad(torch.stack(part, dim=1)[:, :, None])[:, 0] for part in (pivots, belows)
         )
-        column, row = edge_index.index_select(1, lower)
+        column, row = batch.lower_ends
         return torch.where(column == row, diagonal[row], below[row])
 
 
-@register_model("DivisionCell")
 class DivisionCell(_RowRecurrence):
     r"""A cell that knows the algorithm, a division included: the ceiling, not a competitor.
 
@@ -98,7 +96,7 @@ class DivisionCell(_RowRecurrence):
     """
 
     def __init__(self, rounds: int, width: int) -> None:
-        super().__init__(5, 3)
+        super().__init__(rounds, width, pivot=5, below=3)
 
     def pivot_features(self, a: Tensor, b: Tensor, before: Tensor) -> Tensor:
         """1, a, b, b^2, (b / L)^2."""
@@ -109,29 +107,28 @@ class DivisionCell(_RowRecurrence):
         return torch.stack([torch.ones_like(b), b, b / before], dim=-1)
 
 
-@register_model("MonomialCell")
 class MonomialCell(_RowRecurrence):
     r"""A recurrence from row to row sought among all monomials, by least squares.
 
     For tridiagonal matrices with diagonal a and subdiagonal b, L_ii^2 and L_(i,i-1) are linear
-    combinations of all monomials in a_i, b_i and 1 / L_(i-1,i-1) up to a degree. What is
-    told: that a row follows from the one before, that quotients may occur, and that squares of
-    pivots are simpler than pivots. Not told: which of the monomials there are (35 of degree up to
-    4). The identification of dynamics from a library of terms (Brunton, Proctor and Kutz 2016)
+    combinations of all monomials in a_i, b_i and 1 / L_(i-1,i-1) up to a degree. Built in are
+    that a row follows from the one before, that quotients may occur, and that squares of pivots
+    are simpler than pivots; which of the monomials occur (35 of degree up to 4) is learned. The
+    identification of dynamics from a library of terms (Brunton, Proctor and Kutz 2016)
     without its search for few terms, which exact data does not need.
 
     Parameters
     ----------
     rounds : int
-        The degree; 4 includes the recurrence of Cholesky's method.
+        Largest degree of the monomials; 4 includes the recurrence of Cholesky's method.
     width : int
         Not used.
     """
 
     def __init__(self, rounds: int, width: int) -> None:
-        self.degree = rounds
         count = monomials((torch.ones(1),) * 3, rounds).shape[-1]
-        super().__init__(count, count)
+        super().__init__(rounds, width, pivot=count, below=count)
+        self.degree = rounds
 
     def pivot_features(self, a: Tensor, b: Tensor, before: Tensor) -> Tensor:
         """Return all monomials in a, b and 1 / L."""
@@ -140,12 +137,10 @@ class MonomialCell(_RowRecurrence):
     below_features = pivot_features
 
 
-def inner_rows(graph: GraphBatch) -> tuple[Tensor, ...]:
+def inner_rows(batch: GraphBatch) -> tuple[Tensor, ...]:
     """A_ii, A_(i,i-1), L_(i-1,i-1), L_ii and L_(i,i-1) of all rows but the first, [rows] each."""
-    assert graph.core is not None
-    assert graph.y is not None
-    a, b = tridiagonal(graph.core, graph.edge_index, graph.lower)
-    diagonal, below = tridiagonal(graph.y, graph.edge_index, graph.lower)
+    a, b = by_row(batch.core, batch)
+    diagonal, below = by_row(batch.y, batch)
     inner = b.ne(0)
     return tuple(values[inner] for values in (a, b, diagonal.roll(1), diagonal, below))
 
@@ -162,7 +157,7 @@ def fitted(features: Tensor, target: Tensor) -> Tensor:
 
 
 def monomials(variables: tuple[Tensor, ...], degree: int) -> Tensor:
-    """Return all products of up to ``degree`` of the variables, the empty one first."""
+    """Return all products of up to ``degree`` of the variables, starting with 1."""
     columns = []
     for count in range(degree + 1):
         for chosen in combinations_with_replacement(variables, count):
@@ -173,15 +168,11 @@ def monomials(variables: tuple[Tensor, ...], degree: int) -> Tensor:
     return torch.stack(columns, dim=-1)
 
 
-def tridiagonal(values: Tensor, edge_index: Tensor, lower: Tensor) -> tuple[Tensor, Tensor]:
-    """Diagonal and subdiagonal by row, [nodes]; the subdiagonal of a first row is 0."""
-    column, row = edge_index.index_select(1, lower)
+def by_row(values: Tensor | None, batch: GraphBatch) -> tuple[Tensor, Tensor]:
+    """Diagonal and subdiagonal of a tridiagonal matrix by row, [nodes]; 0 below in a first row."""
+    assert values is not None
+    column, row = batch.lower_ends
     on = column == row
-    if bool((row - column > 1).any()):
-        raise ConfigurationError(
-            "this model is a recurrence for tridiagonal matrices, and one of these has an entry "
-            "further from the diagonal; train it on synthetic-tridiag"
-        )
     diagonal, below = values.new_zeros(2, int(on.sum()))
     diagonal = diagonal.index_copy(0, row[on], values[on])
     return diagonal, below.index_copy(0, row[~on], values[~on])
@@ -191,17 +182,16 @@ def tridiagonal(values: Tensor, edge_index: Tensor, lower: Tensor) -> tuple[Tens
 DEGREE = 2
 
 
-@register_model("MoebiusCell")
-class MoebiusCell(nn.Module):
+class MoebiusCell(_Fitted):
     r"""Squared pivots by a fitted linear-fractional map from row to row, in log n steps.
 
     z_i = L_ii^2 follows z_i = (p_i z_(i-1) + q_i) / (r_i z_(i-1) + s_i), where p, q, r and s are
     unknown polynomials of degree 2 in A_ii and A_(i,i-1): 24 coefficients up to a common factor,
     the right singular vector of the smallest singular value of p z' + q - r z z' - s z = 0 over
     all rows of the training matrices. Products of 2 x 2 matrices give all z at once by a parallel
-    scan; L_(i,i-1) is a fitted combination of monomials in the row and 1 / L_(i-1,i-1). Told:
-    that squared pivots change by such a map. Not told: which. Tridiagonal matrices only, in double
-    precision, on A as it is; one epoch is enough.
+    scan; L_(i,i-1) is a fitted combination of monomials in the row and 1 / L_(i-1,i-1). That
+    squared pivots change by such a map is built in; which map is learned. Tridiagonal matrices
+    only, in double precision, on A as it is; one epoch is enough.
 
     Parameters
     ----------
@@ -209,19 +199,16 @@ class MoebiusCell(nn.Module):
         Not used.
     """
 
-    core = "tril"
-    core_dtype = torch.float64
+    moebius: Tensor
 
     def __init__(self, rounds: int, width: int) -> None:
-        super().__init__()
         of_row = monomials((torch.ones(1),) * 2, DEGREE).shape[-1]
         of_both = monomials((torch.ones(1),) * 3, DEGREE).shape[-1]
-        zeros = (torch.zeros(k, dtype=torch.float64) for k in (4 * of_row, of_both))
-        self.moebius, self.below = (nn.Parameter(values, requires_grad=False) for values in zeros)
+        super().__init__(rounds, width, moebius=4 * of_row, below=of_both)
 
-    def fit(self, graph: GraphBatch) -> None:
+    def fit(self, batch: GraphBatch) -> None:
         """Find the coefficients; first rows have no row before and are left out."""
-        a, b, before, diagonal, below = inner_rows(graph)
+        a, b, before, diagonal, below = inner_rows(batch)
         z, z_before = diagonal.square(), before.square()
         row = monomials((a, b), DEGREE)
         terms = torch.stack([z_before, torch.ones_like(z), -z * z_before, -z], dim=1)
@@ -233,18 +220,10 @@ class MoebiusCell(nn.Module):
         self.moebius.copy_(torch.linalg.svd(triangle).Vh[-1] / size)
         self.below.copy_(fitted(monomials((a, b, 1.0 / before), DEGREE), below))
 
-    def forward(
-        self,
-        x: Tensor,
-        edge_index: Tensor,
-        edge_attr: Tensor,
-        lower: Tensor,
-        batch: Tensor,
-        core: Tensor,
-    ) -> Tensor:
-        """Return values on the lower edges, in the order of ``lower``, in double precision."""
-        graphs = PaddedGraphs.of(batch)
-        a, b = tridiagonal(core, edge_index, lower)
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """Return values on the lower edges, float64."""
+        graphs = PaddedGraphs.of(batch.batch)
+        a, b = by_row(batch.core, batch)
         matrices = monomials((a, b), DEGREE) @ self.moebius.view(4, -1).t()
         padded = graphs.pad(matrices).view(graphs.count, graphs.longest, 2, 2)
         if not graphs.full:
@@ -256,5 +235,5 @@ class MoebiusCell(nn.Module):
         # Rounding may leave nothing of a pivot; a value must be there all the same.
         pivot = torch.where(square > 0, square, a).sqrt()
         features = monomials((a, b, 1.0 / pivot.roll(1)), DEGREE)
-        column, row = edge_index.index_select(1, lower)
+        column, row = batch.lower_ends
         return torch.where(column == row, pivot[row], (features @ self.below)[row])

@@ -1,1 +1,1 @@
-"""Training."""
+"""Training of models: one run, several seeds, grids."""

@@ -1,18 +1,25 @@
-"""Message passing along the elimination DAG of tril(A), level by level."""
+"""Networks that sweep over tril(A): messages along the elimination DAG, and Chow-Patel sweeps."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from precondbench.baselines.elimination.levels import levels
-from precondbench.baselines.message_passing.graph_network import EdgeModel, mlp
-from precondbench.baselines.registry import register_model
-from precondbench.errors import ConfigurationError
+from precondbench.baselines.base import Network
+from precondbench.baselines.batch import GraphBatch
+from precondbench.baselines.elimination.levels import levels, triples, unit_entries
+from precondbench.baselines.message_passing.graph_network import (
+    EdgeModel,
+    mlp,
+    positive_diagonal,
+    zero_output,
+)
+
+# A pivot of Chow-Patel keeps at least this part of its a_ii, and an entry stays below sqrt(a_ii).
+LEAST = 1e-3
 
 
-@register_model("EliminationSweep")
-class EliminationSweep(nn.Module):
+class EliminationSweep(Network):
     r"""Nodes updated in the order of elimination, from the first row down and back up.
 
     h_i <- h_i + tanh f(h_i, mean_j m(h_j, e_ij)) over the neighbours j < i, which have been updated
@@ -28,21 +35,14 @@ class EliminationSweep(nn.Module):
 
     Parameters
     ----------
-    rounds, width : int
-        Sweeps, and width of representations.
-
-    Raises
-    ------
-    ConfigurationError
-        If ``rounds`` or ``width`` is below 1.
+    rounds : int
+        Number of sweeps, down and up in turn.
+    width : int
+        Width of representations.
     """
 
     def __init__(self, rounds: int, width: int) -> None:
-        super().__init__()
-        if rounds < 1 or width < 1:
-            raise ConfigurationError(
-                f"rounds is {rounds} and width is {width}; both must be 1 or more"
-            )
+        super().__init__(rounds, width)
         self.node_encoder = mlp(1, width, width)
         self.edge_encoder = mlp(2, width, width)
         self.messages = nn.ModuleList(mlp(2 * width, width, width) for _ in range(rounds))
@@ -50,22 +50,19 @@ class EliminationSweep(nn.Module):
         self.edge_model = EdgeModel(width)
         self.decoder = mlp(width, width, 1)
 
-    def forward(
-        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, lower: Tensor, batch: Tensor
-    ) -> Tensor:
-        """Return values on the lower edges, see ``GraphNetwork.forward``."""
-        ends = edge_index.index_select(1, lower)
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """Return values on the lower edges."""
+        ends = batch.lower_ends
         column, row = ends
-        on_diagonal = column == row
-        h = self.node_encoder(x)
-        e = self.edge_encoder(edge_attr.index_select(0, lower))
-        rows = levels(edge_index, lower)
+        h = self.node_encoder(batch.x)
+        e = self.edge_encoder(batch.edge_attr.index_select(0, batch.lower))
+        rows = levels(batch.edge_index, batch.lower)
         for sweep, (message, update) in enumerate(zip(self.messages, self.updates, strict=True)):
             down = sweep % 2 == 0
             source, target = (column, row) if down else (row, column)
             h = _sweep(h, e, rows if down else rows[::-1], source, target, message, update)
         values = self.decoder(e + self.edge_model(h, ends, e)).squeeze(1)
-        return torch.where(on_diagonal, (0.5 * values.clamp(-40, 40)).exp(), values)
+        return positive_diagonal(values, column == row)
 
 
 def _sweep(
@@ -130,3 +127,67 @@ class _Write(torch.autograd.Function):
 def _write(state: Tensor, first: int, new: Tensor) -> Tensor:
     written: Tensor = _Write.apply(state, first, new)  # type: ignore[no-untyped-call]
     return written
+
+
+class ChowPatel(Network):
+    r"""Fixed-point sweeps towards IC(0), with learned start, damping and products.
+
+    Chow and Patel (2015) compute IC(0) by sweeps over all entries at once,
+    L_ij <- (a_ij - s_ij) / L_jj and L_ii <- sqrt(a_ii - s_ii), s_ij = sum_k L_ik L_jk, k < j.
+    Each sweep is a round of messages on triples (i, k), (j, k) -> (i, j). Here ``rounds`` sweeps
+    are L <- (1 - w) L + w sweep(L), in which a perceptron of a_ij and of what the rows i and j
+    hold gives w in (0, 1), a factor in (0, 2) on s_ij, and a factor on the start tril(A). Factors
+    on s_ij let it leave IC(0), as modified factorisations do.
+
+    It is local: an entry sees ``rounds`` steps down the triples, and one for the features.
+    a_ii - s_ii is kept above a small part of a_ii and |L_ij| below sqrt(a_ii), so there is no
+    breakdown. It needs A as it is and the rows in the order of elimination.
+
+    Parameters
+    ----------
+    rounds : int
+        Number of sweeps.
+    width : int
+        Width of the perceptrons.
+    """
+
+    raw_features = True
+
+    def __init__(self, rounds: int, width: int) -> None:
+        super().__init__(rounds, width)
+        self.start = zero_output(mlp(6, width, 1))
+        self.sweeps = nn.ModuleList(zero_output(mlp(8, width, 2)) for _ in range(rounds))
+        self.damping = nn.Parameter(torch.full((rounds,), 2.0))
+
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """Return values on the lower edges."""
+        column, row = batch.lower_ends
+        entry, first, second = triples(batch.edge_index, batch.lower)
+        a, scale = unit_entries(batch)
+        on_diagonal = column == row
+        diagonals = on_diagonal.nonzero().squeeze(1)
+        features = _features(a, column, row, on_diagonal, batch.x.shape[0])
+        values = a * self.start(features).squeeze(1).exp()
+        for sweep, damping in zip(self.sweeps, self.damping, strict=True):
+            products = values.index_select(0, first) * values.index_select(0, second)
+            summed = torch.zeros_like(values).index_add(0, entry, products)
+            learned = sweep(torch.cat([features, torch.stack([values, summed], dim=1)], dim=1))
+            weight = torch.sigmoid(damping + learned[:, 0])
+            rest = a - (1 + torch.tanh(learned[:, 1])) * summed
+            # The pivot of this sweep divides the entries of its column in the next.
+            pivot = values.index_select(0, diagonals).index_select(0, column)
+            new = torch.where(
+                on_diagonal, rest.clamp_min(LEAST).sqrt(), (rest / pivot).clamp(-1, 1)
+            )
+            values = (1 - weight) * values + weight * new
+        made: Tensor = scale * values
+        return made
+
+
+def _features(a: Tensor, column: Tensor, row: Tensor, on_diagonal: Tensor, nodes: int) -> Tensor:
+    """Features of each entry: itself, and squares in its row and column."""
+    squares = torch.where(on_diagonal, 0.0, a.square())
+    zero = a.new_zeros(nodes)
+    before, after = zero.index_add(0, row, squares), zero.index_add(0, column, squares)
+    ends = (before[row], after[row], before[column], after[column])
+    return torch.stack([a, on_diagonal.to(a), *(end.log1p() for end in ends)], dim=1)
