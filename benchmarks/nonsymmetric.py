@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from precondbench import LUPair, SyntheticTridiag, evaluate, ilu0
+from precondbench import Pair, SyntheticTridiag, evaluate, ilu0
 from precondbench.leaderboard import lu_methods
 from precondbench.matrices import LAWS, formula_matrix
-from precondbench.quality import LUHopLadder
+from precondbench.quality import HopLadder, problem_of
 
 SPLITS = ("test", "test_large")
 REAL = (
@@ -35,12 +35,12 @@ class One:
     """A dataset of one matrix, whose target is ILU(0)."""
 
     def __init__(self, name: str, A: sp.csr_array) -> None:
-        self._pair = LUPair(name, A, *ilu0(A))
+        self._pair = Pair(name, A, *ilu0(A))
 
     def __len__(self) -> int:
         return 1
 
-    def pair(self, index: int) -> LUPair:
+    def pair(self, index: int) -> Pair:
         """Return the one there is."""
         return self._pair
 
@@ -57,10 +57,10 @@ def convection_diffusion(m: int, wind: float) -> sp.csr_array:
 def board(configuration: str, split: str) -> dict[str, Any]:
     """Every method on one split."""
     data = SyntheticTridiag(split=split, config=configuration, kind="lu")
-    matrices = [data.pair(i).A for i in range(len(data))]
-    ladder = LUHopLadder(matrices)
+    pairs = [data.pair(i) for i in range(len(data))]
+    ladder = HopLadder(map(problem_of, pairs))
     rows = []
-    for name, method in lu_methods(matrices[0]).items():
+    for name, method in lu_methods(pairs[0].A).items():
         summary = evaluate(data, method, ladder=ladder).summary
         rows.append(
             {
@@ -73,7 +73,7 @@ def board(configuration: str, split: str) -> dict[str, Any]:
             }
         )
         print(configuration, split, rows[-1], flush=True)
-    rows_n = matrices[0].shape[0]
+    rows_n = pairs[0].A.shape[0]
     return {"configuration": configuration, "split": split, "n": rows_n, "rows": rows}
 
 

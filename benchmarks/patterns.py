@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from precondbench import BreakdownError, SuiteSparseInvK, invk
-from precondbench.factors import PATTERNS, factor_values, ict
-from precondbench.quality import ScoringSystem
+from precondbench import BreakdownError, Pair, SuiteSparseInvK, invk
+from precondbench.factors import PATTERNS, ict
+from precondbench.quality import problem_of
 
 SPLITS = ("train", "val", "test")
 TOLERANCES = (1e-2, 1e-3)
@@ -60,10 +60,9 @@ def _threshold(name: str, A: Any, tolerance: float, once: int) -> dict[str, Any]
         L = ict(A, tolerance, most=MOST_FILL * once // A.shape[0])
     except BreakdownError:
         return {**row, "entries": None, "ic": -1, "invk": None}
-    system = ScoringSystem(A)
     solves = {}
     for method, factor in (("ic", L), ("invk", invk(A, L))):
-        outcome = system.solve(*factor_values(factor))
+        outcome = problem_of(Pair(name, A, factor)).solve(factor.data)
         solves[method] = outcome.iterations if outcome.solved else -1
     return {**row, "entries": round(L.nnz / once, 3), **solves}
 

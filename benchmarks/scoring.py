@@ -19,7 +19,7 @@ import numpy as np
 from precondbench.leaderboard import track_named
 from precondbench.leaderboard.scoring.score import score_seeds
 from precondbench.leaderboard.tracks import open_track
-from precondbench.quality import PreparedPair
+from precondbench.quality import problem_of
 from precondbench.recipes import open_executor
 from precondbench.shards import read_predictions
 
@@ -47,22 +47,15 @@ def parts(track, predictions) -> dict[str, float]:
     seconds = dict.fromkeys(("preparation", "target", "solve", "without log K", "whole"), 0.0)
     for i in range(len(track)):
         pair = track.pair(i)
-        elapsed, prepared = timed(lambda pair=pair: PreparedPair(pair))
+        elapsed, problem = timed(lambda pair=pair: problem_of(pair))
         seconds["preparation"] += elapsed
-        seconds["target"] += timed(lambda prepared=prepared: prepared.target_iterations)[0]
+        seconds["target"] += timed(lambda problem=problem: problem.target_iterations)[0]
         values = predictions[pair.name]
-        pattern = prepared._pattern
-        seconds["solve"] += timed(
-            lambda prepared=prepared, pattern=pattern, values=values: prepared.system.solve(
-                pattern, values
-            )
-        )[0]
+        seconds["solve"] += timed(lambda problem=problem, values=values: problem.solve(values))[0]
         seconds["without log K"] += timed(
-            lambda prepared=prepared, values=values: prepared.score(values, log_k=False)
+            lambda problem=problem, values=values: problem.score(values, log_k=False)
         )[0]
-        seconds["whole"] += timed(lambda prepared=prepared, values=values: prepared.score(values))[
-            0
-        ]
+        seconds["whole"] += timed(lambda problem=problem, values=values: problem.score(values))[0]
     return {
         "reading and scaling": seconds["preparation"],
         "conjugate gradients, target": seconds["target"],

@@ -9,14 +9,14 @@ import torch
 from scipy.sparse.linalg import LinearOperator
 from torch_geometric.loader import DataLoader
 
-from precondbench import LUPair, Pair, SyntheticTridiag, evaluate, ic0, ilu0
+from precondbench import Pair, SyntheticTridiag, evaluate, ic0, ilu0
 from precondbench.baselines import TrainingConfiguration, predict, train
 from precondbench.datasets import DataSelection, FactorDataset, open_dataset
 from precondbench.errors import ConfigurationError, MatrixError, PredictionError, ShardError
 from precondbench.factors import gauss_seidel_lu, jacobi_lu
 from precondbench.matrices import LAWS, Law
 from precondbench.matrices.tridiagonal.bases import growth_base
-from precondbench.quality import LUHopLadder, evaluate_many, khop_lu_values
+from precondbench.quality import HopLadder, evaluate_many, problem_of
 from precondbench.recipes import export_split, split_plan, write_release
 from precondbench.shards import (
     Record,
@@ -52,7 +52,8 @@ def test_shapes_and_types(data):
 def test_graph_is_the_pair(config, index):
     data = SyntheticTridiag(split="val", kind="lu", config=config)
     item, pair = data[index], data.pair(index)
-    assert isinstance(pair, LUPair)
+    assert not pair.symmetric
+    assert pair.factors == (pair.L, pair.U)
     name, A, L, U = pair
     n = A.shape[0]
     assert (item.name, A.dtype, L.dtype, U.dtype) == (name, *[np.float64] * 3)
@@ -138,8 +139,9 @@ def test_predictions_of_every_form(data):
 
 def test_hops_and_splittings(data):
     few = data[:8]
-    ladder = LUHopLadder([few.pair(i).A for i in range(8)])
-    oracle = evaluate(few, lambda A: list(khop_lu_values(A, 3)), ladder=ladder)
+    problems = [problem_of(few.pair(i)) for i in range(8)]
+    ladder = HopLadder(problems)
+    oracle = evaluate(few, [list(problem.window(3)) for problem in problems], ladder=ladder)
     assert oracle.summary["effective_hops"] == 3.0
     counts = [ladder.mean_iterations(k) for k in (0, 1, 2, 4, 8, 16, 49)]
     assert counts == sorted(counts, reverse=True)
@@ -214,7 +216,7 @@ def test_real_matrices_can_be_pairs():
             return 1
 
         def pair(self, index):
-            return LUPair("grid", A, *ilu0(A))
+            return Pair("grid", A, *ilu0(A))
 
     result = evaluate(One(), ilu0)
     assert result.rows[0].status == "converged"

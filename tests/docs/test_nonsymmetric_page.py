@@ -9,7 +9,7 @@ import pytest
 from precondbench import SyntheticTridiag, evaluate
 from precondbench.leaderboard import lu_methods
 from precondbench.matrices import LAWS
-from precondbench.quality import LUHopLadder
+from precondbench.quality import HopLadder, problem_of
 
 ROOT = Path(__file__).parents[2]
 RESULTS = json.loads((ROOT / "benchmarks" / "results" / "nonsymmetric.json").read_text())
@@ -40,7 +40,7 @@ def test_a_board_is_measured_again():
     """Iterations have the same bits on every machine; the others are slower to compute."""
     data = SyntheticTridiag(split="test", kind="lu", config="twin")
     pairs = [data.pair(i) for i in range(len(data))]
-    ladder = LUHopLadder([pair.A for pair in pairs])
+    ladder = HopLadder(map(problem_of, pairs))
     (board,) = (
         board
         for board in RESULTS["boards"]

@@ -22,7 +22,7 @@ from precondbench.leaderboard import (
 )
 from precondbench.leaderboard.scoring.score import track_of
 from precondbench.leaderboard.tracks import open_track
-from precondbench.quality import khop_lu_values
+from precondbench.quality import problem_of
 from precondbench.shards import write_predictions
 
 TRACK = "synthetic-tridiag-lu-1.0-twin-test"
@@ -102,7 +102,7 @@ def test_bad_factors_are_failures_of_their_matrix(data, tmp_path):
     values = {}
     for i in range(len(data)):
         pair = data.pair(i)
-        values[pair.name] = khop_lu_values(pair.A, 2)
+        values[pair.name] = problem_of(pair).window(2)
     names = data.names
     values[names[0]] = None
     values[names[1]][5] = np.nan

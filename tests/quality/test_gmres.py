@@ -19,7 +19,7 @@ from precondbench.matrices import (
     formula_matrix,
     tridiagonal_csr,
 )
-from precondbench.quality import GeneralSystem
+from precondbench.quality import Pair, problem_of
 from precondbench.solvers.minimal_residual import RESTART
 
 
@@ -175,7 +175,7 @@ def test_scaled_and_raw_systems_take_the_same_steps():
     sample = draw(LAWS["lu"]["uniform"], 50, 4)
     A = tridiagonal_csr(sample.matrix)
     L, U = ilu0(A)
-    system = GeneralSystem(A)
+    system = problem_of(Pair("A", A, L, U))
     r, c = system.row_scale, system.column_scale
     np.testing.assert_array_equal(system.matrix.toarray(), r[:, None] * A.toarray() * c[None, :])
     together = L.toarray() - np.eye(50) + U.toarray()
@@ -195,21 +195,22 @@ def test_scaled_and_raw_systems_take_the_same_steps():
         ),
         dtype=np.float64,
     )
-    assert abs(system.solve_operator(operator).iterations - system.solve(values).iterations) <= 1
+    assert abs(system.solve(operator).iterations - system.solve(values).iterations) <= 1
 
 
 BITS = """
 import hashlib
 import numpy as np
+from precondbench.factors import ilu0
 from precondbench.matrices import LAWS, draw, tridiagonal_csr
-from precondbench.quality import GeneralSystem, khop_lu_values
+from precondbench.quality import Pair, problem_of
 from precondbench.solvers import gmres
 digest = hashlib.sha256()
 for name in ("uniform", "convection"):
     A = tridiagonal_csr(draw(LAWS["lu"][name], 200, 1).matrix)
-    system = GeneralSystem(A)
+    system = problem_of(Pair(name, A, *ilu0(A)))
     for hops in (0, 1, 4):
-        outcome = system.solve(khop_lu_values(A, hops), maxiter=500)
+        outcome = system.solve(system.window(hops), maxiter=500)
         digest.update(f"{outcome.status} {outcome.iterations} {outcome.residual!r}".encode())
     digest.update(gmres(A, np.ones(200), maxiter=300).x.tobytes())
 print(digest.hexdigest())

@@ -10,7 +10,7 @@ from precondbench.errors import MatrixError
 from precondbench.factors import khop_factor
 from precondbench.matrices import LAWS, draw
 from precondbench.quality import cosine, mean_ceiling, twin_ceiling
-from precondbench.quality.lu_hops import stored_together
+from precondbench.quality.values import stored_values
 
 
 @pytest.mark.parametrize("name", ["growth", "twin"])
@@ -19,7 +19,7 @@ def test_windows_stay_below(name, hops):
     for i in range(5):
         pair = draw(LAWS["lu"][name], LAWS["lu"][name].rows, 3, i)
         mean = 0.5 * sum(
-            cosine(stored_together(khop_factor(matrix, hops)), stored_together(factor))
+            cosine(stored_values(khop_factor(matrix, hops)), stored_values(factor))
             for matrix, factor in ((pair.original, pair.literal), (pair.matrix, pair.modified))
         )
         assert mean <= twin_ceiling(pair.literal, pair.modified, hops + 1) + 1e-12
@@ -28,7 +28,7 @@ def test_windows_stay_below(name, hops):
 def test_numerical_maximisation_attains_it():
     pair = draw(LAWS["lu"]["twin"], 20, 5)
     k = 4
-    first, second = stored_together(pair.literal), stored_together(pair.modified)
+    first, second = stored_values(pair.literal), stored_values(pair.modified)
     # By rows: the entries (i, j) with min(i, j) >= k are the far ones.
     rows = np.repeat(np.arange(20), [2, *[3] * 18, 2])
     columns = np.concatenate([[0, 1], *[[i - 1, i, i + 1] for i in range(1, 19)], [18, 19]])

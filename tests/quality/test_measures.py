@@ -19,9 +19,11 @@ from precondbench.matrices import (
 )
 from precondbench.quality import (
     HopLadder,
+    Pair,
     cosine,
     locality_profile,
     one_minus_cosine,
+    problem_of,
     profile_of_factors,
 )
 
@@ -115,7 +117,10 @@ def test_profile_follows_graph_distance(poisson_2d):
 
 def test_ladder_recovers_the_hops_of_an_oracle():
     samples = [draw(LAWS["cholesky"]["uniform"], 50, 1, i) for i in range(20)]
-    ladder = HopLadder([tridiagonal_csr(sample.matrix) for sample in samples])
+    ladder = HopLadder(
+        problem_of(Pair("", tridiagonal_csr(sample.matrix), lower_csr(sample.modified)))
+        for sample in samples
+    )
     counts = [ladder.mean_iterations(k) for k in range(0, 50, 7)]
     assert counts == sorted(counts, reverse=True)
     assert counts[-1] == 1.0
@@ -131,8 +136,9 @@ def test_ladder_recovers_the_hops_of_an_oracle():
 
 
 def test_ladder_refuses_other_patterns(poisson_2d):
+    A = poisson_2d(3)
     with pytest.raises(MatrixError, match="tridiagonal matrices only"):
-        HopLadder([poisson_2d(3)]).mean_iterations(1)
+        HopLadder([problem_of(Pair("", A, ic0(A)))]).mean_iterations(1)
     with pytest.raises(MatrixError, match="at least one"):
         HopLadder([])
 

@@ -7,9 +7,8 @@ from scipy.sparse.linalg import LinearOperator, cg, spsolve_triangular
 
 from precondbench import ic0, invk, pcg
 from precondbench.errors import MatrixError
-from precondbench.factors import lower_pattern
 from precondbench.matrices import check_spd_candidate, formula_matrix
-from precondbench.quality import ScoringSystem
+from precondbench.quality import Pair, problem_of
 from precondbench.solvers import Status
 
 
@@ -95,21 +94,19 @@ def test_protocol_does_not_depend_on_power_of_two_scaling():
     scaled = check_spd_candidate(D @ A @ D)
     DL = sp.csr_array(D @ L)
     DL.sort_indices()
-    pattern = lower_pattern(L)
-    plain = ScoringSystem(A).solve(pattern, L.data)
-    assert plain == ScoringSystem(scaled).solve(pattern, DL.data)
+    plain = problem_of(Pair("A", A, L)).solve(L.data)
+    assert plain == problem_of(Pair("A", scaled, DL)).solve(DL.data)
     assert plain.solved
 
 
 def test_protocol_golden_counts():
     """Counts by the protocol; a change here changes every published score."""
     A = formula_matrix("HB/gr_30_30")
-    system = ScoringSystem(A)
-    pattern = lower_pattern(sp.tril(A))
+    problem = problem_of(Pair("A", A, ic0(A)))
     counts = [
-        system.solve(None, None).iterations,
-        system.solve(pattern, ic0(A).data).iterations,
-        system.solve(pattern, invk(A).data).iterations,
+        problem.solve(None).iterations,
+        problem.solve(ic0(A).data).iterations,
+        problem.solve(invk(A).data).iterations,
     ]
     assert counts == GOLDEN
 
@@ -119,12 +116,12 @@ GOLDEN = [67, 23, 17]
 
 def test_invalid_factors_have_reasons():
     A = check_spd_candidate(np.array([[2.0, 1.0], [1.0, 2.0]]))
-    system, pattern = ScoringSystem(A), lower_pattern(sp.tril(A))
+    problem = problem_of(Pair("A", A, ic0(A)))
     for values, reason in (
         ([1.0, np.nan, 1.0], "1 values are not finite"),
         ([1.0, 1.0, 0.0], "diagonal entry 1 is zero"),
         ([1.0, 1.0], "2 values for a pattern of 3"),
     ):
-        outcome = system.solve(pattern, np.array(values))
+        outcome = problem.solve(np.array(values))
         assert (outcome.status, outcome.solved) == (Status.INVALID, False)
         assert reason in outcome.reason

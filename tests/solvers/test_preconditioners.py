@@ -8,7 +8,7 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from precondbench import BreakdownError, Pair, evaluate, ic0, pcg
 from precondbench.errors import ConfigurationError, MatrixError, PredictionError
 from precondbench.factors import factor_values, fsai, minimum_degree, reverse_cuthill_mckee
-from precondbench.quality import ScoringSystem
+from precondbench.quality import problem_of
 from precondbench.solvers import (
     FactoredInverse,
     FactoredPreconditioner,
@@ -143,8 +143,8 @@ def test_operator_and_kernel_walk_the_same_steps(poisson_2d):
         by_operator.iterations,
         by_operator.residual,
     )
-    system = ScoringSystem(A)
-    assert system.solve(pattern, values) == system.solve_operator(M)
+    problem = problem_of(Pair("A", A, L))
+    assert problem.solve(values) == problem.solve(M)
 
 
 def test_scaled_systems_see_the_same_operator(poisson_2d):
@@ -153,7 +153,7 @@ def test_scaled_systems_see_the_same_operator(poisson_2d):
     A = poisson_2d(10)
     scaled = sp.csr_array(D @ A @ D)
     one, other = (
-        ScoringSystem(matrix).solve_operator(FactoredInverse(fsai(matrix)))
+        problem_of(Pair("A", matrix, ic0(matrix))).solve(FactoredInverse(fsai(matrix)))
         for matrix in (A, scaled)
     )
     assert one == other

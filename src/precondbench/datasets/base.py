@@ -20,7 +20,7 @@ from precondbench._internal import replacing
 from precondbench.datasets.graph import GraphArrays, collate_graphs, describe
 from precondbench.errors import ConfigurationError, ShardError
 from precondbench.factors import LowerPattern
-from precondbench.quality import LUPair, Pair
+from precondbench.quality import Pair
 from precondbench.recipes import DatasetSpec, obtain_shard
 from precondbench.shards import (
     A_UPPER,
@@ -214,8 +214,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         -------
         Pair
             ``name``, ``A`` (symmetric CSR), ``L`` (lower triangular CSR), in the same scaling
-            as the graphs. Where A is not symmetric, a :class:`~precondbench.quality.LUPair`,
-            which has ``U``, too.
+            as the graphs. Where A is not symmetric, it has ``U``, too.
         """
         shard = self._loaded()
         number = self._record_number(index)
@@ -227,7 +226,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
             A = pattern.symmetric_csr(arrays.a)
             A.data = arrays.all_entries()
             U = csr_array(pattern.csr(arrays.u).T.tocsr())
-            return LUPair(arrays.names[0], A, pattern.csr(arrays.l.copy()), U)
+            return Pair(arrays.names[0], A, pattern.csr(arrays.l.copy()), U)
         A = pattern.symmetric_csr(arrays.a.copy())
         # Where the pattern has fill-in, A has none.
         A.eliminate_zeros()

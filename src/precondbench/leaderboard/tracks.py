@@ -12,17 +12,14 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from precondbench.errors import ConfigurationError
-from precondbench.matrices import LAWS, check_general
+from precondbench.matrices import LAWS
 from precondbench.quality import (
     MAXITER,
     RTOL,
     HopLadder,
-    LUHopLadder,
-    LUPair,
     Pair,
-    PreparedLUPair,
-    PreparedPair,
     mean_ceiling,
+    problem_of,
 )
 from precondbench.recipes import DatasetSpec, dataset_spec, dataset_specs
 
@@ -154,10 +151,7 @@ class OpenTrack:
 
     def ladder(self) -> HopLadder | None:
         """Return the k-hop oracles of a tridiagonal track."""
-        matrices = [self.pair(i).A for i in range(len(self))]
-        if self.name.nonsymmetric:
-            return LUHopLadder.where_defined([check_general(A, "A") for A in matrices])
-        return HopLadder.where_defined(matrices)
+        return HopLadder.where_defined(self.pair(i) for i in range(len(self)))
 
     def describe(self) -> dict[str, Any]:
         """Return the content of the track's file: matrices, ladder, ceilings."""
@@ -188,19 +182,14 @@ class OpenTrack:
     def _describe_matrix(self, index: int) -> dict[str, Any]:
         pair, facts = self.pair(index), self.facts(index)
         real = not self.name.tridiagonal
-        n = int(pair.A.shape[0])
-        if isinstance(pair, LUPair):
-            prepared: PreparedLUPair | PreparedPair = PreparedLUPair(pair)
-            values = int(pair.A.nnz)
-        else:
-            prepared, values = PreparedPair(pair), int(pair.L.nnz)
+        problem = problem_of(pair)
         return {
             "name": pair.name,
-            "n": n,
-            "nnz": values,
+            "n": problem.pattern.n,
+            "nnz": problem.pattern.nnz,
             "kind": facts["kind"] if real else None,
             "condition": facts["condition_scaled"] if real else None,
-            "target_iterations": prepared.target_iterations,
+            "target_iterations": problem.target_iterations,
             "density": spy_density(pair.A) if real else None,
         }
 

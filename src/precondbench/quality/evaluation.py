@@ -11,13 +11,19 @@ from typing import Any
 import numpy as np
 
 from precondbench.errors import PredictionError
-from precondbench.matrices import check_general, check_spd_candidate
-from precondbench.quality.hops import HopLadder
-from precondbench.quality.lu_hops import LUHopLadder
-from precondbench.quality.lu_problem import PreparedLUPair
-from precondbench.quality.pair import LUPair, Pair, PairSource
-from precondbench.quality.predictions import Predictions, check_cover, prediction_of
-from precondbench.quality.problem import PreparedPair, Row
+from precondbench.quality.locality import HopLadder
+from precondbench.quality.method import (
+    Context,
+    Predictions,
+    check_cover,
+    context_of,
+    covers_all,
+    prediction_of,
+    set_up,
+)
+from precondbench.quality.outcome import Row
+from precondbench.quality.pair import Pair, PairSource
+from precondbench.quality.problem import problem_of
 
 
 @dataclass(frozen=True)
@@ -58,13 +64,13 @@ def evaluate(
     ----------
     dataset : PairSource
         Anything with ``len`` and ``pair(i)``: a precondbench dataset, or your own.
-    predictions : mapping, sequence or callable
-        name -> values or L; or a list of those in the dataset's order; or a function A -> L.
-        Values are on the pattern of tril(A) by rows, diagonal last in each row; L is any
-        lower-triangular matrix inside that pattern. In place of L an operator M, close to
-        A^-1, is solved with in the same way (``scipy.sparse.linalg.LinearOperator``); it has
-        no cosine and no n log K. For an :class:`LUPair` values are on the pattern of A as ILU(0)
-        leaves them, or a tuple (L, U), and the solver is GMRES (docs/nonsymmetric.md).
+    predictions : mapping, sequence, callable or Method
+        name -> values or L; or a list of those in the dataset's order; or a function A -> L; or
+        a :class:`Method`. Values are on the pattern of tril(A) by rows, diagonal last in each
+        row; L is any lower-triangular matrix inside that pattern. In place of L an operator M,
+        close to A^-1, is solved with in the same way (``scipy.sparse.linalg.LinearOperator``);
+        it has no cosine and no n log K. Where A is not symmetric, values are on the pattern of A
+        as ILU(0) leaves them, or a tuple (L, U), and the solver is GMRES (docs/nonsymmetric.md).
     log_k : bool
         Also compute n log K, which costs a factorisation of each matrix.
     ladder : HopLadder, optional
@@ -141,10 +147,10 @@ def evaluate_many(
     count = len(dataset)
     if count == 0:
         raise PredictionError("the dataset is empty; there is nothing to score")
-    names: list[str] | None = None
-    for predictions in methods.values():
-        if not callable(predictions):
-            names = names or [dataset.pair(i).name for i in range(count)]
+    parts = [given for given in methods.values() if not covers_all(given)]
+    if parts:
+        names = [dataset.pair(i).name for i in range(count)]
+        for predictions in parts:
             check_cover(predictions, names)
     rows: dict[str, list[Row]] = {name: [] for name in methods}
     run = map if executor is None else executor.map
@@ -155,32 +161,24 @@ def evaluate_many(
         if progress is not None:
             progress(done, count)
     if ladder is None:
-        ladder = _ladder([dataset.pair(i) for i in range(count)])
+        ladder = HopLadder.where_defined(dataset.pair(i) for i in range(count))
     return {name: Evaluation(found, summarise(found, ladder)) for name, found in rows.items()}
-
-
-def _ladder(pairs: list[Pair]) -> HopLadder | None:
-    """Oracles of the dataset, if every matrix has them."""
-    if all(isinstance(pair, LUPair) for pair in pairs):
-        return LUHopLadder.where_defined([check_general(p.A, p.name) for p in pairs])
-    if any(isinstance(pair, LUPair) for pair in pairs):
-        return None
-    return HopLadder.where_defined([check_spd_candidate(p.A, p.name) for p in pairs])
 
 
 def _items(
     dataset: PairSource, methods: Mapping[str, Predictions], index: int
-) -> tuple[Pair, dict[str, Any]]:
+) -> tuple[Pair, Context, dict[str, Any]]:
     pair = dataset.pair(index)
-    return pair, {
+    given = {
         name: prediction_of(predictions, index, pair.name) for name, predictions in methods.items()
     }
+    return pair, context_of(dataset, index, pair.name), given
 
 
-def _score_matrix(item: tuple[Pair, dict[str, Any]], log_k: bool) -> dict[str, Row]:
-    pair, predictions = item
-    prepared = PreparedLUPair(pair) if isinstance(pair, LUPair) else PreparedPair(pair)
-    return {name: prepared.score(given, log_k) for name, given in predictions.items()}
+def _score_matrix(item: tuple[Pair, Context, dict[str, Any]], log_k: bool) -> dict[str, Row]:
+    pair, context, given = item
+    problem = problem_of(pair)
+    return {name: problem.score(set_up(one, pair, context), log_k) for name, one in given.items()}
 
 
 def summarise(rows: list[Row], ladder: HopLadder | None = None) -> dict[str, float | int | None]:

@@ -1,20 +1,119 @@
-"""How far a change of one entry of A reaches into its factor."""
+"""How far a factor sees: effective hops by the solver, and the reach of a change of A."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from precondbench.errors import MatrixError
+from precondbench.errors import BreakdownError, MatrixError
 from precondbench.factors import factor_values, ic0
 from precondbench.matrices import Diagonals, check_spd_candidate
-from precondbench.quality.hops import tridiagonal_part
+from precondbench.quality.outcome import MAXITER
+from precondbench.quality.pair import Pair
+from precondbench.quality.problem import Problem, problem_of
+from precondbench.quality.values import is_tridiagonal, tridiagonal_part
+
+
+class HopLadder:
+    """Mean iterations of the k-hop oracles on a set of tridiagonal matrices.
+
+    Parameters
+    ----------
+    problems : iterable of Problem
+        Problems of tridiagonal matrices.
+
+    Raises
+    ------
+    MatrixError
+        If there is no problem; at the first solve, if a matrix is not tridiagonal.
+
+    Examples
+    --------
+    >>> from precondbench import Pair, ic0
+    >>> from precondbench.matrices import poisson_1d, tridiagonal_csr
+    >>> from precondbench.quality import HopLadder, problem_of
+    >>> A = tridiagonal_csr(poisson_1d(50))
+    >>> ladder = HopLadder([problem_of(Pair("poisson", A, ic0(A)))])
+    >>> ladder.mean_iterations(49)
+    1.0
+    >>> ladder.effective_hops(ladder.mean_iterations(4))
+    4.0
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self._problems = list(problems)
+        if not self._problems:
+            raise MatrixError("a hop ladder needs at least one matrix")
+        self._known: dict[int, float] = {}
+        self.top = max(problem.pattern.n for problem in self._problems) - 1
+
+    @classmethod
+    def where_defined(cls, pairs: Iterable[Pair]) -> Self | None:
+        """Return the ladder if all pairs are tridiagonal and of one kind, else None."""
+        problems: list[Problem] = []
+        for problem in map(problem_of, pairs):
+            problems.append(problem)
+            if not is_tridiagonal(problem.matrix) or type(problem) is not type(problems[0]):
+                return None
+        return cls(problems)
+
+    def mean_iterations(self, hops: int) -> float:
+        """Mean iterations with the k-hop oracle; a failure counts as the iteration limit."""
+        if hops not in self._known:
+            counts = [_window_iterations(problem, hops) for problem in self._problems]
+            self._known[hops] = float(np.mean(counts))
+        return self._known[hops]
+
+    def effective_hops(self, mean_iterations: float) -> float:
+        """Return the k, between whole numbers by linear interpolation, that needs as many.
+
+        The ladder falls with k, so the rungs around ``mean_iterations`` are found by
+        bisection. 0 means no better than the 0-hop rule; a submission as good as the exact
+        factor gets the shortest window that is as good.
+
+        Parameters
+        ----------
+        mean_iterations : float
+            Mean iterations of a submission on the same matrices, failures at the limit.
+
+        Returns
+        -------
+        float
+            Effective hops in [0, n - 1].
+        """
+        low, high = 0, self.top
+        if mean_iterations >= self.mean_iterations(low):
+            return float(low)
+        if mean_iterations <= self.mean_iterations(high):
+            # The shortest window that is as good as the whole matrix.
+            return float(self._first_at_most(self.mean_iterations(high)))
+        high = self._first_at_most(mean_iterations)
+        low = high - 1
+        above, below = self.mean_iterations(low), self.mean_iterations(high)
+        return low + (above - mean_iterations) / (above - below)
+
+    def _first_at_most(self, mean_iterations: float) -> int:
+        low, high = 0, self.top
+        while low < high:
+            middle = (low + high) // 2
+            if self.mean_iterations(middle) <= mean_iterations:
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+
+def _window_iterations(problem: Problem, hops: int) -> int:
+    try:
+        return problem.solve(problem.window(hops)).penalised_iterations
+    except BreakdownError:
+        return MAXITER
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A matrix with its target factor, or, where it is not symmetric, its factors."""
+"""Pairs of a matrix and its target factor, or factors."""
 
 from __future__ import annotations
 
@@ -10,89 +10,80 @@ from typing import Protocol
 from scipy.sparse import csr_array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pair:
-    """A symmetric positive definite matrix and the lower-triangular factor to predict.
+    """A matrix and the factor to predict, or, if it is not symmetric, the factors L and U.
 
-    Unpacks like a tuple: ``name, A, L = pair``.
+    Unpacks like a tuple: ``name, A, L = pair``, or ``name, A, L, U = pair``.
 
     Attributes
     ----------
     name : str
         Name of the record, for example ``"uniform-train-00017"`` or ``"HB/nos1"``.
     A : scipy.sparse.csr_array
-        Symmetric, float64, shape (n, n), sorted.
+        float64, shape (n, n), sorted: symmetric positive definite, or, with ``U``, any matrix
+        that stores every diagonal entry.
     L : scipy.sparse.csr_array
-        Lower triangular, float64, on the pattern of tril(A), sorted: the order of its
-        ``data`` is the order of predictions.
+        Lower triangular, float64, sorted. Of a symmetric A it is on the published pattern, and
+        the order of its ``data`` is the order of predictions; with ``U`` it is unit lower
+        triangular, the ones stored, inside the pattern of A.
+    U : scipy.sparse.csr_array or None
+        Upper triangular, inside the pattern of A; None where A is symmetric.
+
+    Examples
+    --------
+    >>> from precondbench import Pair, ic0, ilu0
+    >>> from precondbench.matrices import poisson_1d, tridiagonal_csr
+    >>> A = tridiagonal_csr(poisson_1d(3))
+    >>> Pair("poisson", A, ic0(A))
+    Pair('poisson', n=3, nnz(A)=7, nnz(L)=5)
+    >>> Pair("poisson", A, *ilu0(A)).symmetric
+    False
     """
 
     name: str
     A: csr_array
     L: csr_array
+    U: csr_array | None = None
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether A is symmetric positive definite and has one factor: A is close to L L^T."""
+        return self.U is None
+
+    @property
+    def factors(self) -> tuple[csr_array, ...]:
+        """The targets: ``(L,)`` or ``(L, U)``."""
+        return (self.L,) if self.U is None else (self.L, self.U)
 
     def __iter__(self) -> Iterator[str | csr_array]:
-        return iter((self.name, self.A, self.L))
+        return iter((self.name, self.A, *self.factors))
 
     def _repr_html_(self) -> str:
         """Show a table in a notebook."""
-        rows = {
-            "n": self.A.shape[0],
-            "entries of A": self.A.nnz,
-            "entries of L": self.L.nnz,
-            "diagonal of A": f"{self.A.diagonal().min():.4g} to {self.A.diagonal().max():.4g}",
-            "diagonal of L": f"{self.L.diagonal().min():.4g} to {self.L.diagonal().max():.4g}",
+        rows = {"n": self.A.shape[0], "entries of A": self.A.nnz, "entries of L": self.L.nnz}
+        shown = {"A": self.A, "L": self.L}
+        if self.U is not None:
+            rows["entries of U"] = self.U.nnz
+            shown = {"U": self.U}
+        ranges = {
+            f"diagonal of {key}": f"{matrix.diagonal().min():.4g} to {matrix.diagonal().max():.4g}"
+            for key, matrix in shown.items()
         }
-        body = "".join(f"<tr><th>{key}</th><td>{value}</td></tr>" for key, value in rows.items())
+        body = "".join(
+            f"<tr><th>{key}</th><td>{value}</td></tr>" for key, value in (rows | ranges).items()
+        )
         return f"<table><caption>Pair {escape(self.name)}</caption>{body}</table>"
 
     def __repr__(self) -> str:
-        return f"Pair({self.name!r}, n={self.A.shape[0]}, nnz(A)={self.A.nnz}, nnz(L)={self.L.nnz})"
-
-
-@dataclass(frozen=True, repr=False)
-class LUPair(Pair):
-    """A matrix that need not be symmetric, and the factors to predict: ``name, A, L, U = pair``.
-
-    Attributes
-    ----------
-    name : str
-        Name of the record, for example ``"uniform-train-00017"``.
-    A : scipy.sparse.csr_array
-        float64, shape (n, n), sorted, every diagonal entry stored.
-    L : scipy.sparse.csr_array
-        Unit lower triangular, the ones stored, inside the pattern of A.
-    U : scipy.sparse.csr_array
-        Upper triangular, inside the pattern of A.
-    """
-
-    U: csr_array
-
-    def __iter__(self) -> Iterator[str | csr_array]:
-        return iter((self.name, self.A, self.L, self.U))
-
-    def _repr_html_(self) -> str:
-        """Show a table in a notebook."""
-        diagonal = self.U.diagonal()
-        rows = {
-            "n": self.A.shape[0],
-            "entries of A": self.A.nnz,
-            "entries of L": self.L.nnz,
-            "entries of U": self.U.nnz,
-            "diagonal of U": f"{diagonal.min():.4g} to {diagonal.max():.4g}",
-        }
-        body = "".join(f"<tr><th>{key}</th><td>{value}</td></tr>" for key, value in rows.items())
-        return f"<table><caption>LU pair {escape(self.name)}</caption>{body}</table>"
-
-    def __repr__(self) -> str:
-        return (
-            f"LUPair({self.name!r}, n={self.A.shape[0]}, nnz(A)={self.A.nnz}, "
-            f"nnz(L)={self.L.nnz}, nnz(U)={self.U.nnz})"
+        factors = "".join(
+            f", nnz({name})={factor.nnz}" for name, factor in zip("LU", self.factors, strict=False)
         )
+        return f"Pair({self.name!r}, n={self.A.shape[0]}, nnz(A)={self.A.nnz}{factors})"
 
 
 class PairSource(Protocol):
-    """What :func:`~precondbench.quality.evaluate` needs of a dataset."""
+    """A dataset as :func:`~precondbench.quality.evaluate` needs it."""
 
     def __len__(self) -> int:
         """Return the number of pairs."""

@@ -1,253 +1,188 @@
-"""The protocol by which a factor is judged on one matrix."""
+"""The scaled linear system on which preconditioners of one matrix are compared.
+
+docs/protocol.md defines it for symmetric matrices, docs/nonsymmetric.md for others.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, tril
 from scipy.sparse.linalg import LinearOperator
 
-from precondbench.errors import BreakdownError
+from precondbench.errors import BreakdownError, MatrixError
 from precondbench.factors import (
     LowerPattern,
+    LUPattern,
     SelectedInverse,
     factor_values,
+    lower_pattern,
+    lu_pattern,
     scale_symmetrically,
     selected_inverse,
 )
 from precondbench.matrices import (
     UniformStream,
+    check_general,
     check_spd_candidate,
+    general_scaling,
     matrix_digest,
     power_of_two_scaling,
 )
 from precondbench.quality.metrics import k_condition_values, one_minus_cosine
+from precondbench.quality.outcome import MAXITER, RTOL, Outcome, Row
 from precondbench.quality.pair import Pair
-from precondbench.quality.predictions import called, values_on_pattern
-from precondbench.solvers import Status, pcg_operator, pcg_values
+from precondbench.quality.values import (
+    Refusal,
+    lower_values_of,
+    lu_values_of,
+    window_values,
+)
+from precondbench.solvers import (
+    PCGResult,
+    Status,
+    gmres_operator,
+    gmres_values,
+    pcg_operator,
+    pcg_values,
+)
 
-RTOL = 1e-8
-MAXITER = 10_000
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What the solver did with one factor.
-
-    Attributes
-    ----------
-    status : Status
-        Converged, iteration limit, stagnated or invalid.
-    iterations : int
-        Steps taken; 0 when invalid.
-    residual : float
-        True relative residual at the end; NaN when invalid.
-    reason : str
-        Why it is invalid, else empty.
-    """
-
-    status: Status
-    iterations: int
-    residual: float
-    reason: str = ""
-
-    @property
-    def solved(self) -> bool:
-        """Whether the solve converged."""
-        return self.status is Status.CONVERGED
+Vector = NDArray[np.float64]
 
 
-class ScoringSystem:
-    """The scaled linear system on which factors of one matrix are compared.
+class Problem(ABC):
+    """The scaled linear system of one matrix, and its target; made by :func:`problem_of`.
 
-    A is scaled by powers of two to a diagonal in [0.5, 2), which maps every factor exactly
-    (L -> S L), so raw and scaled views give the same bits. The right-hand side is uniform on
-    [-1, 1), drawn from PCG64 seeded by a digest of the matrix.
-
-    Parameters
-    ----------
-    matrix : scipy.sparse.csr_array
-        Checked symmetric matrix, see :func:`precondbench.matrices.check_spd_candidate`.
-
-    Examples
-    --------
-    >>> from precondbench.matrices import check_spd_candidate
-    >>> from precondbench.quality import ScoringSystem
-    >>> ScoringSystem(check_spd_candidate([[2.0, -1.0], [-1.0, 2.0]])).solve(None, None).iterations
-    2
-    """
-
-    def __init__(self, matrix: csr_array) -> None:
-        self.scale = power_of_two_scaling(matrix.diagonal())
-        self.matrix = scale_symmetrically(matrix, self.scale)
-        self.b = right_hand_side(self.matrix)
-
-    def scaled(self, pattern: LowerPattern, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Map a factor of the unscaled matrix to the scaled system, exactly."""
-        with np.errstate(over="ignore"):  # What is not finite is refused by whoever solves.
-            return values * np.repeat(self.scale, np.diff(pattern.indptr))
-
-    def solve(
-        self,
-        pattern: LowerPattern | None,
-        values: NDArray[np.float64] | None,
-        maxiter: int = MAXITER,
-    ) -> Outcome:
-        """Judge a factor of the unscaled matrix; ``None`` is no preconditioner.
-
-        A factor with a NaN, an infinity or a zero on the diagonal is invalid. A negative
-        diagonal entry is allowed: flipping the sign of a column of L leaves L L^T alone.
-        """
-        if pattern is None or values is None:
-            return self._run(None, None, maxiter)
-        if values.shape != (pattern.nnz,):
-            return _invalid(f"{values.size} values for a pattern of {pattern.nnz}")
-        values = np.asarray(values, dtype=np.float64)
-        if not np.all(np.isfinite(values)):
-            return _invalid(f"{int(np.sum(~np.isfinite(values)))} values are not finite")
-        zero = np.flatnonzero(values[pattern.indptr[1:] - 1] == 0.0)
-        if zero.size:
-            return _invalid(f"diagonal entry {int(zero[0])} is zero")
-        return self._run(pattern, self.scaled(pattern, values), maxiter)
-
-    def solve_operator(self, operator: LinearOperator, maxiter: int = MAXITER) -> Outcome:
-        """Judge an operator close to the inverse of the unscaled matrix."""
-
-        def apply(r: NDArray[np.float64]) -> NDArray[np.float64]:
-            applied = np.asarray(operator.matvec(r / self.scale), dtype=np.float64)
-            result: NDArray[np.float64] = applied / self.scale
-            return result
-
-        result = pcg_operator(self.matrix, self.b, apply, RTOL, maxiter)
-        return Outcome(result.status, result.iterations, result.residual)
-
-    def _run(
-        self, pattern: LowerPattern | None, values: NDArray[np.float64] | None, maxiter: int
-    ) -> Outcome:
-        result = pcg_values(self.matrix, self.b, pattern, values, RTOL, maxiter)
-        return Outcome(result.status, result.iterations, result.residual)
-
-
-def _invalid(reason: str) -> Outcome:
-    return Outcome(Status.INVALID, 0, float("nan"), reason)
-
-
-def right_hand_side(matrix: csr_array) -> NDArray[np.float64]:
-    """Uniform numbers on [-1, 1) from a stream named by the digest of the (scaled) matrix.
-
-    The first 16 bytes of :func:`precondbench.matrices.matrix_digest`, as one little-endian
-    integer, seed PCG64.
-    """
-    seed = int.from_bytes(bytes.fromhex(matrix_digest(matrix))[:16], "little")
-    return UniformStream(seed).uniform(matrix.shape[0], -1.0, 1.0)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One matrix in an :class:`Evaluation`.
+    R A C has powers of two in the diagonal matrices R and C, so that factors are mapped exactly
+    and a matrix and a scaled copy of it give the same bits. The right-hand side is uniform on
+    [-1, 1), drawn from PCG64 seeded by a digest of R A C. A symmetric matrix has R = C and is
+    solved by PCG, another by GMRES.
 
     Attributes
     ----------
     name : str
         Name of the matrix.
-    n, nnz : int
-        Rows, and entries of the pattern: tril(A), or all of a non-symmetric A.
-    status : str
-        ``converged``, ``iteration-limit``, ``stagnated`` or ``invalid``.
-    iterations : int
-        Steps of PCG (non-symmetric: GMRES) taken; 0 when invalid.
-    target_iterations : int
-        Steps with the target factor; 10000 if it fails.
-    residual : float or None
-        True relative residual at the end.
-    cosine : float or None
-        Cosine with the target.
-    log10_one_minus_cosine : float or None
-        log10(1 - cosine), at least -32.
-    n_log_k : float or None
-        n log K(L^T A^-1 L), natural logarithm; none for non-symmetric matrices.
-    reason : str
-        Why it is invalid.
-    work : float or None
-        Stored numbers that one application of the preconditioner reads, over those of a factor
-        on the pattern; for an operator that does not say, None.
-    """
-
-    name: str
-    n: int
-    nnz: int
-    status: str
-    iterations: int
-    target_iterations: int
-    residual: float | None = None
-    cosine: float | None = None
-    log10_one_minus_cosine: float | None = None
-    n_log_k: float | None = None
-    reason: str = ""
-    work: float | None = None
-
-    @property
-    def solved(self) -> bool:
-        """Whether the solve converged."""
-        return self.status == "converged"
-
-    @property
-    def penalised_iterations(self) -> int:
-        """Iterations; the limit where the solve failed."""
-        return self.iterations if self.solved else MAXITER
-
-
-class PreparedPair:
-    """A pair with what all methods on it share, each made once, when first asked for.
-
-    Parameters
-    ----------
-    pair : Pair
-        Matrix and target factor.
-
-    Attributes
-    ----------
+    pattern : LowerPattern or LUPattern
+        Pattern of a prediction; its order is the order of values.
     matrix : scipy.sparse.csr_array
-        A, checked.
-    system : ScoringSystem
-        The system that is solved.
+        R A C.
+    b : numpy.ndarray
+        Right-hand side, float64 (n,).
+    row_scale, column_scale : numpy.ndarray
+        Diagonals of R and C, float64 (n,).
+
+    Examples
+    --------
+    >>> from precondbench import Pair, ic0
+    >>> from precondbench.matrices import formula_matrix
+    >>> from precondbench.quality import problem_of
+    >>> A = formula_matrix("HB/gr_30_30")
+    >>> problem = problem_of(Pair("grid", A, ic0(A)))
+    >>> problem.solve(None).iterations, problem.solve(problem.place(ic0(A))).iterations
+    (67, 23)
     """
 
-    def __init__(self, pair: Pair) -> None:
-        self._pair = pair
-        self.matrix = check_spd_candidate(pair.A, pair.name)
-        self._pattern, self._target = factor_values(pair.L, f"{pair.name} target")
-        self.system = ScoringSystem(self.matrix)
+    pattern: LowerPattern | LUPattern
+    # Positions of the diagonal entries that the solver divides by, and whose they are.
+    _diagonal: NDArray[np.int64]
+    _divisor = ""
+    # How often an application reads each stored number; what factors on the pattern read.
+    _readings: float
+    _once: int
+
+    def __init__(
+        self, name: str, A: csr_array, matrix: csr_array, row_scale: Vector, column_scale: Vector
+    ) -> None:
+        self.name = name
+        self.matrix = matrix
+        self.b = right_hand_side(matrix)
+        self.row_scale, self.column_scale = row_scale, column_scale
+        self._unscaled = A
+        self._target: Vector | None = None
+
+    @abstractmethod
+    def place(self, given: Any) -> Vector | Refusal:
+        """Return what is given as values on the pattern.
+
+        Parameters
+        ----------
+        given : array_like, sparse array or tuple
+            Values in the order of the pattern, a lower-triangular factor, or, where A is not
+            symmetric, a pair (L, U).
+
+        Returns
+        -------
+        numpy.ndarray or Refusal
+            float64 (nnz,), or why it counts as a failure.
+
+        Raises
+        ------
+        PredictionError
+            If it does not fit the matrix: another length, shape or type.
+        """
+
+    def solve(
+        self, given: Vector | LinearOperator | None = None, maxiter: int = MAXITER
+    ) -> Outcome:
+        """Solve the system with a preconditioner of the unscaled matrix.
+
+        Parameters
+        ----------
+        given : numpy.ndarray, LinearOperator or None
+            Values as :meth:`place` returns them, an operator close to the inverse of A, or no
+            preconditioner. Values with a NaN, an infinity or a zero on the diagonal are invalid.
+            A negative diagonal entry is allowed: the sign of a column of L does not change L L^T.
+        maxiter : int
+            Most steps.
+        """
+        if isinstance(given, LinearOperator):
+            result = self._solve_operator(partial(self._applied, given), maxiter)
+        elif given is None:
+            result = self._solve_values(None, maxiter)
+        else:
+            reason = self._unusable(given)
+            if reason:
+                return _invalid(reason)
+            result = self._solve_values(self.scaled(given), maxiter)
+        return Outcome(result.status, result.iterations, result.residual)
+
+    @abstractmethod
+    def scaled(self, values: Vector) -> Vector:
+        """Map values of factors of the unscaled matrix to the scaled system, exactly."""
+
+    @abstractmethod
+    def window(self, hops: int) -> Vector:
+        """Return the k-hop oracle: elimination restarted ``hops`` rows before each row.
+
+        Raises
+        ------
+        MatrixError
+            If the matrix is not tridiagonal.
+        """
+
+    def log_k(self, values: Vector) -> float | None:
+        """Return n log K(L^T A^-1 L); None where it is not defined or not computable."""
+        return None
 
     @cached_property
     def target_iterations(self) -> int:
         """Iterations with the target; the limit if it fails."""
-        goal = self.system.solve(self._pattern, self._target)
-        return goal.iterations if goal.solved else MAXITER
+        return self.solve(self._target).penalised_iterations
 
-    @cached_property
-    def _inverse(self) -> SelectedInverse | None:
-        scaled = scale_symmetrically(self.matrix, self.system.scale)
-        try:
-            return selected_inverse(scaled, self._pattern)
-        except BreakdownError:
-            # A itself is not positive definite in double precision: K is not computable.
-            return None
-
-    def score(self, prediction: Any, log_k: bool = True) -> Row:
+    def score(self, given: Any, log_k: bool = True) -> Row:
         """Score one prediction.
 
         Parameters
         ----------
-        prediction : array_like, sparse array, LinearOperator, callable or None
-            Values, a factor, an operator close to the inverse of A, a function that returns
-            one of these, or None for a failure.
+        given : array_like, sparse array, tuple, LinearOperator or Refusal
+            As for :meth:`place`; or an operator close to the inverse of A; or a failure.
         log_k : bool
-            Also compute n log K, which costs a factorisation of A, shared by all methods.
+            Also compute n log K, which costs a factorisation of A, shared by all predictions.
 
         Returns
         -------
@@ -259,68 +194,229 @@ class PreparedPair:
         PredictionError
             If the prediction does not fit the matrix.
         """
-        given, reason = called(prediction, self._pair)
-        if given is None:
-            return self._invalid(reason)
         if isinstance(given, LinearOperator):
-            return self._score_operator(given)
-        values, reason = values_on_pattern(given, self._pattern, self._pair.name)
-        if values is None:
-            return self._invalid(reason)
-        outcome = self.system.solve(self._pattern, values)
-        if outcome.reason:
-            return self._invalid(outcome.reason)
-        distance = one_minus_cosine(self._with_positive_columns(values), self._target)
-        n_log_k = self._n_log_k(values) if log_k else None
+            # It has iterations, but no values to compare and no factor to have a K.
+            entries = getattr(given, "entries", None)
+            work = None if entries is None else entries / self._once
+            return self._row(self.solve(given), work=work)
+        values = given if isinstance(given, Refusal) else self.place(given)
+        if isinstance(values, Refusal):
+            return self._row(_invalid(values.reason))
+        outcome = self.solve(values)
+        if outcome.status is Status.INVALID:
+            return self._row(outcome)
+        return self._row(
+            outcome,
+            None if self._target is None else self._distance(values, self._target),
+            self.log_k(values) if log_k else None,
+            self._readings * float(np.count_nonzero(values)) / self._once,
+        )
+
+    def _row(
+        self,
+        outcome: Outcome,
+        distance: float | None = None,
+        n_log_k: float | None = None,
+        work: float | None = None,
+    ) -> Row:
         return Row(
-            self._pair.name,
-            self._pattern.n,
-            self._pattern.nnz,
+            self.name,
+            self.pattern.n,
+            self.pattern.nnz,
             str(outcome.status),
             outcome.iterations,
             self.target_iterations,
-            outcome.residual,
-            1.0 - distance,
-            float(np.log10(max(distance, 1e-32))),
+            None if outcome.status is Status.INVALID else outcome.residual,
+            None if distance is None else 1.0 - distance,
+            None if distance is None else float(np.log10(max(distance, 1e-32))),
             n_log_k,
-            work=2.0 * float(np.count_nonzero(values)) / self._once,
+            outcome.reason,
+            work,
         )
 
-    def _score_operator(self, operator: LinearOperator) -> Row:
-        """It has iterations, but no values to compare and no lower factor to have a K."""
-        outcome = self.system.solve_operator(operator)
-        entries = getattr(operator, "entries", None)
-        return Row(
-            self._pair.name,
-            self._pattern.n,
-            self._pattern.nnz,
-            str(outcome.status),
-            outcome.iterations,
-            self.target_iterations,
-            outcome.residual,
-            work=None if entries is None else entries / self._once,
-        )
+    def _unusable(self, values: Vector) -> str:
+        """Why values cannot be solved with, else an empty text."""
+        if values.shape != (self.pattern.nnz,):
+            return f"{values.size} values for a pattern of {self.pattern.nnz}"
+        if not np.all(np.isfinite(values)):
+            return f"{int(np.sum(~np.isfinite(values)))} values are not finite"
+        zero = np.flatnonzero(values[self._diagonal] == 0.0)
+        return f"diagonal entry {int(zero[0])}{self._divisor} is zero" if zero.size else ""
 
-    @property
-    def _once(self) -> int:
-        """Stored numbers that a factor on the pattern of tril(A) reads in one application."""
-        return int(self.matrix.nnz) + self._pattern.n
+    def _applied(self, operator: LinearOperator, r: Vector) -> Vector:
+        """Apply an operator of the unscaled system to a residual of the scaled one."""
+        applied = np.asarray(operator.matvec(r / self.row_scale), dtype=np.float64)
+        result: Vector = applied / self.column_scale
+        return result
 
-    def _invalid(self, reason: str) -> Row:
-        n, nnz = self._pattern.n, self._pattern.nnz
-        return Row(self._pair.name, n, nnz, "invalid", 0, self.target_iterations, reason=reason)
+    @abstractmethod
+    def _distance(self, values: Vector, target: Vector) -> float:
+        """1 - cosine of values with the target."""
 
-    def _n_log_k(self, values: NDArray[np.float64]) -> float | None:
+    @abstractmethod
+    def _solve_values(self, scaled: Vector | None, maxiter: int) -> PCGResult: ...
+
+    @abstractmethod
+    def _solve_operator(self, apply: Callable[[Vector], Vector], maxiter: int) -> PCGResult: ...
+
+
+class SymmetricProblem(Problem):
+    """The problem of a symmetric positive definite matrix: values of L, solved by PCG."""
+
+    pattern: LowerPattern
+    _readings = 2.0
+
+    def __init__(
+        self, matrix: csr_array, pattern: LowerPattern | None = None, name: str = "A"
+    ) -> None:
+        scale = power_of_two_scaling(matrix.diagonal())
+        super().__init__(name, matrix, scale_symmetrically(matrix, scale), scale, scale)
+        self.pattern = pattern or lower_pattern(tril(matrix, format="csr"))
+        self._diagonal = self.pattern.indptr[1:] - 1
+        self._once = int(matrix.nnz) + self.pattern.n
+
+    @classmethod
+    def of(cls, pair: Pair) -> Self:
+        """Return the problem of a pair."""
+        matrix = check_spd_candidate(pair.A, pair.name)
+        pattern, target = factor_values(pair.L, f"{pair.name} target")
+        problem = cls(matrix, pattern, pair.name)
+        problem._target = target
+        return problem
+
+    def place(self, given: Any) -> Vector | Refusal:
+        """Values of a lower-triangular factor, or values as they are."""
+        return lower_values_of(given, self.pattern, self.name)
+
+    def scaled(self, values: Vector) -> Vector:
+        """Map L to S L."""
+        with np.errstate(over="ignore"):  # The solver finds what is not finite.
+            return values * np.repeat(self.row_scale, np.diff(self.pattern.indptr))
+
+    def window(self, hops: int) -> Vector:
+        """Cholesky restarted ``hops`` rows before each row."""
+        return window_values(self._unscaled, hops, symmetric=True)
+
+    def log_k(self, values: Vector) -> float | None:
+        """N log K, or None where it is not finite or A is not positive definite in float64."""
         if self._inverse is None:
             return None
-        scaled = self.system.scaled(self._pattern, values)
-        n_log_k = k_condition_values(self._inverse, self._pattern, scaled).n_log_k
+        n_log_k = k_condition_values(self._inverse, self.pattern, self.scaled(values)).n_log_k
         return n_log_k if np.isfinite(n_log_k) else None
 
-    def _with_positive_columns(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Flip columns with a negative diagonal entry: L L^T is the same, the cosine is not."""
-        diagonal = values[self._pattern.indptr[1:] - 1]
-        flipped: NDArray[np.float64] = (
-            values * np.where(diagonal < 0, -1.0, 1.0)[self._pattern.indices]
+    @cached_property
+    def _inverse(self) -> SelectedInverse | None:
+        try:
+            return selected_inverse(self.matrix, self.pattern)
+        except BreakdownError:
+            return None
+
+    def _distance(self, values: Vector, target: Vector) -> float:
+        # The sign of a column of L does not change L L^T; it would change the cosine.
+        signs = np.where(values[self._diagonal] < 0, -1.0, 1.0)
+        return one_minus_cosine(values * signs[self.pattern.indices], target)
+
+    def _solve_values(self, scaled: Vector | None, maxiter: int) -> PCGResult:
+        return pcg_values(self.matrix, self.b, self.pattern, scaled, RTOL, maxiter)
+
+    def _solve_operator(self, apply: Callable[[Vector], Vector], maxiter: int) -> PCGResult:
+        return pcg_operator(self.matrix, self.b, apply, RTOL, maxiter)
+
+
+class GeneralProblem(Problem):
+    """The problem of any matrix: values of L and U stored together, solved by GMRES."""
+
+    pattern: LUPattern
+    _divisor = " of U"
+    _readings = 1.0
+
+    def __init__(self, matrix: csr_array, name: str = "A") -> None:
+        self.pattern = lu_pattern(matrix)
+        rows, columns = general_scaling(matrix)
+        by_row = rows[self.pattern.rows()]
+        scaled = self.pattern.csr(matrix.data * by_row * columns[matrix.indices])
+        super().__init__(name, matrix, scaled, rows, columns)
+        self._diagonal = self.pattern.diagonal
+        self._once = self.pattern.nnz
+
+    @classmethod
+    def of(cls, pair: Pair) -> Self:
+        """Return the problem of a pair."""
+        problem = cls(check_general(pair.A, pair.name), pair.name)
+        target = problem.place(pair.factors)
+        if isinstance(target, Refusal):
+            raise MatrixError(f"{pair.name} target: {target.reason}")
+        problem._target = target
+        return problem
+
+    def place(self, given: Any) -> Vector | Refusal:
+        """Values of a pair (L, U), or values as they are."""
+        return lu_values_of(given, self.pattern, self.name)
+
+    def scaled(self, values: Vector) -> Vector:
+        """Map L to R L R^-1 and U to R U C."""
+        columns = self.pattern.indices
+        on_right = np.where(
+            self.pattern.strictly_lower(), 1.0 / self.row_scale[columns], self.column_scale[columns]
         )
-        return flipped
+        # One power of two, so that no intermediate product leaves the range of float64; where the
+        # result does, the solver finds it.
+        with np.errstate(over="ignore", under="ignore"):
+            result: Vector = values * (self.row_scale[self.pattern.rows()] * on_right)
+        return result
+
+    def window(self, hops: int) -> Vector:
+        """Elimination restarted ``hops`` rows before each row."""
+        return window_values(self._unscaled, hops, symmetric=False)
+
+    def _distance(self, values: Vector, target: Vector) -> float:
+        return one_minus_cosine(values, target)
+
+    def _solve_values(self, scaled: Vector | None, maxiter: int) -> PCGResult:
+        return gmres_values(self.matrix, self.b, self.pattern, scaled, RTOL, maxiter)
+
+    def _solve_operator(self, apply: Callable[[Vector], Vector], maxiter: int) -> PCGResult:
+        return gmres_operator(self.matrix, self.b, apply, RTOL, maxiter)
+
+
+def problem_of(pair: Pair) -> Problem:
+    """Return the scaled system of a pair, whether it is symmetric or not.
+
+    Parameters
+    ----------
+    pair : Pair
+        Matrix and target.
+
+    Returns
+    -------
+    Problem
+        With PCG and values of L for a symmetric pair, else with GMRES and values of L and U.
+
+    Raises
+    ------
+    MatrixError
+        If the matrix or the target cannot be used.
+
+    Examples
+    --------
+    >>> from precondbench import Pair, ilu0
+    >>> from precondbench.matrices import formula_matrix
+    >>> from precondbench.quality import problem_of
+    >>> A = formula_matrix("HB/gr_30_30")
+    >>> problem_of(Pair("grid", A, *ilu0(A))).score(ilu0(A)).cosine
+    1.0
+    """
+    return SymmetricProblem.of(pair) if pair.symmetric else GeneralProblem.of(pair)
+
+
+def right_hand_side(matrix: csr_array) -> Vector:
+    """Uniform numbers on [-1, 1) from a stream named by the digest of the scaled matrix.
+
+    The first 16 bytes of the digest, as one little-endian integer, seed PCG64.
+    """
+    seed = int.from_bytes(bytes.fromhex(matrix_digest(matrix))[:16], "little")
+    return UniformStream(seed).uniform(matrix.shape[0], -1.0, 1.0)
+
+
+def _invalid(reason: str) -> Outcome:
+    return Outcome(Status.INVALID, 0, float("nan"), reason)

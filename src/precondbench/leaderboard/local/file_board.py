@@ -14,7 +14,6 @@ from precondbench.leaderboard.local.tables import Board, score_methods
 from precondbench.leaderboard.methods.classical import real_methods, tridiagonal_methods
 from precondbench.leaderboard.methods.lu import lu_methods
 from precondbench.leaderboard.scoring.files import open_predicted
-from precondbench.quality import LUPair
 from precondbench.recipes import dataset_spec
 
 
@@ -63,7 +62,7 @@ def board_of_files(
             methods[name] = ("learned", {key: values[key] for key in data.names})
     drawn = dataset_spec(first.dataset).tridiagonal
     pair = data.pair(0)
-    if isinstance(pair, LUPair):
+    if not pair.symmetric:
         references = lu_methods(pair.A)
     else:
         references = tridiagonal_methods() if drawn else real_methods()

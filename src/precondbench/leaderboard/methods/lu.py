@@ -13,7 +13,7 @@ from scipy.sparse import csr_array, eye_array
 from precondbench.factors import gauss_seidel_lu, ilu0, jacobi_lu
 from precondbench.leaderboard.methods.classical import EXACT_HERE, ReferenceMethod
 from precondbench.matrices import check_general
-from precondbench.quality import is_tridiagonal, khop_lu_values
+from precondbench.quality import is_tridiagonal, window_values
 
 HOPS = (0, 1, 2, 4, 8, 16, 32)
 EXACT = "exact factors, ILU(0)"
@@ -27,7 +27,7 @@ def identity_lu(A: csr_array) -> tuple[csr_array, csr_array]:
 
 def khop_lu_method(A: csr_array, hops: int) -> NDArray[np.float64]:
     """k-hop oracle of a tridiagonal matrix: L and U stored together."""
-    return khop_lu_values(check_general(A), hops)
+    return window_values(check_general(A), hops, symmetric=False)
 
 
 def lu_methods(A: csr_array) -> dict[str, Callable[[csr_array], Any]]:

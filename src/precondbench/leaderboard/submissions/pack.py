@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from precondbench._internal import first_problem, import_user_code
 from precondbench.baselines import read_run_json
 from precondbench.errors import ConfigurationError, PredictionError, SubmissionError
-from precondbench.factors import lu_pattern
 from precondbench.leaderboard.scoring.files import open_predicted
 from precondbench.leaderboard.submissions.bundle import open_bundle
 from precondbench.leaderboard.submissions.schema import (
@@ -21,8 +20,7 @@ from precondbench.leaderboard.submissions.schema import (
     values_digest,
     write_submission,
 )
-from precondbench.matrices import check_general
-from precondbench.quality import LUPair, Pair
+from precondbench.quality import Refusal, context_of, problem_of, set_up
 from precondbench.shards import prediction_offsets, read_predictions, write_predictions
 
 
@@ -158,36 +156,24 @@ def pack_function(
 
     from scipy.sparse.linalg import LinearOperator
 
-    from precondbench.quality import called
-
     values: dict[str, NDArray[np.float64] | None] = {}
     start = perf_counter()
     for i in range(len(dataset)):
         pair = dataset.pair(i)
-        given, _ = called(function, pair)
+        given = set_up(function, pair, context_of(dataset, i, pair.name))
         if isinstance(given, LinearOperator):
             raise SubmissionError(
                 f"the function gives an operator for {pair.name}; a submission holds factors on "
                 "the published pattern"
             )
-        values[pair.name] = None if given is None else _values(given, pair)
+        placed = given if isinstance(given, Refusal) else problem_of(pair).place(given)
+        values[pair.name] = None if isinstance(placed, Refusal) else placed
     seconds = {"construction": round(perf_counter() - start, 3)}
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / PREDICTIONS
     write_predictions(path, str(said.get("method")), dataset.shard, dataset.label, {0: values})
     return pack_predictions([path], folder, {"seconds": seconds, **said}, root)
-
-
-def _values(given: Any, pair: Pair) -> NDArray[np.float64] | None:
-    """Values as files of predictions hold them; None if a factor leaves the pattern."""
-    from precondbench.factors import factor_values
-    from precondbench.quality import lu_values_on_pattern, values_on_pattern
-
-    if isinstance(pair, LUPair):
-        pattern = lu_pattern(check_general(pair.A, pair.name))
-        return lu_values_on_pattern(given, pattern, pair.name)[0]
-    return values_on_pattern(given, factor_values(pair.L, pair.name)[0], pair.name)[0]
 
 
 def pack_predictions(

@@ -21,7 +21,7 @@ from precondbench.factors import (
     selected_inverse,
 )
 from precondbench.matrices import matrix_digest
-from precondbench.quality import Outcome, ScoringSystem, k_condition_values
+from precondbench.quality import Outcome, SymmetricProblem, k_condition_values
 from precondbench.shards import Record
 
 # Iteration counts of hard cases move by several percent with rounding alone, so a winner
@@ -156,21 +156,21 @@ def factor_matrix(
     digest = matrix_digest(matrix)
     if matrix.nnz == matrix.shape[0]:
         return FactoredMatrix(full_name, "diagonal", "every factor is trivial", digest)
+    pattern = pattern_of(matrix, pattern_name)
     try:
-        system = ScoringSystem(matrix)
+        problem = SymmetricProblem(matrix, pattern)
     except BreakdownError as error:
         return FactoredMatrix(full_name, "not positive definite", str(error), digest)
-    pattern = pattern_of(system.matrix, pattern_name)
-    a = lower_values(system.matrix, pattern)
-    unscale = 1.0 / np.repeat(system.scale, np.diff(pattern.indptr))
-    symbolic = plan_elimination(system.matrix, pattern)
+    a = lower_values(problem.matrix, pattern)
+    unscale = 1.0 / np.repeat(problem.row_scale, np.diff(pattern.indptr))
+    symbolic = plan_elimination(problem.matrix, pattern)
     cost = estimate_cost(symbolic, pattern)
     if cost.operations > max_operations:
         return FactoredMatrix(full_name, "too dear", f"needs {cost}", digest)
     if announce is not None and cost.operations > announced_operations:
         announce(f"{full_name}: {cost}")
     try:
-        inverse = selected_inverse(system.matrix, pattern, symbolic)
+        inverse = selected_inverse(problem.matrix, pattern, symbolic)
         invk = invk_values(inverse, pattern)
     except BreakdownError as error:
         return FactoredMatrix(full_name, "not positive definite", str(error), digest)
@@ -180,10 +180,10 @@ def factor_matrix(
     jacobi[diagonal] = np.sqrt(a[diagonal])
 
     solves: dict[str, Outcome | None] = {
-        "none": system.solve(None, None),
-        "jacobi": system.solve(pattern, jacobi * unscale),
-        "invk": system.solve(pattern, invk * unscale),
-        "ic0": system.solve(pattern, ic0 * unscale) if breakdown < 0 else None,
+        "none": problem.solve(None),
+        "jacobi": problem.solve(jacobi * unscale),
+        "invk": problem.solve(invk * unscale),
+        "ic0": problem.solve(ic0 * unscale) if breakdown < 0 else None,
     }
     assert solves["invk"] is not None
     winner = winner_of(solves["ic0"], solves["invk"])
@@ -191,7 +191,7 @@ def factor_matrix(
         "kind": kind,
         "winner": winner,
         "breakdown_column": breakdown,
-        "condition_scaled": condition_estimate(system.matrix),
+        "condition_scaled": condition_estimate(problem.matrix),
         "n_log_k_invk": k_condition_values(inverse, pattern, invk).n_log_k,
         "n_log_k_ic0": (
             k_condition_values(inverse, pattern, ic0).n_log_k if breakdown < 0 else float("nan")

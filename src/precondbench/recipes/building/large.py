@@ -25,7 +25,7 @@ from precondbench.factors import (
     lower_values,
 )
 from precondbench.matrices import Collection, CollectionEntry, matrix_digest
-from precondbench.quality import Outcome, ScoringSystem
+from precondbench.quality import Outcome, SymmetricProblem
 from precondbench.recipes.building.label import (
     FactoredMatrix,
     iterations_text,
@@ -227,21 +227,21 @@ def factor_large(full_name: str, matrix: csr_array, kind: str = "") -> FactoredM
         Inv-K its method, ``residual`` and ``diagonal_error`` (see ``InvKReport``), ``seconds``.
     """
     digest = matrix_digest(matrix)
-    system = ScoringSystem(matrix)
-    pattern = lower_pattern(tril(matrix, format="csr"))
+    problem = SymmetricProblem(matrix)
+    pattern = problem.pattern
     try:
         with warnings.catch_warnings():
             # What it would say is among the facts, and in the detail.
             warnings.simplefilter("ignore", AccuracyWarning)
-            report = invk_report(system.matrix)
+            report = invk_report(problem.matrix)
     except BreakdownError as error:
         return FactoredMatrix(full_name, "not positive definite", str(error), digest)
-    unscale = 1.0 / np.repeat(system.scale, np.diff(pattern.indptr))
+    unscale = 1.0 / np.repeat(problem.row_scale, np.diff(pattern.indptr))
     invk = report.factor.data * unscale
-    ic0, breakdown = ic0_values(pattern, lower_values(system.matrix, pattern))
+    ic0, breakdown = ic0_values(pattern, lower_values(problem.matrix, pattern))
     solves: dict[str, Outcome | None] = {
-        "invk": system.solve(pattern, invk),
-        "ic0": system.solve(pattern, ic0 * unscale) if breakdown < 0 else None,
+        "invk": problem.solve(invk),
+        "ic0": problem.solve(ic0 * unscale) if breakdown < 0 else None,
     }
     assert solves["invk"] is not None
     winner = winner_of(solves["ic0"], solves["invk"])
