@@ -17,14 +17,12 @@ from precondbench.factors import (
     minimum_degree,
     selected_inverse,
 )
-from precondbench.factors.cholesky.blas import _thread_setters, one_thread
-from precondbench.factors.cholesky.solves import solve
-from precondbench.factors.cholesky.supernodal import factorise_blocks
-from precondbench.factors.inv_k.plan import inversion_graph
+from precondbench.factors.cholesky.dense import _thread_setters, one_thread
+from precondbench.factors.cholesky.supernodal import factorise_blocks, solve_blocks
 from precondbench.factors.inverse.accuracy import identity_residual
+from precondbench.factors.inverse.plan import inversion_graph
 from precondbench.factors.inverse.supernodal import invert_blocks
-from precondbench.factors.symbolic.subtrees import split_tree
-from precondbench.factors.symbolic.supernodes import WIDEST, find_supernodes
+from precondbench.factors.symbolic.supernodes import WIDEST, find_supernodes, split_tree
 from precondbench.factors.symbolic.tree import column_counts, postordered
 from precondbench.matrices import check_spd_candidate, formula_matrix
 
@@ -191,7 +189,7 @@ def test_solve_and_blas_threads_are_restored():
     before = setters and setters[0]()
     factor = factorise_blocks(A, nodes, workers=2)
     right = np.random.default_rng(0).standard_normal((3, 1000))
-    np.testing.assert_allclose(A @ solve(factor, right).T, right.T, atol=1e-12)
+    np.testing.assert_allclose(A @ solve_blocks(factor, right).T, right.T, atol=1e-12)
     with one_thread, one_thread:
         assert setters is None or setters[0]() == 1
     assert setters is None or setters[0]() == before

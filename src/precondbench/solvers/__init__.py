@@ -1,4 +1,4 @@
-"""Preconditioners that are no lower factor on the pattern of A: operators for the same solver."""
+"""Iterative solvers in a fixed order of operations, and preconditioners as operators."""
 
 import lazy_loader
 

@@ -1,14 +1,14 @@
-"""Preconditioned conjugate gradients in a fixed order of operations: the judge of every factor."""
+"""Preconditioned conjugate gradients in a fixed order of operations.
+
+The benchmark compares factors of symmetric positive definite matrices by this solver.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator
 
@@ -16,44 +16,18 @@ from precondbench._internal import kernel
 from precondbench.errors import MatrixError
 from precondbench.factors import LowerPattern, factor_values, solve_factored
 from precondbench.matrices import check_spd_candidate
+from precondbench.solvers.solves import (
+    Apply,
+    PCGResult,
+    Status,
+    Vector,
+    check_arguments,
+    check_operator,
+    finished,
+    multiply,
+)
 
-# The recurrence residual may drift from the true one; beyond this factor the answer is wrong.
-DRIFT_LIMIT = 100.0
-
-
-class Status(StrEnum):
-    """How a solve ended."""
-
-    CONVERGED = "converged"
-    """The recurrence residual met the tolerance and the true one is within 100 times of it."""
-    ITERATION_LIMIT = "iteration-limit"
-    """``maxiter`` steps were not enough."""
-    STAGNATED = "stagnated"
-    """The recurrence broke down, or its residual lost touch with the true one."""
-    INVALID = "invalid"
-    """There was nothing to solve with: the factor is missing, not finite or singular."""
-
-
-@dataclass(frozen=True)
-class PCGResult:
-    """Outcome of :func:`pcg`.
-
-    Attributes
-    ----------
-    x : numpy.ndarray
-        float64 (n,): the last iterate.
-    iterations : int
-        Steps taken.
-    status : Status
-        How it ended; ``result.status == "converged"`` is the test to use.
-    residual : float
-        True relative residual ||b - A x|| / ||b||.
-    """
-
-    x: NDArray[np.float64]
-    iterations: int
-    status: Status
-    residual: float
+CODES = (Status.CONVERGED, Status.ITERATION_LIMIT, Status.STAGNATED)
 
 
 @kernel
@@ -62,16 +36,6 @@ def _dot(x, y):  # type: ignore[no-untyped-def]
     for i in range(x.size):
         total += x[i] * y[i]
     return total
-
-
-@kernel
-def multiply(indptr, indices, data, x, out):  # type: ignore[no-untyped-def]
-    """Write A x to ``out``."""
-    for i in range(x.size):
-        total = 0.0
-        for p in range(indptr[i], indptr[i + 1]):
-            total += data[p] * x[indices[p]]
-        out[i] = total
 
 
 @kernel
@@ -143,9 +107,9 @@ def _pcg(  # type: ignore[no-untyped-def]
 
 def pcg_values(
     matrix: csr_array,
-    b: NDArray[np.float64],
+    b: Vector,
     pattern: LowerPattern | None,
-    values: NDArray[np.float64] | None,
+    values: Vector | None,
     rtol: float = 1e-8,
     maxiter: int = 10_000,
 ) -> PCGResult:
@@ -158,21 +122,11 @@ def pcg_values(
     x, iterations, code, residual = _pcg(
         matrix.indptr, matrix.indices, matrix.data, *arguments, b, float(rtol), int(maxiter)
     )
-    if code == 1:
-        status = Status.ITERATION_LIMIT
-    elif code == 0 and residual <= DRIFT_LIMIT * rtol:
-        status = Status.CONVERGED
-    else:
-        status = Status.STAGNATED
-    return PCGResult(x, int(iterations), status, float(residual))
+    return finished(x, iterations, CODES[code], residual, rtol)
 
 
 def pcg_operator(
-    matrix: csr_array,
-    b: NDArray[np.float64],
-    apply: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    rtol: float = 1e-8,
-    maxiter: int = 10_000,
+    matrix: csr_array, b: Vector, apply: Apply, rtol: float = 1e-8, maxiter: int = 10_000
 ) -> PCGResult:
     """:func:`pcg` with a function r -> M r; the steps of the kernel, in the same order."""
     x = np.zeros(b.size)
@@ -202,10 +156,7 @@ def pcg_operator(
         _turn(following / rho, z, p)
         rho = following
     multiply(matrix.indptr, matrix.indices, matrix.data, x, q)
-    residual = float(np.sqrt(_distance(b, q)) / norm_b)
-    if status is Status.CONVERGED and not residual <= DRIFT_LIMIT * rtol:
-        status = Status.STAGNATED
-    return PCGResult(x, iterations, status, residual)
+    return finished(x, iterations, status, np.sqrt(_distance(b, q)) / norm_b, rtol)
 
 
 def pcg(
@@ -259,33 +210,12 @@ def pcg(
     (1, 'converged')
     """
     matrix = check_spd_candidate(A, "A")
-    rhs = _right_hand_side(b)
-    if not (np.isfinite(rtol) and rtol >= 0 and maxiter >= 0):
-        raise MatrixError(f"rtol is {rtol} and maxiter {maxiter}; both must be 0 or more")
-    if rhs.shape != (matrix.shape[0],):
-        raise MatrixError(f"b has shape {rhs.shape}; A has {matrix.shape[0]} rows")
-    if not np.all(np.isfinite(rhs)):
-        raise MatrixError("b is not finite; remove NaN and infinity")
+    rhs = check_arguments(matrix, b, rtol, maxiter)
     if M is not None:
-        if L is not None:
-            raise MatrixError("L and M are both given; a solve has one preconditioner")
-        if M.shape != matrix.shape:
-            raise MatrixError(f"A has shape {matrix.shape}, M has {M.shape}")
-        return pcg_operator(matrix, rhs, M.matvec, rtol, maxiter)
+        return pcg_operator(matrix, rhs, check_operator(matrix, M, L), rtol, maxiter)
     if L is None:
         return pcg_values(matrix, rhs, None, None, rtol, maxiter)
     pattern, values = factor_values(L)
     if pattern.n != matrix.shape[0]:
         raise MatrixError(f"A has {matrix.shape[0]} rows, L has {pattern.n}")
     return pcg_values(matrix, rhs, pattern, values, rtol, maxiter)
-
-
-def _right_hand_side(b: ArrayLike) -> NDArray[np.float64]:
-    """Copy b as float64; MatrixError for what is no vector of real numbers."""
-    try:
-        given = np.asarray(b)
-    except ValueError as error:
-        raise MatrixError(f"b cannot be read as a vector: {error}") from None
-    if given.dtype.kind not in "fiub":
-        raise MatrixError(f"b has entries of type {given.dtype}; give real numbers")
-    return given.astype(np.float64)

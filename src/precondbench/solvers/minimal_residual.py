@@ -1,12 +1,14 @@
-"""Restarted GMRES in a fixed order of operations: the judge of LU factors."""
+"""Restarted GMRES in a fixed order of operations.
+
+The benchmark compares LU factors of general matrices by this solver.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_array, issparse, tril, triu
 from scipy.sparse.linalg import LinearOperator
 
@@ -14,11 +16,18 @@ from precondbench._internal import kernel
 from precondbench.errors import MatrixError
 from precondbench.factors import LUPattern, lu_pattern, solve_lu
 from precondbench.matrices import check_general
-from precondbench.solvers.conjugate_gradients import DRIFT_LIMIT, PCGResult, Status, multiply
+from precondbench.solvers.solves import (
+    Apply,
+    PCGResult,
+    Status,
+    Vector,
+    check_arguments,
+    check_operator,
+    finished,
+    multiply,
+)
 
 RESTART = 50
-
-Vector = NDArray[np.float64]
 
 
 @kernel
@@ -95,12 +104,12 @@ def _combination(basis, h, g, steps, out):  # type: ignore[no-untyped-def]
 def gmres_operator(
     matrix: csr_array,
     b: Vector,
-    apply: Callable[[Vector], Vector],
+    apply: Apply,
     rtol: float = 1e-8,
     maxiter: int = 10_000,
     restart: int = RESTART,
 ) -> PCGResult:
-    """:func:`gmres` with a function r -> M r, on checked input; all ways lead here."""
+    """:func:`gmres` with a function r -> M r, on checked input."""
     arrays = (matrix.indptr, matrix.indices, matrix.data)
     n = b.size
     x = np.zeros(n)
@@ -142,9 +151,7 @@ def gmres_operator(
                 x = x + apply(w.copy())
         before, beta = beta, float(_residual(*arrays, x, b, r))
     residual = float(_residual(*arrays, x, b, r)) / norm_b
-    if status is Status.CONVERGED and not residual <= DRIFT_LIMIT * rtol:
-        status = Status.STAGNATED
-    return PCGResult(x, iterations, status, residual)
+    return finished(x, iterations, status, residual, rtol)
 
 
 def gmres_values(
@@ -168,14 +175,7 @@ def gmres_values(
 
 
 def unit_factors(L: Any, U: Any, n: int) -> csr_array:
-    """Store L and U together, L scaled to a unit diagonal: L <- L D^-1, U <- D U.
-
-    Raises
-    ------
-    MatrixError
-        If a factor has another shape, reaches across the diagonal, lacks a diagonal entry, is
-        not finite, or is singular.
-    """
+    """Check L and U and store them together, L scaled to a unit diagonal: L D^-1 and D U."""
     lower = _factor(L, "L", n)
     upper = _factor(U, "U", n)
     if triu(lower, k=1).nnz or tril(upper, k=-1).nnz:
@@ -256,23 +256,15 @@ def gmres(
     (1, 'converged')
     """
     matrix = check_general(A, "A")
-    n = matrix.shape[0]
-    rhs = np.array(b, dtype=np.float64)
-    if rhs.shape != (n,):
-        raise MatrixError(f"b has shape {rhs.shape}; A has {n} rows")
-    if not np.all(np.isfinite(rhs)):
-        raise MatrixError("b is not finite; remove NaN and infinity")
+    rhs = check_arguments(matrix, b, rtol, maxiter)
     if restart < 1:
         raise MatrixError(f"restart is {restart}; a cycle has 1 step or more")
     if (L is None) != (U is None):
         raise MatrixError("give both L and U, or neither")
     if M is not None:
-        if L is not None:
-            raise MatrixError("L, U and M are all given; a solve has one preconditioner")
-        if M.shape != matrix.shape:
-            raise MatrixError(f"A has shape {matrix.shape}, M has {M.shape}")
-        return gmres_operator(matrix, rhs, M.matvec, rtol, maxiter, restart)
+        apply = check_operator(matrix, M, L, U)
+        return gmres_operator(matrix, rhs, apply, rtol, maxiter, restart)
     if L is None:
         return gmres_values(matrix, rhs, None, None, rtol, maxiter, restart)
-    together = unit_factors(L, U, n)
+    together = unit_factors(L, U, matrix.shape[0])
     return gmres_values(matrix, rhs, lu_pattern(together), together.data, rtol, maxiter, restart)

@@ -2,139 +2,61 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from precondbench._internal import kernel
 from precondbench.errors import BreakdownError
+from precondbench.factors.symbolic.tree import SymbolicFactor
 
 
-@dataclass(frozen=True)
-class SymbolicFactor:
-    """Pattern of the strictly lower triangle of L, by columns, in elimination order.
-
-    Attributes
-    ----------
-    position : numpy.ndarray
-        int64 (n,): position[i] is the step in which row i of A is eliminated.
-    parent : numpy.ndarray
-        int32 (n,): elimination tree, -1 at roots.
-    colptr : numpy.ndarray
-        int64 (n + 1,).
-    rows : numpy.ndarray
-        int32 (nnz,), ascending within a column.
-    upper_indptr, upper_indices : numpy.ndarray
-        The permuted graph's entries with column < row, by rows.
-    """
-
-    position: NDArray[np.int64]
-    parent: NDArray[np.int32]
-    colptr: NDArray[np.int64]
-    rows: NDArray[np.int32]
-    upper_indptr: NDArray[np.int64]
-    upper_indices: NDArray[np.int32]
-
-    @property
-    def nnz(self) -> int:
-        """Entries below the diagonal of L."""
-        return int(self.rows.size)
-
-
-@kernel
-def permute_lower(indptr, indices, position):  # type: ignore[no-untyped-def]
-    """Entries (i, j), j < i, of the symmetrically permuted pattern by rows, unsorted in a row."""
-    n = indptr.size - 1
-    start = np.zeros(n + 1, np.int64)
-    for i in range(n):
-        pi = position[i]
-        for p in range(indptr[i], indptr[i + 1]):
-            if position[indices[p]] < pi:
-                start[pi + 1] += 1
-    for i in range(n):
-        start[i + 1] += start[i]
-    out = np.empty(start[n], np.int32)
-    for i in range(n):
-        pi = position[i]
-        q = start[pi]
-        for p in range(indptr[i], indptr[i + 1]):
-            pj = position[indices[p]]
-            if pj < pi:
-                out[q] = pj
-                q += 1
-    return start, out
-
-
-@kernel
-def elimination_tree(indptr, indices):  # type: ignore[no-untyped-def]
-    """Parent of each column, -1 at roots (Liu 1986)."""
-    n = indptr.size - 1
-    parent = np.full(n, -1, np.int32)
-    ancestor = np.full(n, -1, np.int32)
-    for i in range(n):
-        for p in range(indptr[i], indptr[i + 1]):
-            k = indices[p]
-            while k != -1 and k < i:
-                following = ancestor[k]
-                ancestor[k] = i
-                if following == -1:
-                    parent[k] = i
-                k = following
-    return parent
-
-
-@kernel
-def _column_structure(indptr, indices, parent):  # type: ignore[no-untyped-def]
-    """Row i of L is the union of the tree paths from the entries of row i of A up to i."""
-    n = parent.size
-    colptr = np.zeros(n + 1, np.int64)
-    mark = np.full(n, -1, np.int32)
-    for i in range(n):
-        mark[i] = i
-        for p in range(indptr[i], indptr[i + 1]):
-            k = indices[p]
-            while mark[k] != i:
-                colptr[k + 1] += 1
-                mark[k] = i
-                k = parent[k]
-    for j in range(n):
-        colptr[j + 1] += colptr[j]
-    cursor = colptr[:-1].copy()
-    rows = np.empty(colptr[n], np.int32)
-    mark[:] = -1
-    for i in range(n):
-        mark[i] = i
-        for p in range(indptr[i], indptr[i + 1]):
-            k = indices[p]
-            while mark[k] != i:
-                rows[cursor[k]] = i
-                cursor[k] += 1
-                mark[k] = i
-                k = parent[k]
-    return colptr, rows
-
-
-def analyse(graph: csr_array, position: NDArray[np.int64]) -> SymbolicFactor:
-    """Symbolic factorisation of a symmetric pattern in a given order.
+def scale_symmetrically(matrix: csr_array, scale: NDArray[np.float64]) -> csr_array:
+    """Return S A S for a diagonal S, given as a vector that scales A to a diagonal of order one.
 
     Parameters
     ----------
-    graph : scipy.sparse.csr_array
-        Symmetric pattern (values are ignored) that contains the pattern of A.
-    position : numpy.ndarray
-        Elimination order, see :func:`precondbench.factors.minimum_degree`.
+    matrix : scipy.sparse.csr_array
+        Matrix, shape (n, n).
+    scale : numpy.ndarray
+        float64 (n,): the diagonal of S.
 
     Returns
     -------
-    SymbolicFactor
-        Elimination tree and column structure, O(nnz(L)) time.
+    scipy.sparse.csr_array
+        A matrix of its own on the same pattern.
+
+    Raises
+    ------
+    BreakdownError
+        If an entry overflows, as none of a positive definite matrix does: |A_ij| is below
+        sqrt(A_ii A_jj).
     """
-    indptr, indices = permute_lower(graph.indptr, graph.indices, position)
-    parent = elimination_tree(indptr, indices)
-    colptr, rows = _column_structure(indptr, indices, parent)
-    return SymbolicFactor(position, parent, colptr, rows, indptr, indices)
+    with np.errstate(over="ignore"):
+        data = matrix.data * scale[matrix.indices]
+        data *= np.repeat(scale, np.diff(matrix.indptr))
+    if not np.all(np.isfinite(data)):
+        first = int(np.flatnonzero(~np.isfinite(data))[0])
+        row = int(np.searchsorted(matrix.indptr, first, side="right")) - 1
+        column = int(matrix.indices[first])
+        raise BreakdownError(
+            f"the matrix is not positive definite: entry ({row}, {column}) is "
+            f"{matrix.data[first]:.6g}, beyond the root of the product of its diagonal entries; "
+            "check the matrix",
+            max(row, column),
+        )
+    return csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def not_positive_definite(order: NDArray[np.int64], step: int) -> BreakdownError:
+    """Error for a pivot that is not positive in some step of a Cholesky factorisation."""
+    column = int(order[step])
+    return BreakdownError(
+        f"the matrix is not positive definite in double precision: Cholesky met a pivot that "
+        f"is not positive at column {column}; check the matrix, or add a multiple of its "
+        "diagonal",
+        column,
+    )
 
 
 @kernel
@@ -192,32 +114,11 @@ def _factorise(  # type: ignore[no-untyped-def]
 def factorise(
     matrix: csr_array, symbolic: SymbolicFactor
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Numeric factorisation: unit lower L by columns, and the pivots D.
+    """Numeric factorisation: strictly lower entries of the unit factor by columns, and pivots D.
 
-    Parameters
-    ----------
-    matrix : scipy.sparse.csr_array
-        Symmetric, with a pattern inside the one analysed.
-    symbolic : SymbolicFactor
-        Result of :func:`analyse`.
-
-    Returns
-    -------
-    values : numpy.ndarray
-        float64 (symbolic.nnz,): strictly lower entries of the unit factor.
-    pivots : numpy.ndarray
-        float64 (n,), all positive, in elimination order.
-
-    Raises
-    ------
-    BreakdownError
-        At the first pivot that is not positive and finite: the matrix is not positive definite
-        in double precision. ``column`` is in the order of the matrix as given.
-
-    Notes
-    -----
     LDL^T needs no square root and each product is scaled exactly by powers of two, so
-    A -> S A S changes no significand when S holds powers of two.
+    A -> S A S changes no significand when S holds powers of two. BreakdownError at the first
+    pivot that is not positive and finite.
     """
     order = np.empty_like(symbolic.position)
     order[symbolic.position] = np.arange(order.size)
@@ -234,13 +135,7 @@ def factorise(
         symbolic.rows,
     )
     if failed >= 0:
-        column = int(order[failed])
-        raise BreakdownError(
-            f"the matrix is not positive definite in double precision: Cholesky met a pivot that "
-            f"is not positive at column {column}; check the matrix, or add a multiple of its "
-            "diagonal",
-            column,
-        )
+        raise not_positive_definite(order, failed)
     return values, pivots
 
 

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from precondbench._internal import kernel
-from precondbench.errors import BreakdownError
-from precondbench.factors.cholesky.blas import gemm, one_thread, potrf, routines, syrk, trsm
-from precondbench.factors.symbolic.subtrees import Subtrees, in_order, split_tree
-from precondbench.factors.symbolic.supernodes import Supernodes
+from precondbench.factors.cholesky.dense import gemm, one_thread, potrf, routines, syrk, trsm
+from precondbench.factors.cholesky.simplicial import not_positive_definite
+from precondbench.factors.symbolic.supernodes import Subtrees, Supernodes, in_order, split_tree
 
 # Columns of an update that are formed at a time: bounds the workspace to TILE times the tallest
 # block, and is wide enough for BLAS to run at full speed.
@@ -21,18 +20,10 @@ TILE = 512
 
 @dataclass(frozen=True)
 class SupernodalFactor:
-    """L of A = L L^T by supernodes; the values are a single array that can be overwritten.
+    """L of A = L L^T by supernodes, and log det A.
 
-    Attributes
-    ----------
-    supernodes : Supernodes
-        Structure.
-    subtrees : Subtrees
-        What may be worked on at the same time.
-    values : numpy.ndarray
-        float64 (supernodes.entries,): dense blocks by columns; upper triangles are unspecified.
-    log_determinant : float
-        log det A.
+    The values are one array of dense blocks by columns that can be overwritten; upper triangles
+    are unspecified. ``subtrees`` may be worked on at the same time.
     """
 
     supernodes: Supernodes
@@ -285,26 +276,10 @@ def _factorise_top(
 def factorise_blocks(
     matrix: csr_array, supernodes: Supernodes, workers: int = 1
 ) -> SupernodalFactor:
-    """Numeric factorisation of a matrix whose pattern lies inside the one analysed.
+    """Numeric factorisation of a symmetric matrix whose pattern lies inside the one analysed.
 
-    Parameters
-    ----------
-    matrix : scipy.sparse.csr_array
-        Symmetric.
-    supernodes : Supernodes
-        From :func:`precondbench.factors.symbolic.supernodes.find_supernodes`.
-    workers : int
-        Threads over subtrees and tiles; the result does not depend on it.
-
-    Returns
-    -------
-    SupernodalFactor
-        The factor.
-
-    Raises
-    ------
-    BreakdownError
-        If A is not positive definite in double precision; ``column`` is in the given order.
+    The result does not depend on the number of threads. BreakdownError if the matrix is not
+    positive definite in double precision.
     """
     position = supernodes.position
     order = np.empty_like(position)
@@ -318,14 +293,59 @@ def factorise_blocks(
         if failed < 0:
             failed = _factorise_top(supernodes, subtrees, values, workers)
     if failed >= 0:
-        column = int(order[failed])
-        raise BreakdownError(
-            f"the matrix is not positive definite in double precision: Cholesky met a pivot that "
-            f"is not positive at column {column}; check the matrix, or add a multiple of its "
-            "diagonal",
-            column,
-        )
+        raise not_positive_definite(order, failed)
     log_determinant = 2.0 * float(
         _log_pivots(supernodes.first, supernodes.rowptr, supernodes.block, values)
     )
     return SupernodalFactor(supernodes, subtrees, values, log_determinant)
+
+
+@kernel
+def _solve(at, first, rowptr, rows, block, owner, values, x, count):  # type: ignore[no-untyped-def]
+    """X = (L L^T)^-1 X for ``count`` columns, stored one after another in elimination order."""
+    n = owner.size
+    size = first.size - 1
+    longest = 0
+    for s in range(size):
+        longest = max(longest, rowptr[s + 1] - rowptr[s])
+    work = np.empty(longest * count, np.float64)
+    for s in range(size):
+        width = first[s + 1] - first[s]
+        r = rowptr[s + 1] - rowptr[s]
+        height = width + r
+        j = first[s]
+        trsm(at, False, False, width, count, values, block[s], height, x, j, n)
+        if r == 0:
+            continue
+        below = block[s] + width
+        gemm(
+            at, False, False, r, count, width, 1.0, values, below, height, x, j, n, 0.0, work, 0, r
+        )
+        for c in range(count):
+            for t in range(r):
+                x[c * n + rows[rowptr[s] + t]] -= work[c * r + t]
+    for s in range(size - 1, -1, -1):
+        width = first[s + 1] - first[s]
+        r = rowptr[s + 1] - rowptr[s]
+        height = width + r
+        j = first[s]
+        if r > 0:
+            below = block[s] + width
+            for c in range(count):
+                for t in range(r):
+                    work[c * r + t] = x[c * n + rows[rowptr[s] + t]]
+            gemm(
+                at, True, False, width, count, r, -1.0, values, below, height, work, 0, r, 1.0,
+                x, j, n,
+            )  # fmt: skip
+        trsm(at, False, True, width, count, values, block[s], height, x, j, n)
+
+
+def solve_blocks(factor: SupernodalFactor, right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Solve A X = B with a factor that has not been overwritten; right-hand sides are rows."""
+    position = factor.supernodes.position
+    x = np.empty_like(right)
+    x[:, position] = right
+    with one_thread:
+        _solve(routines(), *factor.supernodes.structure, factor.values, x.reshape(-1), len(right))
+    return x[:, position]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array, tril
+from scipy.sparse import csr_array
 
 from precondbench._internal import kernel
 from precondbench.errors import BreakdownError
-from precondbench.factors.cholesky.solves import last_inverse_row
-from precondbench.factors.patterns.lower import lower_pattern
-from precondbench.matrices import check_spd_candidate
+from precondbench.factors.cholesky.dense import last_inverse_row
+from precondbench.factors.patterns.triangular import matrix_and_pattern
 
 
 @kernel
@@ -80,10 +79,7 @@ def fsai(A: Any, pattern: Any = None) -> csr_array:
     >>> np.allclose((G @ A @ G.T), np.eye(2))
     True
     """
-    matrix = check_spd_candidate(A, "A")
-    wanted = lower_pattern(
-        tril(matrix, format="csr") if pattern is None else pattern, matrix.shape[0]
-    )
+    matrix, wanted = matrix_and_pattern(A, pattern)
     values, row = _fsai(wanted.indptr, wanted.indices, matrix.indptr, matrix.indices, matrix.data)
     if row >= 0:
         raise BreakdownError(

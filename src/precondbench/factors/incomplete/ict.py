@@ -1,4 +1,4 @@
-"""Incomplete Cholesky on any pattern, and with a drop tolerance (ICT)."""
+"""ICT: incomplete Cholesky with a drop tolerance."""
 
 from __future__ import annotations
 
@@ -8,59 +8,11 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from precondbench._internal import kernel
-from precondbench.errors import BreakdownError, ConfigurationError
-from precondbench.factors.incomplete.ic import ic0_values
-from precondbench.factors.patterns.lower import LowerPattern, lower_pattern, lower_values
+from precondbench.errors import ConfigurationError
+from precondbench.factors.cholesky.simplicial import scale_symmetrically
+from precondbench.factors.incomplete.ic import broken_down
+from precondbench.factors.patterns.triangular import from_columns
 from precondbench.matrices import check_spd_candidate, power_of_two_scaling
-
-
-def incomplete_cholesky(A: Any, pattern: Any) -> csr_array:
-    """Incomplete Cholesky factor on a given pattern.
-
-    (L L^T)_ij = A_ij on the pattern; IC(k) with :func:`precondbench.factors.level_of_fill`.
-
-    Parameters
-    ----------
-    A : sparse array, sparse matrix or array_like
-        Real SPD matrix, shape (n, n).
-    pattern : LowerPattern, sparse array or array_like
-        Lower triangular with the whole diagonal; entries of A outside it are dropped.
-
-    Returns
-    -------
-    scipy.sparse.csr_array
-        L, lower triangular, float64, columns sorted (diagonal last in a row).
-
-    Raises
-    ------
-    MatrixError
-        If A or the pattern cannot be used.
-    BreakdownError
-        If a pivot is not positive; carries the column.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from precondbench.factors import incomplete_cholesky, level_of_fill
-    >>> from precondbench.matrices import formula_matrix
-    >>> A = formula_matrix("HB/gr_30_30")
-    >>> for level in (0, 1, 2):
-    ...     L = incomplete_cholesky(A, level_of_fill(A, level))
-    ...     print(level, f"{abs(L @ L.T - A).max():.2f}")
-    0 0.23
-    1 0.11
-    2 0.06
-    """
-    matrix = check_spd_candidate(A, "A")
-    wanted = lower_pattern(pattern, matrix.shape[0])
-    values, column = ic0_values(wanted, lower_values(matrix, wanted))
-    if column >= 0:
-        raise BreakdownError(
-            f"incomplete Cholesky broke down: the pivot of column {column} is not positive; shift "
-            "the diagonal, take a larger pattern, or use invk, which exists on every pattern",
-            column,
-        )
-    return wanted.csr(values)
 
 
 @kernel
@@ -199,20 +151,19 @@ def ict(A: Any, drop_tolerance: float = 1e-2, most: int | None = None) -> csr_ar
     matrix = check_spd_candidate(A, "A")
     n = matrix.shape[0]
     scale = power_of_two_scaling(matrix.diagonal())
-    data = matrix.data * scale[matrix.indices] * np.repeat(scale, np.diff(matrix.indptr))
+    scaled = scale_symmetrically(matrix, scale)
+    bound = n if most is None else most
     colptr, rows, values, column = _ict(
-        matrix.indptr, matrix.indices, data, float(drop_tolerance), n if most is None else most
+        scaled.indptr, scaled.indices, scaled.data, float(drop_tolerance), bound
     )
     if column >= 0:
-        raise BreakdownError(
-            f"ICT broke down: the pivot of column {column} is not positive; lower drop_tolerance, "
-            "shift the diagonal, or use invk on a pattern of your choice",
-            int(column),
+        raise broken_down(
+            "ICT",
+            column,
+            "lower drop_tolerance, shift the diagonal, or use invk on a pattern of your choice",
         )
     used = int(colptr[n])
-    by_columns = LowerPattern(colptr, rows[:used])
-    indptr, indices, position = by_columns.columns()
-    factor = LowerPattern(indptr, indices)
+    factor, position = from_columns(colptr, rows[:used])
     result = values[:used][position]
-    result /= np.repeat(scale, np.diff(indptr))
+    result /= np.repeat(scale, np.diff(factor.indptr))
     return factor.csr(result)

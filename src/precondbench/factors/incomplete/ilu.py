@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from precondbench._internal import kernel
 from precondbench.errors import BreakdownError
-from precondbench.factors.patterns.full import LUPattern, lu_pattern
+from precondbench.factors.patterns.triangular import LUPattern, lu_pattern
 from precondbench.matrices import check_general
 
 

@@ -1,4 +1,4 @@
-"""Inv-K values by a plan, with the figures that say how accurate they are."""
+"""Inv-K of a matrix: the method is chosen, the result checked, its accuracy reported."""
 
 from __future__ import annotations
 
@@ -11,42 +11,33 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, tril
+from scipy.sparse import csr_array
 
 from precondbench.errors import AccuracyWarning, BreakdownError
-from precondbench.factors.cholesky.simplicial import analyse, factorise, solve_ldl
-from precondbench.factors.cholesky.solves import solve
-from precondbench.factors.cholesky.supernodal import factorise_blocks
+from precondbench.factors.cholesky.simplicial import factorise, scale_symmetrically, solve_ldl
+from precondbench.factors.cholesky.supernodal import factorise_blocks, solve_blocks
 from precondbench.factors.inv_k.columns import invk_values, supernodal_invk_values
-from precondbench.factors.inv_k.plan import InversionPlan, plan_inversion
 from precondbench.factors.inverse.accuracy import PROBES, Probe, identity_residual, probe_inverse
+from precondbench.factors.inverse.plan import InversionPlan, plan_inversion
 from precondbench.factors.inverse.simplicial import invert_factor
 from precondbench.factors.inverse.supernodal import invert_blocks
-from precondbench.factors.patterns.lower import LowerPattern, lower_pattern
+from precondbench.factors.patterns.triangular import LowerPattern, matrix_and_pattern
 from precondbench.factors.symbolic.supernodes import find_supernodes
-from precondbench.matrices import check_spd_candidate, power_of_two_scaling
+from precondbench.factors.symbolic.tree import analyse
+from precondbench.matrices import power_of_two_scaling
 
 # Above this residual the other method is tried as well.
 DOUBTFUL = 1e-6
+# A selected inverse that is worse is never handed out without a warning.
+INACCURATE = 1e-4
 
 
 @dataclass(frozen=True)
 class Inversion:
-    """Inv-K by one method.
+    """Inv-K values by one method, in the pattern's CSR order.
 
-    Attributes
-    ----------
-    method : {"simplicial", "supernodal"}
-        What computed the values.
-    values : numpy.ndarray
-        float64 (pattern.nnz,): Inv-K in the pattern's CSR order.
-    residual : float
-        Largest |(A Z)_ii - 1|, see
-        :func:`precondbench.factors.inverse.accuracy.identity_residual`.
-    entries : int
-        Numbers that the factor and then the selected inverse occupied.
-    probe : Probe or None
-        Reference blocks, if asked for.
+    ``residual`` is that of ``identity_residual``, ``entries`` how many numbers the factor and then
+    the selected inverse occupied, ``probe`` the reference blocks, if they were asked for.
     """
 
     method: str
@@ -64,13 +55,7 @@ def invert(
     workers: int = 1,
     probes: int = 0,
 ) -> Inversion:
-    """Inv-K by one method in the order of a plan.
-
-    Raises
-    ------
-    BreakdownError
-        If A is not positive definite in double precision.
-    """
+    """Inv-K by one method in the order of a plan."""
     probe = None
     if method == "simplicial":
         symbolic = analyse(plan.graph, plan.position)
@@ -86,7 +71,7 @@ def invert(
     supernodes = find_supernodes(plan.graph, plan.position)
     factor = factorise_blocks(matrix, supernodes, workers)
     if probes:
-        probe = probe_inverse(matrix, pattern, partial(solve, factor), probes)
+        probe = probe_inverse(matrix, pattern, partial(solve_blocks, factor), probes)
     blocks = invert_blocks(factor, workers)
     residual = identity_residual(matrix, blocks)
     values = supernodal_invk_values(blocks, pattern, workers)
@@ -100,19 +85,10 @@ def invert_guarded(
     workers: int = 1,
     probes: int = 0,
 ) -> tuple[Inversion, bool]:
-    """Inv-K by the plan's method; by the other one, too, if that broke down or is in doubt.
+    """Inv-K by the plan's method, and by the other one if that broke down or is in doubt.
 
-    Returns
-    -------
-    inversion : Inversion
-        The more accurate of what was computed.
-    doubtful : bool
-        Whether the other method was tried.
-
-    Raises
-    ------
-    BreakdownError
-        If both methods break down: A is not positive definite in double precision.
+    Returns the more accurate result, and whether the other method was tried. BreakdownError if
+    both break down.
     """
     other = "simplicial" if plan.method == "supernodal" else "supernodal"
     try:
@@ -129,10 +105,6 @@ def invert_guarded(
     except BreakdownError:
         return first, True
     return min(first, second, key=lambda one: one.residual), True
-
-
-# A selected inverse that is worse is never handed out without a warning.
-INACCURATE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -172,43 +144,6 @@ class InvKReport:
     probes: int
     entries: int
     seconds: float
-
-
-def scale_symmetrically(matrix: csr_array, scale: NDArray[np.float64]) -> csr_array:
-    """Return S A S for a diagonal S, given as a vector that scales A to a diagonal of order one.
-
-    Parameters
-    ----------
-    matrix : scipy.sparse.csr_array
-        Matrix, shape (n, n).
-    scale : numpy.ndarray
-        float64 (n,): the diagonal of S.
-
-    Returns
-    -------
-    scipy.sparse.csr_array
-        A matrix of its own on the same pattern.
-
-    Raises
-    ------
-    BreakdownError
-        If an entry overflows, as none of a positive definite matrix does: |A_ij| is below
-        sqrt(A_ii A_jj).
-    """
-    with np.errstate(over="ignore"):
-        data = matrix.data * scale[matrix.indices]
-        data *= np.repeat(scale, np.diff(matrix.indptr))
-    if not np.all(np.isfinite(data)):
-        first = int(np.flatnonzero(~np.isfinite(data))[0])
-        row = int(np.searchsorted(matrix.indptr, first, side="right")) - 1
-        column = int(matrix.indices[first])
-        raise BreakdownError(
-            f"the matrix is not positive definite: entry ({row}, {column}) is "
-            f"{matrix.data[first]:.6g}, beyond the root of the product of its diagonal entries; "
-            "check the matrix",
-            max(row, column),
-        )
-    return csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def cores() -> int:
@@ -256,9 +191,7 @@ def invk_report(
     ('simplicial', 'minimum-degree', True)
     """
     start = time.perf_counter()
-    matrix = check_spd_candidate(A, "A")
-    n = matrix.shape[0]
-    wanted = lower_pattern(tril(matrix, format="csr") if pattern is None else pattern, n)
+    matrix, wanted = matrix_and_pattern(A, pattern)
     scale = power_of_two_scaling(matrix.diagonal())
     scaled = scale_symmetrically(matrix, scale)
     plan = plan_inversion(scaled, wanted, method, ordering)

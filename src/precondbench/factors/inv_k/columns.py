@@ -1,20 +1,29 @@
-"""Columns of Inv-K from the selected inverse, in a fixed order of operations."""
+"""Columns of Inv-K from the selected inverse, and quadratic forms in columns of any factor.
+
+Every sum has a fixed order, and columns are independent of each other.
+"""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from precondbench._internal import kernel
 from precondbench.errors import BreakdownError
-from precondbench.factors.cholesky.blas import one_thread, potrf, routines, trsm
-from precondbench.factors.cholesky.solves import last_inverse_row
+from precondbench.factors.cholesky.dense import (
+    last_inverse_row,
+    one_thread,
+    potrf,
+    routines,
+    trsm,
+)
 from precondbench.factors.inverse.simplicial import SelectedInverse, gather_block
 from precondbench.factors.inverse.supernodal import SupernodalInverse, gather_clique
-from precondbench.factors.patterns.lower import LowerPattern
-from precondbench.factors.symbolic.subtrees import in_order
+from precondbench.factors.patterns.triangular import LowerPattern
+from precondbench.factors.symbolic.supernodes import in_order
 
 
 @kernel
@@ -47,65 +56,28 @@ def _invk_columns(  # type: ignore[no-untyped-def]
     return -1
 
 
-@kernel
-def _quadratic_forms(  # type: ignore[no-untyped-def]
-    colptr, rows, where, factor, position, zptr, zrows, zvalues, zdiagonal
-):
-    n = colptr.size - 1
-    slot = np.full(n, -1, np.int32)
-    longest = 0
-    for i in range(n):
-        longest = max(longest, colptr[i + 1] - colptr[i])
-    block = np.empty((longest, longest), np.float64)
-    out = np.empty(n, np.float64)
-    for i in range(n):
-        start = colptr[i]
-        m = colptr[i + 1] - start
-        gather_block(
-            rows[start : start + m], position, zptr, zrows, zvalues, zdiagonal, slot, block
-        )
-        total = 0.0
-        for r in range(m):
-            product = 0.0
-            for c in range(m):
-                product += block[r, c] * factor[where[start + c]]
-            total += product * factor[where[start + r]]
-        out[i] = total
-    return out
+def by_pieces(
+    columns: Callable[[int, int], int], n: int, pieces: int, workers: int, failure: str
+) -> None:
+    """Run ``columns(first, last)`` on consecutive pieces of the columns 0 to n - 1, in threads.
 
-
-def column_quadratic_forms(
-    inverse: SelectedInverse, pattern: LowerPattern, values: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Diagonal of L^T A^-1 L for a factor on the pattern the inverse was selected for.
-
-    Parameters
-    ----------
-    inverse : SelectedInverse
-        From :func:`precondbench.factors.selected_inverse`.
-    pattern : LowerPattern
-        The same pattern (or one inside it).
-    values : numpy.ndarray
-        float64 (pattern.nnz,): L in CSR order.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (n,); all ones for Inv-K.
+    It returns the column that broke down or -1; the first becomes a BreakdownError whose message
+    is ``failure`` with the column in it. How columns are cut up changes no bit of the result.
     """
-    colptr, rows, where = pattern.columns()
-    forms: NDArray[np.float64] = _quadratic_forms(
-        colptr,
-        rows,
-        where,
-        values,
-        inverse.position,
-        inverse.colptr,
-        inverse.rows,
-        inverse.values,
-        inverse.diagonal,
-    )
-    return forms
+    cuts = np.linspace(0, n, pieces + 1).astype(np.int64)
+
+    def run(piece: int) -> int:
+        return int(columns(cuts[piece], cuts[piece + 1]))
+
+    failed = [column for column in in_order(run, range(pieces), workers) if column >= 0]
+    if failed:
+        raise BreakdownError(failure.format(column=failed[0]), failed[0])
+
+
+ILL_CONDITIONED = (
+    "Inv-K broke down at column {column}: the computed inverse is not positive definite there, "
+    "the matrix is too ill-conditioned for double precision"
+)
 
 
 def invk_values(
@@ -133,40 +105,13 @@ def invk_values(
         If a block of the computed inverse is not positive definite: A is too ill-conditioned
         for double precision.
     """
-    colptr, rows, where = pattern.columns()
+    structure = pattern.columns()
     out = np.zeros(pattern.nnz)
-    # Columns are independent, so how they are cut up changes no bit of the result.
-    pieces = max(1, workers) * 8 if workers > 1 else 1
-    cuts = np.linspace(0, pattern.n, pieces + 1).astype(np.int64)
 
-    def run(piece: int) -> int:
-        return int(
-            _invk_columns(
-                cuts[piece],
-                cuts[piece + 1],
-                colptr,
-                rows,
-                where,
-                inverse.position,
-                inverse.colptr,
-                inverse.rows,
-                inverse.values,
-                inverse.diagonal,
-                out,
-            )
-        )
+    def columns(first: int, last: int) -> int:
+        return int(_invk_columns(first, last, *structure, *inverse.arrays, out))
 
-    if workers > 1:
-        with ThreadPoolExecutor(workers) as pool:
-            failed = [column for column in pool.map(run, range(pieces)) if column >= 0]
-    else:
-        failed = [column for column in (run(0),) if column >= 0]
-    if failed:
-        raise BreakdownError(
-            f"Inv-K broke down at column {failed[0]}: the computed inverse is not positive "
-            "definite there, the matrix is too ill-conditioned for double precision",
-            failed[0],
-        )
+    by_pieces(columns, pattern.n, 8 * workers if workers > 1 else 1, workers, ILL_CONDITIONED)
     return out
 
 
@@ -251,32 +196,147 @@ def supernodal_invk_values(
 ) -> NDArray[np.float64]:
     """Inv-K on a pattern from the supernodal selected inverse; values in the pattern's CSR order.
 
-    Raises
-    ------
-    BreakdownError
-        If a block of the computed inverse is not positive definite.
+    BreakdownError if a block of the computed inverse is not positive definite.
     """
-    colptr, rows, where = pattern.columns()
-    out = np.zeros(pattern.nnz)
+    structure, supernodes = pattern.columns(), inverse.supernodes
     at = routines()
-    position = inverse.supernodes.position
-    structure = inverse.supernodes.structure
-    cuts = np.linspace(0, pattern.n, PIECES + 1).astype(np.int64)
+    out = np.zeros(pattern.nnz)
 
-    def run(piece: int) -> int:
-        return int(
-            _columns_by_runs(
-                at, cuts[piece], cuts[piece + 1], colptr, rows, where, position, *structure,
-                inverse.values, out,
-            )
-        )  # fmt: skip
+    def columns(first: int, last: int) -> int:
+        z = (supernodes.position, *supernodes.structure, inverse.values)
+        return int(_columns_by_runs(at, first, last, *structure, *z, out))
 
     with one_thread:
-        failed = [column for column in in_order(run, range(PIECES), workers) if column >= 0]
-    if failed:
-        raise BreakdownError(
-            f"Inv-K broke down at column {failed[0]}: the computed inverse is not positive "
-            "definite there, the matrix is too ill-conditioned for double precision",
-            failed[0],
-        )
+        by_pieces(columns, pattern.n, PIECES, workers, ILL_CONDITIONED)
     return out
+
+
+@kernel
+def _quadratic_forms(  # type: ignore[no-untyped-def]
+    colptr, rows, where, factor, position, zptr, zrows, zvalues, zdiagonal
+):
+    n = colptr.size - 1
+    slot = np.full(n, -1, np.int32)
+    longest = 0
+    for i in range(n):
+        longest = max(longest, colptr[i + 1] - colptr[i])
+    block = np.empty((longest, longest), np.float64)
+    out = np.empty(n, np.float64)
+    for i in range(n):
+        start = colptr[i]
+        m = colptr[i + 1] - start
+        gather_block(
+            rows[start : start + m], position, zptr, zrows, zvalues, zdiagonal, slot, block
+        )
+        total = 0.0
+        for r in range(m):
+            product = 0.0
+            for c in range(m):
+                product += block[r, c] * factor[where[start + c]]
+            total += product * factor[where[start + r]]
+        out[i] = total
+    return out
+
+
+def column_quadratic_forms(
+    inverse: SelectedInverse, pattern: LowerPattern, values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Diagonal of L^T A^-1 L for a factor on the pattern the inverse was selected for.
+
+    Parameters
+    ----------
+    inverse : SelectedInverse
+        From :func:`precondbench.factors.selected_inverse`.
+    pattern : LowerPattern
+        The same pattern (or one inside it).
+    values : numpy.ndarray
+        float64 (pattern.nnz,): L in CSR order.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (n,); all ones for Inv-K.
+    """
+    forms: NDArray[np.float64] = _quadratic_forms(*pattern.columns(), values, *inverse.arrays)
+    return forms
+
+
+@dataclass(frozen=True)
+class TraceForm:
+    """trace(L^T A^-1 L) = sum_p weight_p l[first_p] l[second_p], l the entries of L by rows.
+
+    Attributes
+    ----------
+    first, second : numpy.ndarray
+        int64 (pairs,): positions in the pattern, entries of one column of L.
+    weight : numpy.ndarray
+        float64 (pairs,): (A^-1)_jk for two entries in rows j and k, doubled where j != k.
+    log_determinant : float
+        log det A.
+    """
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    log_determinant: float
+
+
+@kernel
+def _fill_pairs(  # type: ignore[no-untyped-def]
+    colptr, rows, where, position, zptr, zrows, zvalues, zdiagonal, first, second, weight
+):
+    n = colptr.size - 1
+    slot = np.full(n, -1, np.int32)
+    longest = 0
+    for i in range(n):
+        longest = max(longest, colptr[i + 1] - colptr[i])
+    block = np.empty((longest, longest), np.float64)
+    p = 0
+    for i in range(n):
+        start = colptr[i]
+        m = colptr[i + 1] - start
+        gather_block(
+            rows[start : start + m], position, zptr, zrows, zvalues, zdiagonal, slot, block
+        )
+        for r in range(m):
+            for c in range(r + 1):
+                first[p] = where[start + r]
+                second[p] = where[start + c]
+                weight[p] = block[r, c] if r == c else 2.0 * block[r, c]
+                p += 1
+
+
+def trace_form(inverse: SelectedInverse, pattern: LowerPattern) -> TraceForm:
+    """List the pairs of entries that share a column of a pattern, with their weights.
+
+    Parameters
+    ----------
+    inverse : SelectedInverse
+        From ``selected_inverse(A, pattern)``.
+    pattern : LowerPattern
+        Pattern of L. A column with m entries gives m (m + 1) / 2 pairs.
+
+    Returns
+    -------
+    TraceForm
+        Pairs, weights and log det A.
+
+    Examples
+    --------
+    >>> from precondbench.factors import lower_pattern, selected_inverse, trace_form
+    >>> from precondbench.matrices import lower_csr, poisson_1d, tridiagonal_csr
+    >>> A = tridiagonal_csr(poisson_1d(3))
+    >>> pattern = lower_pattern(lower_csr(poisson_1d(3)))
+    >>> form = trace_form(selected_inverse(A, pattern), pattern)
+    >>> l = [1.0, 0.0, 1.0, 0.0, 1.0]  # the identity: the trace of A^-1 is 3/4 + 1 + 3/4
+    >>> pairs = zip(form.first, form.second, form.weight)
+    >>> round(float(sum(weight * l[i] * l[j] for i, j, weight in pairs)), 12)
+    2.5
+    """
+    colptr, rows, where = pattern.columns()
+    lengths = np.diff(colptr)
+    count = int(np.sum(lengths * (lengths + 1) // 2))
+    first, second = np.empty(count, np.int64), np.empty(count, np.int64)
+    weight = np.empty(count, np.float64)
+    _fill_pairs(colptr, rows, where, *inverse.arrays, first, second, weight)
+    return TraceForm(first, second, weight, inverse.log_determinant)

@@ -1,4 +1,4 @@
-"""Estimate of the condition number in the 1-norm."""
+"""Accuracy of a selected inverse and of Inv-K: residuals, reference columns, condition numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scipy.sparse.linalg import LinearOperator, onenormest, splu
 from precondbench._internal import kernel
 from precondbench.factors.inverse.simplicial import SelectedInverse
 from precondbench.factors.inverse.supernodal import SupernodalInverse
-from precondbench.factors.patterns.lower import LowerPattern
+from precondbench.factors.patterns.triangular import LowerPattern
 
 
 def condition_estimate(matrix: csr_array) -> float:
@@ -77,7 +77,7 @@ def _simplicial(indptr, indices, data, position, colptr, rows, values, diagonal)
                 low = colptr[j]
                 z = values[low + np.searchsorted(rows[low : colptr[j + 1]], k)]
             total += data[p] * z
-        # Not max(): a NaN has to come out as infinity.
+        # Not max(): a NaN must become infinity.
         if not abs(total) <= worst:
             worst = abs(total) if abs(total) < np.inf else np.inf
     return worst
@@ -104,38 +104,17 @@ def _supernodal(indptr, indices, data, position, first, rowptr, rows, block, own
 
 
 def identity_residual(matrix: csr_array, inverse: SelectedInverse | SupernodalInverse) -> float:
-    """Largest |(A Z)_ii - 1|; infinity if anything is not finite.
+    """Largest |(A Z)_ii - 1| for a Z selected on A's pattern or more; infinity if not finite.
 
-    Row i of A meets only entries Z_ki with k a neighbour of i, and these are selected. If
-    A Z = I + E, then Z = A^-1 (I + E): the residual is a relative error of Z. Its diagonal misses
-    the rest of E; on 47 real matrices with n up to 1300 it was at least a third of the largest
-    relative error found in a column of Inv-K, and mostly ten times above it.
-
-    Parameters
-    ----------
-    matrix : scipy.sparse.csr_array
-        A, symmetric.
-    inverse : SelectedInverse or SupernodalInverse
-        Selected on a pattern that contains that of A.
-
-    Returns
-    -------
-    float
-        The residual.
+    If A Z = I + E, then Z = A^-1 (I + E): the residual is a relative error of Z. Its diagonal
+    misses the rest of E; on 47 real matrices with n up to 1300 it was at least a third of the
+    largest relative error found in a column of Inv-K, and mostly ten times above it.
     """
+    a = (matrix.indptr, matrix.indices, matrix.data)
     if isinstance(inverse, SelectedInverse):
-        return float(
-            _simplicial(
-                matrix.indptr, matrix.indices, matrix.data, inverse.position, inverse.colptr,
-                inverse.rows, inverse.values, inverse.diagonal,
-            )
-        )  # fmt: skip
-    return float(
-        _supernodal(
-            matrix.indptr, matrix.indices, matrix.data, inverse.supernodes.position,
-            *inverse.supernodes.structure, inverse.values,
-        )
-    )  # fmt: skip
+        return float(_simplicial(*a, *inverse.arrays))
+    supernodes = inverse.supernodes
+    return float(_supernodal(*a, supernodes.position, *supernodes.structure, inverse.values))
 
 
 Solver = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -200,29 +179,11 @@ def _accumulate(high, low, change):  # type: ignore[no-untyped-def]
 def refined_inverse_columns(
     matrix: csr_array, solve: Solver, targets: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Some columns of A^-1, refined until they settle.
+    """Some columns of A^-1, as rows of ``high + low`` (unevaluated), refined until they settle.
 
-    Parameters
-    ----------
-    matrix : scipy.sparse.csr_array
-        A, symmetric.
-    solve : callable
-        Approximate solution of A X = B for right-hand sides given as rows.
-    targets : numpy.ndarray
-        int64 (k,): which columns.
-
-    Returns
-    -------
-    high, low : numpy.ndarray
-        float64 (k, n): the columns are high + low, unevaluated.
-    settled : float
-        Size of the last correction relative to the solution: the relative error that may be
-        left. Near 1 or above where cond(A) is beyond the reciprocal of the rounding unit.
-
-    Notes
-    -----
-    Each step gains a factor of about 1 / (cond(A) eps), whatever the method behind ``solve``, so
-    the result is a reference that does not depend on it (Wilkinson 1963; Higham 2002, chapter 12).
+    Also returns the relative size of the last correction, which bounds the error left. A step
+    gains a factor of about 1 / (cond(A) eps) for any approximate ``solve``, so the result does
+    not depend on it (Wilkinson 1963; Higham 2002, chapter 12).
     """
     right = np.zeros((targets.size, matrix.shape[0]))
     right[np.arange(targets.size), targets] = 1.0
@@ -255,14 +216,8 @@ BATCH = 4_000_000
 class Probe:
     """Blocks B[s_i, s_i] of B = A^-1 in twice the working precision, for some columns i.
 
-    Attributes
-    ----------
-    columns : numpy.ndarray
-        int64: the columns.
-    blocks : list of (numpy.ndarray, numpy.ndarray)
-        float64 (|s_i|, |s_i|) twice: B[s_i, s_i] is their sum, unevaluated.
-    settled : float
-        Relative size of the last correction; the blocks cannot be trusted beyond it.
+    Each block is an unevaluated sum of two arrays. ``settled`` is the relative size of the last
+    correction; the blocks cannot be trusted beyond it.
     """
 
     columns: NDArray[np.int64]
@@ -270,7 +225,7 @@ class Probe:
     settled: float
 
     def diagonal_error(self, pattern: LowerPattern, values: NDArray[np.float64]) -> float:
-        """Largest |(L^T A^-1 L)_ii - 1| over the columns, or infinity if nothing can be said."""
+        """Largest |(L^T A^-1 L)_ii - 1| over the columns; infinity if the blocks are no use."""
         if not self.settled < 1e-10:
             return float("inf")
         colptr, _, where = pattern.columns()
@@ -305,23 +260,10 @@ def _choose(pattern: LowerPattern, count: int) -> NDArray[np.int64]:
 def probe_inverse(
     matrix: csr_array, pattern: LowerPattern, solve: Solver, count: int = PROBES
 ) -> Probe:
-    """Compute reference blocks of A^-1 for some columns of a pattern.
+    """Reference blocks of A^-1 for some columns of a pattern, whose number is ``count``.
 
-    Parameters
-    ----------
-    matrix : scipy.sparse.csr_array
-        A.
-    pattern : LowerPattern
-        Pattern of L.
-    solve : callable
-        Approximate solver with A, right-hand sides as rows. Its errors are refined away.
-    count : int
-        How many columns.
-
-    Returns
-    -------
-    Probe
-        The blocks.
+    ``solve`` is an approximate solver with A for right-hand sides as rows; its errors are
+    refined away.
     """
     columns = _choose(pattern, count)
     colptr, rows, _ = pattern.columns()

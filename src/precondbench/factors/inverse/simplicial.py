@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from precondbench._internal import kernel
-from precondbench.factors.cholesky.simplicial import SymbolicFactor, factorise
-from precondbench.factors.inv_k.plan import plan_elimination
-from precondbench.factors.patterns.lower import LowerPattern
+from precondbench.factors.cholesky.simplicial import factorise
+from precondbench.factors.inverse.plan import plan_elimination
+from precondbench.factors.patterns.triangular import LowerPattern
+from precondbench.factors.symbolic.tree import SymbolicFactor
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class SelectedInverse:
     def nnz(self) -> int:
         """Stored entries, diagonal included."""
         return int(self.rows.size + self.diagonal.size)
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """What the kernels take: ``position, colptr, rows, values, diagonal``."""
+        return (self.position, self.colptr, self.rows, self.values, self.diagonal)
 
 
 @kernel
@@ -166,10 +173,7 @@ def selected_inverse(
 def invert_factor(
     symbolic: SymbolicFactor, values: NDArray[np.float64], pivots: NDArray[np.float64]
 ) -> SelectedInverse:
-    """Selected inverse from the factor of ``factorise``.
-
-    The values are overwritten.
-    """
+    """Selected inverse from the factor of ``factorise``, whose values are overwritten."""
     log_determinant = float(np.sum(np.log(pivots)))
     diagonal = _takahashi(symbolic.colptr, symbolic.rows, values, pivots)
     return SelectedInverse(

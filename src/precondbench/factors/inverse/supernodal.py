@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precondbench._internal import kernel
-from precondbench.factors.cholesky.blas import gemm, one_thread, routines, trsm
+from precondbench.factors.cholesky.dense import gemm, one_thread, routines, trsm
 from precondbench.factors.cholesky.supernodal import TILE, SupernodalFactor, locate
-from precondbench.factors.symbolic.subtrees import in_order
-from precondbench.factors.symbolic.supernodes import Supernodes
+from precondbench.factors.symbolic.supernodes import Supernodes, in_order
 
 # Columns that are inverted by loops before BLAS takes over.
 STRIP = 24
@@ -19,16 +18,9 @@ STRIP = 24
 
 @dataclass(frozen=True)
 class SupernodalInverse:
-    """Entries of A^-1 where the supernodal factor of A has entries.
+    """Entries of A^-1 where the supernodal factor of A has entries, and log det A.
 
-    Attributes
-    ----------
-    supernodes : Supernodes
-        Structure.
-    values : numpy.ndarray
-        float64 (supernodes.entries,): dense blocks by columns, lower triangles.
-    log_determinant : float
-        log det A.
+    The values are dense blocks by columns; lower triangles count.
     """
 
     supernodes: Supernodes
@@ -181,19 +173,7 @@ def invert_blocks(factor: SupernodalFactor, workers: int = 1) -> SupernodalInver
     """Selected inverse of A from its factor, in the memory of the factor, which is overwritten.
 
     For a supernode J with rows R below: Z_R = -Z_RR L_R L_J^-1 and
-    Z_J = (L_J^-T - Z_R^T L_R) L_J^-1.
-
-    Parameters
-    ----------
-    factor : SupernodalFactor
-        From ``factorise_blocks``; not to be used again.
-    workers : int
-        Threads over subtrees and tiles; the result does not depend on it.
-
-    Returns
-    -------
-    SupernodalInverse
-        A^-1 on the blocks.
+    Z_J = (L_J^-T - Z_R^T L_R) L_J^-1. The result does not depend on the number of threads.
     """
     structure, values = factor.supernodes.structure, factor.values
     first, rowptr, _, block, _ = structure

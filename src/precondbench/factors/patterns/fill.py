@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array, tril
 
 from precondbench._internal import kernel
 from precondbench.errors import ConfigurationError
-from precondbench.factors.patterns.lower import LowerPattern, lower_pattern
+from precondbench.factors.patterns.triangular import LowerPattern, from_columns, lower_pattern
 from precondbench.matrices import check_spd_candidate
 
 
@@ -102,7 +101,7 @@ def level_of_fill(A: Any, level: int) -> LowerPattern:
         raise ConfigurationError(f"level = {level}; a level of fill is 0 or more")
     matrix = check_spd_candidate(A, "A")
     colptr, rows = _columns(matrix.indptr, matrix.indices, level)
-    return _from_columns(colptr, rows)
+    return from_columns(colptr, rows)[0]
 
 
 def power_pattern(A: Any, power: int) -> LowerPattern:
@@ -144,13 +143,6 @@ def power_pattern(A: Any, power: int) -> LowerPattern:
     for _ in range(power - 1):
         reached = csr_array(reached @ graph)
     return lower_pattern(csr_array(tril(reached, format="csr"), dtype=np.float64))
-
-
-def _from_columns(colptr: NDArray[np.int64], rows: NDArray[np.int32]) -> LowerPattern:
-    by_columns = LowerPattern(colptr, rows)
-    # The transpose of a pattern by columns is the pattern by rows.
-    indptr, indices, _ = by_columns.columns()
-    return LowerPattern(indptr, indices)
 
 
 DEFAULT_PATTERN = "tril"

@@ -1,8 +1,12 @@
-"""Supernodes: runs of columns of the Cholesky factor that share one row structure."""
+"""Supernodes, runs of columns of L with one row structure, and independent subtrees of them."""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,34 +15,27 @@ from scipy.sparse import csr_array
 from precondbench._internal import kernel
 from precondbench.factors.symbolic.tree import column_counts, postordered
 
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
+
 # Wider supernodes are cut: a block then wastes no more than this squared on its upper triangle,
 # and the update of a panel is work that threads can share.
 WIDEST = 512
+# A part has at most this share of the work, and at least a sixteenth of that.
+SHARE = 1 / 16
+# Multiply-add pairs from which handing tiles of one supernode to threads pays: a few milliseconds.
+HEAVY = 5e7
 
 
 @dataclass(frozen=True)
 class Supernodes:
     """Structure of a supernodal Cholesky factor, in elimination order.
 
-    Supernode s holds columns ``first[s]`` to ``first[s + 1] - 1``. Its block is a dense matrix by
-    columns: the rows of those columns themselves, then ``rows[rowptr[s] : rowptr[s + 1]]``.
-
-    Attributes
-    ----------
-    position : numpy.ndarray
-        int64 (n,): position[i] is the step in which row i of A is eliminated.
-    first : numpy.ndarray
-        int64 (supernodes + 1,).
-    rowptr : numpy.ndarray
-        int64 (supernodes + 1,).
-    rows : numpy.ndarray
-        int32, ascending within a supernode, all after its columns.
-    block : numpy.ndarray
-        int64 (supernodes + 1,): where each block starts in the array of values.
-    parent : numpy.ndarray
-        int32 (supernodes,): supernode of the first row below, -1 at roots.
-    owner : numpy.ndarray
-        int32 (n,): supernode of a column.
+    Supernode s holds columns ``first[s]`` to ``first[s + 1] - 1``. Its block starts at
+    ``block[s]`` in the array of values and is a dense matrix by columns: the rows of those columns
+    themselves, then ``rows[rowptr[s] : rowptr[s + 1]]``, which ascend. ``position[i]`` is the step
+    in which row i of A is eliminated, ``parent`` the supernode of the first row below (-1 at
+    roots), ``owner`` the supernode of a column.
     """
 
     position: NDArray[np.int64]
@@ -203,23 +200,12 @@ def _cut_into_panels(first, rowptr, rows, widest):  # type: ignore[no-untyped-de
 def find_supernodes(graph: csr_array, position: NDArray[np.int64]) -> Supernodes:
     """Symbolic analysis for supernodal factorisation, in little more than the size of the graph.
 
-    Parameters
-    ----------
-    graph : scipy.sparse.csr_array
-        Symmetric pattern with its diagonal, as for ``analyse``.
-    position : numpy.ndarray
-        Elimination order; it is replaced by an equivalent postorder of its elimination tree.
-
-    Returns
-    -------
-    Supernodes
-        Blocks and their tree.
+    The elimination order is replaced by an equivalent postorder of its elimination tree.
 
     Examples
     --------
     >>> import numpy as np
     >>> from scipy.sparse import csr_array
-    >>> from precondbench.factors.symbolic.supernodes import find_supernodes
     >>> find_supernodes(csr_array(np.ones((5, 5))), np.arange(5)).first
     array([0, 5])
     """
@@ -228,3 +214,76 @@ def find_supernodes(graph: csr_array, position: NDArray[np.int64]) -> Supernodes
     first = _merge(parent, counts)
     rowptr, rows = _structure(first, counts, colptr, below)
     return Supernodes(order, *_cut_into_panels(first, rowptr, rows, WIDEST))
+
+
+@dataclass(frozen=True)
+class Subtrees:
+    """A split of the supernodes into parallel work, the same for any number of threads.
+
+    ``parts`` are the supernodes of one subtree each, in elimination order, root last. ``top``
+    holds all others in elimination order: runs of supernodes, and single supernodes heavy
+    enough to be shared by threads (true).
+    """
+
+    parts: list[NDArray[np.int64]]
+    top: list[tuple[NDArray[np.int64], bool]]
+
+
+@kernel
+def _split(parent, work, share):  # type: ignore[no-untyped-def]
+    """Number of supernodes in the subtree of each root of a part, 0 for all others."""
+    size = parent.size
+    sizes = np.ones(size, np.int64)
+    total = work.copy()
+    everything = 0.0
+    for s in range(size):
+        everything += work[s]
+        if parent[s] != -1:
+            total[parent[s]] += total[s]
+            sizes[parent[s]] += sizes[s]
+    out = np.zeros(size, np.int64)
+    for s in range(size):
+        above = np.inf if parent[s] == -1 else total[parent[s]]
+        if share / 16 * everything <= total[s] <= share * everything < above:
+            out[s] = sizes[s]
+    return out
+
+
+def split_tree(supernodes: Supernodes) -> Subtrees:
+    """Cut off subtrees of moderate work, as high in the tree as their size allows."""
+    below = np.diff(supernodes.rowptr).astype(np.float64)
+    widths = np.diff(supernodes.first)
+    sizes: NDArray[np.int64] = _split(supernodes.parent, widths * (widths + below) ** 2, SHARE)
+    roots = np.flatnonzero(sizes)
+    # In a postorder a subtree is a run that ends with its root.
+    parts = [np.arange(root + 1 - sizes[root], root + 1) for root in roots]
+    inside = np.zeros(sizes.size, dtype=np.bool_)
+    for part in parts:
+        inside[part] = True
+    top = np.flatnonzero(~inside)
+    heavy = widths[top] * below[top] ** 2 > HEAVY
+    # A new run starts at every heavy supernode and after it.
+    cuts = np.flatnonzero(heavy[1:] | heavy[:-1]) + 1
+    runs = [run for run in np.split(np.arange(top.size), cuts) if run.size]
+    return Subtrees(parts, [(top[run], bool(heavy[run[0]])) for run in runs])
+
+
+def in_order(
+    function: Callable[[Argument], Result], arguments: Sequence[Argument], workers: int
+) -> Iterator[Result]:
+    """Results of a function in the order of its arguments, from threads.
+
+    No more than two calls a thread are under way or waiting to be taken, so that memory held by
+    results is bounded.
+    """
+    if workers <= 1 or len(arguments) <= 1:
+        yield from map(function, arguments)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[Result]] = deque()
+        for argument in arguments:
+            waiting.append(pool.submit(function, argument))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

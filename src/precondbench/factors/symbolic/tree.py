@@ -1,13 +1,120 @@
-"""Postorder of the elimination tree, and column counts of the factor without forming it."""
+"""Symbolic Cholesky factorisation: elimination tree, postorder, column counts and structure."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from precondbench._internal import kernel
-from precondbench.factors.cholesky.simplicial import elimination_tree, permute_lower
+
+
+@dataclass(frozen=True)
+class SymbolicFactor:
+    """Pattern of the strictly lower triangle of L, by columns, in elimination order.
+
+    ``position[i]`` is the step in which row i of A is eliminated, ``parent`` the elimination
+    tree (-1 at roots). Rows ascend within a column. ``upper_indptr`` and ``upper_indices`` hold
+    the permuted graph's entries with column < row, by rows.
+    """
+
+    position: NDArray[np.int64]
+    parent: NDArray[np.int32]
+    colptr: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    upper_indptr: NDArray[np.int64]
+    upper_indices: NDArray[np.int32]
+
+    @property
+    def nnz(self) -> int:
+        """Entries below the diagonal of L."""
+        return int(self.rows.size)
+
+
+@kernel
+def permute_lower(indptr, indices, position):  # type: ignore[no-untyped-def]
+    """Entries (i, j), j < i, of the symmetrically permuted pattern by rows, unsorted in a row."""
+    n = indptr.size - 1
+    start = np.zeros(n + 1, np.int64)
+    for i in range(n):
+        pi = position[i]
+        for p in range(indptr[i], indptr[i + 1]):
+            if position[indices[p]] < pi:
+                start[pi + 1] += 1
+    for i in range(n):
+        start[i + 1] += start[i]
+    out = np.empty(start[n], np.int32)
+    for i in range(n):
+        pi = position[i]
+        q = start[pi]
+        for p in range(indptr[i], indptr[i + 1]):
+            pj = position[indices[p]]
+            if pj < pi:
+                out[q] = pj
+                q += 1
+    return start, out
+
+
+@kernel
+def elimination_tree(indptr, indices):  # type: ignore[no-untyped-def]
+    """Parent of each column, -1 at roots (Liu 1986)."""
+    n = indptr.size - 1
+    parent = np.full(n, -1, np.int32)
+    ancestor = np.full(n, -1, np.int32)
+    for i in range(n):
+        for p in range(indptr[i], indptr[i + 1]):
+            k = indices[p]
+            while k != -1 and k < i:
+                following = ancestor[k]
+                ancestor[k] = i
+                if following == -1:
+                    parent[k] = i
+                k = following
+    return parent
+
+
+@kernel
+def _column_structure(indptr, indices, parent):  # type: ignore[no-untyped-def]
+    """Row i of L is the union of the tree paths from the entries of row i of A up to i."""
+    n = parent.size
+    colptr = np.zeros(n + 1, np.int64)
+    mark = np.full(n, -1, np.int32)
+    for i in range(n):
+        mark[i] = i
+        for p in range(indptr[i], indptr[i + 1]):
+            k = indices[p]
+            while mark[k] != i:
+                colptr[k + 1] += 1
+                mark[k] = i
+                k = parent[k]
+    for j in range(n):
+        colptr[j + 1] += colptr[j]
+    cursor = colptr[:-1].copy()
+    rows = np.empty(colptr[n], np.int32)
+    mark[:] = -1
+    for i in range(n):
+        mark[i] = i
+        for p in range(indptr[i], indptr[i + 1]):
+            k = indices[p]
+            while mark[k] != i:
+                rows[cursor[k]] = i
+                cursor[k] += 1
+                mark[k] = i
+                k = parent[k]
+    return colptr, rows
+
+
+def analyse(graph: csr_array, position: NDArray[np.int64]) -> SymbolicFactor:
+    """Symbolic factorisation of a symmetric pattern in a given order, in O(nnz(L)) time.
+
+    The pattern must contain that of the matrix to be factorised; its values are ignored.
+    """
+    indptr, indices = permute_lower(graph.indptr, graph.indices, position)
+    parent = elimination_tree(indptr, indices)
+    colptr, rows = _column_structure(indptr, indices, parent)
+    return SymbolicFactor(position, parent, colptr, rows, indptr, indices)
 
 
 @kernel
@@ -78,14 +185,8 @@ def postordered(
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
     """Replace an elimination order by an equivalent postorder of its elimination tree.
 
-    Returns
-    -------
-    position : numpy.ndarray
-        int64 (n,): the new order.
-    parent : numpy.ndarray
-        int32 (n,): elimination tree in it, -1 at roots.
-    colptr, below : numpy.ndarray
-        Strictly lower entries of the permuted pattern by columns.
+    Returns the new order, its elimination tree (-1 at roots), and ``colptr, below``: the
+    strictly lower entries of the permuted pattern by columns.
     """
     upper = permute_lower(graph.indptr, graph.indices, position)
     tree: NDArray[np.int32] = elimination_tree(*upper)

@@ -1,4 +1,4 @@
-"""What selected inversion will cost, known before it starts."""
+"""Order and method of selected inversion, and what it will cost, known before it starts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from precondbench.errors import ConfigurationError
-from precondbench.factors.cholesky.simplicial import SymbolicFactor, analyse
-from precondbench.factors.patterns.lower import LowerPattern
+from precondbench.factors.patterns.triangular import LowerPattern
 from precondbench.factors.symbolic.ordering import has_metis, minimum_degree, nested_dissection
-from precondbench.factors.symbolic.subtrees import split_tree
-from precondbench.factors.symbolic.supernodes import find_supernodes
-from precondbench.factors.symbolic.tree import column_counts, postordered
+from precondbench.factors.symbolic.supernodes import find_supernodes, split_tree
+from precondbench.factors.symbolic.tree import (
+    SymbolicFactor,
+    analyse,
+    column_counts,
+    postordered,
+)
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,10 @@ def plan_elimination(matrix: csr_array, pattern: LowerPattern) -> SymbolicFactor
     return analyse(graph, minimum_degree(graph))
 
 
+def _column_lengths(pattern: LowerPattern) -> NDArray[np.float64]:
+    return np.bincount(pattern.indices, minlength=pattern.n).astype(np.float64)
+
+
 def estimate_cost(symbolic: SymbolicFactor, pattern: LowerPattern) -> Cost:
     """Predict cost from column counts.
 
@@ -100,7 +107,7 @@ def estimate_cost(symbolic: SymbolicFactor, pattern: LowerPattern) -> Cost:
     99
     """
     counts = np.diff(symbolic.colptr).astype(np.float64)
-    columns = np.bincount(pattern.indices, minlength=pattern.n).astype(np.float64)
+    columns = _column_lengths(pattern)
     # Half a square a column to factor, one to invert; a third of a cube for each small block.
     operations = 1.5 * float(np.sum(counts**2)) + float(np.sum(columns**3)) / 3.0
     # Values and rows of the factor, pointers and workspaces by row, the largest block.
@@ -112,17 +119,17 @@ METHODS = ("auto", "simplicial", "supernodal")
 ORDERINGS = ("auto", "minimum-degree", "metis", "natural")
 
 # Squares of column counts, summed. Dense blocks win from about 2e6 on; up to here the simplicial
-# way takes less than a tenth of a second and has the same bits everywhere.
+# method takes less than a tenth of a second and has the same bits everywhere.
 SUPERNODAL_FROM = 2e7
-# From here METIS, which takes ten times as long as minimum degree, is given a try if it is there.
+# From here METIS, which takes ten times as long as minimum degree, is tried if installed.
 METIS_FROM = 2e9
-# Below this many rows no analysis is needed to know that the simplicial way is right.
+# Below this many rows the simplicial method is chosen without an analysis.
 SURELY_SMALL = 200
 
 
 @dataclass(frozen=True)
 class InversionPlan:
-    """A method, an order and what they will cost.
+    """Method and elimination order of a selected inversion, with their cost.
 
     Attributes
     ----------
@@ -206,7 +213,7 @@ def plan_inversion(
     chosen = method
     if method == "auto":
         chosen = "supernodal" if operations >= SUPERNODAL_FROM else "simplicial"
-    # The bits of the simplicial way are published: they never depend on what else is installed.
+    # Published labels are simplicial: their bits must not depend on other installed packages.
     if ordering == "auto" and chosen == "supernodal" and operations >= METIS_FROM and has_metis():
         other = nested_dissection(graph)
         less = _operations(graph, other)
@@ -229,18 +236,11 @@ BYTES_A_ROW, BYTES_A_NONZERO, BYTES_A_PAIR = 250, 60, 40
 
 @dataclass(frozen=True)
 class Forecast:
-    """What Inv-K by the supernodal way is expected to take.
+    """What Inv-K by the supernodal method is expected to take.
 
-    Attributes
-    ----------
-    entries : int
-        Numbers in the blocks of the factor.
-    operations : float
-        Squares of column counts of the factor, summed.
-    bytes : int
-        Peak memory beyond A.
-    seconds : float
-        Of one core; other machines differ by a factor, not by an order of magnitude.
+    ``entries`` are the numbers in the blocks of the factor, ``operations`` the squares of its
+    column counts, summed, ``bytes`` the peak memory beyond A. ``seconds`` are those of one core;
+    other machines differ by a factor, not by an order of magnitude.
     """
 
     entries: int
@@ -255,42 +255,25 @@ class Forecast:
         )
 
 
-def _pairs(pattern: LowerPattern) -> float:
-    columns = np.bincount(pattern.indices, minlength=pattern.n).astype(np.float64)
-    return float(np.sum(columns**2))
-
-
 def analysis_bytes(pattern: LowerPattern) -> int:
     """Memory that :func:`forecast_invk` may need itself, an upper bound from column counts.
 
     Examples
     --------
     >>> from precondbench.factors import lower_pattern
-    >>> from precondbench.factors import analysis_bytes
     >>> analysis_bytes(lower_pattern([[1, 0], [1, 1]]))
     880
     """
-    return int(
-        BYTES_A_ROW * pattern.n + BYTES_A_NONZERO * pattern.nnz + BYTES_A_PAIR * _pairs(pattern)
-    )
+    pairs = float(np.sum(_column_lengths(pattern) ** 2))
+    return int(BYTES_A_ROW * pattern.n + BYTES_A_NONZERO * pattern.nnz + BYTES_A_PAIR * pairs)
 
 
 def forecast_invk(matrix: csr_array, pattern: LowerPattern, workers: int = 1) -> Forecast:
     """Order and analyse a matrix as ``invk`` does for large ones, and stop there.
 
-    Parameters
-    ----------
-    matrix : scipy.sparse.csr_array
-        Checked symmetric matrix.
-    pattern : LowerPattern
-        Pattern of L.
-    workers : int
-        Threads that will share the work.
-
     Examples
     --------
     >>> from precondbench.factors import lower_pattern
-    >>> from precondbench.factors import forecast_invk
     >>> from precondbench.matrices import lower_csr, poisson_1d, tridiagonal_csr
     >>> A, T = tridiagonal_csr(poisson_1d(300)), lower_pattern(lower_csr(poisson_1d(300)))
     >>> forecast_invk(A, T).operations
@@ -303,7 +286,6 @@ def forecast_invk(matrix: csr_array, pattern: LowerPattern, workers: int = 1) ->
     heights = np.diff(supernodes.rowptr)
     squares = [float(heights[part[-1]]) ** 2 for part in split_tree(supernodes).parts]
     passed = sum(sorted(squares)[-workers:])
-    columns = np.bincount(pattern.indices, minlength=pattern.n).astype(np.float64)
     memory = 8 * (SPARE * entries + passed)
     memory += BYTES_A_ROW * pattern.n + BYTES_A_PAIR * plan.graph.nnz
     return Forecast(
@@ -312,5 +294,5 @@ def forecast_invk(matrix: csr_array, pattern: LowerPattern, workers: int = 1) ->
         bytes=int(memory + BYTES_A_NONZERO * pattern.nnz),
         seconds=plan.operations / OPERATIONS_A_SECOND
         + entries * SECONDS_AN_ENTRY
-        + float(np.sum(columns**3)) / 3.0 / SMALL_OPERATIONS_A_SECOND,
+        + float(np.sum(_column_lengths(pattern) ** 3)) / 3.0 / SMALL_OPERATIONS_A_SECOND,
     )

@@ -1,17 +1,19 @@
-"""What every preconditioner is: a linear operator close to the inverse, with its cost."""
+"""Preconditioners as linear operators: reordered factors, approximate inverses, multigrid."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import coo_array, csr_array, csr_matrix
 from scipy.sparse.linalg import LinearOperator
 
 from precondbench._internal import kernel
+from precondbench.errors import BreakdownError, ConfigurationError, MatrixError
 from precondbench.factors import (
     LowerPattern,
     analyse,
@@ -24,14 +26,14 @@ from precondbench.matrices import check_spd_candidate
 
 
 class Preconditioner(LinearOperator):  # type: ignore[misc]
-    """M, close to A^-1, as SciPy's iterative solvers take it.
+    """Linear operator M close to A^-1, as SciPy's iterative solvers take it.
 
     Parameters
     ----------
     n : int
         Rows of A.
     entries : int
-        Stored numbers that one application reads: twice nnz(L) for a factor L.
+        Stored numbers read by one application: twice nnz(L) for a factor L.
     """
 
     def __init__(self, n: int, entries: int) -> None:
@@ -223,3 +225,179 @@ def exact_cholesky(A: Any) -> FactoredPreconditioner:
     )
     L.sort_indices()
     return FactoredPreconditioner(lower_pattern(L), np.asarray(L.data), symbolic.position)
+
+
+COARSEST = 10
+MOST_LEVELS = 20
+
+
+@kernel
+def _relax(indptr, indices, data, b, x, i):  # type: ignore[no-untyped-def]
+    total = b[i]
+    diagonal = 0.0
+    for p in range(indptr[i], indptr[i + 1]):
+        j = indices[p]
+        if j == i:
+            diagonal = data[p]
+        else:
+            total -= data[p] * x[j]
+    if diagonal != 0.0:
+        x[i] = total / diagonal
+
+
+@kernel
+def _forward_sweep(indptr, indices, data, b, x):  # type: ignore[no-untyped-def]
+    """One Gauss-Seidel sweep, first row to last."""
+    for i in range(x.size):
+        _relax(indptr, indices, data, b, x, i)
+
+
+@kernel
+def _backward_sweep(indptr, indices, data, b, x):  # type: ignore[no-untyped-def]
+    for i in range(x.size - 1, -1, -1):
+        _relax(indptr, indices, data, b, x, i)
+
+
+@kernel
+def _restrict_residual(  # type: ignore[no-untyped-def]
+    indptr, indices, data, b, x, p_indptr, p_indices, p_data, coarse
+):
+    """Return P^T (b - A x)."""
+    out = np.zeros(coarse, np.float64)
+    for i in range(x.size):
+        total = b[i]
+        for p in range(indptr[i], indptr[i + 1]):
+            total -= data[p] * x[indices[p]]
+        for p in range(p_indptr[i], p_indptr[i + 1]):
+            out[p_indices[p]] += p_data[p] * total
+    return out
+
+
+@kernel
+def _prolong(p_indptr, p_indices, p_data, coarse, x):  # type: ignore[no-untyped-def]
+    """Add P coarse to x."""
+    for i in range(x.size):
+        total = 0.0
+        for p in range(p_indptr[i], p_indptr[i + 1]):
+            total += p_data[p] * coarse[p_indices[p]]
+        x[i] += total
+
+
+@dataclass(frozen=True)
+class _Level:
+    A: csr_array
+    P: csr_array
+
+
+class VCycle(Preconditioner):
+    """One V-cycle from zero: a forward Gauss-Seidel sweep down, a backward one up.
+
+    That makes it symmetric. The coarsest system is solved exactly.
+
+    Parameters
+    ----------
+    matrices : list of scipy.sparse.csr_array
+        A of each level, finest first.
+    prolongations : list of scipy.sparse.csr_array
+        From each level but the finest to the one above it.
+
+    Raises
+    ------
+    BreakdownError
+        If the coarsest matrix is not positive definite in double precision; a prolongation with
+        a column of zeros makes it singular.
+    """
+
+    def __init__(self, matrices: list[csr_array], prolongations: list[csr_array]) -> None:
+        self.levels = [_Level(A, P) for A, P in zip(matrices[:-1], prolongations, strict=True)]
+        try:
+            self.coarsest = exact_cholesky(matrices[-1])
+        except MatrixError as error:
+            raise BreakdownError(f"the coarsest matrix cannot be used: {error}", 0) from None
+        entries = self.coarsest.entries + sum(
+            3 * level.A.nnz + 2 * level.P.nnz for level in self.levels
+        )
+        super().__init__(matrices[0].shape[0], entries)
+
+    def apply(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the result of one cycle for A x = r, started at x = 0."""
+        return self._cycle(0, r)
+
+    def _cycle(self, depth: int, b: NDArray[np.float64]) -> NDArray[np.float64]:
+        if depth == len(self.levels):
+            return self.coarsest.apply(b)
+        A, P = self.levels[depth].A, self.levels[depth].P
+        x = np.zeros(b.size)
+        _forward_sweep(A.indptr, A.indices, A.data, b, x)
+        residual = _restrict_residual(
+            A.indptr, A.indices, A.data, b, x, P.indptr, P.indices, P.data, P.shape[1]
+        )
+        correction = self._cycle(depth + 1, residual)
+        _prolong(P.indptr, P.indices, P.data, correction, x)
+        _backward_sweep(A.indptr, A.indices, A.data, b, x)
+        return x
+
+
+def smoothed_aggregation(A: Any) -> VCycle:
+    """Smoothed-aggregation algebraic multigrid (Vanek, Mandel and Brezina 1996) by PyAMG.
+
+    PyAMG's defaults with the constant vector as near null space, except that prolongations are
+    smoothed with weights from row sums and not from an estimate of the spectral radius, which
+    starts from random numbers. The hierarchy is applied by kernels of this library.
+
+    Parameters
+    ----------
+    A : sparse array, sparse matrix or array_like
+        Real SPD matrix, shape (n, n).
+
+    Returns
+    -------
+    VCycle
+        One V-cycle as an operator.
+
+    Raises
+    ------
+    ConfigurationError
+        If PyAMG is not installed.
+    MatrixError
+        If A cannot be used.
+    BreakdownError
+        If the coarsest matrix is not positive definite in double precision.
+
+    Examples
+    --------
+    >>> from precondbench import pcg
+    >>> from precondbench.matrices import poisson_1d, tridiagonal_csr
+    >>> from precondbench.solvers import smoothed_aggregation
+    >>> A = tridiagonal_csr(poisson_1d(1000))
+    >>> pcg(A, [1.0] * 1000, M=smoothed_aggregation(A)).iterations
+    11
+    """
+    try:
+        from pyamg import smoothed_aggregation_solver
+    except ImportError:
+        raise ConfigurationError(
+            "smoothed aggregation needs PyAMG; install it with pip install 'precondbench[amg]'"
+        ) from None
+    matrix = check_spd_candidate(A, "A")
+    if matrix.shape[0] <= COARSEST:
+        return VCycle([matrix], [])
+    hierarchy = smoothed_aggregation_solver(
+        csr_matrix(matrix),
+        symmetry="symmetric",
+        smooth=("jacobi", {"omega": 4.0 / 3.0, "weighting": "local"}),
+        max_levels=MOST_LEVELS,
+        max_coarse=COARSEST,
+    )
+    levels = hierarchy.levels
+    matrices = [matrix, *(_plain(level.A) for level in levels[1:])]
+    if not all(np.all(np.isfinite(level.data)) for level in matrices):
+        raise BreakdownError("smoothed aggregation gave a coarse matrix that is not finite", 0)
+    return VCycle(matrices, [_plain(level.P) for level in levels[:-1]])
+
+
+def _plain(matrix: Any) -> csr_array:
+    """Sorted CSR with scalar entries; PyAMG has blocks."""
+    plain = csr_array(matrix.tocsr(), dtype=np.float64)
+    plain.sum_duplicates()
+    return plain

@@ -1,8 +1,9 @@
-"""BLAS and LAPACK inside compiled loops: SciPy's own routines, called by address, GIL released.
+"""Dense kernels for small blocks: BLAS and LAPACK by address, and a Cholesky solve by loops.
 
-Numba's linear algebra allocates its results; the supernodal kernels work in place on blocks of
-one long array, so they call the Fortran interfaces themselves. The addresses are arguments of
-the kernels and not constants in them: a compiled kernel may be cached on disk, an address may not.
+Numba's linear algebra allocates its results. The supernodal kernels work in place on blocks of
+one long array, so they call the Fortran interfaces of SciPy themselves, with the GIL released.
+The addresses are arguments of the kernels and not constants in them: a compiled kernel may be
+cached on disk, an address may not.
 """
 
 from __future__ import annotations
@@ -160,3 +161,28 @@ def trsm(at, right, transposed, m, n, a, pa, lda, b, pb, ldb):  # type: ignore[n
 def potrf(at, n, a, pa, lda):  # type: ignore[no-untyped-def]
     """Cholesky factor in the lower triangle; returns LAPACK's info."""
     return _call(at[DPOTRF], (_L, n, _at(a, pa), lda, 0))
+
+
+@kernel
+def last_inverse_row(block, m, x):  # type: ignore[no-untyped-def]
+    """With block[:m, :m] = R R^T, overwrite x[:m] by R^-T e_last; False if there is no R.
+
+    Only the lower triangle is read; R is left there.
+    """
+    for r in range(m):
+        for c in range(r + 1):
+            total = block[r, c]
+            for k in range(c):
+                total -= block[r, k] * block[c, k]
+            if c < r:
+                block[r, c] = total / block[c, c]
+            else:
+                if not (total > 0.0 and total < np.inf):
+                    return False
+                block[r, r] = np.sqrt(total)
+    for c in range(m - 1, -1, -1):
+        total = 1.0 if c == m - 1 else 0.0
+        for r in range(c + 1, m):
+            total -= block[r, c] * x[r]
+        x[c] = total / block[c, c]
+    return True

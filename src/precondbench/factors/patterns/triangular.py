@@ -1,4 +1,8 @@
-"""Lower-triangular sparsity patterns, and a matrix's values on them."""
+"""Sparsity patterns of triangular factors, and values on them.
+
+``LowerPattern`` holds L of a symmetric matrix; ``LUPattern`` holds L and U of a general matrix
+in one array, as ILU(0) leaves them.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,12 @@ from scipy.sparse import csr_array, issparse
 
 from precondbench._internal import kernel
 from precondbench.errors import MatrixError
-from precondbench.matrices import check_indices
+from precondbench.matrices import check_indices, check_spd_candidate
 
 
 @dataclass(frozen=True)
-class LowerPattern:
-    """Pattern of a lower-triangular matrix in CSR: columns ascend, the diagonal is last in a row.
+class Pattern:
+    """Pattern of a square matrix in CSR: columns ascend, every row has its diagonal entry.
 
     Attributes
     ----------
@@ -40,9 +44,36 @@ class LowerPattern:
         """Number of entries, diagonal included."""
         return int(self.indices.size)
 
+    def rows(self) -> NDArray[np.int64]:
+        """Row of each entry, int64 (nnz,)."""
+        return np.repeat(np.arange(self.n, dtype=np.int64), np.diff(self.indptr))
+
     def csr(self, values: NDArray[np.float64]) -> csr_array:
         """Return the CSR array with these values on the pattern; values are not copied."""
         return csr_array((values, self.indices, _short(self.indptr)), shape=(self.n, self.n))
+
+
+def _short(indptr: NDArray[np.int64]) -> NDArray[np.int32] | NDArray[np.int64]:
+    """Row pointers in SciPy's usual type; 64-bit ones would widen the indices as well."""
+    return indptr.astype(np.int32) if indptr[-1] < np.iinfo(np.int32).max else indptr
+
+
+@dataclass(frozen=True)
+class LowerPattern(Pattern):
+    """Pattern of a lower-triangular matrix in CSR: columns ascend, the diagonal is last in a row.
+
+    Attributes
+    ----------
+    indptr : numpy.ndarray
+        int64 of shape (n + 1,).
+    indices : numpy.ndarray
+        int32 of shape (nnz,).
+    """
+
+    @property
+    def diagonal(self) -> NDArray[np.int64]:
+        """Position of each diagonal entry, int64 (n,)."""
+        return self.indptr[1:] - 1
 
     def columns(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
         """Return the pattern by columns: ``colptr, rows, position`` of each entry in the CSR order.
@@ -59,8 +90,8 @@ class LowerPattern:
     ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], NDArray[np.bool_]]:
         """Return the pattern mirrored to both triangles: ``indptr, indices, position, lower``.
 
-        ``position`` says which entry of the lower pattern each entry copies, ``lower`` which
-        entries have row >= column; those, in order, are the lower pattern itself.
+        ``position`` is the entry of the lower pattern that each entry copies; ``lower`` marks
+        entries with row >= column, which are, in order, the lower pattern itself.
         """
         out: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], NDArray[np.bool_]] = (
             _mirror(self.indptr, self.indices, *self.columns())
@@ -71,11 +102,6 @@ class LowerPattern:
         """Return the symmetric matrix whose lower triangle has these values, sorted CSR."""
         indptr, indices, position, _ = self.symmetric()
         return csr_array((values[position], indices, _short(indptr)), shape=(self.n, self.n))
-
-
-def _short(indptr: NDArray[np.int64]) -> NDArray[np.int32] | NDArray[np.int64]:
-    """Row pointers in SciPy's usual type; with 64-bit ones it would widen the indices, too."""
-    return indptr.astype(np.int32) if indptr[-1] < np.iinfo(np.int32).max else indptr
 
 
 @kernel
@@ -181,6 +207,22 @@ def lower_pattern(pattern: Any, n: int | None = None) -> LowerPattern:
     return result
 
 
+def from_columns(
+    colptr: NDArray[np.int64], rows: NDArray[np.int32]
+) -> tuple[LowerPattern, NDArray[np.int64]]:
+    """Pattern by rows of one by columns, and which of the given entries each entry is."""
+    # The transpose of a pattern by columns is the pattern by rows.
+    indptr, indices, position = LowerPattern(colptr, rows).columns()
+    return LowerPattern(indptr, indices), position
+
+
+def matrix_and_pattern(A: Any, pattern: Any = None) -> tuple[csr_array, LowerPattern]:
+    """Check A and a pattern for its factor, by default that of tril(A)."""
+    matrix = check_spd_candidate(A, "A")
+    given = sparse.tril(matrix, format="csr") if pattern is None else pattern
+    return matrix, lower_pattern(given, matrix.shape[0])
+
+
 def lower_values(matrix: csr_array, pattern: LowerPattern | None = None) -> NDArray[np.float64]:
     """Entries of a sorted symmetric matrix on a lower pattern; zero where A has none.
 
@@ -253,3 +295,103 @@ def _real_matrix(L: Any, name: str) -> Any:
             "real numbers"
         )
     return L
+
+
+@kernel
+def solve_factored(indptr, indices, factor, x):  # type: ignore[no-untyped-def]
+    """Overwrite x by (L L^T)^-1 x; L by rows, columns ascending, diagonal last in each."""
+    n = x.size
+    for i in range(n):
+        last = indptr[i + 1] - 1
+        total = x[i]
+        for p in range(indptr[i], last):
+            total -= factor[p] * x[indices[p]]
+        x[i] = total / factor[last]
+    for i in range(n - 1, -1, -1):
+        last = indptr[i + 1] - 1
+        x[i] /= factor[last]
+        for p in range(indptr[i], last):
+            x[indices[p]] -= factor[p] * x[i]
+
+
+@dataclass(frozen=True)
+class LUPattern(Pattern):
+    """Pattern of a square matrix in CSR: columns ascend, the diagonal is present in every row.
+
+    Values on it stand for two factors: strictly lower entries are L, whose unit diagonal is
+    implied; the diagonal and the entries right of it are U.
+
+    Attributes
+    ----------
+    indptr : numpy.ndarray
+        int64 of shape (n + 1,).
+    indices : numpy.ndarray
+        int32 of shape (nnz,).
+    diagonal : numpy.ndarray
+        int64 of shape (n,): position of each diagonal entry.
+    """
+
+    diagonal: NDArray[np.int64]
+
+    def strictly_lower(self) -> NDArray[np.bool_]:
+        """Which entries belong to L, bool (nnz,)."""
+        found: NDArray[np.bool_] = self.rows() > self.indices
+        return found
+
+    def factors(self, values: NDArray[np.float64]) -> tuple[csr_array, csr_array]:
+        """Split values into L, with its unit diagonal stored, and U."""
+        rows, strict = self.rows(), self.strictly_lower()
+        lower = np.where(strict, values, 1.0)
+        in_lower = rows >= self.indices
+        return (
+            _taken(self.n, rows, self.indices, lower, in_lower),
+            _taken(self.n, rows, self.indices, values, ~strict),
+        )
+
+
+def _taken(
+    n: int,
+    rows: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    values: NDArray[np.float64],
+    kept: NDArray[np.bool_],
+) -> csr_array:
+    indptr = np.concatenate(([0], np.cumsum(np.bincount(rows[kept], minlength=n))))
+    matrix = csr_array((values[kept], indices[kept], indptr.astype(np.int32)), shape=(n, n))
+    matrix.has_sorted_indices = True
+    return matrix
+
+
+def lu_pattern(matrix: csr_array) -> LUPattern:
+    """Return the pattern of a matrix that need not be symmetric.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse.csr_array
+        From :func:`precondbench.matrices.check_general`.
+
+    Returns
+    -------
+    LUPattern
+        All entries of the matrix.
+    """
+    indptr = matrix.indptr.astype(np.int64)
+    indices = matrix.indices.astype(np.int32)
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(indptr))
+    return LUPattern(indptr, indices, np.flatnonzero(indices == rows).astype(np.int64))
+
+
+@kernel
+def solve_lu(indptr, indices, diagonal, values, x):  # type: ignore[no-untyped-def]
+    """Overwrite x by (L U)^-1 x, L and U stored together."""
+    n = x.size
+    for i in range(n):
+        total = x[i]
+        for p in range(indptr[i], diagonal[i]):
+            total -= values[p] * x[indices[p]]
+        x[i] = total
+    for i in range(n - 1, -1, -1):
+        total = x[i]
+        for p in range(diagonal[i] + 1, indptr[i + 1]):
+            total -= values[p] * x[indices[p]]
+        x[i] = total / values[diagonal[i]]
