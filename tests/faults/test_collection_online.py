@@ -19,16 +19,18 @@ ONLINE = Subject(
 
 @pytest.fixture
 def quick_collection(quick, monkeypatch):
-    for module in ("collection", "online_index"):
-        monkeypatch.setattr(f"precondbench.matrices.{module}.SILENCE", 0.3)
+    monkeypatch.setattr("precondbench.matrices.suitesparse.collection.SILENCE", 0.3)
     monkeypatch.setattr("precondbench.matrices.suitesparse.collection._GRACE", 0.8)
-    monkeypatch.setattr("precondbench.matrices.suitesparse.online_index.SECONDS", 0.8)
     monkeypatch.setattr("precondbench.matrices.suitesparse.collection._BYTES_AN_ENTRY", 0)
 
 
 def online(name, answer):
     def run(bench):
         bench.fixture("quick_collection")
+        # Enough for a process to start and for an answer that comes.
+        bench.fixture("monkeypatch").setattr(
+            "precondbench.matrices.suitesparse.collection._INDEX_SECONDS", 4.0
+        )
         with server(answer) as (url, _):
             collection = Collection(url, bench.folder / "cache")
             with pytest.raises(MissingDataError, match=r"could not be fetched|lists no positive"):
@@ -53,7 +55,7 @@ online("reset", reset)
 def by_url(name, answer, fragment, kind=MissingDataError):
     def run(bench):
         bench.fixture("quick_collection")
-        with server(http(INDEX.encode()), answer, http(GOOD)) as (url, _):
+        with server(http(INDEX.encode()), http(INDEX.encode()), answer, http(GOOD)) as (url, _):
             collection = Collection(url, bench.folder / "cache")
             (entry,) = collection.entries()
             with pytest.raises(kind, match=fragment):

@@ -147,6 +147,16 @@ def shared_cosine(near: Vector, far: Vector, other_near: Vector, other_far: Vect
     1/2 [sqrt(|near|^2 + (x . far)^2) / |l| + the same for the other], and an optimal x lies
     between the two far parts in their plane, which leaves one angle. The two far parts must
     enclose at most a right angle; those of twins do.
+
+    Parameters
+    ----------
+    near, far, other_near, other_far : numpy.ndarray
+        Parts of the two targets.
+
+    Returns
+    -------
+    float
+        The maximum.
     """
     n1, f1, n2, f2 = (float(np.sum(v * v)) for v in (near, far, other_near, other_far))
     if f1 == 0.0 or f2 == 0.0:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
+import subprocess
+import sys
 import tarfile
 import zlib
 from dataclasses import dataclass
@@ -22,6 +25,7 @@ SOURCE_VARIABLE = "PRECONDBENCH_SUITESPARSE"
 # The largest matrix of the catalogue (n < 50,000) takes 0.2 GB of text; an archive that
 # claims more than this is not one of them.
 MAX_MATRIX_BYTES = 4 << 30
+_INDEX_SECONDS = 300.0  # for an index of half a megabyte
 # Downloads slower than this on the average are given up.
 _SLOWEST = 16384.0  # bytes a second
 _GRACE = 60.0  # seconds
@@ -221,40 +225,80 @@ def _parse_index(path: Path) -> list[CollectionEntry]:
 
 def _entry(number: int, row: list[str]) -> CollectionEntry:
     group, name = row[0], row[1]
-    for part in (group, name):
-        # Names become file names: nothing that could leave the mirror's folder.
-        if not part or part in {".", ".."} or any(sign in part for sign in "/\\:\0"):
-            raise ValueError(f"matrix {number} has the name {group!r}/{name!r}")
-    return CollectionEntry(
-        number,
-        group,
-        name,
-        int(row[2]),
-        int(row[3]),
-        int(row[4]),
-        row[5] == "1",
-        row[8] == "1",
-        row[11],
-    )
+    _check_names(number, group, name)
+    sizes = (int(row[2]), int(row[3]), int(row[4]))
+    return CollectionEntry(number, group, name, *sizes, row[5] == "1", row[8] == "1", row[11])
+
+
+def _check_names(number: int, *names: str) -> None:
+    """Refuse names that would leave the folder of a mirror as file names."""
+    for name in names:
+        if not name or name in {".", ".."} or any(sign in name for sign in "/\\:\0"):
+            raise ValueError(f"matrix {number} has the name {'/'.join(names)!r}")
+
+
+# Importing ssgetpy reads HOME, makes a folder there and downloads the index, without a time limit
+# and whatever the status. So this runs in a process of its own, which can be killed, with a
+# configuration that names our URL and our cache.
+_SEARCH = """
+import json, sys, types
+import requests
+
+url, cache = sys.argv[1:]
+index = f"{url}/files/ssstats.csv"
+config = types.ModuleType("ssgetpy.config")
+config.SS_DIR, config.SS_DB, config.SS_TABLE = cache, f"{cache}/index.db", "MATRICES"
+config.SS_ROOT_URL, config.SS_INDEX_URL = url, index
+sys.modules["ssgetpy.config"] = config
+with requests.get(index, stream=True) as response:
+    response.raise_for_status()
+import ssgetpy
+
+columns = ("id", "group", "name", "rows", "cols", "nnz", "dtype", "kind")
+found = ssgetpy.search(isspd=True, limit=1_000_000)
+print(json.dumps([[getattr(matrix, column) for column in columns] for matrix in found]))
+"""
 
 
 def _search_online(url: str, cache: Path) -> list[CollectionEntry]:
-    from precondbench.matrices.suitesparse.online_index import search_positive_definite
-
-    return [
-        CollectionEntry(
-            int(found.id),
-            str(found.group),
-            str(found.name),
-            int(found.rows),
-            int(found.cols),
-            int(found.nnz),
-            found.dtype != "complex",
-            True,
-            str(found.kind),
+    """Return what the index at ``url`` marks positive definite, as ssgetpy finds it."""
+    try:
+        done = subprocess.run(  # noqa: S603  # our own program
+            [sys.executable, "-W", "ignore", "-c", _SEARCH, url, str(cache.absolute())],
+            cwd=cache,
+            capture_output=True,
+            text=True,
+            timeout=_INDEX_SECONDS,
+            check=True,
         )
-        for found in search_positive_definite(url, cache)
-    ]
+        found = [
+            CollectionEntry(number, group, name, rows, columns, nnz, kind != "complex", True, what)
+            for number, group, name, rows, columns, nnz, kind, what in json.loads(done.stdout)
+        ]
+        for entry in found:
+            _check_names(entry.matrix_id, entry.group, entry.name)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        why = str(error)
+        if isinstance(error, subprocess.TimeoutExpired):
+            why = f"given up after {_INDEX_SECONDS:g} s"
+        elif isinstance(error, subprocess.CalledProcessError):
+            why = (error.stderr.strip().splitlines() or [why])[-1]
+        _forget_index(cache)
+        raise MissingDataError(
+            f"the index of {url} could not be fetched: {why}; check the URL and the network, or "
+            "name a local mirror"
+        ) from None
+    if not found:
+        _forget_index(cache)
+        raise MissingDataError(
+            f"{url}/files/ssstats.csv lists no positive definite matrix; is it the collection?"
+        )
+    return found
+
+
+def _forget_index(cache: Path) -> None:
+    for path in cache.glob("index.db*"):  # The database of ssgetpy, and its journal.
+        path.unlink(missing_ok=True)
 
 
 def _read_archive(archive: Path, entry: CollectionEntry) -> csr_array:
