@@ -84,7 +84,7 @@ def _rank(model: str) -> tuple[int, str]:
 
 
 def _is_scaled(summary: Row) -> bool:
-    return "--scaling unit-diagonal" in summary["command"]
+    return "scaling=unit-diagonal" in summary["command"]
 
 
 def tridiagonal_table(summaries: Iterable[Row], configuration: str) -> str:

@@ -33,7 +33,7 @@ SPLITS = {"test": "test split", "test_large": "larger matrices, `test_large`"}
 OF_TRAINING = ("parameters", "epochs done", "seconds", "device")
 # What a command always says, or what changes no result.
 PROTOCOL_OPTIONS = (
-    "config", "version", "model", "rounds", "epochs", "seeds", "device", "threads", "max-edges",
+    "config", "version", "model", "rounds", "epochs", "seeds", "device", "threads", "max_edges",
 )  # fmt: skip
 CAPTIONS = {
     "figure1": "Figure 1: change of the diagonal of L when 1 is added to the first entry of A",
@@ -115,9 +115,9 @@ def number(value: float | None, form: str = ".4g") -> str:
 def settings(row: Mapping[str, Any]) -> str:
     """Settings that are not those of the protocol."""
     options = options_of(row)
-    usual = {"label": DEFAULT_LABELS[row["dataset"]], "batch-size": "8"}
+    usual = {"label": DEFAULT_LABELS[row["dataset"]], "batch_size": "8"}
     own = [
-        f"{name.replace('-', ' ')} {value}".rstrip()
+        f"{name.replace('_', ' ')} {value}".rstrip()
         for name, value in options.items()
         if name not in PROTOCOL_OPTIONS and usual.get(name) != value
     ]
@@ -181,7 +181,8 @@ def commands(summaries: Iterable[Mapping[str, Any]]) -> list[str]:
     """One command a kind of row: those that differ by model and rounds only are one kind."""
     kinds: dict[str, str] = {}
     for row in summaries:
-        kinds.setdefault(re.sub(r"--(model|rounds|seeds) \S+", "", row["command"]), row["command"])
+        kind = re.sub(r"(--model|--set rounds=|--seeds) ?\S+", "", row["command"])
+        kinds.setdefault(kind, row["command"])
     return list(kinds.values())
 
 

@@ -21,7 +21,7 @@ from precondbench.recipes import SUITESPARSE, SYNTHETIC, release_plans
 from precondbench.shards import cache_root, load_manifest, read_shard, shard_path
 
 # Options without a key of their own in a row that the paper's protocol leaves alone.
-_NOT_THE_PAPERS = {"scaling", "decay-every", "patience"}
+_NOT_THE_PAPERS = {"scaling", "decay_every", "patience"}
 _FACTS = ("iterations_ic0", "iterations_invk", "winner", "status_ic0", "status_invk")
 
 

@@ -56,7 +56,7 @@ def test_build_check_and_verify(tmp_path):
     arguments = ("synthetic-tridiag", "--config", "uniform", "--split", "val", "--root", tmp_path)
     (row,) = json.loads(run("build", *arguments, "--json").stdout)
     assert row["records"] == 200
-    assert "yes" in run("build", *arguments, "--check").stdout
+    assert "yes" in run("build", "check", *arguments).stdout
     (checked,) = json.loads(run("verify", "--deep", "--root", tmp_path, "--json").stdout)
     assert checked["ok"]
     run("verify", row["path"])
@@ -68,7 +68,7 @@ def test_a_manifest_can_be_written_again(tmp_path):
 
     out = tmp_path / "manifest.json"
     names = ("synthetic-tridiag", "--config", "twin", "--split", "val")
-    run("build", *names, "--update-manifest", out)
+    run("build", "manifest", *names, out)
     assert load_manifest(out) == load_manifest()
 
 
@@ -122,7 +122,7 @@ def test_factor_fails_clearly(beam, tmp_path):
         ("list", "nothing"),
         ("info", "nothing"),
         ("build", "synthetic-tridiag", "--config", "nothing"),
-        ("build", "suitesparse-invk", "--source", "/nonexistent-folder", "--max-n", "9"),
+        ("build", "collection", "--source", "/nonexistent-folder", "--max-n", "9"),
         ("build", "suitesparse-invk"),
         ("train", "suitesparse-invk"),
         ("build", "synthetic-tridiag", "--jobs", "0"),
@@ -146,16 +146,16 @@ def test_train_then_score(tmp_path):
         "synthetic-tridiag",
         "--model",
         "MLP",
-        "--rounds",
-        1,
-        "--epochs",
-        1,
+        "--set",
+        "rounds=1",
+        "--set",
+        "epochs=1",
         "--seeds",
         "3,4",
         "--out",
         tmp_path,
-        "--device",
-        "cpu",
+        "--set",
+        "device=cpu",
     )
     folder = tmp_path / "synthetic-tridiag-1.0-uniform" / "MLP-1" / "seed-4"
     assert {path.name for path in folder.iterdir()} == {
@@ -221,7 +221,7 @@ def test_module_and_version():
 
 def test_old_spellings_name_the_new_ones():
     for words in (("figures",), ("figures", "--results", "r.jsonl", "--out", "f")):
-        assert "`python -m paper`" in run(*words, code=2).stderr
+        assert "'python -m paper'" in run(*words, code=2).stderr
     assert "figures" not in run("--help").stdout
 
 

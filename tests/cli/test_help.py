@@ -1,14 +1,18 @@
 """The help of every command: examples that parse, and options that are explained."""
 
+import re
 import shlex
+from dataclasses import fields
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 import precondbench
+from precondbench.baselines import TrainingConfiguration
 from precondbench.cli import app
 from precondbench.cli.output import EXAMPLES
+from precondbench.datasets import DataSelection
 
 
 def commands(group, path=()):
@@ -51,6 +55,22 @@ def test_examples_parse(name, example):
     assert words[: len(name.split())] == name.split()
     # Raises on an option or an argument that does not exist.
     COMMANDS[name].make_context(name, own)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_has_more_than_twelve_options(name):
+    """Arguments are counted, --help is not."""
+    assert len(COMMANDS[name].params) <= 12
+
+
+def test_the_help_of_train_lists_every_setting():
+    with_options = {"dataset", "configuration", "version", "model", "seed"}
+    settings = {
+        field.name for cls in (DataSelection, TrainingConfiguration) for field in fields(cls)
+    }
+    text = CliRunner().invoke(app, ["train", "--help"], terminal_width=500).output
+    listed = text.partition("Settings of the training: ")[2].partition("documents")[0]
+    assert settings - with_options <= set(re.findall(r"[a-z_]+", listed))
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

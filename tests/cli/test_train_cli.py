@@ -12,7 +12,7 @@ from precondbench.baselines.training.runs import is_done, run_folder
 from precondbench.cli import app
 
 runner = CliRunner()
-SAMPLE = ("suitesparse-invk", "--version", "sample", "--device", "cpu", "--model", "MLP")
+SAMPLE = ("suitesparse-invk", "--version", "sample", "--set", "device=cpu", "--model", "MLP")
 
 
 def run(*arguments, code=0):
@@ -29,9 +29,10 @@ def in_folder(tmp_path, monkeypatch):
 
 def test_real_matrices_with_every_setting(in_folder):
     run(
-        "train", *SAMPLE, "--rounds", 2, "--width", 8, "--epochs", 2,
-        "--loss", "log-relative-error", "--learning-rate", 0.01, "--max-rows", 2000,
-        "--batch-size", 4, "--max-edges", 5000, "--label", "invk", "--seeds", "7", "--threads", 1,
+        "train", *SAMPLE, "--set", "rounds=2", "--set", "width=8", "--set", "epochs=2",
+        "--set", "loss=log-relative-error", "--set", "learning_rate=0.01", "--set", "max_rows=2000",
+        "--set", "batch_size=4", "--set", "max_edges=5000", "--set", "label=invk",
+        "--set", "threads=1", "--seeds", "7",
     )  # fmt: skip
     folder = in_folder / "runs" / "suitesparse-invk-sample-tril" / "MLP-2" / "seed-7"
     settings = tomllib.loads((folder / "configuration.toml").read_text())
@@ -49,7 +50,7 @@ def test_real_matrices_with_every_setting(in_folder):
 
 
 def test_a_run_repeats_from_its_own_configuration(in_folder):
-    run("train", *SAMPLE, "--rounds", 1, "--epochs", 2, "--seeds", 1, "--out", "first")
+    run("train", *SAMPLE, "--set", "rounds=1", "--set", "epochs=2", "--seeds", 1, "--out", "first")
     path = "suitesparse-invk-sample-tril/MLP-1/seed-1"
     run("train", "--protocol", f"first/{path}/configuration.toml", "--seeds", 1, "--out", "again")
     first, again = (
@@ -60,12 +61,12 @@ def test_a_run_repeats_from_its_own_configuration(in_folder):
 
 
 def test_a_finished_run_is_reported_and_not_repeated(in_folder):
-    arguments = ("train", *SAMPLE, "--rounds", 1, "--epochs", 2, "--json")
+    arguments = ("train", *SAMPLE, "--set", "rounds=1", "--set", "epochs=2", "--json")
     first, second = (json.loads(run(*arguments).stdout) for _ in range(2))
     assert first == second  # seconds of the training, too
-    refused = run(*arguments, "--learning-rate", 0.1, code=2)
+    refused = run(*arguments, "--set", "learning_rate=0.1", code=2)
     assert "other settings or other data" in refused.stderr
-    (changed,) = json.loads(run(*arguments, "--learning-rate", 0.1, "--overwrite").stdout)
+    (changed,) = json.loads(run(*arguments, "--set", "learning_rate=0.1", "--overwrite").stdout)
     assert changed["best_validation_cosine"] != first[0]["best_validation_cosine"]
 
 
@@ -74,11 +75,11 @@ def test_a_finished_run_is_reported_and_not_repeated(in_folder):
     [
         (["train"], "name a dataset"),
         (["train", "synthetic-tridiag", "--seeds", "one"], "write for example 0,1,2"),
-        (["train", "synthetic-tridiag", "--loss", "mse"], "no loss is called 'mse'"),
+        (["train", "synthetic-tridiag", "--set", "loss=mse"], "no loss is called 'mse'"),
         (["train", "synthetic-tridiag", "--model", "GTA"], "no model is called"),
         (["train", "synthetic-tridiag", "--import", "nothing.py"], "there is no file nothing.py"),
         (["train", "synthetic-tridiag", "--import", "no_such"], "neither a module"),
-        (["train", "--all", "--epochs", "3"], "takes its settings from the grid"),
+        (["train-grid", "grid.toml", "--set", "epochs=3"], "No such option"),
         (["train", "--protocol", "missing.toml"], "missing.toml cannot be read"),
     ],
 )
@@ -131,7 +132,7 @@ def test_a_grid_runs_what_is_not_done(in_folder):
     path = run_folder("runs", runs[2]) / "predictions-val.h5"
     before = path.read_bytes()
     path.unlink()
-    assert "1 trained, 3 done" in run("train", "--all", "--grid", "grid.toml").stdout
+    assert "1 trained, 3 done" in run("train-grid", "grid.toml").stdout
     assert path.read_bytes() == before
 
 
@@ -161,7 +162,7 @@ def test_runs_of_other_processes_and_runs_that_diverge_do_not_stop_a_grid(in_fol
 )
 def test_bad_grids(in_folder, text, message):
     (in_folder / "grid.toml").write_text(text)
-    result = run("train", "--grid", "grid.toml", code=2)
+    result = run("train-grid", "grid.toml", code=2)
     assert message in " ".join(result.stderr.split())
 
 
@@ -198,8 +199,8 @@ def test_a_model_of_ones_own_on_a_board(in_folder, monkeypatch):
     (in_folder / "own.py").write_text(OWN)
     for model in ("MLP", "Own"):
         run(
-            "train", "synthetic-tridiag", "--import", "own.py", "--model", model, "--rounds", 2,
-            "--epochs", 1, "--device", "cpu", "--seeds", "0,1",
+            "train", "synthetic-tridiag", "--import", "own.py", "--model", model,
+            "--set", "rounds=2", "--set", "epochs=1", "--set", "device=cpu", "--seeds", "0,1",
         )  # fmt: skip
     folder = "runs/synthetic-tridiag-1.0-uniform"
     files = [
@@ -219,7 +220,7 @@ def test_a_model_of_ones_own_on_a_board(in_folder, monkeypatch):
 
 
 def test_a_board_compares_one_split(in_folder):
-    run("train", *SAMPLE, "--rounds", 1, "--epochs", 1)
+    run("train", *SAMPLE, "--set", "rounds=1", "--set", "epochs=1")
     folder = "runs/suitesparse-invk-sample-tril/MLP-1/seed-0"
     mixed = run("board", f"{folder}/predictions-val.h5", f"{folder}/predictions-test.h5", code=2)
     assert "one split" in " ".join(mixed.stderr.split())

@@ -29,7 +29,7 @@ def summary(configuration, split, model, rounds, scaled):
         for s in SUMMARIES
         if (s["configuration"], s["split"], s["model"], s["rounds"])
         == (configuration, split, model, rounds)
-        and ("--scaling unit-diagonal" in s["command"]) == scaled
+        and ("scaling=unit-diagonal" in s["command"]) == scaled
     )
     return found
 

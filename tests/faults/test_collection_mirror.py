@@ -45,7 +45,7 @@ def index(name, content, fragment="is not the collection's index"):
     def run(bench):
         collection = mirror(bench, content)
         bench.refused(MissingDataError, fragment, collection.entries)
-        bench.command("build", "suitesparse-invk", "--source", bench.folder / "mirror",
+        bench.command("build", "collection", "--source", bench.folder / "mirror",
                       "--max-n", 9, "--root", bench.folder / "cache", code=3,
                       fragment="precondbench: .*ssstats.csv")  # fmt: skip
 
@@ -218,7 +218,7 @@ def archive_is_missing(bench):
 @MIRROR.case
 def a_damaged_archive_is_tried_again_once_it_is_whole(bench):
     """An outcome that comes from a damaged file must not be kept."""
-    arguments = ("build", "suitesparse-invk", "--source", bench.folder / "mirror", "--max-n", 9,
+    arguments = ("build", "collection", "--source", bench.folder / "mirror", "--max-n", 9,
                  "--root", bench.folder / "cache", "--out", bench.folder / "o.h5")  # fmt: skip
     mirror(bench, archive=GOOD[:30])
     bench.command(*arguments, fragment="unreadable")

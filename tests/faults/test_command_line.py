@@ -1,5 +1,7 @@
 """Options of every command with wrong types, values and names; rubbish for every input file."""
 
+import re
+
 import numpy as np
 import pytest
 from harness import Subject
@@ -42,7 +44,13 @@ for number, (arguments, fragment) in enumerate(
         ("score", "Missing argument"),
         ("board", "Missing argument"),
         ("results", "Missing argument"),
-        ("figures", "Missing option"),
+        ("train-grid", "Missing argument"),
+        ("build check", "Missing argument"),
+        ("build manifest synthetic-tridiag", "Missing argument"),
+        ("build collection", "Missing option"),
+        ("build large synthetic-tridiag", "unexpected extra argument"),
+        ("submit pack", "Missing argument"),
+        ("submit function precondbench:ic0", "Missing argument"),
         ("export synthetic-tridiag", "Missing option"),
         ("release", "Missing argument"),
         ("download", "Missing argument"),
@@ -83,11 +91,20 @@ wrong("release-script-for-an-address", f"release o --dataset {DATA} --base-url j
 wrong("cite-unknown", "cite nothing", "nothing")
 wrong("train-unknown", "train nothing", "no dataset 'nothing'")
 wrong("train-unknown-model", f"train {DATA} --model GATv3", "did you mean 'GATv2'")
-wrong("train-unknown-loss", f"train {DATA} --loss hinge", "hinge")
-wrong("train-unknown-scaling", f"train {DATA} --scaling log", "must be one of standardised")
-wrong("train-unknown-label", f"train {DATA} --label magic", "magic")
-wrong("train-unknown-device", f"train {DATA} --device tpu", "must be one of auto, cpu, cuda")
+wrong("train-unknown-loss", f"train {DATA} --set loss=hinge", "hinge")
+wrong("train-unknown-scaling", f"train {DATA} --set scaling=log", "must be one of standardised")
+wrong("train-unknown-label", f"train {DATA} --set label=magic", "magic")
+wrong("train-unknown-device", f"train {DATA} --set device=tpu", "must be one of auto, cpu, cuda")
 wrong("train-no-data", "train", "name a dataset")
+wrong("train-unknown-setting", f"train {DATA} --set epoch=3", "unknown settings: epoch")
+wrong("train-setting-without-a-value", f"train {DATA} --set epochs", "key=value")
+wrong("train-setting-without-a-name", f"train {DATA} --set =3", "unknown settings: ;")
+wrong("train-setting-twice", f"train {DATA} --set epochs=1 --set epochs=2", "epochs is set twice")
+wrong("train-setting-with-an-option", f"train {DATA} --set seed=1", "use --seeds instead")
+wrong("train-setting-of-the-argument", "train --set dataset=x", "use DATASET instead")
+wrong("train-setting-that-is-a-list", f"train {DATA} --set epochs=[1,2]", r"epochs is \[1, 2\]")
+wrong("train-setting-that-is-a-table", f"train {DATA} --set epochs={{a=1}}", "epochs is {'a': 1}")
+wrong("train-compile-maybe", f"train {DATA} --set compile=maybe", "compile is 'maybe'")
 wrong("train-unknown-module", f"train {DATA} --import no_such_module", "neither a module")
 wrong("train-missing-module-file", f"train {DATA} --import gone.py", "there is no file gone.py")
 wrong("train-relative-module", f"train {DATA} --import .x", "neither a module")
@@ -98,21 +115,18 @@ wrong("reference-unknown-track", "leaderboard reference nothing", "nothing")
 
 # -- numbers --
 
-for option in ("--jobs 0", "--jobs -1", "--jobs two", "--jobs 1.5", "--max-n many", "--max-n 0",
-               "--max-n -5"):  # fmt: skip
+for option in ("--jobs 0", "--jobs -1", "--jobs two", "--jobs 1.5"):
     name = option.strip("-").replace(" ", "-is-")
     wrong(f"build-{name}", f"build suitesparse-invk --source nowhere {option}",
-          "jobs is|valid integer|max-n")  # fmt: skip
+          "jobs is|valid integer")  # fmt: skip
+for value in ("many", "0", "-5", "1.5"):
+    wrong(f"build-max-n-is-{value}", f"build collection --max-n {value} --source nowhere",
+          "valid integer|max-n")  # fmt: skip
 for value in ("nan", "inf", "-1", "0", "much", "1e400"):
-    wrong(f"build-max-memory-{value}",
-          f"build suitesparse-invk --config large --max-memory {value} --source nowhere",
+    wrong(f"build-max-memory-{value}", f"build large --max-memory {value} --source nowhere",
           "max-memory")  # fmt: skip
 for value in ("0", "-3", "x"):
-    wrong(
-        f"build-min-n-{value}",
-        f"build suitesparse-invk --config large --min-n {value} --source nowhere",
-        "min-n",
-    )
+    wrong(f"build-min-n-{value}", f"build large --min-n {value} --source nowhere", "min-n")
 for option, values in {
     "rounds": "0 -1 x 1.5 1000000000",
     "width": "0 -1 x 1000000000",
@@ -127,8 +141,10 @@ for option, values in {
     "seeds": "x -1 0,,1 , 99999999999999999999 1.5",
 }.items():
     for value in values.split():
-        wrong(f"train-{option}-{value}", f"train {DATA} --{option} {value} --out o",
-              f"{option.replace('-', '_')}|seed|{option}")  # fmt: skip
+        setting = option.replace("-", "_")
+        given = f"--seeds {value}" if option == "seeds" else f"--set {setting}={value}"
+        wrong(f"train-{option}-{value}", f"train {DATA} {given} --out o",
+              f"{setting}|seed")  # fmt: skip
 for option, values in {"epochs": "0 -1 x", "rounds": "0 1000000000", "seed": "-1 x"}.items():
     for value in values.split():
         wrong(f"quickstart-{option}-{value}", f"quickstart --{option} {value}", option)
@@ -139,23 +155,19 @@ wrong("leaderboard-jobs-0", "leaderboard check entries/t/e.json --jobs 0", "jobs
 
 # -- what does not go together --
 
-wrong("build-dry-run-of-a-split", f"build {DATA} --dry-run", "go with --config large")
-wrong("build-max-memory-of-a-split", f"build {DATA} --max-memory 3", "go with --config large")
 wrong("build-source-of-drawn-data", f"build {DATA} --source x", "only suitesparse-invk")
 wrong("build-jobs-and-dask", f"build {DATA} --jobs 2 --dask tcp://127.0.0.1:1", "not both")
-wrong("train-all-and-a-model", "train --all --model MLP", "takes its settings from the grid")
-wrong("train-all-and-overwrite", "train --all --overwrite", "takes its settings from the grid")
-wrong("pack-nothing", "submit pack", "name one of: folders of runs")
-wrong("pack-entry-without-data", "submit pack --entry precondbench:ic0", "--entry needs --dataset")
-wrong("pack-runs-and-entry", "submit pack run --entry precondbench:ic0", "name one of")
-wrong("pack-entry-without-a-name", f"submit pack --entry precondbench --dataset {DATA}",
+wrong("train-grid-and-a-model", "train-grid g.toml --model MLP", "No such option")
+wrong("train-grid-and-overwrite", "train-grid g.toml --overwrite", "No such option")
+wrong("pack-unknown-field", "submit pack run --set colour=red", "known keys: code, paper, kind")
+wrong("pack-field-without-a-value", "submit pack run --set code", "key=value")
+wrong("pack-parameters-in-words", "submit pack run --set parameters=few", "parameters is 'few'")
+wrong("pack-entry-without-a-name", f"submit function precondbench {DATA}",
       "is no entry point")  # fmt: skip
-wrong(
-    "pack-entry-of-no-module", f"submit pack --entry nowhere:f --dataset {DATA}", "neither a module"
-)
-wrong("pack-entry-of-no-function", f"submit pack --entry precondbench:fly --dataset {DATA}",
+wrong("pack-entry-of-no-module", f"submit function nowhere:f {DATA}", "neither a module")
+wrong("pack-entry-of-no-function", f"submit function precondbench:fly {DATA}",
       "has no function 'fly'")  # fmt: skip
-wrong("pack-entry-no-function", f"submit pack --entry precondbench:__version__ --dataset {DATA}",
+wrong("pack-entry-no-function", f"submit function precondbench:__version__ {DATA}",
       "has no function")  # fmt: skip
 wrong("pack-run-that-is-none", "submit pack run", "is not the folder of a finished run", 1)
 wrong("check-a-submission-for-two", "leaderboard check entries/t/a.json entries/t/b.json "
@@ -177,6 +189,31 @@ wrong("download-offline", f"download {DATA} --config uniform --split val --root 
 wrong("results-no-folder", "results nowhere --out r.jsonl", "there is no folder nowhere")
 wrong("factor-output-of-another-kind", "factor A.mtx --out L.txt", "write to a .mtx or .npz file")
 wrong("factor-output-without-a-kind", "factor A.mtx --out L", "write to a .mtx or .npz file")
+
+# -- spellings of version 0.1 --
+
+for number, (old, new) in enumerate(
+    {
+        f"build {DATA} --check": f"build check {DATA}",
+        f"build {DATA} --config twin --check": f"build check {DATA} --config twin",
+        f"build {DATA} --update-manifest m.json": f"build manifest {DATA} m.json",
+        "build suitesparse-invk --max-n 9": "build collection --max-n 9",
+        "build suitesparse-invk --unverified --jobs 2": "build unverified --jobs 2",
+        "build suitesparse-invk --config large --min-n 9": "build large --min-n 9",
+        "build suitesparse-invk --dry-run": "build large --dry-run",
+        f"train {DATA} --rounds 4": f"train {DATA} --set rounds=4",
+        f"train {DATA} --learning-rate=1": f"train {DATA} --set learning_rate=1",
+        f"train {DATA} --max-rows 5": f"train {DATA} --set max_rows=5",
+        f"train {DATA} --no-compile": f"train {DATA} --set compile=false",
+        "train --all --grid g.toml --out o": "train-grid g.toml --out o",
+        "train --grid g.toml --import m.py": "train-grid g.toml --import m.py",
+        "submit pack run --kind learned": "submit pack run --set kind=learned",
+        "submit pack --predictions p.h5 --author A": "submit pack p.h5 --author A",
+        f"submit pack --entry m:f --dataset {DATA}": f"submit function m:f {DATA}",
+        "figures --results r.jsonl": "python -m paper",
+    }.items()
+):
+    wrong(f"old-spelling-{number:02}", old, f"precondbench: '.*' is now '[a-z ]*{re.escape(new)}'")
 
 
 def user_code(name, code, fragment):
@@ -220,11 +257,10 @@ READERS = {
     "score": ("p.h5", ("score", "p.h5")),
     "board": ("p.h5", ("board", "p.h5", "--out", "b.html")),
     "verify": ("s.h5", ("verify", "s.h5", "--json")),
-    "pack-predictions": ("p.h5", ("submit", "pack", "--predictions", "p.h5", "--out", "s")),
-    "figures": ("r.jsonl", ("figures", "--results", "r.jsonl", "--out", "f")),
+    "pack-predictions": ("p.h5", ("submit", "pack", "p.h5", "--out", "s")),
     "results": ("runs/a/result.json", ("results", "runs", "--out", "r.jsonl")),
     "results-file": ("r.jsonl", ("results", "runs", "--out", "r.jsonl")),
-    "train-grid": ("g.toml", ("train", "--all", "--grid", "g.toml", "--out", "o")),
+    "train-grid": ("g.toml", ("train-grid", "g.toml", "--out", "o")),
     "train-protocol": ("g.toml", ("train", DATA, "--protocol", "g.toml", "--out", "o")),
     "check-submission": ("s/submission.json", ("submit", "check", "s")),
     "score-submission": ("s/submission.json", ("leaderboard", "score", "s", "--folder", "l")),
@@ -269,7 +305,7 @@ for _reader in READERS:
         if (
             not (_reader == "results" and _kind in ("missing", "a-folder"))
             and not (_reader == "results-file" and _kind in ("missing", "empty"))
-            and not (_reader in ("figures", "train-protocol") and _kind == "empty")
+            and not (_reader == "train-protocol" and _kind == "empty")
         ):
             rubbish(_reader, _kind, _content)
 

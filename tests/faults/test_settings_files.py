@@ -118,8 +118,9 @@ def results(name, content, fragment):
     def run(bench):
         path = bench.file("results.jsonl", content)
         bench.refused(ConfigurationError, fragment, lambda: read_results(path))
+        (bench.folder / "runs").mkdir()
         bench.command(
-            "figures", "--results", path, code=2, fragment="precondbench: .*results.jsonl"
+            "results", "runs", "--out", path, code=2, fragment="precondbench: .*results.jsonl"
         )
 
     SETTINGS.add(f"results-{name}", run)

@@ -160,10 +160,10 @@ def test_packing_a_callable_by_its_name(tmp_path):
     (tmp_path / "mine.py").write_text(
         "from precondbench import ilu0\n\n\ndef predict(A):\n    return ilu0(A)\n"
     )
-    common = ["--dataset", "synthetic-tridiag-lu", "--config", "twin", "--author", "a"]
+    common = ["synthetic-tridiag-lu", "--config", "twin", "--author", "a"]
     result = runner.invoke(
         app,
-        ["submit", "pack", "--entry", f"{tmp_path / 'mine.py'}:predict", *common, "--description",
+        ["submit", "function", f"{tmp_path / 'mine.py'}:predict", *common, "--description",
          "ILU(0).", "--out", str(tmp_path / "s")],
     )  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -174,7 +174,7 @@ def test_packing_a_callable_by_its_name(tmp_path):
 
 @pytest.mark.long
 def test_a_trained_model_is_reproduced(tmp_path):
-    common = ["--model", "MLP", "--rounds", "1", "--epochs", "1", "--device", "cpu"]
+    common = ["--model", "MLP", "--set", "rounds=1", "--set", "epochs=1", "--set", "device=cpu"]
     result = runner.invoke(
         app,
         ["train", "synthetic-tridiag-lu", "--config", "twin", *common, "--seeds", "0,1,2",

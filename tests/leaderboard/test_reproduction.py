@@ -19,8 +19,8 @@ def scored(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs")
     result = CliRunner().invoke(
         app,
-        ["train", "synthetic-tridiag", "--config", "twin", "--model", "MLP", "--rounds", "1",
-         "--epochs", "1", "--seeds", "0,1,2", "--device", "cpu", "--out", str(out)],
+        ["train", "synthetic-tridiag", "--config", "twin", "--model", "MLP", "--set", "rounds=1",
+         "--set", "epochs=1", "--seeds", "0,1,2", "--set", "device=cpu", "--out", str(out)],
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     runs = sorted(out.glob("*/MLP-1/seed-*"))

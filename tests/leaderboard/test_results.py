@@ -85,7 +85,7 @@ def test_rows_of_a_trained_run(runs):
         assert row[key] == pytest.approx(summary[key], rel=1e-9)
     mean = math.fsum(1 - r.cosine for r in scored.rows) / len(scored.rows)
     assert row["one_minus_cosine_mean"] == pytest.approx(mean, rel=1e-9)
-    assert row["command"].endswith("--model MLP --rounds 1 --epochs 1 --device cpu --seeds 0")
+    assert row["command"].endswith("--set rounds=1 --set epochs=1 --set device=cpu --seeds 0")
     assert collect_results(out, ["train"]) == []
 
 
@@ -203,7 +203,7 @@ def test_summary_over_seeds(make_row):
     spread = three["one_minus_cosine_mean"]
     assert (spread["min"], spread["max"]) == (0.01, 0.03)
     assert spread["mean"] == pytest.approx(0.02)
-    assert three["command"].endswith("--epochs 300 --seeds 0,1,2")
+    assert three["command"].endswith("--set epochs=300 --seeds 0,1,2")
     assert next(row for row in summaries if row["rounds"] == 2)["cosine_mean"] is None
 
 
@@ -240,7 +240,6 @@ def test_commands_train_the_same_run(run, tmp_path, monkeypatch):
 
     monkeypatch.setattr("precondbench.baselines.training.runs.train_and_predict", train)
     monkeypatch.chdir(tmp_path)
-    Path("configuration.toml").write_text(run.resolved().to_toml())
     words = shlex.split(training_command(run))
     assert words[:2] == ["precondbench", "train"]
     CliRunner().invoke(app, words[1:])

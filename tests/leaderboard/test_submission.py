@@ -186,8 +186,8 @@ def runs(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs")
     result = runner.invoke(
         app,
-        ["train", "synthetic-tridiag", "--model", "MLP", "--rounds", "1", "--epochs", "1",
-         "--seeds", "0,1,2", "--device", "cpu", "--out", str(out)],
+        ["train", "synthetic-tridiag", "--model", "MLP", "--set", "rounds=1", "--set", "epochs=1",
+         "--seeds", "0,1,2", "--set", "device=cpu", "--out", str(out)],
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     return sorted((out / "synthetic-tridiag-1.0-uniform" / "MLP-1").glob("seed-*"))
@@ -216,7 +216,8 @@ def test_runs_tell_what_they_know(runs, tmp_path):
 
 def test_commands(runs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    said = ["--author", "A", "--author", "B", "--description", "x", "--code", "https://a.org/b"]
+    said = ["--author", "A", "--author", "B", "--description", "x"]
+    said += ["--set", "code=https://a.org/b"]
 
     def run(*arguments, code=0):
         result = runner.invoke(app, ["submit", *map(str, arguments)])
@@ -230,15 +231,17 @@ def test_commands(runs, tmp_path, monkeypatch):
     Path("mine.py").write_text(
         "from precondbench import invk\n\ndef predict(A):\n    return invk(A)\n"
     )
-    data = ("--dataset", "suitesparse-invk", "--version", "sample", "--split", "val")
-    run("pack", "--entry", "mine.py:predict", *data, *said, "--out", "inv-k")
+    data = ("suitesparse-invk", "--version", "sample", "--split", "val")
+    run("function", "mine.py:predict", *data, *said, "--out", "inv-k")
     assert "mine.py:predict on suitesparse-invk/sample/tril/val" in run("check", "inv-k").stdout
     for arguments, message in (
-        (["pack"], "name one of"),
-        (["pack", "--entry", "mine.py:predict", *said], "--entry needs --dataset"),
-        (["pack", "--entry", "mine.py:no", *data, *said], "has no function 'no'"),
-        (["pack", "--entry", "mine", *data, *said], "is no entry point"),
-        (["pack", "--entry", "missing.py:f", *data, *said], "there is no file missing.py"),
+        (["pack"], "Missing argument"),
+        (["function", "mine.py:predict", *said], "Missing argument"),
+        (["function", "mine.py:no", *data, *said], "has no function 'no'"),
+        (["function", "mine", *data, *said], "is no entry point"),
+        (["function", "missing.py:f", *data, *said], "there is no file missing.py"),
+        (["pack", *runs, "--set", "colour=red"], "known keys: code, paper, kind"),
+        (["pack", *runs, "--set", "parameters=many"], "parameters is 'many'"),
     ):
         assert message in " ".join(run(*arguments, code=2).stderr.split())
     assert json.loads(run("schema").stdout) == json.loads(json.dumps(submission_schema()))

@@ -115,10 +115,10 @@ def test_results_of_earlier_matrices_count(large_mirror, tmp_path, monkeypatch):
 
 def test_built_and_served(large_mirror, tmp_path):
     context = context_of(large_mirror, tmp_path)
-    with pytest.raises(MissingDataError, match="--config large' builds it"):
+    with pytest.raises(MissingDataError, match="build large' builds it"):
         SuiteSparseInvK(tmp_path, "all", pattern=LARGE)
     runner = CliRunner()
-    arguments = ["build", "suitesparse-invk", "--config", "large", "--root", str(tmp_path)]
+    arguments = ["build", "large", "--root", str(tmp_path)]
     done = runner.invoke(app, [*arguments, "--source", str(large_mirror), "--json"])
     assert done.exit_code == 0, done.output
     said = {row["name"]: row for row in json.loads(done.stdout)["matrices"]}
@@ -145,7 +145,7 @@ def test_built_and_served(large_mirror, tmp_path):
 
 
 def test_dry_run_computes_nothing(large_mirror, tmp_path):
-    arguments = ["build", "suitesparse-invk", "--config", "large", "--root", str(tmp_path)]
+    arguments = ["build", "large", "--root", str(tmp_path)]
     arguments += ["--source", str(large_mirror), "--dry-run"]
     said = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
     assert said["matrices"][0]["outcome"] == "planned"
@@ -161,7 +161,7 @@ def test_options_of_large_go_with_large():
     for extra in (["--dry-run"], ["--max-memory", "3"], ["--min-n", "9"]):
         done = CliRunner().invoke(app, ["build", "suitesparse-invk", *extra])
         assert done.exit_code == 2
-        assert "--config large" in done.output
+        assert "is now 'precondbench build large " in done.output
 
 
 def test_few_correct_digits_are_said():

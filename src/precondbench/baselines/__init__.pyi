@@ -46,9 +46,11 @@ from .training.progress import EpochRecord as EpochRecord
 from .training.progress import training_progress as training_progress
 
 # Between the packages of this library; not promised to users.
+from .training.command import command_settings as command_settings
+from .training.command import current_training_command as current_training_command
+from .training.command import run_from_settings as run_from_settings
+from .training.command import training_command as training_command
 from .training.configuration import read_toml as read_toml
-from .training.configuration import run_tables as run_tables
 from .training.grid import run_grid as run_grid
 from .training.runs import read_run_json as read_run_json
 from .training.runs import train_seeds as train_seeds
-from .training.runs import training_command as training_command

@@ -1,4 +1,4 @@
-"""``precondbench list | info | verify``: what data there is."""
+"""``precondbench list | info | verify | download | export | release | cite``."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
+from precondbench.cli.build import print_cached
 from precondbench.cli.output import (
     CHECK_FAILED,
     AsJson,
     Config,
+    Dataset,
     Root,
+    Split,
     Version,
     failing_clearly,
     print_json,
@@ -21,14 +24,19 @@ from precondbench.cli.output import (
     say,
 )
 
-
-def _target(plan: Any, manifest: Any, root: Path | None) -> tuple[Path, str, str | None]:
-    from precondbench.shards import cache_root, shard_path
-
-    names = (plan.dataset, plan.version, plan.configuration, plan.split)
-    entry = manifest.split(*names)
-    path = shard_path(cache_root(root), *names, entry.content_digest)
-    return path, entry.content_digest, entry.facts_digest
+# Columns of ``info --split``: those that the matrices of a dataset have facts for.
+_FACTS = (
+    "name",
+    "n",
+    "nnz",
+    "iterations_none",
+    "iterations_ic0",
+    "iterations_invk",
+    "n_log_k_invk",
+    "winner",
+    "breakdown_column",
+    "attempts",
+)
 
 
 def list_splits(
@@ -38,107 +46,81 @@ def list_splits(
 ) -> None:
     """List every split: its size, its digest, and whether it is in the cache."""
     with failing_clearly():
-        from precondbench.recipes import select_plans
-        from precondbench.shards import load_manifest
+        from precondbench.recipes import cached_splits, select_plans
 
-        manifest = load_manifest()
-        rows = []
-        for plan in select_plans(dataset):
-            path, digest, _ = _target(plan, manifest, root)
-            rows.append(
-                {
-                    "dataset": plan.dataset,
-                    "version": plan.version,
-                    "configuration": plan.configuration,
-                    "split": plan.split,
-                    "records": plan.count,
-                    "digest": digest,
-                    "cached": path.is_file(),
-                }
-            )
+        rows = [
+            {
+                "dataset": found.plan.dataset,
+                "version": found.plan.version,
+                "configuration": found.plan.configuration,
+                "split": found.plan.split,
+                "records": found.plan.count,
+                "digest": found.content_digest,
+                "cached": found.path.is_file(),
+            }
+            for found in cached_splits(select_plans(dataset), root)
+        ]
         if json:
             print_json(rows)
             return
-        print_table(
-            "Splits",
-            ("dataset", "version", "configuration", "split", "records", "digest", "cached"),
-            [
-                (
-                    *(
-                        row[key]
-                        for key in ("dataset", "version", "configuration", "split", "records")
-                    ),
-                    str(row["digest"])[:12],
-                    "yes" if row["cached"] else "no",
-                )
-                for row in rows
-            ],
-        )
+        for row in rows:
+            row["digest"] = str(row["digest"])[:12]
+            row["cached"] = "yes" if row["cached"] else "no"
+        columns = ("dataset", "version", "configuration", "split", "records", "digest", "cached")
+        print_table("Splits", columns, [tuple(row.values()) for row in rows])
 
 
 def info(
-    dataset: Annotated[str, typer.Argument(help="Name of a dataset.")],
+    dataset: Dataset,
     config: Annotated[str | None, typer.Option(help="Configuration.")] = None,
     split: Annotated[str | None, typer.Option(help="Split; with it, every matrix.")] = None,
     version: Version = None,
     root: Root = None,
     json: AsJson = False,
 ) -> None:
-    """Show what a dataset holds; with --split, one line a matrix (built if need be)."""
+    """Show what a dataset contains; with --split, one line a matrix (built if need be)."""
     with failing_clearly():
-        from precondbench.recipes import newest_version, obtain_shard, select_plans
-        from precondbench.shards import load_manifest, read_shard
+        from precondbench.recipes import newest_version, select_plans
+        from precondbench.shards import load_manifest
 
         plans = select_plans(dataset, version or newest_version(dataset), config, split)
-        manifest = load_manifest()
-        if split is None:
-            entry = manifest.datasets[dataset][plans[0].version]
-            summary = {
-                "dataset": dataset,
-                "version": plans[0].version,
-                "description": entry.description,
-                "licence": entry.licence,
-                "reproducible": entry.reproducible,
-                "splits": {plan.path_name: plan.recipe for plan in plans},
-            }
-            if json:
-                print_json(summary)
-                return
-            say(f"{dataset} {plans[0].version}: {entry.description}")
-            say(f"licence {entry.licence}, reproducible {entry.reproducible}")
-            counts = [(plan.configuration, plan.split, plan.count) for plan in plans]
-            print_table("Splits", ("configuration", "split", "records"), counts)
+        if split is not None:
+            _print_matrices(f"{dataset} {split}", plans, root, json)
             return
-        matrices = []
-        for plan in plans:
-            path = obtain_shard(plan.dataset, plan.version, plan.configuration, plan.split, root)
-            shard = read_shard(path)
-            for i in range(len(shard)):
-                record = shard.record(i)
-                matrices.append(
-                    {"name": record.name, "n": record.n, "nnz": record.nnz, **record.facts}
-                )
+        entry = load_manifest().datasets[dataset][plans[0].version]
+        summary = {
+            "dataset": dataset,
+            "version": plans[0].version,
+            "description": entry.description,
+            "licence": entry.licence,
+            "reproducible": entry.reproducible,
+            "splits": {plan.path_name: plan.recipe for plan in plans},
+        }
         if json:
-            print_json(matrices)
+            print_json(summary)
             return
-        columns = [
-            key
-            for key in (
-                "name",
-                "n",
-                "nnz",
-                "iterations_none",
-                "iterations_ic0",
-                "iterations_invk",
-                "n_log_k_invk",
-                "winner",
-                "breakdown_column",
-                "attempts",
-            )
-            if any(key in row for row in matrices)
-        ]
-        rows = [tuple(row.get(key) for key in columns) for row in matrices]
-        print_table(f"{dataset} {split}", columns, rows)
+        say(f"{dataset} {plans[0].version}: {entry.description}")
+        say(f"licence {entry.licence}, reproducible {entry.reproducible}")
+        counts = [(plan.configuration, plan.split, plan.count) for plan in plans]
+        print_table("Splits", ("configuration", "split", "records"), counts)
+
+
+def _print_matrices(title: str, plans: list[Any], root: Path | None, json: bool) -> None:
+    from precondbench.recipes import obtain_shard
+    from precondbench.shards import read_shard
+
+    matrices = []
+    for plan in plans:
+        names = (plan.dataset, plan.version, plan.configuration, plan.split)
+        shard = read_shard(obtain_shard(*names, root))
+        for record in map(shard.record, range(len(shard))):
+            sizes = {"name": record.name, "n": record.n, "nnz": record.nnz}
+            matrices.append({**sizes, **record.facts})
+    if json:
+        print_json(matrices)
+        return
+    columns = [key for key in _FACTS if any(key in row for row in matrices)]
+    print_table(title, columns, [tuple(row.get(key) for key in columns) for row in matrices])
 
 
 def verify(
@@ -151,52 +133,77 @@ def verify(
     root: Root = None,
     json: AsJson = False,
 ) -> None:
-    """Check cached shards, or any shard file, against format and digests."""
-    with failing_clearly():
-        from precondbench.errors import MissingDataError, ShardError
-        from precondbench.recipes import select_plans
-        from precondbench.shards import load_manifest, read_shard
+    """Check cached shards, or any shard file, against format and digests.
 
-        checks: list[tuple[Path, str | None, str | None]] = []
+    Exits with 1 if one is damaged. 'precondbench build check' builds splits again.
+    """
+    with failing_clearly():
+        from precondbench.errors import MissingDataError
+        from precondbench.recipes import cached_splits, select_plans, shard_fault
+
+        faults: dict[Path, str] = {}
         if target is not None and target.endswith(".h5"):
-            checks.append((Path(target), None, None))
+            faults[Path(target)] = shard_fault(Path(target), deep=deep)
         else:
-            manifest = load_manifest()
-            for plan in select_plans(target):
-                cached = _target(plan, manifest, root)
-                if cached[0].is_file():
-                    checks.append(cached)
-            if not checks:
+            for found in cached_splits(select_plans(target), root):
+                if found.path.is_file():
+                    faults[found.path] = shard_fault(found.path, found, deep=deep)
+            if not faults:
                 raise MissingDataError(
-                    "nothing is in the cache; run 'precondbench build synthetic-tridiag' first"
+                    "nothing is in the cache; run 'precondbench build DATASET' first"
                 )
-        rows: list[dict[str, Any]] = []
-        for path, digest, facts in checks:
-            try:
-                shard = read_shard(path)
-                if digest is not None and shard.content_digest != digest:
-                    raise ShardError(f"content digest {shard.content_digest}, not {digest}")
-                if deep and facts is not None and shard.facts_digest() != facts:
-                    raise ShardError("facts (iterations, winners, ...) differ from the manifest's")
-                if deep:
-                    shard.verify()
-                rows.append({"path": str(path), "ok": True, "fault": ""})
-            except ShardError as error:
-                rows.append({"path": str(path), "ok": False, "fault": str(error)})
         if json:
-            print_json(rows)
+            print_json(
+                [
+                    {"path": str(path), "ok": not fault, "fault": fault}
+                    for path, fault in faults.items()
+                ]
+            )
         else:
             print_table(
                 "Checked by digest of every record" if deep else "Checked by header",
                 ("shard", "ok", "fault"),
-                [(row["path"], "yes" if row["ok"] else "NO", row["fault"]) for row in rows],
+                [(str(path), "NO" if fault else "yes", fault) for path, fault in faults.items()],
             )
-        if not all(row["ok"] for row in rows):
+        if any(faults.values()):
             raise typer.Exit(CHECK_FAILED)
 
 
+def download(
+    dataset: Dataset,
+    config: Config = None,
+    split: Split = None,
+    version: Version = None,
+    mirror: Annotated[
+        str | None, typer.Option(help="Only from here: http(s)://..., a folder, or doi:...")
+    ] = None,
+    root: Root = None,
+    json: AsJson = False,
+) -> None:
+    """Bring splits from a mirror into the cache; nothing is built here.
+
+    Mirrors: the one in PRECONDBENCH_MIRROR, then those of the manifest. Every file is checked
+    against the digests of this library.
+    """
+    with failing_clearly():
+        from precondbench.recipes import download_split, newest_version, select_plans
+        from precondbench.shards import Offers, load_manifest
+
+        offers = Offers(load_manifest(), None if mirror is None else [mirror])
+        rows = []
+        for plan in select_plans(dataset, version or newest_version(dataset), config, split):
+            with progress_bar(plan.path_name) as update:
+
+                def in_kib(done: int, total: int, update: Any = update) -> None:
+                    update(done >> 10, total >> 10, "KiB")
+
+                path = download_split(plan, offers, root, in_kib)
+            rows.append({"split": plan.path_name, "records": plan.count, "path": str(path)})
+        print_cached(rows, json)
+
+
 class Format(StrEnum):
-    """Formats of the command line."""
+    """Formats of exported matrices."""
 
     MTX = "mtx"
     NPZ = "npz"
@@ -204,7 +211,7 @@ class Format(StrEnum):
 
 
 def export(
-    dataset: Annotated[str, typer.Argument(help="Name of a dataset.")],
+    dataset: Dataset,
     split: Annotated[str, typer.Option(help="Split.")],
     to: Annotated[Format, typer.Option(help="Matrix Market, SciPy's npz, or Binsparse.")],
     out: Annotated[Path, typer.Option(help="Folder to write into.")],
@@ -249,3 +256,71 @@ def export(
                 for plan, done in exports
             ],
         )
+
+
+def release(
+    folder: Annotated[Path, typer.Argument(help="Folder to write, usually a new one.")],
+    dataset: Annotated[
+        list[str] | None, typer.Option(help="Only this dataset; may be repeated.")
+    ] = None,
+    version: Annotated[str | None, typer.Option(help="Only this version.")] = None,
+    config: Config = None,
+    split: Split = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="Where the folder will be found: http(s)://... or doi:...")
+    ] = None,
+    flat: Annotated[
+        bool, typer.Option("--flat", help="No folders inside: for GitHub releases and Zenodo.")
+    ] = False,
+    date: Annotated[str | None, typer.Option(help="Day of publication, YYYY-MM-DD.")] = None,
+    root: Root = None,
+    json: AsJson = False,
+) -> None:
+    """Write a folder for any static host: shards, manifest, checksums, cards, metadata.
+
+    Published files never change: a folder that holds other content is refused.
+    """
+    with failing_clearly():
+        from precondbench.recipes import select_plans, write_release
+
+        names: list[str | None] = list(dataset) if dataset else [None]
+        plans = [plan for name in names for plan in select_plans(name, version, config, split)]
+        with progress_bar("release") as update:
+            result = write_release(
+                folder, plans, base_url=base_url, flat=flat, date=date, root=root, progress=update
+            )
+        if json:
+            print_json(
+                {
+                    "folder": str(result.folder),
+                    "files": result.files,
+                    "croissant_checked": result.croissant_checked,
+                    "splits": {
+                        split.plan.path_name: split.shard.model_dump() for split in result.splits
+                    },
+                }
+            )
+            return
+        print_table(
+            f"Released into {result.folder}",
+            ("split", "records", "file", "bytes"),
+            [
+                (split.plan.path_name, split.plan.count, split.shard.path, split.shard.bytes)
+                for split in result.splits
+            ],
+        )
+        if not result.croissant_checked:
+            say("croissant.json was not validated: pip install 'precondbench[export]' does that")
+        say(f"{len(result.files)} files; check a copy with 'sha256sum -c SHA256SUMS'")
+        say(f"try it: PRECONDBENCH_MIRROR={result.folder} precondbench download ...")
+
+
+def cite(
+    dataset: Annotated[str | None, typer.Argument(help="By default all datasets.")] = None,
+) -> None:
+    """Print BibTeX: the data, the paper it follows, and every source matrix."""
+    with failing_clearly():
+        from precondbench.recipes import cite as entries
+        from precondbench.shards import load_manifest
+
+        typer.echo(entries(load_manifest(), dataset), nl=False)

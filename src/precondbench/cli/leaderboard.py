@@ -1,18 +1,135 @@
-"""``precondbench leaderboard``: score, check and reproduce entries, render them as a site."""
+"""``precondbench submit`` and ``precondbench leaderboard``: submissions and entries."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from precondbench.cli.output import Root, epilog, failing_clearly, progress_bar, say
+from precondbench.cli.output import (
+    AsJson,
+    Dataset,
+    Jobs,
+    Root,
+    Version,
+    epilog,
+    failing_clearly,
+    print_json,
+    progress_bar,
+    say,
+)
 
-app = typer.Typer(no_args_is_help=True, help="Score submissions, and score them again.")
+if TYPE_CHECKING:
+    from precondbench.leaderboard import Submission
 
+submit = typer.Typer(no_args_is_help=True, help="Make and check submissions to the leaderboard.")
+app = typer.Typer(no_args_is_help=True, help="Score, check and publish entries.")
+
+Out = Annotated[Path, typer.Option(help="Folder of the submission.")]
+Split = Annotated[str, typer.Option(help="Which split was predicted.")]
+Name = Annotated[str | None, typer.Option("--method", help="Name of the method on the board.")]
+Author = Annotated[list[str] | None, typer.Option(help="May be repeated.")]
+Description = Annotated[str | None, typer.Option(help="What the method does.")]
+Fields = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Another field of submission.json: kind (learned or classical), code, paper, licence, "
+        "parameters, training, hardware or command. May be repeated.",
+    ),
+]
 Folder = Annotated[Path, typer.Option("--folder", help="Folder of the leaderboard.")]
-Jobs = Annotated[int, typer.Option(help="Processes; the result does not depend on it.")]
+
+
+@submit.command(epilog=epilog("submit pack"))
+def pack(
+    sources: Annotated[
+        list[Path], typer.Argument(help="Run directories, one for each seed, or prediction files.")
+    ],
+    out: Out = Path("submission"),
+    split: Split = "test",
+    method: Name = None,
+    author: Author = None,
+    description: Description = None,
+    fields: Fields = None,
+    root: Root = None,
+) -> None:
+    """Pack the runs of several seeds, or files of predictions, into a submission."""
+    with failing_clearly():
+        from precondbench.leaderboard import pack_predictions, pack_runs, read_fields
+
+        given = read_fields(fields or [], method, author, description)
+        if any(source.is_file() for source in sources):
+            submission = pack_predictions(sources, out, given, root)
+        else:
+            submission = pack_runs(sources, split, out, given, root)
+        _print_valid(submission, out)
+
+
+@submit.command(epilog=epilog("submit function"))
+def function(
+    entry: Annotated[
+        str, typer.Argument(help="A function A -> L, my_module:predict or file.py:predict.")
+    ],
+    dataset: Dataset,
+    config: Annotated[str | None, typer.Option(help="Configuration.")] = None,
+    version: Version = None,
+    split: Split = "test",
+    label: Annotated[str | None, typer.Option(help="Label or target of the track.")] = None,
+    out: Out = Path("submission"),
+    method: Name = None,
+    author: Author = None,
+    description: Description = None,
+    fields: Fields = None,
+    root: Root = None,
+) -> None:
+    """Call a function for every matrix of a split and pack what it returns."""
+    with failing_clearly():
+        from precondbench.datasets import open_dataset
+        from precondbench.leaderboard import load_entry_point, pack_function, read_fields
+
+        given = {
+            "method": entry,
+            "kind": "classical",
+            **read_fields(fields or [], method, author, description),
+        }
+        called = load_entry_point(entry)
+        data = open_dataset(
+            dataset, split, configuration=config, label=label, version=version, root=root
+        )
+        _print_valid(pack_function(called, data, out, given, root), out)
+
+
+@submit.command("check", epilog=epilog("submit check"))
+def check_submission(
+    folder: Annotated[Path, typer.Argument(help="Folder of the submission.")],
+    root: Root = None,
+    json: AsJson = False,
+) -> None:
+    """Check a submission as the leaderboard does, without scoring it."""
+    with failing_clearly():
+        from precondbench.leaderboard import open_bundle
+
+        submission = open_bundle(folder, root).submission
+        if json:
+            print_json(submission.model_dump(mode="json"))
+        else:
+            _print_valid(submission, folder)
+
+
+@submit.command(epilog=epilog("submit schema"))
+def schema() -> None:
+    """Print the JSON Schema of submission.json."""
+    from precondbench.leaderboard import submission_schema
+
+    print_json(submission_schema())
+
+
+def _print_valid(submission: Submission, folder: Path) -> None:
+    seeds = ", ".join(sorted(submission.predictions, key=int))
+    say(f"{folder}: {submission.method} on {submission.where}, seeds {seeds}: a valid submission")
 
 
 @app.command(epilog=epilog("leaderboard score"))

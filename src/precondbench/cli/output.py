@@ -1,4 +1,4 @@
-"""How commands print: tables for people, JSON for programs, one line for an error."""
+"""Output of commands: tables, JSON, one line for an error, examples, and shared options."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def say(text: str) -> None:
 
 
 def _printable(text: str) -> str:
-    """Show bytes of file names that are no text as escapes: no stream takes them as they are."""
+    """Escape bytes of file names that are not valid text; streams refuse them."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def print_json(value: Any) -> None:
-    """Print JSON; a number that JSON does not have (NaN, infinity) becomes null."""
+    """Print JSON; NaN and infinities become null."""
     sys.stdout.write(_printable(json.dumps(_plain(value), indent=2, ensure_ascii=False)) + "\n")
 
 
@@ -57,7 +57,7 @@ def _plain(value: Any) -> Any:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table; numbers right, text left."""
+    """Print a table, numbers aligned to the right."""
     table = Table(title=title, title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
         numeric = any(isinstance(row[index], (int, float)) for row in rows)
@@ -65,12 +65,12 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     for row in rows:
         table.add_row(*(format_cell(cell) for cell in row))
     console = Console()
-    # A pipe has no width; columns must not be cut there.
+    # A pipe has no width; a wide table is not cut there.
     Console(width=None if console.is_terminal else 200).print(table)
 
 
 def format_cell(value: Any) -> str:
-    """Numbers short, nothing as a dash."""
+    """Format a cell: numbers with four digits, None and NaN as a dash."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
     if isinstance(value, float):
@@ -80,7 +80,7 @@ def format_cell(value: Any) -> str:
 
 @contextmanager
 def progress_bar(description: str) -> Iterator[Any]:
-    """A progress bar on a terminal, silence elsewhere; yields ``update(done, total, text)``."""
+    """Show a progress bar if stderr is a terminal; yields ``update(done, total, text)``."""
     console = Console(stderr=True)
     if not console.is_terminal:
         # Even a disabled bar prints an empty line in some versions of rich.
@@ -104,7 +104,7 @@ def progress_bar(description: str) -> Iterator[Any]:
 
 
 def exit_code(error: PrecondbenchError) -> int:
-    """Exit code of an error: 1 a check failed, 2 usage, 3 missing data."""
+    """Return the exit code of an error: 1 a check failed, 2 usage, 3 missing data."""
     if isinstance(error, MissingDataError):
         return MISSING_DATA
     if isinstance(error, (ShardError, BreakdownError, SubmissionError, LeaderboardError)):
@@ -127,8 +127,8 @@ _ADVICE = {
 
 
 def _file_trouble(error: OSError) -> str:
-    """What the system says of a file, and what to do about it."""
-    # The last name is that of the target: the first may be a temporary file beside it.
+    """Describe an error of the operating system, and what to do about it."""
+    # The second name is that of the target; the first may be a temporary file beside it.
     name = error.filename2 or error.filename
     if name is None or error.errno is None:
         return str(error)
@@ -137,16 +137,16 @@ def _file_trouble(error: OSError) -> str:
 
 
 def _hang_up() -> None:
-    """Whoever read the output is gone: no more words to him, at the end neither."""
+    """Discard further output, also that at exit: its reader has closed the pipe."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
 def failing_clearly() -> Iterator[None]:
-    """Turn the library's errors, and an interrupt, into one line and an exit code."""
+    """Turn errors and interrupts into one line on stderr and an exit code."""
     try:
         yield
-        sys.stdout.flush()  # Here a full disk can still be told.
+        sys.stdout.flush()  # A full disk is reported here rather than at exit.
     except PrecondbenchError as error:
         typer.echo(_printable(f"precondbench: {error}"), err=True)
         raise typer.Exit(exit_code(error)) from None
@@ -164,7 +164,7 @@ def failing_clearly() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-# Without the name of the program; tests parse each of them.
+# Without the name of the program. A test parses each of them.
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "quickstart": ("quickstart", "quickstart --epochs 300 --out long-quickstart"),
     "list": ("list", "list suitesparse-invk --json"),
@@ -172,24 +172,31 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "info suitesparse-invk",
         "info synthetic-tridiag --config twin --split val",
     ),
-    "build": (
-        "build synthetic-tridiag --config uniform",
-        "build suitesparse-invk --source /data/suitesparse --jobs 8",
-        "build suitesparse-invk --config large --source /data/suitesparse --dry-run",
+    "build splits": (
+        "build splits synthetic-tridiag --config uniform",
+        "build splits suitesparse-invk --source /data/suitesparse --jobs 8",
     ),
+    "build check": ("build check suitesparse-invk --version sample",),
+    "build manifest": ("build manifest synthetic-tridiag data_manifest.json",),
+    "build collection": ("build collection --source /data/suitesparse --max-n 5000",),
+    "build unverified": ("build unverified --source /data/suitesparse",),
+    "build large": ("build large --source /data/suitesparse --dry-run",),
     "verify": ("verify", "verify synthetic-tridiag --deep"),
     "train": (
-        "train synthetic-tridiag --model MessagePassingMLP --rounds 7 --seeds 0,1,2",
-        "train suitesparse-invk --model MyModel --import my_model.py --device cuda",
-        "train --all --grid runs.toml",
+        "train synthetic-tridiag --model MessagePassingMLP --set rounds=7 --seeds 0,1,2",
+        "train suitesparse-invk --model MyModel --import my_model.py --set device=cuda",
     ),
+    "train-grid": ("train-grid runs.toml --out runs",),
     "score": ("score runs/synthetic-tridiag-1.0-uniform/MLP-1/seed-0/predictions-test.h5",),
     "results": ("results runs --out results.jsonl",),
     "board": ("board ours/predictions-test.h5 theirs/predictions-test.h5 --out board.html",),
     "submit pack": (
         "submit pack runs/synthetic-tridiag-1.0-twin/MLP-1/seed-0 --author 'A. Author' "
         "--out submission",
-        "submit pack --entry my_method.py:factor --dataset suitesparse-invk --kind classical",
+        "submit pack ours/predictions-test.h5 --method Ours --set kind=classical",
+    ),
+    "submit function": (
+        "submit function my_method.py:factor suitesparse-invk --method 'My method'",
     ),
     "submit check": ("submit check submission",),
     "submit schema": ("submit schema",),
@@ -208,14 +215,14 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 
 
 def epilog(command: str) -> str:
-    """Return what stands below the options in the help of a command."""
-    # \b keeps Click from joining the lines.
+    """Return the examples for the end of the help of a command."""
+    # \b stops Click from joining the lines.
     lines = "\n".join(f"  precondbench {example}" for example in EXAMPLES[command])
     return f"\b\nExamples:\n{lines}"
 
 
 class LogLevel(StrEnum):
-    """Names of the levels of ``logging``."""
+    """Levels of ``logging``."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -224,20 +231,24 @@ class LogLevel(StrEnum):
 
 
 class _ToStderr(logging.Handler):
-    """Plain lines to what is stderr at the time: a caller may have replaced it since."""
+    """Write plain lines to the current ``sys.stderr``, which callers may have replaced."""
 
     def emit(self, record: logging.LogRecord) -> None:
         sys.stderr.write(self.format(record) + "\n")
 
 
 def log_to_stderr(level: LogLevel) -> None:
-    """Send records of the library, from this level on, to stderr."""
+    """Send log records of the library from this level on to stderr."""
     logger = logging.getLogger("precondbench")
     logger.setLevel(level.upper())
     if not any(isinstance(handler, _ToStderr) for handler in logger.handlers):
         logger.addHandler(_ToStderr())
 
 
+Dataset = Annotated[
+    str, typer.Argument(help="Name of a dataset, as 'precondbench list' prints it.")
+]
+Jobs = Annotated[int, typer.Option(help="Processes on this machine.")]
 Root = Annotated[Path | None, typer.Option("--root", help="Cache folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Config = Annotated[str | None, typer.Option(help="Only this configuration.")]

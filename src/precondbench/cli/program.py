@@ -1,34 +1,39 @@
-"""The ``precondbench`` command: one file a command group; it prints and never computes."""
+"""The ``precondbench`` command: the list of its commands, and its entry point."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import precondbench
-from precondbench.cli import (
-    build,
-    data,
-    doctor,
-    factor,
-    leaderboard,
-    publish,
-    quickstart,
-    score,
-    submit,
-    train,
-)
-from precondbench.cli.output import LogLevel, epilog, log_to_stderr
+from precondbench.cli import build, data, doctor, factor, leaderboard, quickstart, score, train
+from precondbench.cli.output import USAGE, LogLevel, epilog, log_to_stderr
+from precondbench.cli.renamed import current_spelling
 
 TRACEBACK = "PRECONDBENCH_TRACEBACK"
 INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
 
+
+class _Commands(TyperGroup):
+    """The commands; spellings of version 0.1 are answered with the current ones."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        current = current_spelling(args)
+        if current is not None:
+            old = f"precondbench {' '.join(args)}"
+            typer.echo(f"precondbench: '{old}' is now '{current}'", err=True)
+            raise typer.Exit(USAGE)
+        return super().resolve_command(ctx, args)
+
+
 app = typer.Typer(
     name="precondbench",
+    cls=_Commands,
     help="The benchmark by which learned sparse preconditioners are judged.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -49,40 +54,38 @@ def _options(
     ] = False,
     log_level: Annotated[
         LogLevel | None,
-        typer.Option(help="What is told on stderr; by default warnings."),
+        typer.Option(help="Lowest level of messages on stderr; by default warning."),
     ] = None,
 ) -> None:
     """Take the options that stand before a command."""
     log_to_stderr(log_level or LogLevel.WARNING)
 
 
-_COMMANDS: dict[str, Callable[..., None]] = {
+_COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "quickstart": quickstart.quickstart,
     "list": data.list_splits,
     "info": data.info,
-    "build": build.build,
+    "build": build.app,
     "verify": data.verify,
     "train": train.train,
+    "train-grid": train.train_grid,
     "score": score.score,
     "results": score.results,
     "board": score.board,
+    "submit": leaderboard.submit,
+    "leaderboard": leaderboard.app,
     "factor": factor.factor,
-    "download": publish.download,
-    "release": publish.release,
+    "download": data.download,
+    "release": data.release,
     "export": data.export,
-    "cite": publish.cite,
+    "cite": data.cite,
     "doctor": doctor.doctor,
 }
 for _name, _command in _COMMANDS.items():
-    app.command(_name, epilog=epilog(_name))(_command)
-# Old spellings answer with the new ones.
-app.command(
-    "figures",
-    hidden=True,
-    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-)(score.figures)
-app.add_typer(submit.app, name="submit")
-app.add_typer(leaderboard.app, name="leaderboard")
+    if isinstance(_command, typer.Typer):
+        app.add_typer(_command, name=_name)
+    else:
+        app.command(_name, epilog=epilog(_name))(_command)
 
 
 def main() -> None:
@@ -90,7 +93,7 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        # The library's errors were told by the commands: this one nobody thought of.
+        # Commands print the errors of the library; any other one is unexpected.
         if os.environ.get(TRACEBACK):
             raise
         text = (

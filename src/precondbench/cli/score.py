@@ -16,7 +16,6 @@ from precondbench.cli.output import (
     progress_bar,
     say,
 )
-from precondbench.errors import ConfigurationError
 
 
 def score(
@@ -116,14 +115,3 @@ def results(
         headings = ("split", "model", "rounds", "epochs", "seeds", *_COLUMNS.values())
         print_table("means over seeds", headings, cells)
         say(f"{new} of {len(rows)} rows in {out} are new")
-
-
-def figures(
-    arguments: Annotated[list[str] | None, typer.Argument()] = None,
-) -> None:
-    """Say where the figures of the paper are drawn now."""
-    with failing_clearly():
-        raise ConfigurationError(
-            "the figures of the paper are drawn by `python -m paper`, in a checkout of the "
-            "repository"
-        )

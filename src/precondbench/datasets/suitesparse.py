@@ -41,13 +41,10 @@ def read_local_shard(name: str, split: str, root: str | Path | None = None) -> S
         If it is damaged.
     """
     path = local_shard(name, root)
-    option = {"large": "--config large", "unverified": "--unverified"}.get(
-        name, f"--max-n {name.removeprefix('max')}"
-    )
     if not path.is_file():
-        raise MissingDataError(
-            f"{path} is not there; 'precondbench build {SUITESPARSE} {option}' builds it"
-        )
+        limit = name.removeprefix("max")
+        command = name if limit == name else f"collection --max-n {limit}"
+        raise MissingDataError(f"{path} is not there; 'precondbench build {command}' builds it")
     if split != "all":
         raise MissingDataError(f"{path} has one split, 'all', and no split {split!r}")
     return read_shard(path)
@@ -77,8 +74,8 @@ class SuiteSparseInvK(FactorDataset):
         Version of the data. ``1.0`` is built from matrices of the SuiteSparse collection
         (``PRECONDBENCH_SUITESPARSE``, else its site) unless a mirror has it ready; ``sample``
         holds 13 matrices that formulas reproduce entry for entry, and needs no download;
-        ``local`` is what ``precondbench build suitesparse-invk`` made here with ``--config
-        large``, ``--unverified`` or ``--max-n``, without a published digest.
+        ``local`` is what ``precondbench build large``, ``build unverified`` or ``build
+        collection --max-n N`` made here, without a published digest.
     pattern : {"tril", "level-1", "level-2", "large"}
         Pattern of both factors: that of tril(A), or with fill-in up to a level. Graphs have
         its edges; on fill-in A_ij is 0. Label ``ic0`` is incomplete Cholesky on it, then.

@@ -31,6 +31,7 @@ from .submissions.pack import load_entry_point as load_entry_point
 from .submissions.pack import pack_function as pack_function
 from .submissions.pack import pack_predictions as pack_predictions
 from .submissions.pack import pack_runs as pack_runs
+from .submissions.pack import read_fields as read_fields
 from .submissions.schema import Submission as Submission
 from .submissions.schema import submission_schema as submission_schema
 from .tracks import TRACKS as TRACKS

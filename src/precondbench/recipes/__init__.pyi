@@ -20,6 +20,9 @@ from .suitesparse import family as family
 from .suitesparse import split_of_family as split_of_family
 
 # Between the packages of this library; not promised to users.
+from .building.cached import cached_splits as cached_splits
+from .building.cached import download_split as download_split
+from .building.cached import shard_fault as shard_fault
 from .building.check import updated_manifest as updated_manifest
 from .building.label import MARGIN as MARGIN
 from .building.large import FROM_ROWS as FROM_ROWS
@@ -27,6 +30,7 @@ from .building.large import LARGE as LARGE
 from .building.large import available_memory as available_memory
 from .building.large import build_large as build_large
 from .building.large import plan_large as plan_large
+from .building.large import planned_effort as planned_effort
 from .building.mirror import build_collection_shard as build_collection_shard
 from .building.mirror import mirror_entries as mirror_entries
 from .building.mirror import outcome_counts as outcome_counts

@@ -1,78 +1,16 @@
-"""The command line that trains a run."""
+"""Training of runs with several seeds, each in a folder of its own, and their predictions."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from precondbench._internal import loads
 from precondbench.errors import CheckpointError
-from precondbench.recipes import dataset_spec
 from precondbench.shards import write_predictions
-
-if TYPE_CHECKING:
-    from precondbench.baselines.training.configuration import RunConfiguration
-
-
-# Settings that `precondbench train` has an option for, besides those that are always said.
-_OPTIONS = (
-    "width", "loss", "scaling", "learning_rate", "decay_every", "patience", "batch_size",
-    "max_edges", "device", "threads", "compile",
-)  # fmt: skip
-
-
-def training_command(run: RunConfiguration) -> str:
-    r"""Return the command that trains a run; it ends with the seed.
-
-    Names of the data, model, rounds and epochs are written out, other settings where they
-    differ from the default. A run with a setting that has no option is trained from its file
-    ``configuration.toml``.
-
-    Examples
-    --------
-    >>> from precondbench.baselines import RunConfiguration, TrainingConfiguration
-    >>> from precondbench.datasets import DataSelection
-    >>> from precondbench.baselines import training_command
-    >>> data = DataSelection(dataset="synthetic-tridiag", configuration="twin")
-    >>> run = RunConfiguration(data=data, training=TrainingConfiguration(model="MLP", seed=2))
-    >>> print(training_command(run).replace(" --model", "\n  --model"))
-    precondbench train synthetic-tridiag --config twin --label modified --version 1.0
-      --model MLP --rounds 4 --epochs 300 --seeds 2
-    """
-    from precondbench.baselines.training.configuration import TrainingConfiguration
-
-    data, training = run.data.resolved(), run.training
-    defaults = TrainingConfiguration()
-    always = ("model", "rounds", "epochs")
-    without_option = {
-        field.name for field in fields(training) if field.name not in (*always, *_OPTIONS, "seed")
-    }
-    if any(getattr(training, name) != getattr(defaults, name) for name in without_option):
-        words = ["precondbench", "train", "--protocol", "configuration.toml"]
-        return shlex.join([*words, "--seeds", str(training.seed)])
-    options = {
-        "config": data.configuration,
-        "label": data.label,
-        "version": data.version,
-        "max-rows": data.max_rows,
-        **{name: getattr(training, name) for name in always},
-    }
-    for name in _OPTIONS:
-        value = getattr(training, name)
-        # The command takes the default from the dataset, if that has one.
-        own_default = name == "batch_size" and dataset_spec(data.dataset).batch_size is not None
-        if own_default or value != getattr(defaults, name):
-            options[name.replace("_", "-")] = value
-    words = ["precondbench", "train", data.dataset]
-    for name, value in options.items():
-        if value is not None:
-            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
-    return shlex.join([*words, "--seeds", str(training.seed)])
-
 
 if TYPE_CHECKING:
     from precondbench.baselines.training.configuration import RunConfiguration

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby, pairwise
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from precondbench._internal import loads, replacing
+from precondbench.baselines import command_settings, current_training_command
 from precondbench.errors import ConfigurationError
 
 Row = dict[str, Any]
@@ -80,7 +82,7 @@ _KIND = (
     "learning_rate",
 )
 # Options that say where and from which seed, not what was trained.
-_OF_THE_RUN = ("seeds", "device", "threads", "max-edges")
+_OF_THE_RUN = ("seeds", "device", "threads", "max_edges")
 
 
 def _sort_key(row: Mapping[str, Any], keys: Sequence[str]) -> tuple[Any, ...]:
@@ -174,19 +176,15 @@ def _check(row: Any, where: str) -> None:
 
 
 def options_of(row: Mapping[str, Any]) -> dict[str, str]:
-    """Options of a row's command; one without a value has an empty one.
+    """Return the options and settings of a row's command, as text.
 
     Examples
     --------
     >>> from precondbench.leaderboard.scoring.result_rows import options_of
-    >>> options_of({"command": "precondbench train d --batch-size 4 --compile --seeds 0"})
-    {'batch-size': '4', 'compile': '', 'seeds': '0'}
+    >>> options_of({"command": "precondbench train d --set batch_size=4 --seeds 0"})
+    {'batch_size': '4', 'seeds': '0'}
     """
-    return {
-        name[2:]: "" if value.startswith("--") else value
-        for name, value in pairwise(str(row["command"]).split())
-        if name.startswith("--")
-    }
+    return command_settings(str(row["command"]))
 
 
 def summarise_results(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
@@ -231,7 +229,8 @@ def summarise_results(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
 def _summary(rows: Sequence[Mapping[str, Any]]) -> Row:
     seeds = sorted({row["seed"] for row in rows})
     # A row's command ends with its seed.
-    command = str(rows[0]["command"]).rpartition(" ")[0]
+    words = current_training_command(shlex.split(str(rows[0]["command"])))
+    command = shlex.join(words[:-1])
     summary = {key: rows[0][key] for key in (*_KIND, "parameters", "matrices")}
     summary |= {
         "seeds": seeds,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,38 @@ from precondbench.leaderboard.submissions.schema import (
 )
 from precondbench.quality import Refusal, context_of, problem_of, set_up
 from precondbench.shards import prediction_offsets, read_predictions, write_predictions
+
+_LINKS = ("code", "paper")
+
+
+def read_fields(
+    assignments: Iterable[str],
+    method: str | None = None,
+    authors: Sequence[str] | None = None,
+    description: str | None = None,
+) -> dict[str, Any]:
+    """Return fields of a submission, some of them written as ``key=value``.
+
+    ``code`` and ``paper`` are addresses; what is None is left out.
+    """
+    known = (*_LINKS, "kind", "licence", "parameters", "training", "hardware", "command")
+    fields: dict[str, Any] = {"method": method, "authors": authors, "description": description}
+    links: dict[str, str] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or name not in known:
+            raise ConfigurationError(
+                f"--set {assignment}: write it as key=value; known keys: {', '.join(known)}"
+            )
+        (links if name in _LINKS else fields)[name] = value
+    if "parameters" in fields:
+        try:
+            fields["parameters"] = int(fields["parameters"])
+        except ValueError:
+            raise ConfigurationError(
+                f"parameters is {fields['parameters']!r}; give a number"
+            ) from None
+    return {k: v for k, v in {**fields, "links": links or None}.items() if v is not None}
 
 
 def load_entry_point(entry: str) -> Callable[[Any], Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from precondbench.baselines import current_training_command
 from precondbench.errors import PredictionError, SubmissionError
 from precondbench.leaderboard.scoring.score import score_seeds
 from precondbench.leaderboard.submissions.schema import values_digest
@@ -121,7 +122,7 @@ def reproduce(
     """
     commands = training_commands(entry["command"])
     with tempfile.TemporaryDirectory() as folder:
-        for words in commands:
+        for words in map(current_training_command, commands):
             if started is not None:
                 started(shlex.join(["precondbench", *words]))
             _run([*words, "--out", folder], timeout)

@@ -179,6 +179,13 @@ def plan_large(
     return plans
 
 
+def planned_effort(plans: Iterable[LargePlan]) -> tuple[int, float, float]:
+    """Return how many matrices are planned, their seconds in all, and the most bytes of one."""
+    planned = [plan.forecast for plan in plans if plan.outcome == "planned" and plan.forecast]
+    seconds = sum(forecast.seconds for forecast in planned)
+    return len(planned), seconds, max((forecast.bytes for forecast in planned), default=0)
+
+
 def _plan_one(collection: Collection, entry: CollectionEntry, allowed: int) -> LargePlan:
     if not collection.has(entry):
         return LargePlan(entry, "not in the mirror")

@@ -141,7 +141,7 @@ def build_plan(
             raise DigestError(
                 f"{plan.path_name} built here has content digest {digest}, the manifest says "
                 f"{expected_digest}: this machine or library computes other bits. Run "
-                f"'precondbench build {plan.dataset} --check' and report what it names"
+                f"'precondbench build check {plan.dataset}' and report what it names"
             )
         building.replace(target)
     finally:
