@@ -1,4 +1,4 @@
-"""``precondbench factor``: the numerical analyst's way in."""
+"""``precondbench factor``: factors of one matrix, compared and written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from precondbench.cli.output import AsJson, failing_clearly, print_json, print_t
 
 
 class Method(StrEnum):
-    """Factorisations of the command line."""
+    """Factorisations of the command line, by the names of labels."""
 
     INVK = "invk"
     IC0 = "ic0"
@@ -27,10 +27,11 @@ def factor(
     """Factor a matrix and compare Inv-K and IC(0) by what PCG does with them.
 
     Solves by the scoring protocol: scaled system, right-hand side from the matrix's digest,
-    relative residual 1e-8, at most 10,000 iterations.
+    relative residual 1e-8, at most 10,000 iterations. The file holds the very factor that the
+    report is about.
     """
     with failing_clearly():
-        from precondbench.factors import ic0, invk
+        from precondbench.factors import LowerPattern, ic0, invk
         from precondbench.matrices import read_matrix, write_matrix
         from precondbench.recipes import factor_matrix
 
@@ -38,7 +39,11 @@ def factor(
             raise typer.BadParameter("write to a .mtx or .npz file", param_hint="--out")
         A = read_matrix(matrix)
         result = factor_matrix(matrix.name, A)
-        L = invk(A) if method is Method.INVK else ic0(A)
+        values = result.tried.labels[method] if result.tried is not None else None
+        if result.tried is not None and values is not None:
+            L = LowerPattern(result.tried.indptr, result.tried.indices).csr(values)
+        else:  # Nothing was compared, or IC(0) broke down: its error is the answer.
+            L = invk(A) if method is Method.INVK else ic0(A)
         if out is not None:
             write_matrix(out, L)
         facts = result.facts

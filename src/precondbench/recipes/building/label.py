@@ -54,6 +54,8 @@ class FactoredMatrix:
         Present if ``outcome`` is ``built``.
     facts : dict
         Iterations, n log K and the rest, wherever both labels could be tried.
+    tried : Record or None
+        The labels that the facts are about, also where neither of them converged.
     """
 
     name: str
@@ -62,6 +64,7 @@ class FactoredMatrix:
     matrix_digest: str = ""
     record: Record | None = None
     facts: dict[str, int | float | str] = field(default_factory=dict)
+    tried: Record | None = None
 
 
 def winner_of(ic0: Outcome | None, invk: Outcome) -> str:
@@ -198,9 +201,6 @@ def factor_matrix(
         ),
     }
     facts |= outcome_facts(solves)
-    if winner == "neither":
-        status = f"Inv-K: {facts['status_invk']}, IC(0): {facts['status_ic0']}"
-        return FactoredMatrix(full_name, "neither label converges", status, digest, facts=facts)
     group, _, _ = full_name.partition("/")
     record = Record(
         name=full_name,
@@ -211,5 +211,10 @@ def factor_matrix(
         labels={"invk": invk * unscale, "ic0": ic0 * unscale if breakdown < 0 else None},
         facts=facts,
     )
+    if winner == "neither":
+        status = f"Inv-K: {facts['status_invk']}, IC(0): {facts['status_ic0']}"
+        return FactoredMatrix(
+            full_name, "neither label converges", status, digest, facts=facts, tried=record
+        )
     detail = iterations_text(facts, {"none": "none", "ic0": "IC(0)", "invk": "Inv-K"})
-    return FactoredMatrix(full_name, "built", f"{detail}: {winner}", digest, record, facts)
+    return FactoredMatrix(full_name, "built", f"{detail}: {winner}", digest, record, facts, record)
