@@ -2,7 +2,7 @@
 
     python benchmarks/far_response.py RUNS [--json FILE] [--matrices 50]
 
-RUNS is the folder of `precondbench train --all --grid benchmarks/nonlocal_grid.toml`. For every
+RUNS is the folder of `precondbench train-grid benchmarks/nonlocal_grid.toml`. For every
 model there, on the test matrices of the configuration it was trained on: mean and extremes over the
 seeds of the median gain and the median relative error of the response, beside the oracle of 7 hops.
 """

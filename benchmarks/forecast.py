@@ -1,4 +1,4 @@
-"""What `precondbench build suitesparse-invk --config large` forecasts, against what it takes.
+"""What `precondbench build large` forecasts, against what it takes.
 
 Every matrix in a process of its own, one thread, kernels compiled before: the forecast from the
 symbolic analysis, then Inv-K; seconds are of the processor, memory is the peak of

@@ -2,7 +2,7 @@
 
     python benchmarks/size_generalisation.py RUNS [--json FILE] [--n 1000] [--count 20]
 
-RUNS is the folder of `precondbench train --all --grid benchmarks/nonlocal_grid.toml`. Every model
+RUNS is the folder of `precondbench train-grid benchmarks/nonlocal_grid.toml`. Every model
 there predicts the factors of COUNT matrices of the law it was trained on; iterations as on the
 leaderboard, mean and extremes over the seeds, beside the oracle of 7 hops.
 """

@@ -24,8 +24,8 @@ from paper.figures import draw_paper_figures
 from paper.model_figures import MODELS_OF_ALL_PAIRS, in_order
 from paper.numbers import invk_against_ic0, twin_ceilings
 from precondbench._internal import replacing
-from precondbench.datasets.opening import DEFAULT_LABELS
 from precondbench.leaderboard import options_of, read_results, summarise_results
+from precondbench.recipes import dataset_spec
 
 RESULTS = STORED / "baselines.jsonl"
 DATA = ("dataset", "version", "configuration")
@@ -79,13 +79,13 @@ to a relative residual of 1e-8, where a failure counts 10,000 iterations. *Effec
 many rows a window must look back to serve the solver as well; *n log K* is the median. *Seconds* is
 the wall time of training. Runs may have shared the machine, so it is no benchmark.
 
-`precondbench train --all --grid paper/grid.toml` runs the paper's grid, `--grid
-benchmarks/cpu_grid.toml` a part of it for machines without a GPU. Every row of the file of results
-holds its own command. Rows are added by training and collecting; `python -m paper` in a checkout
-draws the figures below and checks the claims:
+`precondbench train-grid paper/grid.toml` runs the paper's grid;
+`benchmarks/cpu_grid.toml` is a part of it for machines without a GPU. Every row of the file of
+results holds its own command. Rows are added by training and collecting; `python -m paper` in a
+checkout draws the figures below and checks the claims:
 
 ```console
-$ precondbench train synthetic-tridiag --config uniform --model MLP --rounds 1 --epochs 1 --seeds 0
+$ precondbench train synthetic-tridiag --model MLP --set rounds=1 --set epochs=1 --seeds 0
 $ precondbench results runs --split test --out results.jsonl
 $ python -m paper --results results.jsonl --out figures
 ```
@@ -115,7 +115,7 @@ def number(value: float | None, form: str = ".4g") -> str:
 def settings(row: Mapping[str, Any]) -> str:
     """Settings that are not those of the protocol."""
     options = options_of(row)
-    usual = {"label": DEFAULT_LABELS[row["dataset"]], "batch_size": "8"}
+    usual = {"label": dataset_spec(row["dataset"]).labels[0], "batch_size": "8"}
     own = [
         f"{name.replace('_', ' ')} {value}".rstrip()
         for name, value in options.items()
@@ -219,7 +219,7 @@ def section(
                 "",
             ]
     lines += [
-        "Commands, one a kind of row; other rows have another `--model`, `--rounds` or `--seeds`:",
+        "Commands, one a kind of row; other rows have another `--model`, `rounds` or `--seeds`:",
         "",
         "```text",
         *commands(summaries),

@@ -63,7 +63,7 @@ def main() -> None:
         *(f"| {name} | {count} |" for name, count in outcomes.most_common()),
         "",
         "*Not verified* matrices were not at hand when this version was built;",
-        "`precondbench build suitesparse-invk --unverified` builds them and reports.",
+        "`precondbench build unverified` builds them and reports.",
         "*Too dear*: the factor is nearly dense; more than 1e11 operations are predicted.",
         "",
         "## Inv-K against IC(0)",

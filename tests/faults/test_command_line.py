@@ -190,7 +190,7 @@ wrong("results-no-folder", "results nowhere --out r.jsonl", "there is no folder 
 wrong("factor-output-of-another-kind", "factor A.mtx --out L.txt", "write to a .mtx or .npz file")
 wrong("factor-output-without-a-kind", "factor A.mtx --out L", "write to a .mtx or .npz file")
 
-# -- spellings of version 0.1 --
+# -- earlier spellings --
 
 for number, (old, new) in enumerate(
     {

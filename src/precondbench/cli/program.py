@@ -20,7 +20,7 @@ INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
 
 
 class _Commands(TyperGroup):
-    """The commands; spellings of version 0.1 are answered with the current ones."""
+    """The commands; earlier spellings are answered with the current ones."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         current = current_spelling(args)

@@ -1,4 +1,4 @@
-"""Spellings of version 0.1, answered with the command that replaces them."""
+"""Earlier spellings of commands, answered with the current ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _FIELDS = ("kind", "code", "paper", "licence", "parameters", "training", "hardwa
 
 
 def current_spelling(words: Sequence[str]) -> str | None:
-    """Return the command that replaces one of version 0.1; None if the words have not changed."""
+    """Return the current spelling of a command; None if the words have not changed."""
     command, *rest = words
     if command == "figures":
         return "python -m paper"  # In a checkout of the repository.

@@ -26,7 +26,7 @@ _OWN_OPTIONS = {
     "model": "--model",
     "seed": "--seeds",
 }
-# Options of version 0.1 that are settings now. Commands in published entries have them.
+# Earlier options that are settings now. Commands in published entries have them.
 _FORMER_OPTIONS = (
     "label", "max-rows", "rounds", "width", "epochs", "loss", "scaling", "learning-rate",
     "decay-every", "patience", "batch-size", "max-edges", "device", "threads",
@@ -74,7 +74,7 @@ def training_command(run: RunConfiguration) -> str:
 
 
 def current_training_command(words: Sequence[str]) -> list[str]:
-    """Write the options of ``precondbench train`` of version 0.1 as ``--set key=value``."""
+    """Write earlier options of ``precondbench train`` as ``--set key=value``."""
     current = []
     rest = iter(words)
     for word in rest:
