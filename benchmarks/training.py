@@ -32,9 +32,12 @@ from precondbench.baselines.losses import get_loss
 from precondbench.baselines.message_passing.graph_network import EdgeModel
 from precondbench.baselines.training.configuration import resolve_device
 from precondbench.baselines.training.distributed import Ranks
-from precondbench.baselines.training.fit import Fitting
-from precondbench.baselines.training.run_directory import RunDirectory, describe_environment
-from precondbench.baselines.training.state import TrainingState
+from precondbench.baselines.training.fit import FitLoop
+from precondbench.baselines.training.run_directory import (
+    RunDirectory,
+    TrainingState,
+    describe_environment,
+)
 
 RESULT = Path(__file__).parent / "results" / "training.json"
 BATCH = 16
@@ -78,10 +81,10 @@ def ours(model, dataset, device) -> Callable[[], float]:
         torch.Generator().manual_seed(0),
     )
     nowhere = RunDirectory(None, "", "")
-    fitting = Fitting(
+    fitting = FitLoop(
         model, graphs, graphs, get_loss("negative-cosine"), configuration, Ranks(), nowhere, None
     )
-    return lambda: fitting.train_epoch(state, 1e-3)
+    return lambda: fitting.epoch(state, 1e-3)
 
 
 def stock(model, dataset, device) -> Callable[[], float]:

@@ -141,7 +141,7 @@ def test_files_of_a_run(splits, tmp_path):
         "result.json",
     }  # fmt: skip
     written = tomllib.loads((out / "configuration.toml").read_text())
-    assert TrainingConfiguration.from_mapping(written["training"]) == short()
+    assert TrainingConfiguration(**written["training"]) == short()
     noted = json.loads((out / "environment.json").read_text())["torch"]
     # The package's version may lack the build that torch names, as in 2.4.0+cu121.
     assert torch.__version__.startswith(noted)

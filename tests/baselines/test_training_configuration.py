@@ -66,7 +66,7 @@ def test_rate_falls_by_steps():
 
 def test_unknown_settings_are_not_ignored():
     with pytest.raises(ConfigurationError, match="learning_rte"):
-        TrainingConfiguration.from_mapping({"learning_rte": 1})
+        TrainingConfiguration(learning_rte=1)
 
 
 def test_frozen():

@@ -89,7 +89,7 @@ def test_only_scaled_models_need_the_new_format(tmp_path):
 
 
 def test_an_unknown_scaling_is_refused():
-    with pytest.raises(ConfigurationError, match="scaling is 'log'; it must be one of stand"):
+    with pytest.raises(ConfigurationError, match="scaling is 'log'; it must be 'standardised' or"):
         TrainingConfiguration(scaling="log")
     with pytest.raises(ConfigurationError, match="scaling is 'log'"):
         build_model("MLP", scaling="log")

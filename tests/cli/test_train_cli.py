@@ -95,7 +95,7 @@ def test_bad_protocol_files_are_named(in_folder):
         ("[data", "is not a TOML file"),
         ("[model]\nname = 1\n", "unknown tables: model"),
         ("data = 3\n", "data is 3; it must be a table"),
-        (data + "split = 'x'\n", "unknown settings of data: split"),
+        (data + "split = 'x'\n", "unknown settings: split; known: configuration, dataset"),
         (data + "[training]\nepoch = 1\n", "unknown settings: epoch"),
         (data + "max_rows = 0\n", "max_rows is 0"),
     ):
@@ -155,7 +155,7 @@ def test_runs_of_other_processes_and_runs_that_diverge_do_not_stop_a_grid(in_fol
         ("[runs]\nmodel = 'MLP'\n", "it must hold tables"),
         (
             GRID + "[[runs]]\nmodel = 'MLP'\n",
-            "table 2 of runs: the settings of data",
+            "table 2 of runs: the settings name no dataset",
         ),
         (GRID.replace("epochs = 1", "epochs = [1, 0]"), "table 1 of runs: epochs is 0"),
     ],

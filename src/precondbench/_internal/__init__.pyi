@@ -7,6 +7,7 @@ from .network import Deadline as Deadline
 from .network import SILENCE as SILENCE
 from .network import offline as offline
 from .plugins import import_user_code as import_user_code
+from .settings import settings_class as settings_class
 from .strict_json import first_problem as first_problem
 from .strict_json import loads as loads
 from .strict_json import read_model as read_model

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from precondbench.baselines.batch import GraphBatch
 from precondbench.errors import ConfigurationError
 
-SCALINGS = ("standardised", "unit-diagonal")
+Scaling = Literal["standardised", "unit-diagonal"]
 
 
 class Network(nn.Module):
@@ -118,9 +118,9 @@ class FactorModel(nn.Module):
         self.name = name
         self.rounds = rounds
         self.width = width
-        if scaling not in SCALINGS:
+        if scaling not in get_args(Scaling):
             raise ConfigurationError(
-                f"scaling is {scaling!r}; it must be one of {', '.join(SCALINGS)}"
+                f"scaling is {scaling!r}; it must be one of {', '.join(get_args(Scaling))}"
             )
         self.scaling = scaling
         self.standardisation = Standardisation()

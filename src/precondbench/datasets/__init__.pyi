@@ -8,5 +8,4 @@ from .tridiagonal import SyntheticTridiag as SyntheticTridiag
 # Between the packages of this library; not promised to users.
 from .graph import GraphArrays as GraphArrays
 from .graph import collate_graphs as collate_graphs
-from .opening import check_keys as check_keys
 from .suitesparse import local_shard as local_shard

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
+from pydantic import Field
+
+from precondbench._internal import settings_class
 from precondbench.datasets.base import FactorDataset
 from precondbench.datasets.suitesparse import LOCAL, SuiteSparseInvK
 from precondbench.datasets.tridiagonal import SyntheticTridiag
@@ -70,17 +72,7 @@ def open_dataset(
     return _CLASSES[spec.served_by].from_spec(spec, version, configuration, split, label, root)
 
 
-def check_keys(cls: Any, values: Iterable[str], what: str) -> None:
-    """Refuse names that are not fields of a dataclass."""
-    known = {field.name for field in fields(cls)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ConfigurationError(
-            f"unknown {what}: {', '.join(unknown)}; known: {', '.join(sorted(known))}"
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
+@settings_class
 class DataSelection:
     """Names of a dataset, and a bound on the size of the matrices to learn from.
 
@@ -97,7 +89,7 @@ class DataSelection:
     Raises
     ------
     ConfigurationError
-        If a value has another type.
+        If a value has another type, or a setting is unknown.
 
     Examples
     --------
@@ -111,24 +103,7 @@ class DataSelection:
     configuration: str | None = None
     label: str | None = None
     version: str | None = None
-    max_rows: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("dataset", "configuration", "label", "version"):
-            value = getattr(self, name)
-            if not (isinstance(value, str) or (value is None and name != "dataset")):
-                raise ConfigurationError(f"{name} is {value!r}; it must be a name")
-        rows = self.max_rows
-        if rows is not None and (not isinstance(rows, int) or isinstance(rows, bool) or rows < 1):
-            raise ConfigurationError(f"max_rows is {rows!r}; it must be an integer, 1 or more")
-
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> DataSelection:
-        """Read a mapping, for instance a table of a TOML file; unknown keys are errors."""
-        check_keys(cls, values, "settings of data")
-        if "dataset" not in values:
-            raise ConfigurationError("the settings of data name no dataset")
-        return cls(**values)
+    max_rows: Annotated[int, Field(ge=1)] | None = None
 
     def resolved(self) -> DataSelection:
         """Return the selection with version, configuration and label written out.

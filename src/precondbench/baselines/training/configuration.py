@@ -1,39 +1,29 @@
-"""The training protocol as one frozen value."""
+"""Settings of training and of a run, and their form as TOML."""
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
 
 import torch
+from pydantic import Field
 
-from precondbench._internal import read_text
-from precondbench.baselines.base import SCALINGS
-from precondbench.datasets import DataSelection, check_keys
+from precondbench._internal import read_text, settings_class
+from precondbench.baselines.base import Scaling
+from precondbench.datasets import DataSelection
 from precondbench.errors import ConfigurationError
 
-# Setting -> largest value. More is a typing error that would fill memory, or never end.
-_POSITIVE = {
-    "rounds": 1000,
-    "width": 4096,
-    "epochs": 10**9,
-    "decay_every": 10**9,
-    "patience": 10**9,
-    "batch_size": 10**9,
-    "max_edges": 10**12,
-    "threads": 4096,
-}
-_LARGEST_SEED = 2**63 - 1
-DEVICES = ("auto", "cpu", "cuda")
+Device = Literal["auto", "cpu", "cuda"]
+# More of anything is a typing error that would fill memory, or never end.
+Count = Annotated[int, Field(ge=1, le=10**9)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_class
 class TrainingConfiguration:
     """What a run was asked to do; the defaults are the paper's protocol on synthetic data.
 
@@ -81,7 +71,7 @@ class TrainingConfiguration:
     Raises
     ------
     ConfigurationError
-        If a value has another type or is out of range.
+        If a value has another type or is out of range, or a setting is unknown.
 
     Examples
     --------
@@ -89,65 +79,25 @@ class TrainingConfiguration:
     >>> TrainingConfiguration(model="MLP", epochs=0)
     Traceback (most recent call last):
         ...
-    precondbench.errors.ConfigurationError: epochs is 0; it must be an integer, 1 or more
+    precondbench.errors.ConfigurationError: epochs is 0; it must be greater than or equal to 1
     """
 
     model: str = "MessagePassingMLP"
-    rounds: int = 4
-    width: int = 16
-    epochs: int = 300
+    rounds: Annotated[int, Field(ge=1, le=1000)] = 4
+    width: Annotated[int, Field(ge=1, le=4096)] = 16
+    epochs: Count = 300
     loss: str = "negative-cosine"
-    scaling: str = "standardised"
-    learning_rate: float = 1e-3
-    decay_factor: float = 0.6
-    decay_every: int = 50
-    patience: int = 50
-    batch_size: int = 16
-    max_edges: int = 1_000_000
-    seed: int = 0
-    device: str = "auto"
+    scaling: Scaling = "standardised"
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    decay_factor: Annotated[float, Field(gt=0, le=1)] = 0.6
+    decay_every: Count = 50
+    patience: Count = 50
+    batch_size: Count = 16
+    max_edges: Annotated[int, Field(ge=1, le=10**12)] = 1_000_000
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    device: Device = "auto"
     compile: bool = False
-    threads: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("model", "loss"):
-            value = getattr(self, name)
-            if not isinstance(value, str):
-                raise ConfigurationError(f"{name} is {value!r}; it must be the name of a {name}")
-        if self.scaling not in SCALINGS:
-            raise ConfigurationError(
-                f"scaling is {self.scaling!r}; it must be one of {', '.join(SCALINGS)}"
-            )
-        for name, most in _POSITIVE.items():
-            self._check_integer(name, 1, most)
-        self._check_integer("seed", 0, _LARGEST_SEED)
-        for name, upper in (("learning_rate", math.inf), ("decay_factor", 1.0)):
-            value = getattr(self, name)
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not (number and 0 < value <= upper and math.isfinite(value)):
-                bound = "" if upper == math.inf else f" and at most {upper:g}"
-                raise ConfigurationError(
-                    f"{name} is {value!r}; it must be a finite number above 0{bound}"
-                )
-        if not isinstance(self.compile, bool):
-            raise ConfigurationError(f"compile is {self.compile!r}; it must be true or false")
-        if self.device not in DEVICES:
-            raise ConfigurationError(
-                f"device is {self.device!r}; it must be one of {', '.join(DEVICES)}"
-            )
-
-    def _check_integer(self, name: str, least: int, most: int) -> None:
-        value = getattr(self, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ConfigurationError(f"{name} is {value!r}; it must be an integer, {least} or more")
-        if value > most:
-            raise ConfigurationError(f"{name} is {value!r}; it must be at most {most}")
-
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> TrainingConfiguration:
-        """Read a mapping, for instance a table of a TOML file; unknown keys are errors."""
-        check_keys(cls, values, "settings")
-        return cls(**values)
+    threads: Annotated[int, Field(ge=1, le=4096)] = 1
 
     @property
     def method(self) -> str:
@@ -161,15 +111,11 @@ class TrainingConfiguration:
 
 
 def resolve_device(name: str) -> torch.device:
-    """Turn "auto", "cpu" or "cuda" into a device; under torchrun, the one of this process.
-
-    Raises
-    ------
-    ConfigurationError
-        If CUDA is asked for and there is none, or the name is another.
-    """
-    if name not in DEVICES:
-        raise ConfigurationError(f"device is {name!r}; it must be one of {', '.join(DEVICES)}")
+    """Turn "auto", "cpu" or "cuda" into a device; under torchrun, the one of this process."""
+    if name not in get_args(Device):
+        raise ConfigurationError(
+            f"device is {name!r}; it must be one of {', '.join(get_args(Device))}"
+        )
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise ConfigurationError(
@@ -181,7 +127,7 @@ def resolve_device(name: str) -> torch.device:
     return torch.device("cuda" if local_rank is None else f"cuda:{local_rank}")
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_class
 class RunConfiguration:
     r"""What to learn from and how; the file ``configuration.toml`` of a run.
 
@@ -224,8 +170,8 @@ class RunConfiguration:
         """
         tables = run_tables(values)
         return cls(
-            data=DataSelection.from_mapping(tables["data"]),
-            training=TrainingConfiguration.from_mapping(tables["training"]),
+            data=DataSelection(**tables["data"]),
+            training=TrainingConfiguration(**tables["training"]),
         )
 
     def resolved(self) -> RunConfiguration:
@@ -234,17 +180,11 @@ class RunConfiguration:
 
     def to_toml(self) -> str:
         """Return the configuration as TOML, one setting a line; what is None is left out."""
-        return table_to_toml("data", asdict(self.data)) + "\n" + training_to_toml(self.training)
+        return table_to_toml("data", self.data) + "\n" + table_to_toml("training", self.training)
 
 
 def run_tables(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the tables ``data`` and ``training`` of a file, empty where there is none.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is another table, or something in place of a table.
-    """
+    """Return the tables ``data`` and ``training`` of a file, empty where there is none."""
     unknown = sorted(set(values) - {"data", "training"})
     if unknown:
         raise ConfigurationError(f"unknown tables: {', '.join(unknown)}; known: data, training")
@@ -254,26 +194,16 @@ def run_tables(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {name: dict(values.get(name, {})) for name in ("data", "training")}
 
 
-def training_to_toml(training: TrainingConfiguration) -> str:
-    """Return the table ``[training]``."""
-    return table_to_toml("training", asdict(training))
-
-
-def table_to_toml(name: str, values: Mapping[str, Any]) -> str:
-    """Write one flat table of strings, numbers and truth values."""
+def table_to_toml(name: str, settings: DataSelection | TrainingConfiguration) -> str:
+    """Write one flat table of strings, numbers and truth values; what is None is left out."""
     # JSON writes these types as TOML does, non-ASCII characters as escapes that TOML shares.
+    values = asdict(settings)
     lines = [f"{key} = {json.dumps(value)}" for key, value in values.items() if value is not None]
     return "\n".join([f"[{name}]", *lines]) + "\n"
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
-    """Read a TOML file.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is not TOML, or not there.
-    """
+    """Read a TOML file; a ConfigurationError says what is wrong with it."""
     text = read_text(Path(path), ConfigurationError)
     try:
         return tomllib.loads(text)

@@ -1,4 +1,4 @@
-"""The loop over epochs: steps, validation, early stopping, and going on after an interrupt."""
+"""Training of one model: epochs, validation, early stopping, resuming after an interrupt."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ from precondbench.baselines.training.configuration import (
     RunConfiguration,
     TrainingConfiguration,
     resolve_device,
-    training_to_toml,
+    table_to_toml,
 )
 from precondbench.baselines.training.distributed import Ranks, process_group
 from precondbench.baselines.training.progress import EpochRecord, ReportEpoch
-from precondbench.baselines.training.run_directory import RunDirectory, describe_environment
-from precondbench.baselines.training.state import TrainingState
+from precondbench.baselines.training.run_directory import (
+    RunDirectory,
+    TrainingState,
+    describe_environment,
+)
 from precondbench.datasets import DataSelection
 from precondbench.errors import ConfigurationError, TrainingDivergedError
 
@@ -37,25 +40,11 @@ SECONDS_BETWEEN_STATES = 15.0
 
 
 @dataclass(frozen=True)
-class Fitting:
-    """A run of the protocol on prepared graphs.
+class FitLoop:
+    """The loop over epochs on prepared graphs.
 
-    Attributes
-    ----------
-    model : FactorModel
-        Computes the training steps: the model of the state, or its compiled double.
-    graphs, checks : ResidentGraphs
-        Training and validation graphs, on the device.
-    loss : Loss
-        What is minimised.
-    configuration : TrainingConfiguration
-        The protocol.
-    ranks : Ranks
-        Processes that train together.
-    files : RunDirectory
-        Told of epochs and best models.
-    progress : callable or None
-        Told of epochs.
+    ``model`` computes the training steps: the model of the state, or its compiled version.
+    ``graphs`` are those to train on, ``checks`` those to validate on.
     """
 
     model: FactorModel
@@ -68,14 +57,14 @@ class Fitting:
     progress: ReportEpoch | None
 
     def run(self, state: TrainingState) -> None:
-        """Train until the last epoch or until patience ends; the best weights are in the state."""
+        """Train until the last epoch or until patience ends; the state has the best weights."""
         checks = list(self._check_batches())
         saved = time.monotonic()
         while not self._finished(state):
             epoch = len(state.history) + 1
             start = time.perf_counter()
             rate = self.configuration.rate(epoch)
-            loss = self.train_epoch(state, rate)
+            loss = self.epoch(state, rate)
             validation_loss, cosine = validate(state.model, checks, self.loss, self.ranks)
             self._check_finite(epoch, loss, validation_loss, cosine)
             record = EpochRecord(
@@ -106,7 +95,7 @@ class Fitting:
         size = 4 * self.configuration.batch_size
         return self.checks.batches(size, mine, max_edges=self.configuration.max_edges)
 
-    def train_epoch(self, state: TrainingState, rate: float) -> float:
+    def epoch(self, state: TrainingState, rate: float) -> float:
         """Take one step a batch; return the loss averaged over graphs."""
         self.model.train()
         for group in state.optimiser.param_groups:
@@ -144,8 +133,7 @@ def validate(
 ) -> tuple[float, float]:
     """Mean loss and mean cosine over the graphs of all processes, in evaluation mode."""
     model.eval()
-    device = model.standardisation.node_mean.device
-    sums: Tensor = torch.zeros(3, dtype=torch.float64, device=device)
+    sums: Tensor = torch.zeros(3, dtype=torch.float64, device=model.device)
     for batch in batches:
         predicted = model(batch)
         losses, cosines = loss.per_graph(predicted, batch), cosine_per_graph(predicted, batch)
@@ -156,7 +144,7 @@ def validate(
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What :func:`train` returns.
+    """Result of :func:`train`.
 
     Attributes
     ----------
@@ -220,19 +208,19 @@ def train(
     configuration : TrainingConfiguration
         The protocol.
     out_dir : path-like, optional
-        Directory for configuration, metrics and checkpoint, see ``RunDirectory``.
+        Directory for configuration, metrics and checkpoint; see docs/training.md for its files.
     resume : bool
         Go on with an interrupted run in ``out_dir``, and only read a finished one. Otherwise
         a run in ``out_dir`` is replaced.
     data : DataSelection, optional
-        Names of the data, noted in ``configuration.toml``.
+        Names of the data, written to ``configuration.toml``.
     progress : callable, optional
         Called with the record of every epoch; ``training_progress`` makes one. Silent without.
 
     Returns
     -------
     TrainingResult
-        Model, history and what is known of the run.
+        Model, history and facts of the run.
 
     Raises
     ------
@@ -246,7 +234,7 @@ def train(
     """
     device = resolve_device(configuration.device)
     loss = get_loss(configuration.loss)
-    text = training_to_toml(configuration)
+    text = table_to_toml("training", configuration)
     if data is not None:
         text = RunConfiguration(data=data, training=configuration).to_toml()
     cuda_devices = []
@@ -288,7 +276,7 @@ def train(
             )
             files.start(describe_environment(device, ranks.size), state, resume)
             steps = model.compiled() if configuration.compile else model
-            Fitting(steps, graphs, checks, loss, configuration, ranks, files, progress).run(state)
+            FitLoop(steps, graphs, checks, loss, configuration, ranks, files, progress).run(state)
             model.load_state_dict(state.best_weights)
             result = _result(model.eval(), state.history, device)
             files.finish(result.to_dict())
@@ -297,7 +285,7 @@ def train(
 
 def _optimiser(model: FactorModel, learning_rate: float) -> torch.optim.Optimizer:
     descended = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    # A group, since Adam refuses an empty list: a network may have nothing left to descend on.
+    # A group, since Adam refuses an empty list: a fitted network has nothing to descend on.
     # Fused is one call for all parameters: 0.2 ms a step where a loop takes 1.1.
     return torch.optim.Adam([{"params": descended}], learning_rate, fused=True)
 
@@ -310,7 +298,7 @@ def _labelled(dataset: Sequence[Any], device: torch.device, role: str) -> Reside
 
 
 def _fingerprint(text: str, *splits: ResidentGraphs) -> str:
-    """Digest of settings and data: runs that share it are one run."""
+    """Digest of settings and data, which identifies a run."""
     digest = hashlib.sha256(text.encode())
     for graphs in splits:
         for values in (graphs.x, graphs.edge_index, graphs.edge_attr, graphs.y):

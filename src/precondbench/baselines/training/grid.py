@@ -47,13 +47,14 @@ def read_grid(path: str | Path) -> list[RunConfiguration]:
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from precondbench.baselines import read_grid
     >>> grid = '''[[runs]]
     ... dataset = "synthetic-tridiag"
     ... model = ["MLP", "GATv2"]
     ... seed = [0, 1, 2]
     ... '''
-    >>> _ = open("grid.toml", "w").write(grid)
+    >>> _ = Path("grid.toml").write_text(grid)
     >>> [(run.training.model, run.training.seed) for run in read_grid("grid.toml")][:4]
     [('MLP', 0), ('MLP', 1), ('MLP', 2), ('GATv2', 0)]
     """

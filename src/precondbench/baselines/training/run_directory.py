@@ -1,30 +1,33 @@
-"""What a run ran on: versions and machines, for the record."""
+"""The folder of a run: its files, and the state that an interrupted run continues from."""
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import platform
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+import safetensors.torch
 import torch
+from torch import Tensor
 
 import precondbench
 from precondbench._internal import loads, replacing
 from precondbench.baselines.base import FactorModel
-from precondbench.baselines.checkpoint import save_model
+from precondbench.baselines.checkpoint import METADATA_KEY, read_tensors, save_model
 from precondbench.baselines.training.progress import EpochRecord, check_history
-from precondbench.baselines.training.state import TrainingState
 from precondbench.errors import CheckpointError
 
 _PACKAGES = ("torch", "torch-geometric", "numpy", "scipy")
 
 
 def device_name(device: torch.device) -> str:
-    """Return the name of a GPU, or of the processor where its system tells it."""
+    """Return the name of a GPU, or of the processor where the system has it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     try:
@@ -49,6 +52,99 @@ def describe_environment(device: torch.device, processes: int) -> dict[str, Any]
     }
 
 
+@dataclass
+class TrainingState:
+    """State of a run between two epochs; ``best`` has the smallest validation loss."""
+
+    model: FactorModel
+    optimiser: torch.optim.Optimizer
+    shuffle: torch.Generator
+    history: list[EpochRecord] = field(default_factory=list)
+    best: EpochRecord | None = None
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def record(self, record: EpochRecord) -> bool:
+        """Add an epoch; return whether it is the best so far, whose weights are then kept."""
+        self.history.append(record)
+        if self.best is not None and not record["validation_loss"] < self.best["validation_loss"]:
+            return False
+        self.best = record
+        self.best_weights = copy.deepcopy(self.model.state_dict())
+        return True
+
+    def save(self, path: Path, key: str) -> None:
+        """Write the state, whole or not at all; :meth:`load` refuses a state with another key."""
+        tensors = {
+            "random.shuffle": self.shuffle.get_state(),
+            "random.torch": torch.get_rng_state(),
+        }
+        device = self.model.device
+        if device.type == "cuda":
+            tensors["random.cuda"] = torch.cuda.get_rng_state(device)
+        for prefix, weights in (("model", self.model.state_dict()), ("best", self.best_weights)):
+            tensors |= {f"{prefix}.{name}": value for name, value in weights.items()}
+        for number, moments in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{number}.{name}": value for name, value in moments.items()}
+        # The format does not support tensors that share memory (tied weights).
+        stored = {name: value.detach().cpu().clone() for name, value in tensors.items()}
+        description = {"key": key, "history": self.history, "best": self.best}
+        with replacing(path) as temporary:
+            metadata = {METADATA_KEY: json.dumps(description)}
+            temporary.write_bytes(safetensors.torch.save(stored, metadata))
+
+    def load(self, path: Path, key: str) -> None:
+        """Restore a saved state, including the random generators of torch."""
+        description, tensors = _read_state(path)
+        if description.get("key") != key:
+            raise CheckpointError(
+                f"{path} is the state of a run with other settings or other data; remove its "
+                "folder, or choose another"
+            )
+        try:
+            self._take(tensors)
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise CheckpointError(
+                f"{path} does not fit the model; has it changed since? {error}"
+            ) from error
+        self.history = list(description["history"])
+        self.best = description["best"]
+
+    def _take(self, tensors: dict[str, Tensor]) -> None:
+        device = self.model.device
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {
+                name.removeprefix(prefix): value
+                for name, value in tensors.items()
+                if name.startswith(prefix)
+            }
+
+        self.model.load_state_dict(part("model."))
+        self.best_weights = {name: value.to(device) for name, value in part("best.").items()}
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in part("optimiser.").items():
+            number, _, kind = name.partition(".")
+            moments.setdefault(int(number), {})[kind] = value
+        whole = self.optimiser.state_dict()
+        self.optimiser.load_state_dict({**whole, "state": moments})
+        self.shuffle.set_state(tensors["random.shuffle"])
+        torch.set_rng_state(tensors["random.torch"])
+        if device.type == "cuda" and "random.cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["random.cuda"], device)
+
+
+def _read_state(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    damaged = "is not a readable state of training"
+    metadata, tensors = read_tensors(path, damaged)
+    try:
+        description = loads(metadata[METADATA_KEY])
+        best = description["best"]
+        check_history([*description["history"], *([] if best is None else [best])])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} {damaged}: {error}; remove it to start afresh") from error
+    return description, tensors
+
+
 class RunDirectory:
     """Context manager that writes a run's files; without a path it writes nothing.
 
@@ -56,21 +152,13 @@ class RunDirectory:
     - ``environment.json``: versions and devices;
     - ``metrics.jsonl``: one line an epoch, flushed when the epoch ends;
     - ``checkpoint.safetensors``: the best model so far, replaced whole;
-    - ``state.safetensors``: what an interrupted run goes on from, while it is not finished;
+    - ``state.safetensors``: what an interrupted run continues from, until it is finished;
     - ``result.json``: the outcome, written last; with it the run is finished.
 
     A new run in the same directory replaces these files and touches no other.
 
-    Parameters
-    ----------
-    path : path-like or None
-        Directory, made if it does not exist.
-    configuration : str
-        Text of ``configuration.toml``.
-    key : str
-        What the run is, settings and data: a state with another key is not gone on from.
-    writes : bool
-        False for a process that only follows another: it reads and writes nothing.
+    ``key`` identifies the run, its settings and data: a state with another key is refused. With
+    ``writes=False``, for a process that only follows another, nothing is written.
     """
 
     def __init__(
@@ -88,41 +176,26 @@ class RunDirectory:
         self._metrics: TextIO | None = None
 
     def start(self, environment: dict[str, Any], state: TrainingState, resume: bool) -> Self:
-        """Write what is known at the start; with ``resume``, take up the state if there is one.
-
-        Parameters
-        ----------
-        environment : dict
-            For ``environment.json``.
-        state : TrainingState
-            Filled from ``state.safetensors``.
-        resume : bool
-            Whether to go on from an interrupted run.
-
-        Raises
-        ------
-        CheckpointError
-            If the state is damaged, or of another run.
-        """
+        """Write the first files; with ``resume``, restore the state if there is one."""
         if self.path is None:
             return self
         saved = self.path / "state.safetensors"
-        going_on = resume and saved.is_file()
-        if going_on:
+        resumes = resume and saved.is_file()
+        if resumes:
             state.load(saved, self._key)
         if not self._writes:
             return self
         self.path.mkdir(parents=True, exist_ok=True)
-        # An old model beside a new configuration would be a false pair.
+        # An old model does not belong to a new configuration.
         for name in ("result.json", "checkpoint.safetensors", "state.safetensors"):
-            if not (going_on and name == "state.safetensors"):
+            if not (resumes and name == "state.safetensors"):
                 (self.path / name).unlink(missing_ok=True)
         self._write("configuration.toml", self._configuration)
         self._write("environment.json", json.dumps(environment, indent=2) + "\n")
         self._metrics = (self.path / "metrics.jsonl").open("w", encoding="utf-8")
         for record in state.history:
             self.add_epoch(record)
-        if going_on:
+        if resumes:
             save_model(state.model, self.path / "checkpoint.safetensors", state.best_weights)
         return self
 
@@ -162,13 +235,7 @@ class RunDirectory:
             (self.path / "state.safetensors").unlink(missing_ok=True)
 
     def finished(self) -> dict[str, Any] | None:
-        """Return what :meth:`finish` wrote, if the run is finished.
-
-        Raises
-        ------
-        CheckpointError
-            If ``result.json`` is damaged, or of a run with other settings or data.
-        """
+        """Return what :meth:`finish` wrote, if the run is finished."""
         if self.path is None or not (self.path / "result.json").is_file():
             return None
         try:
@@ -191,13 +258,7 @@ class RunDirectory:
         return result
 
     def history(self) -> list[EpochRecord]:
-        """Read ``metrics.jsonl``.
-
-        Raises
-        ------
-        CheckpointError
-            If it is damaged.
-        """
+        """Read ``metrics.jsonl``."""
         assert self.path is not None
         path = self.path / "metrics.jsonl"
         try:

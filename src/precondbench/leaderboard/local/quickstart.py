@@ -89,7 +89,13 @@ def run_quickstart(
 
     # Before anything is made or built: settings that cannot be are refused here.
     configurations = [
-        TrainingConfiguration(model=name, rounds=rounds, epochs=epochs, seed=seed, device=device)
+        TrainingConfiguration(
+            model=name,
+            rounds=rounds,
+            epochs=epochs,
+            seed=seed,
+            device=device,  # type: ignore[arg-type]
+        )
         for name in MODELS
     ]
     out = Path(out)
