@@ -69,7 +69,7 @@ def main() -> None:
                 continue
             said = description(runs[0])
             for split in ("test", "test_large"):
-                if not (runs[0] / f"predictions-{split}.h5").is_file():
+                if not (runs[0] / f"predictions-{split}.safetensors").is_file():
                     continue
                 folder = options.submissions / group.parent.name / group.name / split
                 pack_runs(runs, split, folder, said)

@@ -19,14 +19,16 @@ FAULTS = ROOT / "tests" / "faults"
 
 def subjects() -> dict[str, Any]:
     """Return the registry, all files of cases imported."""
-    sys.path.insert(0, str(FAULTS))
+    paths = [str(FAULTS), str(FAULTS.parent)]
+    sys.path[:0] = paths
     try:
-        for path in sorted(FAULTS.glob("test_*.py")):
-            importlib.import_module(path.stem)
+        for file in sorted(FAULTS.glob("test_*.py")):
+            importlib.import_module(file.stem)
         registry: dict[str, Any] = importlib.import_module("harness").SUBJECTS
         return registry
     finally:
-        sys.path.remove(str(FAULTS))
+        for path in paths:
+            sys.path.remove(path)
 
 
 def cases_table() -> str:

@@ -164,17 +164,17 @@ def test_train_then_score(tmp_path):
         "result.json",
         "metrics.jsonl",
         "checkpoint.safetensors",
-        "predictions-val.h5",
-        "predictions-test.h5",
-        "predictions-test_large.h5",
+        "predictions-val.safetensors",
+        "predictions-test.safetensors",
+        "predictions-test_large.safetensors",
     }
-    report = json.loads(run("score", folder / "predictions-test.h5", "--json").stdout)
+    report = json.loads(run("score", folder / "predictions-test.safetensors", "--json").stdout)
     assert report["method"] == "MLP (1 rounds)"
     summary = report["seeds"]["4"]["summary"]
     assert summary["solved"] == 1.0
     assert summary["cosine_mean"] > 0.8
     assert len(report["seeds"]["4"]["rows"]) == 200
-    assert "effective hops" in run("score", folder / "predictions-val.h5").stdout
+    assert "effective hops" in run("score", folder / "predictions-val.safetensors").stdout
 
 
 def test_quickstart(tmp_path):
@@ -191,9 +191,9 @@ def test_quickstart(tmp_path):
     page = (tmp_path / "q" / "board.html").read_text()
     assert page.count("<svg") == 2
     assert "GHS_psdef/torsion1" in page
-    for name in ("locality.svg", "iterations-against-cosine.svg", "predictions-MLP.h5"):
+    for name in ("locality.svg", "iterations-against-cosine.svg", "predictions-MLP.safetensors"):
         assert (tmp_path / "q" / name).stat().st_size > 1000
-    run("score", tmp_path / "q" / "predictions-MLP.h5")
+    run("score", tmp_path / "q" / "predictions-MLP.safetensors")
 
 
 def check_table_of_the_quickstart(methods):

@@ -43,7 +43,7 @@ def test_real_matrices_with_every_setting(in_folder):
     expected = {"width": 8, "epochs": 2, "loss": "log-relative-error", "batch_size": 4, "seed": 7}
     assert expected.items() <= settings["training"].items()
     # Matrices too large to learn from are predicted all the same: torsion1 has 40,000 rows.
-    report = json.loads(run("score", folder / "predictions-test.h5", "--json").stdout)
+    report = json.loads(run("score", folder / "predictions-test.safetensors", "--json").stdout)
     rows = {row["name"]: row for row in report["seeds"]["7"]["rows"]}
     assert rows["GHS_psdef/torsion1"]["n"] == 40000
     assert rows["GHS_psdef/torsion1"]["status"] != "invalid"
@@ -129,7 +129,7 @@ def test_a_grid_runs_what_is_not_done(in_folder):
     assert seen == [2, 3, 4]
     assert all(is_done(r, run_folder("runs", r)) for r in runs)
     # Predictions that are missing are made again, without training.
-    path = run_folder("runs", runs[2]) / "predictions-val.h5"
+    path = run_folder("runs", runs[2]) / "predictions-val.safetensors"
     before = path.read_bytes()
     path.unlink()
     assert "1 trained, 3 done" in run("train-grid", "grid.toml").stdout
@@ -204,7 +204,7 @@ def test_a_model_of_ones_own_on_a_board(in_folder, monkeypatch):
         )  # fmt: skip
     folder = "runs/synthetic-tridiag-1.0-uniform"
     files = [
-        f"{folder}/{model}-2/seed-{seed}/predictions-val.h5"
+        f"{folder}/{model}-2/seed-{seed}/predictions-val.safetensors"
         for model in ("MLP", "Own") for seed in (0, 1)
     ]  # fmt: skip
     report = json.loads(run("board", *files, "--out", "board.html", "--json").stdout)
@@ -222,10 +222,21 @@ def test_a_model_of_ones_own_on_a_board(in_folder, monkeypatch):
 def test_a_board_compares_one_split(in_folder):
     run("train", *SAMPLE, "--set", "rounds=1", "--set", "epochs=1")
     folder = "runs/suitesparse-invk-sample-tril/MLP-1/seed-0"
-    mixed = run("board", f"{folder}/predictions-val.h5", f"{folder}/predictions-test.h5", code=2)
+    val, test = (f"{folder}/predictions-{split}.safetensors" for split in ("val", "test"))
+    mixed = run(
+        "board",
+        val,
+        test,
+        code=2,
+    )
     assert "one split" in " ".join(mixed.stderr.split())
-    twice = run("board", f"{folder}/predictions-val.h5", f"{folder}/predictions-val.h5", code=2)
+    twice = run(
+        "board",
+        val,
+        val,
+        code=2,
+    )
     assert "repeats 'MLP (1 rounds), seed 0'" in " ".join(twice.stderr.split())
     assert not (in_folder / "board.html").exists()
-    report = json.loads(run("board", f"{folder}/predictions-val.h5", "--json").stdout)
+    report = json.loads(run("board", val, "--json").stdout)
     assert {"IC(0)", "Inv-K", "none"} <= {row["method"] for row in report["methods"]}

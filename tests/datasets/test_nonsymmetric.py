@@ -20,8 +20,6 @@ from precondbench.quality import HopLadder, evaluate_many, problem_of
 from precondbench.recipes import export_split, split_plan, write_release
 from precondbench.shards import (
     Record,
-    check_nonsymmetric,
-    prediction_offsets,
     read_predictions,
     record_digest,
     shard_in_memory,
@@ -259,7 +257,6 @@ def test_digests_cover_the_upper_triangle(data):
 
 def test_incomplete_shards_are_refused(data):
     shard = data.shard
-    check_nonsymmetric(shard)
     for drop, change, message in (
         ("modified_upper", None, "but no 'modified_upper'"),
         (None, 2.0, "diagonals of a and a_upper differ"),
@@ -270,10 +267,9 @@ def test_incomplete_shards_are_refused(data):
             labels["a_upper"][0] *= change
         broken = Record(record.name, "", record.indptr, record.indices, record.a, labels)
         with pytest.raises(ShardError, match=message):
-            check_nonsymmetric(shard_in_memory(shard.header, [broken]))
+            shard_in_memory(shard.header, [broken])
     symmetric = SyntheticTridiag(split="val").shard
-    check_nonsymmetric(symmetric)
-    np.testing.assert_array_equal(prediction_offsets(symmetric), symmetric.nnz_offsets)
+    np.testing.assert_array_equal(symmetric.prediction_offsets, symmetric.nnz_offsets)
 
 
 def test_batches_and_subsets(data):
@@ -296,7 +292,7 @@ def test_a_baseline_trains_on_it_unchanged(data, tmp_path):
     assert scored.summary["matrices"] == 4
     assert all(row.cosine is not None for row in scored.rows)
     assert torch.equal(before, data[0].y)
-    path = tmp_path / "predictions.h5"
+    path = tmp_path / "predictions.safetensors"
     write_predictions(path, "mlp", data.shard, "modified", {0: predictions})
     back = read_predictions(path).by_name(0, data.shard)
     np.testing.assert_array_equal(back[few.names[1]], predictions[few.names[1]])

@@ -208,7 +208,7 @@ for number, (old, new) in enumerate(
         "train --all --grid g.toml --out o": "train-grid g.toml --out o",
         "train --grid g.toml --import m.py": "train-grid g.toml --import m.py",
         "submit pack run --kind learned": "submit pack run --set kind=learned",
-        "submit pack --predictions p.h5 --author A": "submit pack p.h5 --author A",
+        "submit pack --predictions p.st --author A": "submit pack p.st --author A",
         f"submit pack --entry m:f --dataset {DATA}": f"submit function m:f {DATA}",
         "figures --results r.jsonl": "python -m paper",
     }.items()
@@ -254,10 +254,10 @@ READERS = {
     "factor-mtx": ("A.mtx", ("factor", "A.mtx", "--out", "L.mtx")),
     "factor-gz": ("A.mtx.gz", ("factor", "A.mtx.gz", "--out", "L.mtx")),
     "factor-npz": ("A.npz", ("factor", "A.npz", "--out", "L.mtx")),
-    "score": ("p.h5", ("score", "p.h5")),
-    "board": ("p.h5", ("board", "p.h5", "--out", "b.html")),
+    "score": ("p.st", ("score", "p.st")),
+    "board": ("p.st", ("board", "p.st", "--out", "b.html")),
     "verify": ("s.h5", ("verify", "s.h5", "--json")),
-    "pack-predictions": ("p.h5", ("submit", "pack", "p.h5", "--out", "s")),
+    "pack-predictions": ("p.st", ("submit", "pack", "p.st", "--out", "s")),
     "results": ("runs/a/result.json", ("results", "runs", "--out", "r.jsonl")),
     "results-file": ("r.jsonl", ("results", "runs", "--out", "r.jsonl")),
     "train-grid": ("g.toml", ("train-grid", "g.toml", "--out", "o")),
@@ -279,7 +279,7 @@ def rubbish(reader, kind, content):
         elif kind == "a-folder":
             (bench.folder / file).mkdir(parents=True)
         if reader in ("check-submission", "score-submission"):
-            bench.file("s/predictions.h5", b"")
+            bench.file("s/predictions.safetensors", b"")
         if reader == "results-file":
             (bench.folder / "runs").mkdir()
         before = bench.listing()

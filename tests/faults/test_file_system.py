@@ -52,7 +52,7 @@ WRITERS = {
     "matrix.mtx": lambda path: write_matrix(path, GOOD),
     "matrix.npz": lambda path: write_matrix(path, GOOD),
     "shard.h5": lambda path: write_shard(path, HEADER, [RECORD]),
-    "predictions.h5": write_predictions_file,
+    "predictions.safetensors": write_predictions_file,
     "manifest.json": lambda path: save_manifest(Manifest(schema_version=1), path),
     "model.safetensors": write_model,
     "results.jsonl": write_rows,

@@ -6,6 +6,8 @@ import shutil
 import h5py
 import numpy as np
 import pytest
+import safetensors
+import safetensors.numpy
 from harness import Subject
 
 from precondbench.errors import (
@@ -25,6 +27,7 @@ from precondbench.shards import (
     write_predictions,
     write_shard,
 )
+from prediction_files import as_hdf5
 
 VERSIONS = Subject(
     "Formats of other versions, entries of the leaderboard",
@@ -87,10 +90,13 @@ def time_typed(file, group, name):
 
 
 def predictions(name, change, fragment):
+    """A file in HDF5, the first format of predictions, that was changed."""
+
     def run(bench):
-        path = bench.folder / "p.h5"
+        path = bench.folder / "p.safetensors"
         write_predictions(path, "m", shard_in_memory(HEADER, [RECORD]), "exact",
                           {0: {"one": np.ones(1)}})  # fmt: skip
+        path = as_hdf5(path)
         with h5py.File(path, "r+") as file:
             change(file)
         bench.refused(PredictionError, fragment, lambda: read_predictions(path))
@@ -120,9 +126,46 @@ predictions("with-a-version-of-text", attribute("format_version", np.bytes_("1")
 predictions("with-a-group-for-a-seed", group_for_a_seed, "not an HDF5 dataset")
 
 
+def tensors(name, change, fragment):
+    """A file in safetensors, the second format, whose description was changed."""
+
+    def run(bench):
+        path = bench.folder / "p.safetensors"
+        write_predictions(path, "m", shard_in_memory(HEADER, [RECORD]), "exact",
+                          {0: {"one": np.ones(1)}})  # fmt: skip
+        with safetensors.safe_open(path, framework="numpy") as file:
+            description = json.loads(file.metadata()["precondbench"])
+        values, metadata = change({"seed_0": np.ones(1)}, description)
+        safetensors.numpy.save_file(values, path, metadata)
+        bench.refused(PredictionError, fragment, lambda: read_predictions(path))
+        bench.command("score", path, code=2, fragment="precondbench: .*p.safetensors")
+
+    VERSIONS.add(f"predictions-{name}", run)
+
+
+def described(**changes):
+    return lambda values, description: (
+        values, {"precondbench": json.dumps(description | changes)},
+    )  # fmt: skip
+
+
+tensors("tensors-of-a-later-format", described(format_version=3), "format version 3")
+tensors("tensors-of-a-fractional-format", described(format_version=2.5), "format version 2.5")
+tensors("tensors-with-a-version-of-text", described(format_version="2"), "version")
+tensors("tensors-of-a-shard", described(format="precondbench-shard"), "not a file of pred")
+tensors("tensors-with-a-list-for-a-method", described(method=["m"]), "'method' is")
+tensors("tensors-without-a-description", lambda values, _: (values, None), "not a file of pred")
+tensors("tensors-with-a-description-of-a-list", lambda values, _: (values, {"precondbench": "[]"}),
+        "not a file of pred|cannot be read")  # fmt: skip
+tensors("tensors-of-integers", lambda values, d: (
+    {"seed_0": np.ones(1, dtype=int)}, {"precondbench": json.dumps(d)}), "not float32")  # fmt: skip
+tensors("tensors-with-no-seed", lambda values, d: ({}, {"precondbench": json.dumps(d)}),
+        "holds no predictions")  # fmt: skip
+
+
 @VERSIONS.case
 def predictions_of_data_that_no_manifest_knows(bench):
-    path = bench.folder / "p.h5"
+    path = bench.folder / "p.safetensors"
     write_predictions(path, "m", shard_in_memory(HEADER, [RECORD]), "exact",
                       {0: {"one": np.ones(1)}})  # fmt: skip
     bench.command("score", path, code=2, fragment="demo")

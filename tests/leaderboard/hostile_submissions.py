@@ -9,9 +9,12 @@ Longer than other files: it is one catalogue, whose entries are made in the same
 import json
 import os
 import random
+import struct
 
 import h5py
 import numpy as np
+
+from prediction_files import as_hdf5
 
 CORPUS = {}
 
@@ -189,33 +192,43 @@ cases(
     setting,
 )
 
-# -- predictions.h5: the file --
+# -- predictions.h5, which older versions packed: the file --
+
+
+def old_form(folder):
+    as_hdf5(folder / "predictions.safetensors").touch()
+    (folder / "predictions.safetensors").unlink()
 
 
 @case
 def h5_missing(folder):
+    old_form(folder)
     (folder / "predictions.h5").unlink()
 
 
 @case
 def h5_is_a_directory(folder):
+    old_form(folder)
     (folder / "predictions.h5").unlink()
     (folder / "predictions.h5").mkdir()
 
 
 @case
 def h5_is_a_link(folder):
+    old_form(folder)
     (folder / "predictions.h5").rename(folder / "elsewhere.h5")
     (folder / "predictions.h5").symlink_to("elsewhere.h5")
 
 
 @case
 def h5_is_a_pipe(folder):
+    old_form(folder)
     (folder / "predictions.h5").unlink()
     os.mkfifo(folder / "predictions.h5")
 
 
 def h5_raw(folder, content):
+    (folder / "predictions.safetensors").unlink(missing_ok=True)
     (folder / "predictions.h5").write_bytes(content)
 
 
@@ -234,6 +247,7 @@ cases(
 
 
 def shorten(folder, share):
+    old_form(folder)
     content = (folder / "predictions.h5").read_bytes()
     h5_raw(folder, content[: int(share * len(content))])
 
@@ -241,12 +255,17 @@ def shorten(folder, share):
 cases("h5-truncated", {"early": 0.01, "half": 0.5, "late": 0.97}, shorten)
 
 
-def flip(folder, seed):
-    content = bytearray((folder / "predictions.h5").read_bytes())
+def flipped(content, seed):
+    content = bytearray(content)
     chance = random.Random(seed)
     for _ in range(40):
         content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
-    h5_raw(folder, bytes(content))
+    return bytes(content)
+
+
+def flip(folder, seed):
+    old_form(folder)
+    h5_raw(folder, flipped((folder / "predictions.h5").read_bytes(), seed))
 
 
 cases("h5-flipped", {str(seed): seed for seed in range(12)}, flip)
@@ -256,6 +275,7 @@ cases("h5-flipped", {str(seed): seed for seed in range(12)}, flip)
 
 def opened(change):
     def spoil(folder):
+        old_form(folder)
         with h5py.File(folder / "predictions.h5", "r+") as file:
             change(file, folder)
 
@@ -428,3 +448,243 @@ typed("type_region", h5py.regionref_dtype)
 typed("type_ragged", h5py.vlen_dtype(np.float64))
 typed("type_enum", h5py.enum_dtype({"a": 0, "b": 1}))
 typed("type_opaque", np.dtype("V8"))
+
+
+# -- predictions.safetensors: the file --
+
+FILE = "predictions.safetensors"
+
+
+@case
+def st_missing(folder):
+    (folder / FILE).unlink()
+
+
+@case
+def st_is_a_directory(folder):
+    (folder / FILE).unlink()
+    (folder / FILE).mkdir()
+
+
+@case
+def st_is_a_link(folder):
+    (folder / FILE).rename(folder / "elsewhere.safetensors")
+    (folder / FILE).symlink_to("elsewhere.safetensors")
+
+
+@case
+def st_is_a_link_to_the_old_form(folder):
+    as_hdf5(folder / FILE)
+    (folder / FILE).unlink()
+    (folder / FILE).symlink_to("predictions.h5")
+
+
+@case
+def st_is_a_pipe(folder):
+    (folder / FILE).unlink()
+    os.mkfifo(folder / FILE)
+
+
+def st_raw(folder, content):
+    (folder / FILE).write_bytes(content)
+
+
+def with_header(header, values=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + values
+
+
+cases(
+    "st",
+    {
+        "empty": b"",
+        "short": b"\x08\0\0",
+        "text": b"these are my predictions",
+        "zeros": bytes(10_000),
+        "signature": b"\x89HDF\r\n\x1a\n" + bytes(100),
+        "pickle": b"\x80\x04\x95\x1d\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x8c\x06system.",
+        "zip": b"PK\x03\x04" + bytes(200),
+        "header-of-exabytes": struct.pack("<Q", 2**63) + b"{}",
+        "header-of-90-megabytes": struct.pack("<Q", 90 * 2**20) + b"{}",
+        "header-longer-than-the-file": struct.pack("<Q", 1000) + b"{}",
+        "header-empty": with_header(b""),
+        "header-not-json": with_header(b"{seed_0}"),
+        "header-not-utf8": with_header(b'{"\xff\xfe": 1}'),
+        "header-a-list": with_header([]),
+        "header-a-number": with_header(3),
+        "header-deep": with_header(b"[" * 50_000),
+        "header-deep-objects": with_header(b'{"a":' * 10_000),
+        "header-without-anything": with_header({}),
+    },
+    st_raw,
+)
+cases(
+    "st-truncated",
+    {"early": 0.01, "half": 0.5, "late": 0.97},
+    lambda folder, share: st_raw(
+        folder, (folder / FILE).read_bytes()[: int(share * (folder / FILE).stat().st_size)]
+    ),
+)
+cases(
+    "st-flipped",
+    {str(seed): seed for seed in range(12)},
+    lambda folder, seed: st_raw(folder, flipped((folder / FILE).read_bytes(), seed)),
+)
+
+# -- predictions.safetensors: what is in it --
+
+
+def rewritten(change):
+    """Change header, description and bytes of the values; what is returned replaces the bytes."""
+
+    def spoil(folder):
+        content = (folder / FILE).read_bytes()
+        (length,) = struct.unpack("<Q", content[:8])
+        header, values = json.loads(content[8 : 8 + length]), content[8 + length :]
+        description = json.loads(header["__metadata__"]["precondbench"])
+        new = change(header, description, values)
+        if header.get("__metadata__") == {"precondbench": ...}:
+            header["__metadata__"] = {"precondbench": json.dumps(description)}
+        st_raw(folder, with_header(header, values if new is None else new))
+
+    CORPUS[f"st-{change.__name__.replace('_', '-')}"] = spoil
+    return change
+
+
+def described(name, **changes):
+    def change(header, description, values):
+        for key, value in changes.items():
+            if value is Ellipsis:
+                del description[key]
+            else:
+                description[key] = value
+        header["__metadata__"] = {"precondbench": ...}
+
+    change.__name__ = name
+    rewritten(change)
+
+
+def tensor(name, **changes):
+    def change(header, description, values):
+        header["seed_0"] |= changes
+
+    change.__name__ = name
+    rewritten(change)
+
+
+described("other_format", format="something-else")
+described("earlier_version", format_version=1)
+described("later_version", format_version=99)
+described("version_of_text", format_version="2")
+described("version_of_a_list", format_version=[2])
+described("without_a_method", method=...)
+described("method_of_a_number", method=3)
+described("label_of_objects", label=[{"a": 0.0}])
+described("identity_of_another_split", split="test")
+tensor("type_int64", dtype="I64")
+tensor("type_uint64", dtype="U64")
+tensor("type_float16", dtype="F16")
+tensor("type_bfloat16", dtype="BF16")
+tensor("type_float8", dtype="F8_E4M3")
+tensor("type_bool", dtype="BOOL")
+tensor("type_float32_of_half_the_bytes", dtype="F32")
+tensor("type_unknown", dtype="F128")
+tensor("type_of_a_list", dtype=["F64"])
+tensor("a_scalar", shape=[])
+tensor("nothing_inside", shape=[0])
+tensor("claims_a_terabyte", shape=[2**37])
+tensor("claims_more_than_64_bits", shape=[2**64])
+tensor("shape_that_overflows", shape=[2**32, 2**32])
+tensor("shape_negative", shape=[-1])
+tensor("shape_of_fractions", shape=[1.5])
+tensor("offsets_negative", data_offsets=[-8, 0])
+tensor("offsets_reversed", data_offsets=[8, 0])
+tensor("offsets_beyond_the_file", data_offsets=[0, 2**40])
+tensor("offsets_that_overflow", data_offsets=[2**63, 2**64 - 1])
+tensor("offsets_of_text", data_offsets=["0", "8"])
+
+
+@rewritten
+def values_in_two_dimensions(header, description, values):
+    header["seed_0"]["shape"].append(1)
+
+
+@rewritten
+def without_metadata(header, description, values):
+    del header["__metadata__"]
+
+
+@rewritten
+def metadata_of_numbers(header, description, values):
+    header["__metadata__"] = {"precondbench": 3}
+
+
+@rewritten
+def metadata_not_json(header, description, values):
+    header["__metadata__"] = {"precondbench": "x"}
+
+
+@rewritten
+def metadata_a_list(header, description, values):
+    header["__metadata__"] = {"precondbench": "[]"}
+
+
+@rewritten
+def metadata_deep(header, description, values):
+    header["__metadata__"] = {"precondbench": "[" * 50_000}
+
+
+@rewritten
+def no_tensors(header, description, values):
+    del header["seed_0"]
+    return b""
+
+
+@rewritten
+def bytes_after_the_last_tensor(header, description, values):
+    return values + bytes(8)
+
+
+@rewritten
+def a_hole_between_tensors(header, description, values):
+    size = len(values)
+    header["seed_1"] = header["seed_0"] | {"data_offsets": [size + 8, 2 * size + 8]}
+    return values + bytes(8) + values
+
+
+@rewritten
+def two_seeds_with_the_same_bytes(header, description, values):
+    header["seed_1"] = header["seed_0"]
+
+
+def beside(name, key, count=1):
+    def change(header, description, values):
+        for k in range(count):
+            start = len(values) + 8 * k
+            header[key.format(k + 1)] = {
+                "dtype": "F64", "shape": [1], "data_offsets": [start, start + 8],
+            }  # fmt: skip
+        return values + bytes(8 * count)
+
+    change.__name__ = name
+    rewritten(change)
+
+
+beside("another_tensor", "notes")
+beside("a_seed_with_zeros_before", "seed_00")
+beside("a_seed_that_is_too_long", "seed_99999999999999999999")
+beside("a_path_for_a_name", "../../seed_1")
+beside("many_seeds", "seed_{}", 150)
+beside("another_seed", "seed_7")
+
+
+@rewritten
+def one_value_too_few(header, description, values):
+    header["seed_0"] |= {"shape": [len(values) // 8 - 1], "data_offsets": [0, len(values) - 8]}
+    return values[:-8]
+
+
+@rewritten
+def one_value_too_many(header, description, values):
+    header["seed_0"] |= {"shape": [len(values) // 8 + 1], "data_offsets": [0, len(values) + 8]}
+    return values + bytes(8)

@@ -47,8 +47,8 @@ def submission(tmp_path_factory):
         }
         for seed in range(3)
     }
-    write_predictions(folder / "p.h5", "m", data.shard, data.label, seeds)
-    pack_predictions([folder / "p.h5"], folder / "s", SAID)
+    write_predictions(folder / "p.safetensors", "m", data.shard, data.label, seeds)
+    pack_predictions([folder / "p.safetensors"], folder / "s", SAID)
     return folder / "s"
 
 

@@ -12,6 +12,7 @@ from precondbench.leaderboard.local.page import Section, render_page
 from precondbench.leaderboard.local.quickstart import locality_of_laws
 from precondbench.shards import read_predictions, read_shard, write_predictions
 from precondbench.shards.hdf5 import write_attributes
+from prediction_files import as_hdf5
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def exact(dataset):
 
 
 def test_round_trip_and_score(dataset, shard, exact, tmp_path):
-    path = tmp_path / "p.h5"
+    path = tmp_path / "p.safetensors"
     partial = dict(list(exact.items())[:150])
     single = {name: values.astype(np.float32) for name, values in exact.items()}
     write_predictions(path, "exact", shard, "modified", {0: exact, 7: partial})
@@ -41,16 +42,20 @@ def test_round_trip_and_score(dataset, shard, exact, tmp_path):
     scored = score_file(path)
     assert scored.evaluations[0].summary["solved"] == 1.0
     assert scored.evaluations[7].summary["solved"] == 0.75
+    old = read_predictions(as_hdf5(path))
+    assert (old.where, old.label) == (read.where, read.label)
+    assert all(np.array_equal(old.seeds[k], read.seeds[k], equal_nan=True) for k in (0, 7))
     write_predictions(path, "exact in single precision", shard, "modified", {0: single})
     assert score_file(path).evaluations[0].summary["iterations_mean"] < 5
 
 
 def test_predictions_that_do_not_fit(shard, exact, tmp_path):
+    path = tmp_path / "p.safetensors"
     with pytest.raises(PredictionError, match="which the split lacks"):
-        write_predictions(tmp_path / "p.h5", "m", shard, "modified", {0: {"x": np.ones(1)}})
+        write_predictions(path, "m", shard, "modified", {0: {"x": np.ones(1)}})
     name = shard.names[0]
     with pytest.raises(PredictionError, match="98 values"):
-        write_predictions(tmp_path / "p.h5", "m", shard, "modified", {0: {name: np.ones(98)}})
+        write_predictions(path, "m", shard, "modified", {0: {name: np.ones(98)}})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -118,13 +123,22 @@ def test_hostile_files(make, message, tmp_path):
         score_file(path)
 
 
-def test_not_hdf5(tmp_path):
-    path = tmp_path / "p.h5"
+def test_no_file_of_predictions(tmp_path):
+    path = tmp_path / "p.safetensors"
     path.write_bytes(b"text")
-    with pytest.raises(PredictionError, match="cannot be read as HDF5"):
+    with pytest.raises(PredictionError, match=r"not a file of predictions: .* a header of"):
+        read_predictions(path)
+    path.write_bytes(bytes(20))
+    with pytest.raises(PredictionError, match="cannot be read as a file of predictions"):
         read_predictions(path)
     with pytest.raises(PredictionError, match="there is no file"):
-        read_predictions(tmp_path / "q.h5")
+        read_predictions(tmp_path / "q.safetensors")
+
+
+def test_equal_predictions_give_equal_bytes(shard, exact, tmp_path):
+    for name in ("a", "b"):
+        write_predictions(tmp_path / name, "exact", shard, "modified", {0: exact, 3: exact})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_board_is_ranked(dataset):

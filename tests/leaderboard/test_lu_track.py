@@ -3,7 +3,6 @@
 import json
 import shutil
 
-import h5py
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -24,6 +23,7 @@ from precondbench.leaderboard.scoring.score import track_of
 from precondbench.leaderboard.tracks import open_track
 from precondbench.quality import problem_of
 from precondbench.shards import write_predictions
+from prediction_files import with_values
 
 TRACK = "synthetic-tridiag-lu-1.0-twin-test"
 SAID = {"method": "m", "kind": "classical", "authors": ["a"], "description": "d"}
@@ -109,8 +109,8 @@ def test_bad_factors_are_failures_of_their_matrix(data, tmp_path):
     values[names[2]][4] = np.inf
     values[names[3]][0] = 0.0  # first pivot of U
     values[names[4]][2] = 0.0  # an entry of L may be zero
-    write_predictions(tmp_path / "p.h5", "m", data.shard, data.label, {0: values})
-    pack_predictions([tmp_path / "p.h5"], tmp_path / "s", SAID)
+    write_predictions(tmp_path / "p.safetensors", "m", data.shard, data.label, {0: values})
+    pack_predictions([tmp_path / "p.safetensors"], tmp_path / "s", SAID)
     entry = score_submission(tmp_path / "s", tmp_path / "board", name="mine")
     (seed,) = entry.seeds
     assert seed.status[:5] == ["invalid"] * 4 + ["converged"]
@@ -126,9 +126,9 @@ def test_bad_factors_are_failures_of_their_matrix(data, tmp_path):
 def test_values_of_one_factor_only_are_refused(packed, data, tmp_path):
     """A file as for symmetric data, with lower triangles, is of the wrong length."""
     shutil.copytree(packed, tmp_path / "s")
-    with h5py.File(tmp_path / "s" / "predictions.h5", "r+") as file:
-        del file["seed_0"]
-        file.create_dataset("seed_0", data=np.ones(int(data.shard.nnz_offsets[-1])))
+    with_values(
+        tmp_path / "s" / "predictions.safetensors", np.ones(int(data.shard.nnz_offsets[-1]))
+    )
     with pytest.raises(SubmissionError, match=r"has 7800 values, the split has 11600"):
         open_bundle(tmp_path / "s")
 

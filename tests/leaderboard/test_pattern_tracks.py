@@ -2,7 +2,6 @@
 
 import shutil
 
-import h5py
 import numpy as np
 import pytest
 
@@ -14,6 +13,7 @@ from precondbench.leaderboard.methods.fill import ict_of_equal_memory, pattern_r
 from precondbench.leaderboard.tracks import TrackName, open_track
 from precondbench.matrices import check_spd_candidate, formula_matrix
 from precondbench.quality import evaluate_many
+from prediction_files import with_values
 
 KERSHAW = np.array([[3, -2, 0, 2], [-2, 3, -2, 0], [0, -2, 3, -2], [2, 0, -2, 3.0]])
 
@@ -82,9 +82,7 @@ def test_a_submission_covers_the_larger_pattern(tmp_path):
     shutil.copytree(tmp_path / "s", tmp_path / "t")
     smaller = SuiteSparseInvK(split="val", version="sample").shard.nnz_offsets[-1]
     assert smaller < values.size
-    with h5py.File(tmp_path / "t" / "predictions.h5", "r+") as file:
-        del file["seed_0"]
-        file.create_dataset("seed_0", data=np.ones(int(smaller)))
+    with_values(tmp_path / "t" / "predictions.safetensors", np.ones(int(smaller)))
     with pytest.raises(SubmissionError, match=f"{smaller} values, the split has {values.size}"):
         open_bundle(tmp_path / "t")
 

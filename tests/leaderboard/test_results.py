@@ -60,7 +60,7 @@ def by_hand(tmp_path):
         (folder / "result.json").write_text(text)
         data = run.data.open("val")
         values = {data.names[i]: scale * data.pair(i).L.data for i in range(len(data))}
-        path = folder / "predictions-val.h5"
+        path = folder / "predictions-val.safetensors"
         write_predictions(path, name, data.shard, data.label, {run.training.seed: values})
         return folder
 
@@ -78,7 +78,7 @@ def test_rows_of_a_trained_run(runs):
     assert (row["epochs"], row["max_epochs"], row["parameters"]) == (1, 1, finished["parameters"])
     data = run.data.open("test")
     assert (row["content_digest"], row["matrices"]) == (data.shard.content_digest, len(data))
-    read = results.read_predictions(folder / "predictions-test.h5")
+    read = results.read_predictions(folder / "predictions-test.safetensors")
     scored = evaluate(data, read.by_name(0, data.shard))
     summary = scored.summary
     for key in ("iterations_mean", "effective_hops", "solved", "cosine_mean", "n_log_k_median"):
@@ -150,10 +150,10 @@ def test_what_was_scored_before_a_damaged_run_is_kept(by_hand, tmp_path):
     update_results(path, tmp_path / "runs", ["val"])
     for seed, name in ((1, "b"), (2, "c")):
         by_hand(name, uniform(seed=seed))
-    broken = tmp_path / "runs" / "b" / "predictions-val.h5"
+    broken = tmp_path / "runs" / "b" / "predictions-val.safetensors"
     whole = broken.read_bytes()
     broken.write_bytes(b"text")
-    with pytest.raises(PredictionError, match="cannot be read as HDF5"):
+    with pytest.raises(PredictionError, match="not a file of predictions"):
         update_results(path, tmp_path / "runs", ["val"])
     assert [row["seed"] for row in read_results(path)] == [0]
     broken.write_bytes(whole)

@@ -43,8 +43,8 @@ def bundle(tmp_path_factory):
             for pair in pairs
         }
     seeds[1][data.names[4]] = None
-    write_predictions(folder / "p.h5", "m", data.shard, data.label, seeds)
-    pack_predictions([folder / "p.h5"], folder / "s", SAID)
+    write_predictions(folder / "p.safetensors", "m", data.shard, data.label, seeds)
+    pack_predictions([folder / "p.safetensors"], folder / "s", SAID)
     return open_bundle(folder / "s")
 
 

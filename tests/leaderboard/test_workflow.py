@@ -35,9 +35,11 @@ def submission(tmp_path_factory):
     folder = tmp_path_factory.mktemp("submission")
     data = SyntheticTridiag(split="test", config="twin")
     values = {pair.name: pair.L.data * 1.01 for pair in map(data.pair, range(len(data)))}
-    write_predictions(folder / "p.h5", "m", data.shard, data.label, dict.fromkeys(range(3), values))
+    write_predictions(
+        folder / "p.safetensors", "m", data.shard, data.label, dict.fromkeys(range(3), values)
+    )
     said = {"method": "Mine", "kind": "learned", "authors": ["a"], "description": "d"}
-    pack_predictions([folder / "p.h5"], folder / "s", said)
+    pack_predictions([folder / "p.safetensors"], folder / "s", said)
     return folder / "s"
 
 

@@ -187,13 +187,13 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "train suitesparse-invk --model MyModel --import my_model.py --set device=cuda",
     ),
     "train-grid": ("train-grid runs.toml --out runs",),
-    "score": ("score runs/synthetic-tridiag-1.0-uniform/MLP-1/seed-0/predictions-test.h5",),
+    "score": ("score runs/tridiagonal/MLP-1/seed-0/predictions-test.safetensors",),
     "results": ("results runs --out results.jsonl",),
-    "board": ("board ours/predictions-test.h5 theirs/predictions-test.h5 --out board.html",),
+    "board": ("board ours.safetensors theirs.safetensors --out board.html",),
     "submit pack": (
         "submit pack runs/synthetic-tridiag-1.0-twin/MLP-1/seed-0 --author 'A. Author' "
         "--out submission",
-        "submit pack ours/predictions-test.h5 --method Ours --set kind=classical",
+        "submit pack ours/predictions-test.safetensors --method Ours --set kind=classical",
     ),
     "submit function": (
         "submit function my_method.py:factor suitesparse-invk --method 'My method'",

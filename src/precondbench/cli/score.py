@@ -19,7 +19,7 @@ from precondbench.cli.output import (
 
 
 def score(
-    predictions: Annotated[Path, typer.Argument(help="File of predictions, .h5.")],
+    predictions: Annotated[Path, typer.Argument(help="File of predictions.")],
     root: Root = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, every matrix in it.")] = False,
 ) -> None:

@@ -95,7 +95,7 @@ def train(
             print_json(results)
             return
         print_table(name, _COLUMNS, [[row[key] for key in _COLUMNS] for row in results])
-        say(f"score with: precondbench score {results[0]['folder']}/predictions-test.h5")
+        say(f"score with: precondbench score {results[0]['folder']}/predictions-test.safetensors")
 
 
 def train_grid(

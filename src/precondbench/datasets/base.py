@@ -27,7 +27,6 @@ from precondbench.shards import (
     FORMAT_VERSION,
     Shard,
     cache_root,
-    is_nonsymmetric,
     locked,
     read_shard,
     write_shard,
@@ -320,7 +319,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         indices = shard.indices[by_entry] + np.repeat(row_offsets[:-1], entries[records])
         pattern = LowerPattern(np.concatenate(([0], ends)), indices.astype(np.int32))
         upper = self._upper_targets(shard)
-        if upper is None and is_nonsymmetric(shard.labels):
+        if upper is None and not shard.symmetric:
             raise ShardError(
                 f"{shard.path} holds non-symmetric matrices (it has l_{A_UPPER}); "
                 f"{type(self).__name__} serves symmetric ones only: read it with SyntheticTridiag"

@@ -30,8 +30,6 @@ from precondbench.recipes import (
 from precondbench.shards import (
     Shard,
     ShardHeader,
-    check_nonsymmetric,
-    is_nonsymmetric,
     read_shard,
     shard_in_memory,
     upper_label,
@@ -253,7 +251,6 @@ class SyntheticTridiag(FactorDataset):
         """
         shard = read_shard(path)
         shard.verify()
-        check_nonsymmetric(shard)
         if target not in shard.labels:
             raise ShardError(
                 f"{path} has no label {target!r}; there are: {', '.join(shard.labels)}"
@@ -282,12 +279,12 @@ class SyntheticTridiag(FactorDataset):
         return shard.labels[self.target]
 
     def _upper_targets(self, shard: Shard) -> NDArray[np.float64] | None:
-        return shard.labels[upper_label(self.target)] if is_nonsymmetric(shard.labels) else None
+        return None if shard.symmetric else shard.labels[upper_label(self.target)]
 
     @property
     def kind(self) -> str:
         """``spd`` or ``lu``."""
-        return "lu" if is_nonsymmetric(self._loaded().labels) else "spd"
+        return "spd" if self._loaded().symmetric else "lu"
 
     @property
     def label(self) -> str:

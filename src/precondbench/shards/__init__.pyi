@@ -20,14 +20,10 @@ from .writing import write_shard as write_shard
 
 # Between the packages of this library; not promised to users.
 from .hdf5 import new_file as new_file
-from .nonsymmetric import A_UPPER as A_UPPER
-from .nonsymmetric import both_triangles as both_triangles
-from .nonsymmetric import check_nonsymmetric as check_nonsymmetric
-from .nonsymmetric import factor_labels as factor_labels
-from .nonsymmetric import is_nonsymmetric as is_nonsymmetric
-from .nonsymmetric import prediction_offsets as prediction_offsets
-from .nonsymmetric import upper_label as upper_label
-from .quarantine import read_in_quarantine as read_in_quarantine
+from .predictions import find_predictions as find_predictions
+from .record import A_UPPER as A_UPPER
+from .record import both_triangles as both_triangles
+from .record import upper_label as upper_label
 from .store.cache import locked as locked
 from .store.download import file_sha256 as file_sha256
 from .store.manifest import ShardFile as ShardFile

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from precondbench.errors import ShardError
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 # deflate cannot shrink more than this; a file that claims to is damaged or made to fill memory.
 _DEFLATE_LIMIT = 1032
+# A chunk is read whole, however little of it is used.
+_LARGEST_CHUNK = 2**24
 
 
 @contextmanager
@@ -115,6 +118,12 @@ def read_column(dataset: Any) -> NDArray[Any] | list[str]:
         raise ShardError(
             f"{where} uses HDF5 filters {sorted(filters - _FILTERS)}; only deflate, shuffle and "
             "fletcher32 are allowed: repack the file with h5repack"
+        )
+    chunk = math.prod(dataset.chunks or (0,)) * dataset.dtype.itemsize
+    if chunk > max(dataset.nbytes, _LARGEST_CHUNK):
+        raise ShardError(
+            f"{where} has chunks of {chunk} bytes, more than it holds itself; it is damaged, or "
+            "made to fill memory"
         )
     if dataset.nbytes > _DEFLATE_LIMIT * dataset.id.get_storage_size():
         raise ShardError(f"{where} claims more data than is stored; fetch or build the file again")

@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 from precondbench.errors import ShardError
 from precondbench.shards.digest import check_digest, split_digest
 from precondbench.shards.hdf5 import member, read_attribute, read_column, text_attribute
-from precondbench.shards.record import Record, check_identifier, pattern_fault
+from precondbench.shards.record import (
+    A_UPPER,
+    Record,
+    check_identifier,
+    pattern_fault,
+    upper_label,
+)
 from precondbench.shards.shard import FORMAT_NAME, FORMAT_VERSION, Shard, ShardHeader
 from precondbench.shards.writing import shard_columns
 
@@ -162,7 +168,7 @@ def assemble(
         if kind not in (str, np.int64, np.float64):
             raise ShardError(f"/{key} holds {kind}; facts are int64, float64 or text")
         facts[fact] = take(key, kind, count)
-    return Shard(
+    shard = Shard(
         header=header,
         content_digest=digest,
         names=names,
@@ -179,6 +185,24 @@ def assemble(
         facts=facts,
         path=path,
     )
+    if not shard.symmetric:
+        _check_upper(shard)
+    return shard
+
+
+def _check_upper(shard: Shard) -> None:
+    """Raise ShardError unless ``a_upper`` has the diagonal of ``a``, and each L has its U."""
+    # Diagonal entries are last in their rows.
+    first = shard.row_offsets[:-1] + np.arange(len(shard))
+    ends = np.delete(shard.pointers, first) + np.repeat(shard.nnz_offsets[:-1], shard.n)
+    if not np.array_equal(shard.a[ends - 1], shard.labels[A_UPPER][ends - 1]):
+        raise ShardError(f"the diagonals of a and {A_UPPER} differ")
+    for label in shard.factor_labels:
+        other = upper_label(label)
+        if other not in shard.labels:
+            raise ShardError(f"there is the factor {label!r} but no {other!r}")
+        if not np.array_equal(shard.has_label[label], shard.has_label[other]):
+            raise ShardError(f"some records have only one of {label!r}, {other!r}")
 
 
 def _check_patterns(

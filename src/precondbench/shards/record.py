@@ -1,4 +1,9 @@
-"""One matrix, its labels on one pattern, and what is known about them."""
+"""One matrix, its labels on one pattern, and what is known about them.
+
+The pattern is a lower triangle. Where the matrix is not symmetric, its upper triangle and the
+factor U lie on the same pattern, transposed, as arrays with names of their own: ``a_upper``, and
+``X_upper`` for each label ``X``, which itself is L. Files and digests see just more arrays.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precondbench.errors import MatrixError, ShardError
+from precondbench.factors import LowerPattern
 
+A_UPPER = "a_upper"
+UPPER_SUFFIX = "_upper"
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -258,3 +266,30 @@ def _fact(key: str, value: Any, where: str) -> int | float | str:
     if isinstance(value, (float, np.floating)):
         return float(value)
     raise ShardError(f"{what} is {value!r}; facts are int, float or str")
+
+
+def upper_label(label: str) -> str:
+    """Name of the array that holds U, transposed, where ``label`` holds L."""
+    return f"{label}{UPPER_SUFFIX}"
+
+
+def both_triangles(
+    pattern: LowerPattern, lower: NDArray[np.float64], upper: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Values on the whole pattern in CSR order, of a lower triangle and a transposed upper one.
+
+    The diagonal is taken from ``upper``: of L and U it belongs to U. ``lower``, ``upper`` have
+    shape (nnz,), the result (2 nnz - n,).
+
+    >>> from precondbench.factors import lower_pattern
+    >>> pattern = lower_pattern(np.tril(np.ones((2, 2))))
+    >>> both_triangles(pattern, np.array([1.0, 3.0, 1.0]), np.array([5.0, 6.0, 7.0]))
+    array([5., 6., 3., 7.])
+    """
+    _, _, position, in_lower = pattern.symmetric()
+    strict = np.ones(pattern.nnz, dtype=bool)
+    strict[pattern.indptr[1:] - 1] = False
+    values: NDArray[np.float64] = np.where(
+        in_lower & strict[position], lower[position], upper[position]
+    )
+    return values

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from precondbench.errors import ConfigurationError, DigestError, ShardError
 from precondbench.shards.digest import facts_digest, record_digest, split_digest
-from precondbench.shards.record import Record, check_text
+from precondbench.shards.record import A_UPPER, UPPER_SUFFIX, Record, check_text
 
 FORMAT_NAME = "precondbench-shard"
 FORMAT_VERSION = 1
@@ -128,6 +128,27 @@ class Shard:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether each factor is one matrix L; else there are L and U, and A has two triangles."""
+        return A_UPPER not in self.labels
+
+    @property
+    def factor_labels(self) -> list[str]:
+        """Labels that stand for a factor, or for a pair of factors, sorted."""
+        names = sorted(self.labels)
+        if self.symmetric:
+            return names
+        return [name for name in names if not name.endswith(UPPER_SUFFIX)]
+
+    @property
+    def prediction_offsets(self) -> NDArray[np.int64]:
+        """Where the values predicted for each record start, int64 (records + 1,).
+
+        On the lower triangle for symmetric matrices, on the whole pattern for others.
+        """
+        return self.nnz_offsets if self.symmetric else 2 * self.nnz_offsets - self.row_offsets
 
     @cached_property
     def _positions(self) -> dict[str, int]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from precondbench._internal import loads
 from precondbench.errors import CheckpointError
-from precondbench.shards import write_predictions
+from precondbench.shards import find_predictions, write_predictions
 
 if TYPE_CHECKING:
     from precondbench.baselines.training.configuration import RunConfiguration
@@ -62,7 +62,7 @@ def _predicted_splits(run: RunConfiguration) -> list[str]:
 
 
 def _prediction_path(folder: str | Path, split: str) -> Path:
-    return Path(folder) / f"predictions-{split}.h5"
+    return find_predictions(Path(folder) / f"predictions-{split}.safetensors")
 
 
 def train_and_predict(
@@ -80,7 +80,7 @@ def train_and_predict(
     run : RunConfiguration
         Data and protocol.
     folder : path-like
-        Run directory: what ``RunDirectory`` lists, and ``predictions-<split>.h5``.
+        Run directory: what ``RunDirectory`` lists, and ``predictions-<split>.safetensors``.
     resume : bool
         Go on with an interrupted run in the folder, and only read a finished one.
     root : path-like, optional
@@ -104,8 +104,9 @@ def train_and_predict(
     folder, run = Path(folder), run.resolved()
     with process_group(resolve_device(run.training.device)) as ranks:
         if ranks.first and not (resume and (folder / "result.json").is_file()):
-            for path in folder.glob("predictions-*.h5"):
-                path.unlink()
+            for ending in ("safetensors", "h5"):
+                for path in folder.glob(f"predictions-*.{ending}"):
+                    path.unlink()
         train_set, val_set = (run.data.open_small(split, root) for split in ("train", "val"))
         with progress(run.training.epochs) if progress else nullcontext(None) as report:
             result = train(

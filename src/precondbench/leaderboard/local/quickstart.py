@@ -113,7 +113,7 @@ def run_quickstart(
         with narrator.training(model_name, epochs) as report:
             result = train(sets["train"], sets["val"], configuration, progress=report)
         values = predict(result.model, test)
-        path = out / f"predictions-{model_name}.h5"
+        path = out / f"predictions-{model_name}.safetensors"
         write_predictions(path, model_name, shard, test.target, {seed: values})
         files.append(path)
         methods[f"{model_name} ({rounds} rounds, {epochs} epochs)"] = ("learned", values)

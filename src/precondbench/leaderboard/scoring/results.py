@@ -18,7 +18,7 @@ from precondbench.leaderboard.scoring.result_rows import (
     write_results,
 )
 from precondbench.quality import Evaluation, evaluate_many
-from precondbench.shards import read_predictions
+from precondbench.shards import find_predictions, read_predictions
 
 if TYPE_CHECKING:
     from precondbench.baselines import RunConfiguration
@@ -43,7 +43,7 @@ class _Run:
         return str(self.result["key"])[:16]
 
     def predictions(self, split: str) -> Path:
-        return self.folder / f"predictions-{split}.h5"
+        return find_predictions(self.folder / f"predictions-{split}.safetensors")
 
 
 def collect_results(

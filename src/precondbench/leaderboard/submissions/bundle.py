@@ -18,9 +18,9 @@ from precondbench.leaderboard.submissions.schema import (
 from precondbench.recipes import select_plans
 from precondbench.shards import (
     PredictionFile,
+    find_predictions,
     load_manifest,
-    prediction_offsets,
-    read_in_quarantine,
+    read_predictions,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ class Bundle:
 def open_bundle(folder: str | Path, root: str | Path | None = None) -> Bundle:
     """Check a submission and read it.
 
-    The folder holds ``submission.json`` and ``predictions.h5``, both regular files. Nothing in
+    The folder holds ``submission.json`` and ``predictions.safetensors`` (or ``.h5``, if an
+    older version packed it), both regular files. Nothing in
     them is executed or followed; sizes are checked against the split before memory is taken.
 
     Parameters
@@ -70,8 +71,9 @@ def open_bundle(folder: str | Path, root: str | Path | None = None) -> Bundle:
     from precondbench.datasets import open_dataset
 
     folder = Path(folder)
-    for name in (SUBMISSION, PREDICTIONS):
-        _check_regular(folder / name)
+    file = find_predictions(folder / PREDICTIONS)
+    for path in (folder / SUBMISSION, file):
+        _check_regular(path)
     submission = read_submission(folder)
     names = (submission.dataset, submission.version, submission.configuration, submission.split)
     try:
@@ -97,8 +99,7 @@ def open_bundle(folder: str | Path, root: str | Path | None = None) -> Bundle:
     except ConfigurationError as error:
         raise SubmissionError(f"{folder / SUBMISSION}: {error}") from None
     try:
-        entries = int(prediction_offsets(dataset.shard)[-1])
-        predictions = read_in_quarantine(folder / PREDICTIONS, entries)
+        predictions = read_predictions(file, int(dataset.shard.prediction_offsets[-1]))
     except PredictionError as error:
         raise SubmissionError(str(error)) from None
     _check_agreement(folder, submission, predictions)

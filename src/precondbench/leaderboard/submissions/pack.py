@@ -21,7 +21,7 @@ from precondbench.leaderboard.submissions.schema import (
     write_submission,
 )
 from precondbench.quality import Refusal, context_of, problem_of, set_up
-from precondbench.shards import prediction_offsets, read_predictions, write_predictions
+from precondbench.shards import find_predictions, read_predictions, write_predictions
 
 _LINKS = ("code", "paper")
 
@@ -153,7 +153,7 @@ def pack_runs(
         "seconds": {"training": round(float(np.mean([r["seconds"] for r in results])), 1)},
         "command": "\n".join(training_command(c) for c in configurations),
     }
-    files = [path / f"predictions-{split}.h5" for path in paths]
+    files = [find_predictions(path / f"predictions-{split}.safetensors") for path in paths]
     return pack_predictions(files, folder, {**known, **said}, root)
 
 
@@ -284,7 +284,7 @@ def pack_predictions(
 
 
 def _pieces(values: NDArray[Any], shard: Any) -> list[NDArray[Any]]:
-    return np.split(values, prediction_offsets(shard)[1:-1])
+    return np.split(values, shard.prediction_offsets[1:-1])
 
 
 def _submission(fields: Mapping[str, Any]) -> Submission:

@@ -19,7 +19,7 @@ from precondbench.leaderboard.scoring.score import score_seeds
 from precondbench.leaderboard.submissions.schema import values_digest
 from precondbench.leaderboard.tracks import OpenTrack
 from precondbench.quality import Predictions
-from precondbench.shards import prediction_offsets, read_predictions
+from precondbench.shards import read_predictions
 
 # How far another machine, device or version of torch may lead.
 COSINE_TOLERANCE = 0.1
@@ -164,9 +164,9 @@ def _run(words: Sequence[str], timeout: float | None) -> None:
 def _predictions(folder: Path, track: OpenTrack) -> dict[int, tuple[Any, Predictions]]:
     (data,) = track.datasets
     found: dict[int, tuple[Any, Predictions]] = {}
-    for path in sorted(folder.rglob(f"predictions-{track.name.split}.h5")):
+    for path in sorted(folder.rglob(f"predictions-{track.name.split}.safetensors")):
         try:
-            predictions = read_predictions(path, int(prediction_offsets(data.shard)[-1]))
+            predictions = read_predictions(path, int(data.shard.prediction_offsets[-1]))
             for seed, values in predictions.seeds.items():
                 by_name = predictions.by_name(seed, data.shard)
                 found[seed] = (values, {name: by_name[name] for name in data.names})

@@ -22,7 +22,7 @@ from pydantic import (
 from precondbench._internal import read_model, replacing
 from precondbench.errors import SubmissionError
 
-SUBMISSION, PREDICTIONS = "submission.json", "predictions.h5"
+SUBMISSION, PREDICTIONS = "submission.json", "predictions.safetensors"
 LARGEST = 2**20
 LEARNED_SEEDS = 3
 

@@ -19,7 +19,6 @@ from precondbench.shards import (
     A_UPPER,
     Record,
     both_triangles,
-    factor_labels,
     new_file,
     read_shard,
     upper_label,
@@ -112,7 +111,7 @@ def export_split(
         _import_binsparse()
     names = (plan.dataset, plan.version, plan.configuration, plan.split)
     shard = read_shard(obtain_shard(*names, context=context))
-    known = factor_labels(shard.labels)
+    known = shard.factor_labels
     wanted = known if labels is None else list(dict.fromkeys(labels))
     for label in wanted:
         if label not in known:

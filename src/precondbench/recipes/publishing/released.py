@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from precondbench.recipes.spec import SplitPlan
-from precondbench.shards import Shard, ShardFile, factor_labels, file_sha256
+from precondbench.shards import Shard, ShardFile, file_sha256
 
 _MEANINGS = {
     "attempts": "Draws until one was accepted.",
@@ -126,7 +126,7 @@ def released_split(plan: SplitPlan, shard: Shard, path: str) -> ReleasedSplit:
             for name, group in zip(shard.names, shard.groups, strict=True)
             if group != "synthetic"
         ),
-        labels=tuple(factor_labels(shard.labels)),
+        labels=tuple(shard.factor_labels),
         smallest=int(shard.n.min()),
         largest=int(shard.n.max()),
         entries=int(shard.nnz_offsets[-1]),
@@ -159,7 +159,7 @@ def record_index(shard: Shard) -> tuple[tuple[Column, ...], str]:
         ),
         (Column("digest", "text", "Record digest of the shard format."), shard.record_digests),
     ]
-    for label in factor_labels(shard.labels):
+    for label in shard.factor_labels:
         meaning = f"Whether the record has the factor l_{label}."
         values = ["true" if present else "false" for present in shard.has_label[label]]
         table.append((Column(f"has_l_{label}", "boolean", meaning), values))
