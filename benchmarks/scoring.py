@@ -1,6 +1,6 @@
 """Scoring the real test split for one submission: how long, and on what.
 
-    python benchmarks/scoring.py runs/suitesparse-invk-1.0-tril/MLP-4/seed-0/predictions-test.safetensors
+    python benchmarks/scoring.py runs/suitesparse/MLP-4/seed-0/predictions-test.safetensors
 
 Without a file the prediction is Inv-K times noise of 5 %. Three seeds are scored with one and with
 two processes, then the parts are timed apart in one process: conjugate gradients, checks and
