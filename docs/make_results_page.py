@@ -30,7 +30,7 @@ from precondbench.recipes import dataset_spec
 RESULTS = STORED / "baselines.jsonl"
 DATA = ("dataset", "version", "configuration")
 SPLITS = {"test": "test split", "test_large": "larger matrices, `test_large`"}
-OF_TRAINING = ("parameters", "epochs done", "seconds", "device")
+OF_TRAINING = ("parameters", "completed epochs", "seconds", "device")
 # What a command always says, or what changes no result.
 PROTOCOL_OPTIONS = (
     "config", "version", "model", "rounds", "epochs", "seeds", "device", "threads", "max_edges",
@@ -50,39 +50,42 @@ SHOWN = {
     ("suitesparse-invk", "tril"): ("figure4", "figure4-iterations"),
 }
 HEADINGS = (
-    "model", "blocks", "epochs asked for", "seeds", "cosine", "lowest to highest", "1 - cosine",
+    "model", "blocks", "maximum epochs", "seeds", "cosine", "lowest to highest", "1 - cosine",
     "iterations", "solved", "effective hops", "n log K",
 )  # fmt: skip
 INTRODUCTION = """\
 # Results of the baselines
 
-Made by `python docs/make_results_page.py` from `benchmarks/results/baselines.jsonl`; do not edit.
+<!-- Made by docs/make_results_page.py from benchmarks/results/baselines.jsonl; do not edit. -->
 
-The paper's data was never published. Ours is drawn from laws that [data.md](data.md) states, so
-cosines here differ from the paper's; what can be compared is the order of models and whether they
-are far apart. What the paper says of its experiments is taken up
-[point by point](#against-the-paper-point-by-point).
+The data of the paper were not published. The data used here are sampled from the laws described in
+[data.md](data.md), so the cosines differ from those of the paper. The order of the models, and
+whether they are far apart, can be compared. The statements of the paper about its experiments are
+discussed [point by point](#against-the-paper-point-by-point).
 
 ## Protocol
 
-Encoder, K Graph Network blocks and decoder as in section 6.2 of the paper, width 16. Loss: negative
-cosine with the target. Adam with a learning rate of 1e-3, multiplied by 0.6 every 50 epochs;
-batches of 16 synthetic or 8 real matrices. Training stops after 50 epochs without a smaller loss on
-the validation split, and the weights of the best epoch count. The paper asks for 300 epochs.
-**Not all rows here do: each says how many it asked for,** and how many there were before training
-stopped. A seed sets the weights at the start and the order of the training matrices; a table gives
-means over seeds, and for the cosine also the lowest and the highest. Settings other than these
-stand in the row.
+The models have an encoder, K Graph Network blocks and a decoder as in section 6.2 of the paper,
+with width 16. The loss is the negative cosine with the target. Adam starts with a learning rate of
+1e-3, which is multiplied by 0.6 every 50 epochs; a batch has 16 synthetic or 8 real matrices.
+Training stops after 50 epochs without a smaller loss on the validation split, and the weights of
+the best epoch are kept.
 
-Predictions for the test splits are scored as [protocol.md](protocol.md) says: conjugate gradients
-to a relative residual of 1e-8, where a failure counts 10,000 iterations. *Effective hops* is how
-many rows a window must look back to serve the solver as well; *n log K* is the median. *Seconds* is
-the wall time of training. Runs may have shared the machine, so it is no benchmark.
+The paper trains for 300 epochs. **Not all rows here do: each row states the maximum number of
+epochs** and the number completed before training stopped. A seed determines the initial weights and
+the order of the training matrices. The tables show means over seeds and, for the cosine, also the
+lowest and the highest value. Settings that differ from these are given in the row.
 
-`precondbench train-grid paper/grid.toml` runs the paper's grid;
-`benchmarks/cpu_grid.toml` is a part of it for machines without a GPU. Every row of the file of
-results holds its own command. Rows are added by training and collecting; `python -m paper` in a
-checkout draws the figures below and checks the claims:
+Predictions for the test splits are scored according to [protocol.md](protocol.md): conjugate
+gradients to a relative residual of 1e-8, where a failure counts as 10,000 iterations. *Effective
+hops* is the number of rows a window must look back to serve the solver equally well. *n log K* is
+the median. *Seconds* is the wall time of training; runs may have shared the machine, so it is not a
+benchmark.
+
+`precondbench train-grid paper/grid.toml` runs the paper's grid, and `precondbench train-grid
+benchmarks/cpu_grid.toml` a part of it for machines without a GPU. Every row of the results file
+contains its own command. To add rows, train models and collect their results. In a checkout,
+`python -m paper` draws the figures below and checks the claims:
 
 ```console
 $ precondbench train synthetic-tridiag --model MLP --set rounds=1 --set epochs=1 --seeds 0
@@ -93,17 +96,17 @@ $ python -m paper --results results.jsonl --out figures
 BEYOND_LOCAL = """\
 ## Sets that no local rule can solve
 
-On sets of twins a network of K blocks that sees one row further with each has a mean cosine of at
-most the bound in the tables, proved in [twins.md](twins.md). It does not hold for networks that
-attend to all nodes, and there is none for `sawtooth`.
+On sets of twins, a network of K blocks that sees one row further with each block has at most the
+mean cosine given as the bound in the tables. [twins.md](twins.md) has the proof. The bound does not
+hold for networks that attend to all nodes, and there is no bound for `sawtooth`.
 """
 AGAINST = """\
 ## Against the paper, point by point
 
-Every verdict is computed from the rows above. A model is *above* another if every seed is and
-1 - cosine differs by more than 1 %; of two models, each stands with the best of the depths beyond
-one block that both have. With one block all models are alike, because edges are decoded before a
-message has been passed.
+Every verdict is computed from the rows above. A model is *above* another if this holds for every
+seed and 1 - cosine differs by more than 1 %. Two models are compared at the best depth of each,
+among the depths beyond one block that both have. With one block all models are alike, because edges
+are decoded before a message has been passed.
 """
 
 
@@ -219,7 +222,7 @@ def section(
                 "",
             ]
     lines += [
-        "Commands, one a kind of row; other rows have another `--model`, `rounds` or `--seeds`:",
+        "One command for each kind of row; other rows differ in model, rounds or seeds:",
         "",
         "```text",
         *commands(summaries),

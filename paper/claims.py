@@ -1,4 +1,4 @@
-"""Two models side by side, with the spread of their seeds, and how a sentence says it."""
+"""Statements of the paper and the measurements that support or contradict them."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def caution(rows: Sequence[Summary]) -> str:
     """Return a sentence to append where models were not trained equally long, else nothing."""
     if len({row["max_epochs"] for row in rows}) == 1:
         return ""
-    return " The models compared were not asked for the same number of epochs."
+    return " The compared models have different maximum numbers of epochs."
 
 
 AGREES, IN_PART, DIFFERS = "agrees", "agrees in part", "differs"
@@ -193,8 +193,8 @@ def _below_the_ceiling(sets: Sets, ceilings: Ceilings) -> Claim:
             row, bound = max(bounded, key=lambda item: item[0]["cosine_mean"]["mean"] - item[1])
             parts.append(
                 f"On {name} the proven bound is {bound:.5f} for networks of {row['rounds']} blocks "
-                f"that see one row further with each; of {len(bounded)}, the closest: "
-                f"{describe(row)}."
+                f"that see one row further with each block. The closest of {len(bounded)} kinds of "
+                f"run: {describe(row)}."
             )
     if not parts:
         return _unmeasured("Section 2.1", statement, "message passing on sets of twins")
@@ -249,15 +249,15 @@ def _more_than_one_round(uniform: Sequence[Summary]) -> Claim:
     one, more = best_depth(uniform, model, {1}), best_depth(uniform, model, depths - {1})
     solves = more["iterations_mean"]["mean"], one["iterations_mean"]["mean"]
     hops = more["effective_hops"]
-    worth = "" if hops is None else f", as with a window of {hops['mean']:.1f} rows back"
+    worth = "" if hops is None else f", which corresponds to a window of {hops['mean']:.1f} rows"
     return Claim(
         PROTOCOL,
         statement,
         AGREES if is_above(more, one) else DIFFERS,
         f"{describe(one)}. {describe(more)}; 1 - cosine with one block is {times(more, one)} as "
-        f"large. The paper does not say what satisfies; the solver needs {solves[0]:.1f} "
+        f"large. The paper does not define satisfactory. The solver needs {solves[0]:.1f} "
         f"iterations instead of {solves[1]:.1f}{worth}, and "
-        f"{more['ratio_to_target']['mean']:.1f} times those of the exact factor."
+        f"{more['ratio_to_target']['mean']:.1f} times as many as with the exact factor."
         f"{caution((one, more))}",
     )
 
@@ -351,7 +351,7 @@ def _non_locality_alone(sets: Sets) -> Claim:
     }
     if not best:
         return _unmeasured(LATER, statement, model)
-    # A tenth more iterations than with the target is as good to a solver.
+    # Up to a tenth more iterations than with the target counts as equal.
     matched = [row for row in best.values() if row["ratio_to_target"]["mean"] <= 1.1]
     parts = [
         f"On {name} {describe(row)}, and the solver needs {row['ratio_to_target']['mean']:.1f} "
