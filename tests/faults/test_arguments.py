@@ -46,15 +46,15 @@ wrong_call("L-complex", lambda: pcg(GOOD, ONES, np.eye(3) * 1j), "type complex")
 wrong_call("L-text", lambda: pcg(GOOD, ONES, [["1"]]), "entries of type")
 wrong_call("L-ragged", lambda: pcg(GOOD, ONES, [[1.0], [1.0, 2.0]]), "L cannot be read")
 wrong_call("L-a-vector", lambda: pcg(GOOD, ONES, np.ones(3)), "1 dimension")
-wrong_call("L-points-outside", lambda: pcg(GOOD, ONES, pointing(7)), "L is no valid csr")
+wrong_call("L-points-outside", lambda: pcg(GOOD, ONES, pointing(7)), "L is not a valid csr")
 wrong_call("K-of-another-size", lambda: k_condition(GOOD, np.eye(4)), "A has 3 rows, L has 4")
 wrong_call("L-and-M", lambda: pcg(GOOD, ONES, np.eye(3), M=sp.linalg.aslinearoperator(GOOD)),
            "one preconditioner")  # fmt: skip
 wrong_call("M-of-another-size", lambda: pcg(GOOD, ONES, M=sp.linalg.aslinearoperator(np.eye(4))),
            "M has")  # fmt: skip
 wrong_call("pattern-of-another-size", lambda: invk(GOOD, np.eye(4)), "pattern has 4 rows")
-wrong_call("pattern-that-points-outside", lambda: invk(GOOD, pointing(7)), "no valid csr")
-wrong_call("general-that-points-outside", lambda: check_general(pointing(7)), "no valid csr")
+wrong_call("pattern-that-points-outside", lambda: invk(GOOD, pointing(7)), "not a valid csr")
+wrong_call("general-that-points-outside", lambda: check_general(pointing(7)), "not a valid csr")
 wrong_call("general-without-a-diagonal", lambda: check_general(sp.csr_array([[0, 1], [1, 1]])),
            "stores no diagonal entry in row 0")  # fmt: skip
 wrong_call(
@@ -138,7 +138,7 @@ prediction("prediction-complex", {"one": np.ones(5) * 1j}, "values of type compl
 prediction("prediction-of-text", {"one": ["a"] * 5}, "values of type")
 prediction("prediction-ragged", {"one": [[1.0], [1.0, 2.0]]}, "cannot be read as an array")
 prediction("prediction-of-another-shape", {"one": np.ones((4, 4))}, "shape")
-prediction("prediction-that-points-outside", {"one": pointing(7)}, "no valid csr")
+prediction("prediction-that-points-outside", {"one": pointing(7)}, "not a valid csr")
 failure("prediction-none", {"one": None}, "no prediction")
 failure("prediction-of-nan", {"one": np.full(5, np.nan)}, "finite")
 failure("prediction-infinite", {"one": np.full(5, np.inf)}, "finite")

@@ -156,7 +156,7 @@ def pointing(index=None, pointers=None, form=sp.csr_array):
     return A
 
 
-INVALID = "no valid (csr|csc|bsr|coo) array"
+INVALID = "not a valid (csr|csc|bsr|coo) array"
 bad("csr-index-beyond", lambda: pointing(3), INVALID)
 bad("csr-index-far-beyond", lambda: pointing(2**30), INVALID)
 bad("csr-index-negative", lambda: pointing(-1), INVALID)

@@ -161,7 +161,7 @@ def test_no_source(monkeypatch, tmp_path):
     monkeypatch.delenv("PRECONDBENCH_SUITESPARSE", raising=False)
     with pytest.raises(ConfigurationError, match="PRECONDBENCH_SUITESPARSE"):
         Collection()
-    with pytest.raises(MissingDataError, match="no mirror"):
+    with pytest.raises(MissingDataError, match="not a mirror"):
         Collection(tmp_path)
 
 

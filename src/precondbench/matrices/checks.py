@@ -1,4 +1,4 @@
-"""Is this a matrix we can factor? One clear error for each way in which it is not."""
+"""Checks of matrices before they are factored, with one error for each fault, and scalings."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SYMMETRY_TOLERANCE = 1e-12
 
 
 def check_spd_candidate(matrix: Any, name: str = "matrix") -> csr_array:
-    """Return a symmetric float64 CSR copy, or say what is wrong with the matrix.
+    """Check a symmetric matrix and return it as a float64 CSR copy.
 
-    Positive definiteness itself is not tested here, only what it needs at once: a square,
-    real, finite, symmetric matrix with a positive diagonal. Duplicate entries are summed,
+    Positive definiteness itself is not tested here, only what it requires: a square, real,
+    finite, symmetric matrix with a positive diagonal. Duplicate entries are summed,
     column indices sorted, and stored zeros dropped: the pattern of A is its numerically
     nonzero entries, as in the collection's own count.
 
@@ -29,7 +29,7 @@ def check_spd_candidate(matrix: Any, name: str = "matrix") -> csr_array:
     matrix : sparse array, sparse matrix or array_like
         The matrix; integer and boolean types are converted to float64.
     name : str
-        How messages call it.
+        Its name in error messages.
 
     Returns
     -------
@@ -54,22 +54,11 @@ def check_spd_candidate(matrix: Any, name: str = "matrix") -> csr_array:
     precondbench.errors.MatrixError: my A is not positive definite: diagonal entry 1 is -1 \
 (1 such entries); every one must be positive
     """
-    matrix = two_dimensional(matrix, name)
-    rows, columns = matrix.shape
-    if rows == 0 or columns == 0:
-        raise MatrixError(f"{name} is empty ({rows} x {columns}); give a matrix with entries")
-    if rows != columns:
-        raise MatrixError(
-            f"{name} is not square ({rows} x {columns}); symmetric positive definite matrices are"
-        )
-    if matrix.dtype.kind == "c":
-        raise MatrixError(f"{name} is complex ({matrix.dtype}); only real matrices are supported")
-    if matrix.dtype.kind not in "fiub":
-        raise MatrixError(f"{name} has entries of type {matrix.dtype}; give real numbers")
+    matrix = _square(matrix, name)
     with np.errstate(over="ignore"):  # Of longer types; infinity is refused below.
         full = csr_array(matrix, dtype=np.float64, copy=True)
     full.sum_duplicates()  # Which may overflow, too.
-    check_finite(full, name)
+    _check_finite(full, name)
     full.eliminate_zeros()
     _check_symmetry(full, name)
     _check_diagonal(full.diagonal(), name)
@@ -81,37 +70,16 @@ def check_spd_candidate(matrix: Any, name: str = "matrix") -> csr_array:
 
 
 def check_indices(matrix: Any, name: str) -> None:
-    """Refuse indices that point outside a sparse matrix: compiled code would follow them.
+    """Refuse a sparse matrix whose indices point outside it, because compiled code follows them.
 
-    Parameters
-    ----------
-    matrix : sparse array or sparse matrix
-        Of any format; SciPy itself checks few of the indices that it is given.
-    name : str
-        How messages call it.
-
-    Raises
-    ------
-    MatrixError
-        If an index or a row pointer is out of range.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from scipy.sparse import csr_array
-    >>> from precondbench.matrices import check_indices
-    >>> bad = csr_array((np.ones(2), np.array([0, 7]), np.array([0, 1, 2])), shape=(2, 2))
-    >>> check_indices(bad, "A")
-    Traceback (most recent call last):
-        ...
-    precondbench.errors.MatrixError: A is no valid csr array: an index is 7, it must be from 0 to 1
+    SciPy itself checks only a few of the indices that it is given.
     """
     groups = [(indices, size) for indices, size in _index_arrays(matrix) if indices.size]
     for indices, size in groups:
         low, high = int(indices.min()), int(indices.max())
         if low < 0 or high >= size:
             raise MatrixError(
-                f"{name} is no valid {matrix.format} array: an index is "
+                f"{name} is not a valid {matrix.format} array: an index is "
                 f"{low if low < 0 else high}, it must be from 0 to {size - 1}"
             )
     if matrix.format in {"csr", "csc", "bsr"}:
@@ -119,7 +87,7 @@ def check_indices(matrix: Any, name: str) -> None:
         stored = min(len(matrix.indices), len(matrix.data))
         if pointers[0] != 0 or np.any(pointers[1:] < pointers[:-1]) or pointers[-1] > stored:
             raise MatrixError(
-                f"{name} is no valid {matrix.format} array: its pointers must ascend from 0 to "
+                f"{name} is not a valid {matrix.format} array: its pointers must ascend from 0 to "
                 f"at most {stored}, the number of its entries"
             )
 
@@ -139,8 +107,8 @@ def _index_arrays(matrix: Any) -> list[tuple[NDArray[Any], int]]:
     return []
 
 
-def check_finite(full: csr_array, name: str) -> None:
-    """Raise MatrixError for the first stored entry of a CSR matrix that is no number."""
+def _check_finite(full: csr_array, name: str) -> None:
+    """Refuse infinity and NaN; the message names the first such entry."""
     bad = np.flatnonzero(~np.isfinite(full.data))
     if bad.size:
         row = int(np.searchsorted(full.indptr, bad[0], side="right")) - 1
@@ -165,14 +133,8 @@ def _check_symmetry(full: csr_array, name: str) -> None:
         )
 
 
-def two_dimensional(matrix: Any, name: str) -> Any:
-    """Return a sparse matrix as it is and anything else as an array; both have two dimensions.
-
-    Raises
-    ------
-    MatrixError
-        If it is no matrix.
-    """
+def _square(matrix: Any, name: str) -> Any:
+    """Return a sparse matrix as it is and anything else as an array: square, real, not empty."""
     if sparse.issparse(matrix):
         check_indices(matrix, name)
     else:
@@ -182,6 +144,15 @@ def two_dimensional(matrix: Any, name: str) -> Any:
             raise MatrixError(f"{name} cannot be read as a matrix: {error}") from None
     if matrix.ndim != 2:
         raise MatrixError(f"{name} has {matrix.ndim} dimension(s); a matrix has two")
+    rows, columns = matrix.shape
+    if rows == 0 or columns == 0:
+        raise MatrixError(f"{name} is empty ({rows} x {columns}); give a matrix with entries")
+    if rows != columns:
+        raise MatrixError(f"{name} is not square ({rows} x {columns}); give a square matrix")
+    if matrix.dtype.kind == "c":
+        raise MatrixError(f"{name} is complex ({matrix.dtype}); only real numbers are supported")
+    if matrix.dtype.kind not in "fiub":
+        raise MatrixError(f"{name} has entries of type {matrix.dtype}; give real numbers")
     return matrix
 
 
@@ -223,7 +194,7 @@ def power_of_two_scaling(diagonal: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def check_general(matrix: Any, name: str = "matrix") -> csr_array:
-    """Return a float64 CSR copy of a square matrix, or say what is wrong with it.
+    """Check a square matrix and return it as a float64 CSR copy.
 
     Duplicate entries are summed and column indices sorted. Stored zeros off the diagonal are
     dropped; a stored zero on the diagonal stays, since elimination may fill it.
@@ -234,7 +205,7 @@ def check_general(matrix: Any, name: str = "matrix") -> csr_array:
         The matrix; integer and boolean types are converted to float64. A dense one counts
         as holding its whole diagonal.
     name : str
-        How messages call it.
+        Its name in error messages.
 
     Returns
     -------
@@ -260,12 +231,8 @@ def check_general(matrix: Any, name: str = "matrix") -> csr_array:
 permute the rows to a full diagonal (scipy.sparse.csgraph.maximum_bipartite_matching)
     """
     dense = not sparse.issparse(matrix)
-    matrix = two_dimensional(matrix, name)
-    rows, columns = matrix.shape
-    if rows == 0 or rows != columns:
-        raise MatrixError(f"{name} has shape {rows} x {columns}; give a square one with entries")
-    if matrix.dtype.kind not in "fiub":
-        raise MatrixError(f"{name} has entries of type {matrix.dtype}; give real numbers")
+    matrix = _square(matrix, name)
+    rows = matrix.shape[0]
     coo = sparse.coo_array(matrix)
     row, column = coo.row.astype(np.int32), coo.col.astype(np.int32)
     with np.errstate(over="ignore"):  # Of longer types; infinity is refused below.
@@ -277,7 +244,7 @@ permute the rows to a full diagonal (scipy.sparse.csgraph.maximum_bipartite_matc
         data = np.concatenate((data, np.zeros(rows)))
     full = csr_array(sparse.coo_array((data, (row, column)), shape=(rows, rows)))
     full.sum_duplicates()  # Which may overflow.
-    check_finite(full, name)
+    _check_finite(full, name)
     row = np.repeat(np.arange(rows), np.diff(full.indptr))
     kept = (full.data != 0.0) | (full.indices == row)
     indptr = np.concatenate(([0], np.cumsum(np.bincount(row[kept], minlength=rows))))

@@ -1,8 +1,8 @@
-"""Is this Matrix Market text what its header announces? Asked before memory is taken for it.
+"""Reading and writing of matrices: Matrix Market and SciPy's npz.
 
-SciPy's parser is fast and trusting. It takes memory for as many entries as are announced, and of
-each value it reads the longest beginning that is a number, so that ``1,5``, ``0x4`` and Fortran's
-``1.5D+03`` give 1, 0 and 1.5 without a word. A header that is none, in a stream, ends the process.
+Matrix Market text is checked before SciPy parses it. SciPy allocates memory for as many entries as
+the header announces, and reads the longest prefix of a value that is a number: ``1,5``, ``0x4`` and
+Fortran's ``1.5D+03`` become 1, 0 and 1.5. A stream with a broken header ends the process.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Stream = IO[bytes] | gzip.GzipFile
 
 LONGEST_LINE = 1 << 20
 MOST_COMMENTS = 64 << 20
-# No writer needs more for a number and what separates it from the next.
+# No writer needs more for a number and the separator after it.
 LONGEST_NUMBER = 128
 _CHUNK = 1 << 23
 _BANNER = re.compile(
@@ -39,7 +39,7 @@ _BANNER = re.compile(
 _SIZE = re.compile(rb"[0-9]{1,18}")
 _NUMBERS = {"complex": 2, "pattern": 0}
 
-# One letter a kind of character: a number then has few forms.
+# Each kind of character becomes one letter, so that numbers have few forms.
 _KINDS = bytearray(b"!" * 256)
 for _characters, _kind in (
     (b"0123456789", b"0"),
@@ -47,34 +47,21 @@ for _characters, _kind in (
     (b"+-", b"-"),
     (b".", b"."),
     (b"eE", b"e"),
-    # Of nan, inf and infinity: they are read, and refused for what they are.
+    # Of nan, inf and infinity: they are read, and refused with a message of their own.
     (b"nNaAiIfFtTyY", b"a"),
 ):
     for _character in _characters:
         _KINDS[_character] = _kind[0]
 _KINDS_TABLE = bytes(_KINDS)
-# What no number holds: a foreign character, a sign inside, an exponent without digits.
+# Never part of a number: other characters, a sign inside, an exponent without digits.
 _NEVER = (b"!", b"0-", b".-", b"--", b"- ", b"-e", b" e", b"e ", b"e.", b"ee", b" . ")
 _RARE = (re.compile(rb"\.0*\."), re.compile(rb"e-?0*[.e]"), re.compile(rb"0a|a0|\.a|a[.-]"))
 
 
-def check_market_text(stream: Stream, name: str) -> None:
-    """Compare header and body; the stream is at its start before and after.
+def _check_market_text(stream: Stream, name: str) -> None:
+    """Refuse text whose body does not hold what its header announces, and rewind the stream.
 
-    Parameters
-    ----------
-    stream : binary file
-        Can be read from its start more than once.
-    name : str
-        How messages call it.
-
-    Raises
-    ------
-    MatrixError
-        If the body holds what is no number, or more or fewer numbers than the header announces,
-        or a square matrix has fewer entries than rows.
-    ValueError
-        If it does not begin like Matrix Market.
+    A text that does not begin like Matrix Market is a ValueError.
     """
     form, field, symmetry = _banner(stream)
     rows, columns, entries = _sizes(stream, 3 if form == "coordinate" else 2)
@@ -102,12 +89,12 @@ def check_market_text(stream: Stream, name: str) -> None:
 def _banner(stream: Stream) -> tuple[str, ...]:
     match = _BANNER.fullmatch(stream.readline(200))
     if match is None:
-        raise ValueError("its first line is no banner")
+        raise ValueError("its first line is not a banner")
     return tuple(word.decode().lower() for word in match.groups())
 
 
 def _sizes(stream: Stream, count: int) -> tuple[int, int, int]:
-    """Read up to the line of the sizes; the third is 0 where there are but two."""
+    """Read up to the line of the sizes; the third is 0 if there are two."""
     while stream.tell() < MOST_COMMENTS:
         line = _line(stream)
         if not line:
@@ -129,7 +116,7 @@ def _line(stream: Stream) -> bytes:
 
 
 def _count_numbers(stream: Stream, name: str, expected: int) -> int:
-    """Count up to the one that is too many, and refuse what is no number."""
+    """Count the numbers, up to the first beyond ``expected``; refuse anything else."""
     found = size = 0
     while chunk := stream.read(_CHUNK):
         chunk += _line(stream)
@@ -137,13 +124,14 @@ def _count_numbers(stream: Stream, name: str, expected: int) -> int:
         kinds = b" " + chunk.translate(_KINDS_TABLE) + b" "
         if any(kind in kinds for kind in _NEVER) or any(kind.search(kinds) for kind in _RARE):
             raise MatrixError(
-                f"{name} is not readable as Matrix Market: it holds what is no number, near "
-                f"{_example(chunk, kinds)!r}; write digits, '.', and 'e' before an exponent"
+                f"{name} is not readable as Matrix Market: it holds something that is not a "
+                f"number, near {_example(chunk, kinds)!r}; write digits, '.', and 'e' before an "
+                "exponent"
             )
         blank = np.frombuffer(kinds, dtype=np.uint8) == ord(" ")
         found += int(np.count_nonzero(blank[:-1] & ~blank[1:]))
         if found > expected or size > LONGEST_LINE + LONGEST_NUMBER * expected:
-            break  # It cannot come right, however much follows.
+            break
     return found
 
 
@@ -154,7 +142,7 @@ def _example(chunk: bytes, kinds: bytes) -> str:
     return chunk[max(place - 10, 0) : place + 20].decode("ascii", errors="replace")
 
 
-# What the readers of the standard library and of SciPy raise for damaged bytes.
+# Raised by the readers of the standard library and of SciPy for damaged bytes.
 _DAMAGED = (
     ValueError,
     OverflowError,
@@ -173,20 +161,10 @@ _DAMAGED = (
 def read_matrix_market(source: Stream, name: str) -> csr_array:
     """Parse Matrix Market text and check the result; pattern files get ones.
 
-    Parameters
-    ----------
-    source : binary file
-        Can be read from its start more than once: it is checked, then parsed.
-    name : str
-        How messages call it.
-
-    Raises
-    ------
-    MatrixError
-        If the text is not Matrix Market, or the matrix cannot be used.
+    The stream is read more than once: it is checked, then parsed.
     """
     try:
-        check_market_text(source, name)
+        _check_market_text(source, name)
         matrix = io.mmread(source)
     except MatrixError:
         raise
@@ -247,7 +225,7 @@ def read_matrix(path: str | Path) -> csr_array:
 
 def _load_npz(path: Path) -> Any:
     try:
-        # Opened here, so that it is closed however that ends.
+        # Opened here, so that it is closed after an error too.
         with path.open("rb") as stream:
             return sparse.load_npz(stream)
     except MemoryError:

@@ -1,4 +1,4 @@
-"""A mirror of the SuiteSparse Matrix Collection: a folder, or a URL laid out like it."""
+"""Access to the SuiteSparse Matrix Collection: mirrors in folders, URLs, and the catalogue."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ from precondbench.errors import ConfigurationError, MatrixError, MissingDataErro
 from precondbench.matrices.files import read_matrix_market
 
 SOURCE_VARIABLE = "PRECONDBENCH_SUITESPARSE"
-# The largest matrix of the catalogue (n < 50,000) takes 0.2 GB of text; an archive that
-# claims more than this is not one of them.
+# The largest matrix of the catalogue (n < 50,000) takes 0.2 GB of text.
 MAX_MATRIX_BYTES = 4 << 30
 _INDEX_SECONDS = 300.0  # for an index of half a megabyte
-# Downloads slower than this on the average are given up.
+# Downloads slower than this on average are given up.
 _SLOWEST = 16384.0  # bytes a second
 _GRACE = 60.0  # seconds
 _BYTES_AN_ENTRY = 40
@@ -98,7 +97,7 @@ class Collection:
         self.cache = cache
         if self.folder is not None and not (self.folder / "files" / "ssstats.csv").is_file():
             raise MissingDataError(
-                f"{self.folder} is no mirror of the collection: files/ssstats.csv is missing; "
+                f"{self.folder} is not a mirror of the collection: files/ssstats.csv is missing; "
                 "name the folder that holds files/ and MM/"
             )
         self._entries: list[CollectionEntry] | None = None
@@ -109,7 +108,7 @@ class Collection:
         Raises
         ------
         MissingDataError
-            If the index cannot be had or read.
+            If the index cannot be fetched or read.
         """
         if self._entries is None:
             if self.folder is not None:
@@ -131,7 +130,7 @@ class Collection:
         return sorted(found, key=lambda entry: (entry.rows, entry.full_name))
 
     def has(self, entry: CollectionEntry) -> bool:
-        """Whether the matrix is here; a URL is assumed to hold every matrix."""
+        """Whether the mirror has the matrix; a URL is assumed to have all."""
         return self.folder is None or self._archive(entry).is_file()
 
     def matrix(self, entry: CollectionEntry) -> csr_array:
@@ -156,7 +155,7 @@ class Collection:
             return self._checked(archive, entry)
         except MatrixError:
             if self.folder is None:
-                archive.unlink(missing_ok=True)  # To be fetched again by whoever asks next.
+                archive.unlink(missing_ok=True)  # So that the next call fetches it again.
             raise
 
     def _checked(self, archive: Path, entry: CollectionEntry) -> csr_array:
@@ -187,7 +186,7 @@ class Collection:
         import requests
 
         url = f"{self.url}/MM/{entry.group}/{entry.name}.tar.gz"
-        # The size is not known before; that of the text is, within a few times.
+        # The size of the archive is not known before; the index gives an estimate.
         seconds = _GRACE + _BYTES_AN_ENTRY * entry.nnz / _SLOWEST
         try:
             with Deadline(seconds) as deadline:
@@ -318,7 +317,7 @@ def _read_archive(archive: Path, entry: CollectionEntry) -> csr_array:
                 return read_matrix_market(handle, entry.full_name)
     except MatrixError:
         raise
-    # A header may claim a name of gigabytes, or numbers that are none.
+    # A header may announce a name of gigabytes, or hold broken numbers.
     except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, MemoryError) as error:
         raise MatrixError(
             f"{archive} is damaged: {error or type(error).__name__}; fetch it again"

@@ -149,7 +149,7 @@ FORMULAS: dict[str, Callable[[], csr_array]] = {
     "JGD_BIBD/bibd_81_2": lambda: check_spd_candidate(sparse.eye_array(3240), "bibd_81_2"),
 }
 
-# Those the collection holds; the formula knows every size.
+# In the collection; the formula knows every size.
 _TREFETHEN_SIZES = (
     "20b",
     "20",
