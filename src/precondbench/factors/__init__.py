@@ -1,4 +1,4 @@
-"""A -> L: orders, sparse Cholesky, selected inversion, Inv-K, IC(0), ILU(0), k-hop oracles."""
+"""Factors of sparse matrices: Inv-K, incomplete Cholesky and LU, FSAI, k-hop oracles."""
 
 import lazy_loader
 

@@ -128,7 +128,7 @@ def pcg_values(
 def pcg_operator(
     matrix: csr_array, b: Vector, apply: Apply, rtol: float = 1e-8, maxiter: int = 10_000
 ) -> PCGResult:
-    """:func:`pcg` with a function r -> M r; the steps of the kernel, in the same order."""
+    """:func:`pcg` with a function r -> M r: the steps of the kernel in the same order."""
     x = np.zeros(b.size)
     norm_b = float(np.sqrt(_dot(b, b)))
     if norm_b == 0.0:

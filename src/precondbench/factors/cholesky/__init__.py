@@ -1,1 +1,1 @@
-"""Cholesky."""
+"""Numerical Cholesky factorisation: simplicial and supernodal."""

@@ -47,7 +47,7 @@ def routines() -> NDArray[np.int64]:
 
 @cache
 def _thread_setters() -> tuple[Callable[[], int], Callable[[int], None]] | None:
-    """What reads and sets the number of threads of SciPy's OpenBLAS; None for another BLAS."""
+    """Get and set the number of threads of SciPy's OpenBLAS; None for another BLAS."""
     try:
         library = ctypes.CDLL(cython_blas.__file__)
     except OSError:
@@ -62,7 +62,7 @@ def _thread_setters() -> tuple[Callable[[], int], Callable[[int], None]] | None:
 
 
 class _OneThread:
-    """Counts who needs BLAS on one thread: the first saves the number, the last restores it."""
+    """Context with BLAS on one thread: the first user saves the number, the last restores it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -94,7 +94,7 @@ one_thread = _OneThread()
 def _call(typingctx, address, arguments):  # type: ignore[no-untyped-def]
     """Call a Fortran subroutine: uint64 values are pointers, all others go by reference.
 
-    Integers are passed as 32-bit ones and the last of them is handed back (``info``).
+    Integers are passed with 32 bits; the last one is returned (``info``).
     """
     kinds = list(arguments)
 

@@ -122,17 +122,10 @@ def factorise(
     """
     order = np.empty_like(symbolic.position)
     order[symbolic.position] = np.arange(order.size)
+    a = (matrix.indptr, matrix.indices, matrix.data)
+    graph = (symbolic.upper_indptr, symbolic.upper_indices)
     values, pivots, failed = _factorise(
-        matrix.indptr,
-        matrix.indices,
-        matrix.data,
-        order,
-        symbolic.position,
-        symbolic.upper_indptr,
-        symbolic.upper_indices,
-        symbolic.parent,
-        symbolic.colptr,
-        symbolic.rows,
+        *a, order, symbolic.position, *graph, symbolic.parent, symbolic.colptr, symbolic.rows
     )
     if failed >= 0:
         raise not_positive_definite(order, failed)

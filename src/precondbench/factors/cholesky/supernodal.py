@@ -114,8 +114,8 @@ def _update(  # type: ignore[no-untyped-def]
 ):
     """Subtract columns c0 to c1 of L_R L_R^T from the blocks of the ancestors of s.
 
-    What belongs to columns from ``limit`` on is collected in the dense matrix ``passed`` over the
-    rows ``outer`` instead. Different tiles touch different columns.
+    Updates of columns from ``limit`` on are collected in the dense matrix ``passed`` over the rows
+    ``outer`` instead. Different tiles write to different columns.
     """
     width = first[s + 1] - first[s]
     r = rowptr[s + 1] - rowptr[s]
@@ -172,8 +172,8 @@ def _factorise_run(  # type: ignore[no-untyped-def]
 ):
     """Factorise the given supernodes; returns the column that broke down, or -1.
 
-    Subtrees that are worked on at the same time touch nothing in common: what one has for columns
-    from ``limit`` on, outside of it, goes into its own ``passed``.
+    Subtrees that are factorised at the same time write to different memory: updates of columns
+    from ``limit`` on, outside the subtree, go into its own ``passed``.
     """
     longest = 0
     for s in nodes:
@@ -196,7 +196,7 @@ def _factorise_run(  # type: ignore[no-untyped-def]
 
 @kernel
 def _absorb(outer, passed, first, rowptr, rows, block, owner, values):  # type: ignore[no-untyped-def]
-    """Add what a subtree collected for its ancestors to their blocks."""
+    """Add the updates that a subtree collected for its ancestors to their blocks."""
     r = outer.size
     index = np.empty(r, np.int64)
     t0 = 0
@@ -227,7 +227,7 @@ def _log_pivots(first, rowptr, block, values):  # type: ignore[no-untyped-def]
 def _factorise_parts(
     supernodes: Supernodes, subtrees: Subtrees, values: NDArray[np.float64], workers: int
 ) -> int:
-    """All subtrees, and what they pass on to their ancestors."""
+    """Factorise all subtrees, and add their updates to their ancestors."""
     at, structure = routines(), supernodes.structure
 
     def run(nodes: NDArray[np.int64]) -> tuple[int, NDArray[np.int32], NDArray[np.float64]]:
@@ -238,7 +238,7 @@ def _factorise_parts(
         failed = _factorise_run(at, nodes, limit, outer, passed, *structure, values)
         return int(failed), outer, passed
 
-    # Taken in a fixed order, whichever thread is done first: the sums do not depend on timing.
+    # In a fixed order, so that the sums do not depend on which thread is done first.
     for failed, outer, passed in in_order(run, subtrees.parts, workers):
         if failed >= 0:
             return failed
@@ -249,7 +249,7 @@ def _factorise_parts(
 def _factorise_top(
     supernodes: Supernodes, subtrees: Subtrees, values: NDArray[np.float64], workers: int
 ) -> int:
-    """The supernodes above the subtrees: one after another, heavy ones by tiles in parallel."""
+    """Factorise the supernodes above the subtrees in order, heavy ones by tiles in parallel."""
     at, structure = routines(), supernodes.structure
     first, rowptr, _, block, owner = structure
     nothing, no_sums = np.empty(0, np.int32), np.empty(0)

@@ -1,1 +1,1 @@
-"""Incomplete."""
+"""Incomplete factorisations: one file for each family."""

@@ -103,7 +103,7 @@ def ic0(A: Any) -> csr_array:
     MatrixError
         If A cannot be used.
     BreakdownError
-        If a pivot is not positive; ``column`` says where.
+        If a pivot is not positive; ``column`` is its column.
 
     Examples
     --------

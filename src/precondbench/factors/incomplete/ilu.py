@@ -83,7 +83,7 @@ def ilu0(A: Any) -> tuple[csr_array, csr_array]:
     MatrixError
         If A cannot be used.
     BreakdownError
-        If a pivot is zero or not finite; ``column`` says in which row.
+        If a pivot is zero or not finite; ``column`` is its row.
 
     Examples
     --------

@@ -1,1 +1,1 @@
-"""Inv k."""
+"""Inv-K: columns from the selected inverse, or from patches of the graph."""

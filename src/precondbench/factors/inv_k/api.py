@@ -28,7 +28,7 @@ from precondbench.matrices import power_of_two_scaling
 
 # Above this residual the other method is tried as well.
 DOUBTFUL = 1e-6
-# A selected inverse that is worse is never handed out without a warning.
+# Above this residual a warning is given.
 INACCURATE = 1e-4
 
 
@@ -37,7 +37,7 @@ class Inversion:
     """Inv-K values by one method, in the pattern's CSR order.
 
     ``residual`` is that of ``identity_residual``, ``entries`` how many numbers the factor and then
-    the selected inverse occupied, ``probe`` the reference blocks, if they were asked for.
+    the selected inverse occupied, ``probe`` the reference blocks, if wanted.
     """
 
     method: str
@@ -85,7 +85,7 @@ def invert_guarded(
     workers: int = 1,
     probes: int = 0,
 ) -> tuple[Inversion, bool]:
-    """Inv-K by the plan's method, and by the other one if that broke down or is in doubt.
+    """Inv-K by the plan's method, and by the other one if the first broke down or is inaccurate.
 
     Returns the more accurate result, and whether the other method was tried. BreakdownError if
     both break down.
@@ -109,14 +109,14 @@ def invert_guarded(
 
 @dataclass(frozen=True)
 class InvKReport:
-    """An Inv-K factor and how it came about.
+    """An Inv-K factor, how it was computed, and how accurate it is.
 
     Attributes
     ----------
     factor : scipy.sparse.csr_array
         L.
     method : {"simplicial", "supernodal"}
-        What computed it.
+        How it was computed.
     ordering : {"minimum-degree", "metis", "natural"}
         Order of elimination inside the computation.
     doubtful : bool
@@ -125,10 +125,11 @@ class InvKReport:
     residual : float
         Largest |(A Z)_ii - 1| over all rows, Z the selected inverse.
     diagonal_error : float
-        Largest |(L^T A^-1 L)_ii - 1| over some columns, with A^-1 by solves of their own, refined
-        to full precision. NaN if not asked for; infinity if the refinement did not converge.
+        Largest |(L^T A^-1 L)_ii - 1| over some columns, with columns of A^-1 from separate
+        solves, refined to full precision. NaN if ``probes`` is 0; infinity if the refinement
+        did not converge.
     probes : int
-        How many columns those were.
+        Number of those columns.
     entries : int
         Numbers that factor and selected inverse occupied, at 8 bytes.
     seconds : float
@@ -162,20 +163,20 @@ def invk_report(
     workers: int | None = None,
     probes: int = PROBES,
 ) -> InvKReport:
-    """Inv-K like :func:`invk`, with what was done and how accurate the result is.
+    """Inv-K like :func:`invk`, with the method used and the accuracy of the result.
 
     Parameters
     ----------
     A, pattern, method, ordering, workers
         As for :func:`invk`.
     probes : int
-        Columns for which diag(L^T A^-1 L) = 1 is checked by solves; each row of such a column
-        costs a few of them. 0 for no such check.
+        Columns for which diag(L^T A^-1 L) = 1 is checked by solves, a few for each row of such
+        a column; 0 for no check.
 
     Returns
     -------
     InvKReport
-        The factor and the figures.
+        The factor and the figures about it.
 
     Raises
     ------
@@ -247,10 +248,10 @@ def invk(
         Lower-triangular pattern with the whole diagonal; stored entries count. By default
         the lower triangle of A.
     method : {"auto", "simplicial", "supernodal"}
-        How A^-1 is selected. ``simplicial`` gives the same bits on every machine: published labels
-        are made by it. ``supernodal`` works on dense blocks through BLAS: much faster on large
-        problems, equal to rounding. ``auto`` chooses by the predicted work, checks the result and
-        tries the other method where it is in doubt.
+        How entries of A^-1 are computed. ``simplicial`` gives the same bits on every machine;
+        published labels use it. ``supernodal`` works on dense blocks through BLAS: much faster on
+        large problems, equal up to rounding. ``auto`` chooses by the predicted work, checks the
+        result and tries the other method if the result is inaccurate.
     ordering : {"auto", "minimum-degree", "metis", "natural"}
         Order of elimination inside the computation; the pattern keeps the order of A.
         ``auto``: minimum degree, or for large problems METIS where pymetis is installed and its

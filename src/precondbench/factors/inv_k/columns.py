@@ -117,7 +117,7 @@ def invk_values(
 
 # Blocks of at most this size are factorised by loops: a call of LAPACK costs more.
 SMALL = 12
-# Columns are handed out in this many pieces, however many threads there are.
+# Columns are divided into this many pieces for any number of threads.
 PIECES = 64
 
 

@@ -25,7 +25,7 @@ INDEFINITE = (
 
 @kernel
 def grow_patch(seeds, hops, a_indptr, a_indices, mark, stamp, queue):  # type: ignore[no-untyped-def]
-    """Breadth-first search from the seeds; returns the size, and whether nothing is left to add."""
+    """Breadth-first search from the seeds; returns the size, and whether all neighbours are in."""
     count = seeds.size
     for t in range(count):
         queue[t] = seeds[t]
@@ -158,7 +158,7 @@ def factorise_envelope(interior, offset, end, band):  # type: ignore[no-untyped-
 
 @kernel
 def fill_envelope(interior, count, graph, mark, stamp, queue, slot, offset, band):  # type: ignore[no-untyped-def]
-    """Put the patch without its seeds into the band, less what is outside, if that is given."""
+    """Fill the band with the patch without its seeds, less the numbers ``outside``, if given."""
     a_indptr, a_indices, a_data, outside = graph
     band[: offset[interior]] = 0.0
     for j in range(interior):
@@ -173,7 +173,7 @@ def fill_envelope(interior, count, graph, mark, stamp, queue, slot, offset, band
 
 @kernel
 def solve_envelope(interior, near, offset, end, band, y):  # type: ignore[no-untyped-def]
-    """Solve in place for a right-hand side that is zero before ``near``; wrong before that."""
+    """Solve in place for a right-hand side that is zero before ``near``, from that row on."""
     for j in range(near, interior):
         y[j] /= band[offset[j]]
         for t in range(1, end[j] - j + 1):
@@ -364,7 +364,7 @@ def _take_whole(
     whole: NDArray[np.bool_],
     out: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
-    """Fill columns whose patch is a whole component from Inv-K, if that is worth it."""
+    """Copy columns whose patch is a whole component from Inv-K, if that is cheaper."""
     nothing = np.zeros(pattern.n, dtype=np.bool_)
     if float(np.sum(work[whole])) < CHEAP:
         return nothing

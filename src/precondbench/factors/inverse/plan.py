@@ -1,4 +1,4 @@
-"""Order and method of selected inversion, and what it will cost, known before it starts."""
+"""Choice of order and method for selected inversion, and prediction of its cost."""
 
 from __future__ import annotations
 
@@ -59,9 +59,8 @@ def inversion_graph(matrix: csr_array, pattern: LowerPattern) -> csr_array:
 def plan_elimination(matrix: csr_array, pattern: LowerPattern) -> SymbolicFactor:
     """Order and analyse the graph on which the inverse is selected.
 
-    The graph is that of A + T T^T: every column of T becomes a clique, which lies inside one
-    front of any elimination order, so the selected inverse on its fill holds every
-    B[s_i, s_i] that Inv-K needs.
+    The graph is that of A + T T^T. Every column of T is a clique in it, so the selected inverse
+    on its fill holds every B[s_i, s_i] that Inv-K needs.
 
     Parameters
     ----------
@@ -184,7 +183,7 @@ def plan_inversion(
     Raises
     ------
     ConfigurationError
-        If a name does not exist, or METIS is asked for and not installed.
+        If a name does not exist, or METIS is chosen and not installed.
 
     Examples
     --------

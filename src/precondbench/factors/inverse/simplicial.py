@@ -46,7 +46,7 @@ class SelectedInverse:
 
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:
-        """What the kernels take: ``position, colptr, rows, values, diagonal``."""
+        """Arguments of kernels: ``position, colptr, rows, values, diagonal``."""
         return (self.position, self.colptr, self.rows, self.values, self.diagonal)
 
 
@@ -100,7 +100,7 @@ def _takahashi(colptr, rows, values, pivots):  # type: ignore[no-untyped-def]
 def gather_block(nodes, position, colptr, rows, values, diagonal, slot, block):  # type: ignore[no-untyped-def]
     """Fill the lower triangle of block[:m, :m] with Z[nodes, nodes], mirrored to the upper one.
 
-    ``slot`` is an int32 workspace of length n filled with -1; it is handed back so.
+    ``slot`` is an int32 workspace of length n; it holds -1 before and after.
     """
     m = nodes.size
     for t in range(m):

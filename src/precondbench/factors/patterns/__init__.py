@@ -1,1 +1,1 @@
-"""Patterns."""
+"""Sparsity patterns of factors."""

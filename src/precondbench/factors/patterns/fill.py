@@ -147,13 +147,8 @@ def power_pattern(A: Any, power: int) -> LowerPattern:
 
 DEFAULT_PATTERN = "tril"
 
-
-def _tril(matrix: csr_array) -> LowerPattern:
-    return lower_pattern(tril(matrix, format="csr"))
-
-
 PATTERNS: dict[str, Callable[[csr_array], LowerPattern]] = {
-    DEFAULT_PATTERN: _tril,
+    DEFAULT_PATTERN: lambda matrix: lower_pattern(tril(matrix, format="csr")),
     "level-1": lambda matrix: level_of_fill(matrix, 1),
     "level-2": lambda matrix: level_of_fill(matrix, 2),
 }

@@ -21,15 +21,7 @@ from precondbench.matrices import check_indices, check_spd_candidate
 
 @dataclass(frozen=True)
 class Pattern:
-    """Pattern of a square matrix in CSR: columns ascend, every row has its diagonal entry.
-
-    Attributes
-    ----------
-    indptr : numpy.ndarray
-        int64 of shape (n + 1,).
-    indices : numpy.ndarray
-        int32 of shape (nnz,).
-    """
+    """Pattern of a square matrix in CSR: columns ascend, every row has its diagonal entry."""
 
     indptr: NDArray[np.int64]
     indices: NDArray[np.int32]
@@ -197,9 +189,12 @@ def lower_pattern(pattern: Any, n: int | None = None) -> LowerPattern:
         result = LowerPattern(ones.indptr.astype(np.int64), ones.indices.astype(np.int32))
     if n is not None and result.n != n:
         raise MatrixError(f"pattern has {result.n} rows, the matrix has {n}")
-    last = result.indptr[1:] - 1
     empty = np.flatnonzero(np.diff(result.indptr) == 0)
-    missing = empty if empty.size else np.flatnonzero(result.indices[last] != np.arange(result.n))
+    missing = (
+        empty
+        if empty.size
+        else np.flatnonzero(result.indices[result.diagonal] != np.arange(result.n))
+    )
     if missing.size:
         raise MatrixError(
             f"pattern lacks the diagonal entry of row {int(missing[0])}; a factor needs them all"
@@ -275,9 +270,9 @@ def factor_values(L: Any, name: str = "L") -> tuple[LowerPattern, NDArray[np.flo
     values = np.asarray(full.data, dtype=np.float64)
     if not np.all(np.isfinite(values)):
         raise MatrixError(f"{name} has {int(np.sum(~np.isfinite(values)))} entries not finite")
-    if np.any(values[pattern.indptr[1:] - 1] == 0.0):
-        row = int(np.flatnonzero(values[pattern.indptr[1:] - 1] == 0.0)[0])
-        raise MatrixError(f"{name} is singular: diagonal entry {row} is zero")
+    zero = np.flatnonzero(values[pattern.diagonal] == 0.0)
+    if zero.size:
+        raise MatrixError(f"{name} is singular: diagonal entry {zero[0]} is zero")
     return pattern, values
 
 

@@ -1,1 +1,1 @@
-"""Symbolic."""
+"""Elimination orders and symbolic Cholesky factorisation."""

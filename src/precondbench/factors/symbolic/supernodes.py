@@ -52,14 +52,8 @@ class Supernodes:
         return int(self.block[-1])
 
     @property
-    def heights(self) -> NDArray[np.int64]:
-        """Rows of each block."""
-        heights: NDArray[np.int64] = np.diff(self.first) + np.diff(self.rowptr)
-        return heights
-
-    @property
     def structure(self) -> tuple[NDArray[np.int64], ...]:
-        """What the kernels take: ``first, rowptr, rows, block, owner``."""
+        """Arguments of kernels: ``first, rowptr, rows, block, owner``."""
         return (self.first, self.rowptr, self.rows, self.block, self.owner)  # type: ignore[return-value]
 
 
@@ -273,8 +267,7 @@ def in_order(
 ) -> Iterator[Result]:
     """Results of a function in the order of its arguments, from threads.
 
-    No more than two calls a thread are under way or waiting to be taken, so that memory held by
-    results is bounded.
+    At most two calls a thread are running or have results that wait, so memory is bounded.
     """
     if workers <= 1 or len(arguments) <= 1:
         yield from map(function, arguments)
