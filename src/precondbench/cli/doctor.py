@@ -1,4 +1,4 @@
-"""Is this installation sound? What a bug report should say about where it happened."""
+"""``precondbench doctor``: a report on the installation, for bug reports."""
 
 from __future__ import annotations
 
@@ -29,24 +29,14 @@ from precondbench.cli.output import (
 )
 from precondbench.errors import PrecondbenchError
 
-# A release of suitesparse-invk 1.0 with room to build it.
+# Space for version 1.0 of the real data and its build.
 WANTED_BYTES = 2_000_000_000
 MIRROR = "PRECONDBENCH_SUITESPARSE"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report.
-
-    Attributes
-    ----------
-    subject, name : str
-        Of what, for instance ``software`` and ``numpy``.
-    value : str
-        What was found.
-    problem : str
-        What is wrong and what to do about it; empty if nothing is.
-    """
+    """One line of the report; ``problem`` says what is wrong and what to do, if anything."""
 
     subject: str
     name: str
@@ -55,27 +45,10 @@ class Finding:
 
 
 def examine(root: str | os.PathLike[str] | None = None, *, check: bool = True) -> list[Finding]:
-    """Look at software, machine and data, and rebuild a small split.
+    """Examine software, machine and data; with ``check``, rebuild a small split.
 
-    Parameters
-    ----------
-    root : path-like, optional
-        Cache folder, by default that of the environment. Nothing is left in it.
-    check : bool
-        Factor the two test matrices of the sample again and compare their digest with the
-        manifest's; the first time, while kernels are compiled, this takes half a minute.
-
-    Returns
-    -------
-    list of Finding
-        In a fixed order; those with a problem say what to do.
-
-    Examples
-    --------
-    >>> from precondbench.cli.doctor import examine
-    >>> findings = examine(check=False)
-    >>> [f.value == precondbench.__version__ for f in findings if f.name == "precondbench"]
-    [True]
+    The split has two matrices. Its digest is compared with the published one, and nothing is
+    left in the cache folder.
     """
     findings = [*_software(), *_machine(), *_data(root)]
     if check:
@@ -112,7 +85,7 @@ def _requirement(requirement: str) -> Finding:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """Leading numbers of a version; what follows them never decides about a lower bound."""
+    """Return the leading numbers of a version, which decide about lower bounds."""
     return tuple(int(part) for part in re.findall(r"\d+", version.partition("+")[0])[:3])
 
 
@@ -165,7 +138,7 @@ def _existing(folder: Path) -> Path:
 
 
 def _not_writable(folder: Path) -> str:
-    """Why nothing can be written under a folder, which need not exist yet."""
+    """Describe why nothing can be written under a folder, which need not exist yet."""
     advice = "set PRECONDBENCH_CACHE to a folder that can be written"
     try:
         with TemporaryFile(dir=_existing(folder)):
@@ -192,7 +165,7 @@ def _reproduction() -> Finding:
 
 
 def _guarded(subject: str, name: str, look: Callable[[], str], advice: str) -> Finding:
-    # Whatever is broken, the rest of the report is still wanted.
+    # The rest of the report is useful whatever is broken.
     try:
         return Finding(subject, name, look())
     except Exception as error:
@@ -211,8 +184,6 @@ def doctor(
     Put the output into a bug report. Exits with 1 if something needs attention.
     """
     with failing_clearly():
-        pass
-
         findings = examine(root, check=check)
         wrong = [finding for finding in findings if finding.problem]
         if json:

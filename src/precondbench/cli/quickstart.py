@@ -1,4 +1,4 @@
-"""``precondbench quickstart``: from nothing to a ranked board in minutes."""
+"""``precondbench quickstart``: data, training, scores and a board in minutes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from precondbench.cli.output import Root, failing_clearly, print_json, print_tab
 
 
 class _Voice:
-    """Tells what happens, on a terminal or in a log."""
+    """Messages about the progress, unless silent."""
 
     def __init__(self, silent: bool) -> None:
         self.silent = silent
@@ -24,13 +24,13 @@ class _Voice:
             say(f"[{time.perf_counter() - self.start:5.1f} s] {text}")
 
     def training(self, model: str, epochs: int) -> Any:
-        """Show loss, validation cosine and time left."""
+        """Return a progress bar with loss and validation cosine."""
         from precondbench.baselines import training_progress
 
         return training_progress(epochs, silent=self.silent)
 
     def scoring(self, done: int, total: int) -> None:
-        """Say nothing: scoring takes seconds."""
+        """Print nothing; scoring takes seconds."""
 
 
 def quickstart(
