@@ -25,7 +25,7 @@ from precondbench.recipes import (
     build_large,
     plan_large,
 )
-from precondbench.recipes.building.large import factor_large
+from precondbench.recipes.building.label import factor_large
 from precondbench.shards import read_shard
 
 
@@ -107,7 +107,7 @@ def test_memory_is_refused_before_it_is_taken(large_mirror, tmp_path):
 
 def test_results_of_earlier_matrices_count(large_mirror, tmp_path, monkeypatch):
     # 684 non-zeros of the small one are then enough to leave nothing.
-    monkeypatch.setattr("precondbench.recipes.building.large.KEPT_BYTES", 10**7)
+    monkeypatch.setattr("precondbench.recipes.building.collection.KEPT_BYTES", 10**7)
     plans = plan_large(context_of(large_mirror, tmp_path), max_bytes=2 * 10**9, from_rows=100)
     assert outcomes(plans)["small"] == "planned"
     assert outcomes(plans)["grid"] == "refused"
@@ -192,7 +192,7 @@ def test_the_forecast_counts_what_is_stored(poisson_2d):
 def test_limits_of_the_process_are_seen():
     pytest.importorskip("resource")
     code = (
-        "import resource, psutil; from precondbench.recipes.building.large import available_memory;"
+        "import resource, psutil; from precondbench.recipes import available_memory;"
         "free = available_memory();"
         "taken = psutil.Process().memory_info().vms;"
         "resource.setrlimit(resource.RLIMIT_AS, (taken + 10**8, resource.RLIM_INFINITY));"

@@ -1,19 +1,23 @@
-"""What a build needs from outside its recipe."""
+"""Compute the labels of one matrix, Inv-K and incomplete Cholesky, and compare them."""
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from precondbench.errors import BreakdownError
+from precondbench.errors import AccuracyWarning, BreakdownError
 from precondbench.factors import (
     DEFAULT_PATTERN,
     condition_estimate,
     estimate_cost,
     ic0_values,
+    invk_report,
     invk_values,
     lower_values,
     pattern_of,
@@ -27,6 +31,8 @@ from precondbench.shards import Record
 # Iteration counts of hard cases move by several percent with rounding alone, so a winner
 # must need at least this share fewer.
 MARGIN = 0.05
+# The configuration of matrices that are too large for the benchmark.
+LARGE = "large"
 
 # About two minutes of one core; only Trefethen_20000 and 20000b, whose factors are nearly
 # dense, need more among the matrices seen so far.
@@ -162,59 +168,122 @@ def factor_matrix(
     pattern = pattern_of(matrix, pattern_name)
     try:
         problem = SymmetricProblem(matrix, pattern)
-    except BreakdownError as error:
-        return FactoredMatrix(full_name, "not positive definite", str(error), digest)
-    a = lower_values(problem.matrix, pattern)
-    unscale = 1.0 / np.repeat(problem.row_scale, np.diff(pattern.indptr))
-    symbolic = plan_elimination(problem.matrix, pattern)
-    cost = estimate_cost(symbolic, pattern)
-    if cost.operations > max_operations:
-        return FactoredMatrix(full_name, "too dear", f"needs {cost}", digest)
-    if announce is not None and cost.operations > announced_operations:
-        announce(f"{full_name}: {cost}")
-    try:
+        symbolic = plan_elimination(problem.matrix, pattern)
+        cost = estimate_cost(symbolic, pattern)
+        if cost.operations > max_operations:
+            return FactoredMatrix(full_name, "too dear", f"needs {cost}", digest)
+        if announce is not None and cost.operations > announced_operations:
+            announce(f"{full_name}: {cost}")
         inverse = selected_inverse(problem.matrix, pattern, symbolic)
         invk = invk_values(inverse, pattern)
     except BreakdownError as error:
         return FactoredMatrix(full_name, "not positive definite", str(error), digest)
+    a = lower_values(problem.matrix, pattern)
     ic0, breakdown = ic0_values(pattern, a)
     jacobi = np.zeros_like(a)
     diagonal = pattern.indptr[1:] - 1
     jacobi[diagonal] = np.sqrt(a[diagonal])
+    return _compared(
+        _Compared(full_name, kind, matrix, digest, problem, invk, ic0, breakdown),
+        solves={"none": None, "jacobi": jacobi},
+        facts={
+            "condition_scaled": condition_estimate(problem.matrix),
+            "n_log_k_invk": k_condition_values(inverse, pattern, invk).n_log_k,
+            "n_log_k_ic0": (
+                k_condition_values(inverse, pattern, ic0).n_log_k if breakdown < 0 else math.nan
+            ),
+        },
+    )
 
-    solves: dict[str, Outcome | None] = {
-        "none": problem.solve(None),
-        "jacobi": problem.solve(jacobi * unscale),
-        "invk": problem.solve(invk * unscale),
-        "ic0": problem.solve(ic0 * unscale) if breakdown < 0 else None,
+
+def factor_large(full_name: str, matrix: csr_array, kind: str = "") -> FactoredMatrix:
+    """Compute Inv-K and IC(0) of a large matrix on all cores, and solve with each.
+
+    Unlike in :func:`factor_matrix` Inv-K is computed by the method that ``invk`` chooses, and
+    nothing else is solved with. Facts of Inv-K are its method, ``residual`` and
+    ``diagonal_error`` (see ``InvKReport``), and ``seconds``.
+    """
+    digest = matrix_digest(matrix)
+    problem = SymmetricProblem(matrix)
+    try:
+        with warnings.catch_warnings():
+            # The accuracy is among the facts, and in the detail.
+            warnings.simplefilter("ignore", AccuracyWarning)
+            report = invk_report(problem.matrix)
+    except BreakdownError as error:
+        return FactoredMatrix(full_name, "not positive definite", str(error), digest)
+    ic0, breakdown = ic0_values(problem.pattern, lower_values(problem.matrix, problem.pattern))
+    note = f"; few correct digits in Inv-K, residual {report.residual:.1e}"
+    return _compared(
+        _Compared(full_name, kind, matrix, digest, problem, report.factor.data, ic0, breakdown),
+        solves={},
+        facts={
+            "method": report.method,
+            "residual": report.residual,
+            "diagonal_error": report.diagonal_error,
+            "seconds": report.seconds,
+        },
+        note="" if report.residual <= 1e-4 else note,
+    )
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """A matrix and its two labels, on the scaled system."""
+
+    full_name: str
+    kind: str
+    matrix: csr_array
+    digest: str
+    problem: SymmetricProblem
+    invk: NDArray[np.float64]
+    ic0: NDArray[np.float64]
+    breakdown: int
+
+
+def _compared(
+    of: _Compared,
+    solves: Mapping[str, NDArray[np.float64] | None],
+    facts: Mapping[str, int | float | str],
+    note: str = "",
+) -> FactoredMatrix:
+    """Solve with both labels and with ``solves``, name the winner, and make the record."""
+    pattern = of.problem.pattern
+    unscale = 1.0 / np.repeat(of.problem.row_scale, np.diff(pattern.indptr))
+    outcomes: dict[str, Outcome | None] = {
+        name: of.problem.solve(None if values is None else values * unscale)
+        for name, values in solves.items()
     }
-    assert solves["invk"] is not None
-    winner = winner_of(solves["ic0"], solves["invk"])
-    facts: dict[str, int | float | str] = {
-        "kind": kind,
+    labels = {"invk": of.invk * unscale, "ic0": of.ic0 * unscale if of.breakdown < 0 else None}
+    invk = outcomes["invk"] = of.problem.solve(labels["invk"])
+    outcomes["ic0"] = None if labels["ic0"] is None else of.problem.solve(labels["ic0"])
+    winner = winner_of(outcomes["ic0"], invk)
+    known = {
+        "kind": of.kind,
         "winner": winner,
-        "breakdown_column": breakdown,
-        "condition_scaled": condition_estimate(problem.matrix),
-        "n_log_k_invk": k_condition_values(inverse, pattern, invk).n_log_k,
-        "n_log_k_ic0": (
-            k_condition_values(inverse, pattern, ic0).n_log_k if breakdown < 0 else float("nan")
-        ),
+        "breakdown_column": of.breakdown,
+        **facts,
+        **outcome_facts(outcomes),
     }
-    facts |= outcome_facts(solves)
-    group, _, _ = full_name.partition("/")
     record = Record(
-        name=full_name,
-        group=group,
+        name=of.full_name,
+        group=of.full_name.partition("/")[0],
         indptr=pattern.indptr,
         indices=pattern.indices,
-        a=lower_values(matrix, pattern),
-        labels={"invk": invk * unscale, "ic0": ic0 * unscale if breakdown < 0 else None},
-        facts=facts,
+        a=lower_values(of.matrix, pattern),
+        labels=labels,
+        facts=known,
     )
-    if winner == "neither":
-        status = f"Inv-K: {facts['status_invk']}, IC(0): {facts['status_ic0']}"
-        return FactoredMatrix(
-            full_name, "neither label converges", status, digest, facts=facts, tried=record
-        )
-    detail = iterations_text(facts, {"none": "none", "ic0": "IC(0)", "invk": "Inv-K"})
-    return FactoredMatrix(full_name, "built", f"{detail}: {winner}", digest, record, facts, record)
+    names = {"none": "none", "ic0": "IC(0)", "invk": "Inv-K"}
+    shown = {name: text for name, text in names.items() if name in outcomes}
+    detail = iterations_text(known, shown) + note
+    built = winner != "neither"
+    return FactoredMatrix(
+        of.full_name,
+        "built" if built else "neither label converges",
+        f"{detail}: {winner}" if built else detail,
+        of.digest,
+        record if built else None,
+        known,
+        record,
+    )

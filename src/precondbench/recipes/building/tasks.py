@@ -27,7 +27,13 @@ from precondbench.errors import (
 )
 from precondbench.factors import DEFAULT_PATTERN
 from precondbench.matrices import Collection, CollectionEntry, formula_matrix
-from precondbench.recipes.building.label import MAX_OPERATIONS, FactoredMatrix, factor_matrix
+from precondbench.recipes.building.label import (
+    LARGE,
+    MAX_OPERATIONS,
+    FactoredMatrix,
+    factor_large,
+    factor_matrix,
+)
 from precondbench.shards import ShardHeader, read_shard, record_digest, write_shard
 
 # Raise it when factor_matrix gives other numbers: parts of older versions are then ignored.
@@ -54,7 +60,7 @@ class Task:
     max_operations : float
         Budget, see ``factor_matrix``.
     pattern : str
-        Pattern of the labels.
+        Pattern of the labels, or ``large`` for tril(A) by the method that ``invk`` chooses.
     """
 
     entry: CollectionEntry
@@ -76,6 +82,8 @@ class Task:
             return FactoredMatrix(name, "not in the mirror", str(error))
         except PrecondbenchError as error:
             return FactoredMatrix(name, "unreadable", str(error))
+        if self.pattern == LARGE:
+            return factor_large(name, matrix, self.entry.kind)
         return factor_matrix(
             name,
             matrix,
