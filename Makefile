@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 .PHONY: help quickstart test test-long lint format docs benchmarks clean
 
 help:
-	@echo "make quickstart  build both samples, train two models, write quickstart-output/board.html"
+	@echo "make quickstart  build both samples, train two models, render quickstart-output/board/index.html"
 	@echo "make test        run the test suite"
 	@echo "make test-long   run the tests marked long"
 	@echo "make lint        ruff and mypy"

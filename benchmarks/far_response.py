@@ -20,7 +20,7 @@ import numpy as np
 
 from precondbench import SyntheticTridiag
 from precondbench.baselines import load_model, predict_factor
-from precondbench.leaderboard.methods.classical import khop
+from precondbench.leaderboard.methods.symmetric import khop
 from precondbench.quality import far_response
 
 CONFIGURATIONS = ("uniform", "growth", "sawtooth", "twin")

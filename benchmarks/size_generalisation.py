@@ -19,7 +19,7 @@ import numpy as np
 
 from precondbench import SyntheticTridiag, evaluate
 from precondbench.baselines import load_model, predict
-from precondbench.leaderboard.methods.classical import khop
+from precondbench.leaderboard.methods.symmetric import khop
 
 CONFIGURATIONS = ("uniform", "growth", "sawtooth", "twin", "hard")
 ORACLE = 7

@@ -180,30 +180,40 @@ def test_train_then_score(tmp_path):
 def test_quickstart(tmp_path):
     result = run("quickstart", "--out", tmp_path / "q", "--epochs", 1, "--device", "cpu", "--json")
     report = json.loads(result.stdout)
-    methods = {row["method"]: row for row in report["synthetic"]["methods"]}
-    assert methods["exact factor"]["iterations_mean"] < 2
+    real, synthetic = report["board"]["tracks"]
+    methods = {
+        row["method"]: {
+            "kind": row["kind"],
+            **{key: value and value["mean"] for key, value in row["numbers"].items()},
+        }
+        for row in synthetic["rows"]
+    }
+    assert methods["IC(0)"]["iterations_mean"] < 2
     assert methods["none"]["iterations_mean"] > methods["Jacobi"]["iterations_mean"]
     assert methods["MessagePassingMLP (4 rounds, 1 epochs)"]["kind"] == "learned"
     hops = [methods[f"{k}-hop oracle"]["iterations_mean"] for k in (0, 1, 2, 4, 8, 16, 32)]
     assert hops == sorted(hops, reverse=True)
-    assert len(report["real"]) == 13
+    assert real["matrices"] == 13
+    assert [row["method"] for row in real["rows"]] == ["Inv-K", "IC(0)", "Jacobi", "none"]
     check_table_of_the_quickstart(methods)
-    page = (tmp_path / "q" / "board.html").read_text()
-    assert page.count("<svg") == 2
+    assert report["page"] == str(tmp_path / "q" / "board" / "index.html")
+    site = tmp_path / "q" / "board"
+    assert "MLP (4 rounds, 1 epochs)" in (site / "index.html").read_text()
+    page = (site / "tracks" / f"{real['id']}.html").read_text()
     assert "GHS_psdef/torsion1" in page
-    for name in ("locality.svg", "iterations-against-cosine.svg", "predictions-MLP.safetensors"):
-        assert (tmp_path / "q" / name).stat().st_size > 1000
+    assert page.count("<svg") > 2
+    assert (tmp_path / "q" / "predictions-MLP.safetensors").stat().st_size > 1000
     run("score", tmp_path / "q" / "predictions-MLP.safetensors")
 
 
 def check_table_of_the_quickstart(methods):
     """The rows of the table in docs/quickstart.md that nothing random enters are true."""
     text = (Path(__file__).parents[2] / "docs" / "quickstart.md").read_text()
-    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.count("|") == 9]
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.count("|") == 10]
     keys = ("solved", "iterations_mean", "effective_hops", "cosine_mean")
     keys += ("log10_one_minus_cosine_median", "n_log_k_median")
     checked = 0
-    for name, kind, *values in rows:
+    for _, name, kind, *values in rows:
         if kind in ("oracle", "classical"):
             row = methods[name]
             for key, value in zip(keys, values, strict=True):

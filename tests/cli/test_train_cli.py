@@ -207,16 +207,17 @@ def test_a_model_of_ones_own_on_a_board(in_folder, monkeypatch):
         f"{folder}/{model}-2/seed-{seed}/predictions-val.safetensors"
         for model in ("MLP", "Own") for seed in (0, 1)
     ]  # fmt: skip
-    report = json.loads(run("board", *files, "--out", "board.html", "--json").stdout)
-    kinds = {row["method"]: row["kind"] for row in report["methods"]}
-    assert kinds["Own (2 rounds), seed 1"] == "learned"
-    assert kinds["exact factor"] == "oracle"
-    assert report["methods"][0]["method"] == "exact factor"
-    iterations = [row["iterations_mean"] for row in report["methods"]]
+    (track,) = json.loads(run("board", *files, "--out", "board", "--json").stdout)["tracks"]
+    kinds = {row["method"]: row["kind"] for row in track["rows"]}
+    seeds = {row["method"]: row["seeds"] for row in track["rows"]}
+    assert (kinds["Own (2 rounds)"], seeds["Own (2 rounds)"]) == ("learned", 2)
+    assert kinds["IC(0)"] == "oracle"
+    assert track["rows"][0]["method"] == "IC(0)"
+    iterations = [row["numbers"]["iterations_mean"]["mean"] for row in track["rows"]]
     assert iterations == sorted(iterations)
-    page = (in_folder / "board.html").read_text()
-    assert "Own (2 rounds), seed 0" in page
-    assert page.count("<svg") == 1
+    page = (in_folder / "board" / "tracks" / f"{track['id']}.html").read_text()
+    assert "Own (2 rounds)" in page
+    assert page.count("<svg") > 2
 
 
 def test_a_board_compares_one_split(in_folder):
@@ -237,6 +238,6 @@ def test_a_board_compares_one_split(in_folder):
         code=2,
     )
     assert "repeats 'MLP (1 rounds), seed 0'" in " ".join(twice.stderr.split())
-    assert not (in_folder / "board.html").exists()
-    report = json.loads(run("board", val, "--json").stdout)
-    assert {"IC(0)", "Inv-K", "none"} <= {row["method"] for row in report["methods"]}
+    assert not (in_folder / "board").exists()
+    (track,) = json.loads(run("board", val, "--json").stdout)["tracks"]
+    assert {"IC(0)", "Inv-K", "none"} <= {row["method"] for row in track["rows"]}

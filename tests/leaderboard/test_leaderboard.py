@@ -1,4 +1,4 @@
-"""Files of predictions, boards and pages."""
+"""Files of predictions."""
 
 import h5py
 import numpy as np
@@ -6,10 +6,7 @@ import pytest
 
 from precondbench import SyntheticTridiag
 from precondbench.errors import PredictionError
-from precondbench.leaderboard import score_file, score_methods, tridiagonal_methods
-from precondbench.leaderboard.local.figures import draw_iterations_against_cosine, draw_locality
-from precondbench.leaderboard.local.page import Section, render_page
-from precondbench.leaderboard.local.quickstart import locality_of_laws
+from precondbench.leaderboard import score_file
 from precondbench.shards import read_predictions, read_shard, write_predictions
 from precondbench.shards.hdf5 import write_attributes
 from prediction_files import as_hdf5
@@ -139,40 +136,3 @@ def test_equal_predictions_give_equal_bytes(shard, exact, tmp_path):
     for name in ("a", "b"):
         write_predictions(tmp_path / name, "exact", shard, "modified", {0: exact, 3: exact})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-
-
-def test_board_is_ranked(dataset):
-    few = dataset[:20]
-    methods = {name: ("oracle", f) for name, f in tridiagonal_methods().items()}
-    board = score_methods("t", few, methods)
-    counts = [row[3] for row in board.rows()]
-    assert counts == sorted(counts)
-    assert next(iter(board.evaluations)) == "exact factor"
-    assert len(board.headings()) == len(board.rows()[0])
-    assert board.to_dict()["methods"][0]["method"] == "exact factor"
-
-
-def test_figures_repeat_to_the_byte(dataset, tmp_path):
-    methods = {name: ("oracle", f) for name, f in tridiagonal_methods().items()}
-    board = score_methods("t", dataset[:5], methods)
-    for name in ("a", "b"):
-        draw_locality(locality_of_laws(), tmp_path / f"{name}1.svg")
-        draw_iterations_against_cosine(board, tmp_path / f"{name}2.svg")
-    for number in "12":
-        first = (tmp_path / f"a{number}.svg").read_bytes()
-        assert first == (tmp_path / f"b{number}.svg").read_bytes()
-        assert b"<svg" in first
-
-
-def test_locality_tells_the_laws_apart():
-    last = {name: profile.change[-1] for name, profile in locality_of_laws().items()}
-    assert last["local"] < 1e-4 < last["growth"]
-
-
-def test_page_escapes_what_it_shows(tmp_path):
-    section = Section("<b>t</b>", "a & b", ["<h>"], [["<script>alert(1)</script>", None, 0.5]])
-    render_page(tmp_path / "p.html", "<title>", [section], "<footer>")
-    text = (tmp_path / "p.html").read_text()
-    for markup in ("<script>", "<b>t", "<h>", "<title><title>"):
-        assert markup not in text
-    assert "&lt;script&gt;" in text

@@ -8,8 +8,9 @@ import pytest
 from precondbench import Pair, SuiteSparseInvK, ic0, invk
 from precondbench.errors import SubmissionError
 from precondbench.factors import incomplete_cholesky, pattern_of, shifted_ic0
-from precondbench.leaderboard import open_bundle, pack_function
-from precondbench.leaderboard.methods.fill import ict_of_equal_memory, pattern_rows
+from precondbench.leaderboard import open_bundle, pack_function, track_named
+from precondbench.leaderboard.methods.registry import reference_rows
+from precondbench.leaderboard.methods.symmetric import ict_of_equal_memory
 from precondbench.leaderboard.tracks import TrackName, open_track
 from precondbench.matrices import check_spd_candidate, formula_matrix
 from precondbench.quality import evaluate_many
@@ -37,7 +38,7 @@ class Grid:
 def test_every_row_on_a_grid(pattern):
     data = Grid(pattern)
     level = pattern[-1]
-    methods = {row.name: row.function for row in pattern_rows(pattern)}
+    methods = reference_rows(track_named(f"suitesparse-invk-1.0-{pattern}-test"))
     rows = {name: found.rows[0] for name, found in evaluate_many(data, methods).items()}
     assert {row.status for row in rows.values()} == {"converged"}
     steps = {name: row.iterations for name, row in rows.items()}

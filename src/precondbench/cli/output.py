@@ -189,7 +189,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "train-grid": ("train-grid runs.toml --out runs",),
     "score": ("score runs/tridiagonal/MLP-1/seed-0/predictions-test.safetensors",),
     "results": ("results runs --out results.jsonl",),
-    "board": ("board ours.safetensors theirs.safetensors --out board.html",),
+    "board": ("board ours.safetensors theirs.safetensors --out board",),
     "submit pack": (
         "submit pack runs/synthetic-tridiag-1.0-twin/MLP-1/seed-0 --author 'A. Author' "
         "--out submission",

@@ -44,23 +44,29 @@ def quickstart(
     root: Root = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
-    """Build both samples, train two models, score them, and write board.html."""
+    """Build both samples, train two models, score them, and render a board."""
     with failing_clearly():
-        from precondbench.leaderboard import REAL_COLUMNS, run_quickstart
+        from precondbench.leaderboard import (
+            board_content,
+            board_table,
+            run_quickstart,
+            standings_of,
+        )
 
         voice = _Voice(silent=json)
         result = run_quickstart(
             out, voice, epochs=epochs, rounds=rounds, seed=seed, device=device, root=root
         )
+        standings = standings_of(result.board)
         if json:
             print_json(
                 {
-                    "synthetic": result.synthetic.to_dict(),
-                    "real": [dict(zip(REAL_COLUMNS, row, strict=True)) for row in result.real_rows],
+                    "board": board_content(standings),
+                    "page": str(result.page),
                     "files": [str(path) for path in result.files],
                 }
             )
             return
-        print_table(result.synthetic.title, result.synthetic.headings(), result.synthetic.rows())
-        print_table("SuiteSparseInvK, sample", REAL_COLUMNS, result.real_rows)
-        voice.step("done; open " + str(result.files[0]))
+        for standing in standings:
+            print_table(standing.track.title, *board_table(standing))
+        voice.step(f"done; open {result.page}")

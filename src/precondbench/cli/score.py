@@ -17,6 +17,16 @@ from precondbench.cli.output import (
     say,
 )
 
+# Key of a summary -> heading.
+_SUMMARY = {
+    "solved": "solved",
+    "iterations_mean": "iterations",
+    "effective_hops": "effective hops",
+    "cosine_mean": "cosine",
+    "log10_one_minus_cosine_median": "log10(1-cos)",
+    "n_log_k_median": "n log K",
+}
+
 
 def score(
     predictions: Annotated[Path, typer.Argument(help="File of predictions.")],
@@ -25,7 +35,7 @@ def score(
 ) -> None:
     """Score a file of predictions by cosine, PCG iterations, effective hops and n log K."""
     with failing_clearly():
-        from precondbench.leaderboard import COLUMNS, score_file
+        from precondbench.leaderboard import score_file
 
         with progress_bar("scoring") as update:
             scored = score_file(predictions, root, update)
@@ -41,10 +51,10 @@ def score(
             )
             return
         rows = [
-            (seed, *(result.summary.get(key) for key in COLUMNS))
+            (seed, *(result.summary.get(key) for key in _SUMMARY))
             for seed, result in scored.evaluations.items()
         ]
-        print_table(f"{scored.method} on {scored.split}", ("seed", *COLUMNS.values()), rows)
+        print_table(f"{scored.method} on {scored.split}", ("seed", *_SUMMARY.values()), rows)
         for seed, result in scored.evaluations.items():
             failures = [row for row in result.rows if not row.solved]
             for row in failures[:10]:
@@ -55,22 +65,32 @@ def score(
 
 def board(
     predictions: Annotated[list[Path], typer.Argument(help="Files of predictions of one split.")],
-    out: Annotated[Path, typer.Option(help="Page to write.")] = Path("board.html"),
+    out: Annotated[Path, typer.Option(help="Folder of the site; an earlier one is replaced.")] = (
+        Path("board")
+    ),
     root: Root = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: AsJson = False,
 ) -> None:
-    """Rank files of predictions beside classical methods and oracles, and write a page."""
+    """Rank files of predictions beside classical methods and oracles, and render a site."""
     with failing_clearly():
-        from precondbench.leaderboard import board_of_files, write_board
+        from precondbench.leaderboard import (
+            board_content,
+            board_of_files,
+            board_table,
+            render_site,
+            standings_of,
+        )
 
         with progress_bar("scoring") as update:
             ranked = board_of_files(predictions, root, update)
-        write_board(ranked, out)
+        render_site(ranked, out)
+        standings = standings_of(ranked)
         if json:
-            print_json(ranked.to_dict())
+            print_json(board_content(standings))
             return
-        print_table(ranked.title, ranked.headings(), ranked.rows())
-        say(f"wrote {out}")
+        for standing in standings:
+            print_table(standing.track.title, *board_table(standing))
+        say(f"open {out / 'index.html'}")
 
 
 _COLUMNS = {

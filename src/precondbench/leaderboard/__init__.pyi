@@ -1,27 +1,25 @@
-from .local.tables import Board as Board
-from .local.tables import score_methods as score_methods
-from .methods.classical import real_methods as real_methods
-from .methods.classical import tridiagonal_methods as tridiagonal_methods
-from .methods.lu import lu_methods as lu_methods
+from .entries import Leaderboard as Leaderboard
+from .local import board_of_files as board_of_files
+from .methods.registry import ReferenceMethod as ReferenceMethod
+from .methods.registry import classical_methods as classical_methods
 from .scoring.profile import profile as profile
 from .scoring.profile import profile_area as profile_area
 from .scoring.profile import shares_within as shares_within
+from .site.folder import render_site as render_site
 
 # Between the packages of this library; not promised to users.
+from .board import standings_of as standings_of
 from .entries import entry_path as entry_path
 from .entries import place_of as place_of
-from .local.file_board import board_of_files as board_of_files
-from .local.file_board import write_board as write_board
-from .local.quickstart import run_quickstart as run_quickstart
-from .local.tables import COLUMNS as COLUMNS
-from .local.tables import REAL_COLUMNS as REAL_COLUMNS
+from .quickstart import run_quickstart as run_quickstart
 from .scoring.files import score_file as score_file
 from .scoring.result_rows import options_of as options_of
 from .scoring.result_rows import read_results as read_results
 from .scoring.result_rows import summarise_results as summarise_results
 from .scoring.results import SPLITS as SPLITS
 from .scoring.results import update_results as update_results
-from .site.folder import render_site as render_site
+from .site.export import board_content as board_content
+from .site.export import board_table as board_table
 from .submissions.bundle import open_bundle as open_bundle
 from .submissions.check import check_entry as check_entry
 from .submissions.check import reproduce_entry as reproduce_entry

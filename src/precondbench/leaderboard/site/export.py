@@ -1,9 +1,9 @@
-"""What others read: the board as one JSON file, and as Markdown for a README."""
+"""The board as one JSON file, as Markdown for a README, and as a table for a terminal."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from precondbench.leaderboard.board import Standing
@@ -14,19 +14,18 @@ from precondbench.leaderboard.site.text import markdown, number, percent
 FORMAT, FORMAT_VERSION = "precondbench-leaderboard", 1
 
 
-def board_json(standings: Sequence[Standing]) -> str:
-    """Write ``leaderboard.json``; its keys are described in docs/submitting.md.
-
-    Parameters
-    ----------
-    standings : sequence of Standing
-        In the order of the site.
-    """
-    content = {
+def board_content(standings: Sequence[Standing]) -> dict[str, Any]:
+    """Return what ``leaderboard.json`` holds; its keys are described in docs/submitting.md."""
+    return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "tracks": [_track(standing) for standing in standings],
     }
+
+
+def board_json(standings: Sequence[Standing]) -> str:
+    """Return the text of ``leaderboard.json``."""
+    content = board_content(standings)
     return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -104,6 +103,31 @@ def _spread(spread: Spread | None) -> dict[str, float] | None:
 def _rounded(value: float) -> float:
     # Entries have 12 digits; means of them differ in the last bits from machine to machine.
     return float(f"{value:.10g}")
+
+
+def board_table(standing: Standing) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """Return headings and rows of a track for a terminal: means over seeds, best first."""
+    columns: dict[str, Callable[[RankedRow], Spread | None]] = {
+        "solved": lambda row: row.solved,
+        "iterations": lambda row: row.iterations_mean,
+        "effective hops": lambda row: row.effective_hops,
+        "cosine": lambda row: row.cosine_mean,
+        "log10(1-cos)": lambda row: row.log10_one_minus_cosine_median,
+        "n log K": lambda row: row.n_log_k_median,
+    }
+    if standing.real:
+        columns = {"area": lambda row: row.area, **columns}
+        del columns["effective hops"]
+    rows = [
+        (
+            "-" if row.rank is None else row.rank,
+            row.entry.method,
+            row.entry.kind,
+            *(spread and spread.mean for spread in (value(row) for value in columns.values())),
+        )
+        for row in standing.rows
+    ]
+    return ("rank", "method", "kind", *columns), rows
 
 
 def board_markdown(standings: Sequence[Standing], top: int = 10) -> str:

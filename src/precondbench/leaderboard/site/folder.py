@@ -11,7 +11,7 @@ from pathlib import Path
 
 from precondbench.errors import LeaderboardError
 from precondbench.leaderboard.board import Standing, standings_of
-from precondbench.leaderboard.entries import read_leaderboard
+from precondbench.leaderboard.entries import Leaderboard, read_leaderboard
 from precondbench.leaderboard.site.export import FORMAT, board_json, board_markdown
 from precondbench.leaderboard.site.pages import ASSETS, assets, pages_of
 
@@ -100,15 +100,15 @@ MARKDOWN = "leaderboard.md"
 _TOP_LEVEL = ("index.html", "tracks", "entries", "matrices", "assets", MARKDOWN, MARKER)
 
 
-def render_site(folder: str | Path, out: str | Path, *, top: int = 10) -> int:
+def render_site(source: Leaderboard | str | Path, out: str | Path, *, top: int = 10) -> int:
     """Render the entries of a leaderboard as a folder of HTML pages.
 
     Equal entries give equal bytes. The folder appears whole or not at all.
 
     Parameters
     ----------
-    folder : path-like
-        Folder of the leaderboard, with ``tracks/`` and ``entries/``.
+    source : Leaderboard or path-like
+        A leaderboard, or the folder of one, with ``tracks/`` and ``entries/``.
     out : path-like
         Folder of the site. An earlier site there is replaced; anything else is left alone.
     top : int
@@ -124,7 +124,8 @@ def render_site(folder: str | Path, out: str | Path, *, top: int = 10) -> int:
     LeaderboardError
         If a file of the leaderboard is damaged, or something that is no site stands at ``out``.
     """
-    standings = standings_of(read_leaderboard(folder))
+    board = source if isinstance(source, Leaderboard) else read_leaderboard(source)
+    standings = standings_of(board)
     count = 0
     with replacing_site(Path(out), _TOP_LEVEL, FORMAT) as new:
         for name, text in _files(standings, top):

@@ -20,8 +20,7 @@ from precondbench.leaderboard.entries import (
     write_entry,
     write_track,
 )
-from precondbench.leaderboard.methods.classical import ReferenceMethod
-from precondbench.leaderboard.methods.reference import reference_rows
+from precondbench.leaderboard.methods.registry import ReferenceMethod, reference_rows
 from precondbench.leaderboard.scoring.score import entry_head, score_bundle, score_seeds, track_of
 from precondbench.leaderboard.submissions.bundle import open_bundle
 from precondbench.leaderboard.submissions.reproduce import Reproduction, reproduce
@@ -115,7 +114,7 @@ def score_reference(
     )
     day = (submitted or date.today()).isoformat()
     entries = [
-        entry_of(_reference_entry(track, methods[key], seeds, day)) for key, seeds in scores.items()
+        entry_of(reference_entry(track, methods[key], seeds, day)) for key, seeds in scores.items()
     ]
     _write_track(folder, track)
     for entry in entries:
@@ -169,7 +168,7 @@ def check_entry(
             raise LeaderboardError(f"the library has no method {stored.method!r} on {track}")
         method = methods[stored.method]
         scores = score_seeds(opened, {"": {None: method.function}}, executor, progress)[""]
-        content = _reference_entry(opened, method, scores, stored.submitted)
+        content = reference_entry(opened, method, scores, stored.submitted)
     else:
         submission = submission or submission_path(folder, track, entry)
         if not Path(submission).is_dir():
@@ -236,12 +235,13 @@ def _stored(board: Leaderboard, track: str, entry: str) -> Entry:
     return there[entry]
 
 
-def _reference_entry(
+def reference_entry(
     track: OpenTrack,
     method: ReferenceMethod,
     seeds: Sequence[Mapping[str, Any]],
     submitted: str,
 ) -> dict[str, Any]:
+    """Return the content of an entry of a row of the library."""
     return {
         **entry_head(
             track,

@@ -1,0 +1,168 @@
+"""Boards of one's own: predictions of any split beside classical methods, kept in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from precondbench._internal import first_problem
+from precondbench.errors import PredictionError
+from precondbench.leaderboard.entries import Entry, Leaderboard, Track, entry_of
+from precondbench.leaderboard.methods.registry import reference_rows
+from precondbench.leaderboard.scoring.files import open_predicted
+from precondbench.leaderboard.scoring.score import entry_head, score_seeds
+from precondbench.leaderboard.submissions.check import entry_id, reference_entry
+from precondbench.leaderboard.submissions.schema import Line
+from precondbench.leaderboard.tracks import TRACKS, OpenTrack, TrackName
+from precondbench.quality import Predictions
+
+Progress = Callable[[int, int], None]
+# Name of a method -> seed -> predictions.
+Predicted = Mapping[str, Mapping[int | None, Predictions]]
+_LINE = TypeAdapter(Line)
+
+
+def board_of_files(
+    paths: Sequence[str | Path], root: str | Path | None = None, progress: Progress | None = None
+) -> Leaderboard:
+    """Score files of predictions and classical methods on the split that the files are for.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+        Files of ``write_predictions``, all for one split and one label. Files of one method with
+        different seeds become one entry.
+    root : path-like, optional
+        Cache folder.
+    progress : callable, optional
+        Called as ``progress(done, total)`` after each matrix.
+
+    Returns
+    -------
+    Leaderboard
+        One track and its entries, which ``render_site`` makes a site of.
+
+    Raises
+    ------
+    PredictionError
+        If there is no file, one is damaged, they are for different splits or labels, or a method
+        and seed appear twice.
+
+    Examples
+    --------
+    >>> from precondbench import SyntheticTridiag
+    >>> from precondbench.leaderboard import board_of_files
+    >>> from precondbench.shards import write_predictions
+    >>> data = SyntheticTridiag(split="val")
+    >>> targets = {data.pair(i).name: data.pair(i).L.data for i in range(len(data))}
+    >>> write_predictions("exact.safetensors", "exact", data.shard, "modified", {0: targets})
+    >>> board = board_of_files(["exact.safetensors"])
+    >>> board.entries["synthetic-tridiag-1.0-uniform-val"]["exact"].seeds[0].summary["solved"]
+    1.0
+    """
+    if not paths:
+        raise PredictionError("there is no file of predictions; name at least one")
+    first, data = open_predicted(paths[0], root)
+    predicted: dict[str, dict[int | None, Predictions]] = {}
+    files: dict[str, list[str]] = {}
+    for path in paths:
+        predictions, _ = open_predicted(path, root)
+        if (predictions.where, predictions.label) != (first.where, first.label):
+            raise PredictionError(
+                f"{path} is for {predictions.where}, label {predictions.label}; {paths[0]} is for "
+                f"{first.where}, label {first.label}. One board compares predictions of one split"
+            )
+        seeds = predicted.setdefault(predictions.method, {})
+        files.setdefault(predictions.method, []).append(str(path))
+        for seed in sorted(predictions.seeds):
+            if seed in seeds:
+                raise PredictionError(
+                    f"{path} repeats '{predictions.method}, seed {seed}'; give the methods other "
+                    "names"
+                )
+            values = predictions.by_name(seed, data.shard)
+            seeds[seed] = {name: values[name] for name in data.names}
+    name = track_of_split(
+        first.dataset, first.version, first.configuration, first.split, first.label
+    )
+    about = {
+        method: {"description": f"Predictions in {', '.join(of_method)}."[:4000]}
+        for method, of_method in files.items()
+    }
+    track, entries = local_track(OpenTrack(name, [data]), predicted, about, progress)
+    return Leaderboard(tracks={track.id: track}, entries={track.id: entries})
+
+
+def track_of_split(
+    dataset: str, version: str, configuration: str, split: str, label: str
+) -> TrackName:
+    """Return the track of a split, or a name for one that is not ranked."""
+    wanted = (dataset, version, configuration, split, label)
+    for name in TRACKS:
+        if (name.dataset, name.version, name.configuration, name.split, name.label) == wanted:
+            return name
+    return TrackName(*wanted, title=f"{dataset} {version}, {configuration}, {split}")
+
+
+def local_track(
+    track: OpenTrack,
+    predicted: Predicted,
+    about: Mapping[str, Mapping[str, Any]],
+    progress: Progress | None = None,
+) -> tuple[Track, dict[str, Entry]]:
+    """Score predictions beside the quick classical rows of a track; return it and its entries."""
+    rows = reference_rows(track.name, quick=True)
+    for method in predicted:
+        _check_name(method, rows)
+    methods: dict[str, Mapping[int | None, Predictions]] = {
+        name: {None: row.function} for name, row in rows.items()
+    }
+    methods |= predicted
+    day = date.today().isoformat()
+    entries: dict[str, Entry] = {}
+    for method, seeds in score_seeds(track, methods, progress=progress).items():
+        if method in rows:
+            content = reference_entry(track, rows[method], seeds, day)
+        else:
+            content = {
+                **entry_head(track, _free_id(method, entries), method, "learned", "scored"),
+                "authors": [],
+                "links": {},
+                "seconds": {},
+                "submitted": day,
+                "predictions": {},
+                "seeds": seeds,
+                **dict.fromkeys(_UNKNOWN),
+                **about[method],
+            }
+        entry = entry_of(content)
+        entries[entry.id] = entry
+    return Track.model_validate(track.describe()), entries
+
+
+_UNKNOWN = ("reference", "licence", "parameters", "training", "hardware", "command")
+
+
+def _check_name(method: str, rows: Mapping[str, object]) -> None:
+    if method in rows:
+        raise PredictionError(f"{method!r} is a row of every board; give the method another name")
+    try:
+        _LINE.validate_python(method)
+    except ValidationError as error:
+        raise PredictionError(
+            f"{method!r:.80} cannot stand on a board: {first_problem(error)}; give the method "
+            "another name"
+        ) from None
+
+
+def _free_id(method: str, taken: Mapping[str, object]) -> str:
+    name = entry_id(method)
+    count, free = 1, name
+    while free in taken:
+        count += 1
+        free = f"{name[:76]}-{count}"
+    return free
