@@ -59,7 +59,13 @@ def run_quickstart(
     from precondbench.datasets import SyntheticTridiag
 
     configurations = [
-        TrainingConfiguration(model=name, rounds=rounds, epochs=epochs, seed=seed, device=device)
+        TrainingConfiguration(
+            model=name,
+            rounds=rounds,
+            epochs=epochs,
+            seed=seed,
+            device=device,  # type: ignore[arg-type]
+        )
         for name in MODELS
     ]
     out = Path(out)
