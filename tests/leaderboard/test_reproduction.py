@@ -1,16 +1,25 @@
 """Running an entry's command again, and refusing to run anything else."""
 
 import copy
+import json
+import re
+import shlex
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
+from precondbench.baselines import current_training_command, run_from_settings, training_command
 from precondbench.cli import app
 from precondbench.errors import SubmissionError
 from precondbench.leaderboard import open_bundle, pack_runs
 from precondbench.leaderboard.scoring.score import score_bundle, track_of
 from precondbench.leaderboard.submissions.reproduce import reproduce, training_commands
 from precondbench.leaderboard.tracks import open_track
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +112,28 @@ def test_commands_that_fail_or_predict_something_else(scored):
     entry["command"] = "precondbench train synthetic-tridiag --model MLP --epochs 300"
     with pytest.raises(SubmissionError, match="did not end in 2 seconds"):
         reproduce(entry, track, timeout=2)
+
+
+def published_commands():
+    """Every command of the committed entries, one a line."""
+    found = set()
+    for path in (ROOT / "leaderboard" / "entries").rglob("*.json"):
+        command = re.search(r'^ +"command": (.*?),?$', path.read_text(), re.MULTILINE)
+        found |= set((json.loads(command[1]) or "").split("\n")) - {""}
+    return sorted(found)
+
+
+@pytest.mark.skipif(not (ROOT / "leaderboard").is_dir(), reason="needs the checkout")
+def test_published_commands_are_understood():
+    """Entries keep the words of their time; the run that they name is the same."""
+    commands = published_commands()
+    assert len(commands) > 100
+    train = typer.main.get_command(app).commands["train"]
+    for command in commands:
+        (words,) = map(current_training_command, training_commands(command))
+        options = train.make_context("train", words[1:]).params
+        names = {"configuration": options["config"]}
+        names |= {key: options[key] for key in ("dataset", "version", "model")}
+        run = run_from_settings(names, options["settings"])
+        run = replace(run, training=replace(run.training, seed=int(options["seeds"])))
+        assert sorted(shlex.split(training_command(run))) == sorted(["precondbench", *words])
