@@ -14,6 +14,9 @@ from paper.figures import draw_invk_against_ic0, five_outcomes
 from precondbench.recipes import obtain_shard, release_plans
 from precondbench.shards import load_manifest, read_shard
 
+# Outcomes of the manifest that the page words differently.
+SHOWN = {"too dear": "too expensive"}
+
 
 def all_facts() -> list[dict[str, object]]:
     """Facts of every released matrix, by size."""
@@ -52,25 +55,27 @@ def main() -> None:
     lines = [
         "# SuiteSparseInvK 1.0, matrix by matrix",
         "",
-        "Made by `python docs/make_suitesparse_page.py`; do not edit. How the data is built is in",
-        "[data.md](data.md), how a solve is judged in [protocol.md](protocol.md).",
+        "<!-- Made by docs/make_suitesparse_page.py; do not edit. -->",
+        "",
+        "[data.md](data.md) describes how the data are built, and [protocol.md](protocol.md) how a",
+        "solve is judged.",
         "",
         f"The collection's index of 8 October 2020 marks {len(sources)} real matrices with",
-        "n < 50,000 as symmetric positive definite. What became of them:",
+        "n < 50,000 as symmetric positive definite. Their outcomes:",
         "",
         "| outcome | matrices |",
         "| --- | ---: |",
-        *(f"| {name} | {count} |" for name, count in outcomes.most_common()),
+        *(f"| {SHOWN.get(name, name)} | {count} |" for name, count in outcomes.most_common()),
         "",
-        "*Not verified* matrices were not at hand when this version was built;",
-        "`precondbench build unverified` builds them and reports.",
-        "*Too dear*: the factor is nearly dense; more than 1e11 operations are predicted.",
+        "Matrices that are *not verified* were not available when this version was built;",
+        "`precondbench build unverified` builds them and prints a report. Matrices are *too",
+        "expensive* if their factor is nearly dense and needs more than 1e11 operations.",
         "",
         "## Inv-K against IC(0)",
         "",
-        "The paper's Figure 2 as measured here, over the matrices that were built and those where",
-        "neither factor converges (relative residual 1e-8, at most 10,000 steps, true residual",
-        "checked; a winner needs 5 % fewer iterations):",
+        "The table repeats Figure 2 of the paper for the matrices that were built and those where",
+        "neither factor converges. The relative residual is 1e-8, with at most 10,000 steps and a",
+        "check of the true residual; a winner needs 5 % fewer iterations.",
         "",
         "| case | matrices | share |",
         "| --- | ---: | ---: |",
@@ -84,9 +89,9 @@ def main() -> None:
         "",
         "## Every matrix",
         "",
-        "Iterations by preconditioner (a word says how the solve failed), n log K of",
-        "L^T A^-1 L, and an estimate of the condition number of A, scaled by powers of two to a",
-        "diagonal of order one, in the 1-norm.",
+        "The table shows the iterations with each preconditioner (or how the solve failed),",
+        "n log K of L^T A^-1 L, and an estimate of the condition number of A in the 1-norm, after",
+        "scaling by powers of two to a diagonal of order one.",
         "",
         "| matrix | n | entries of L | split | none | Jacobi | IC(0) | Inv-K | n log K, IC(0) |"
         " n log K, Inv-K | winner | condition |",
@@ -99,12 +104,11 @@ def main() -> None:
             row["n_log_k_ic0"], row["n_log_k_invk"], row["winner"], row["condition_scaled"],
         ]  # fmt: skip
         lines.append("| " + " | ".join(cell(value) for value in cells) + " |")
-    lines += ["", "## Left out", "", "| matrix | n | outcome |", "| --- | ---: | --- |"]
-    lines += [
-        f"| {source.group}/{source.name} | {source.n} | {source.outcome} |"
-        for source in sources
-        if source.outcome != "built"
-    ]
+    lines += ["", "## Excluded matrices", "", "| matrix | n | outcome |", "| --- | ---: | --- |"]
+    for source in sources:
+        if source.outcome != "built":
+            outcome = SHOWN.get(source.outcome, source.outcome)
+            lines.append(f"| {source.group}/{source.name} | {source.n} | {outcome} |")
     (DOCS / "suitesparse.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
