@@ -24,11 +24,11 @@ def factor(
     out: Annotated[Path | None, typer.Option(help="Write L to this .mtx or .npz file.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Factor a matrix and compare Inv-K and IC(0) by what PCG does with them.
+    """Factor a matrix, and compare Inv-K and IC(0) as preconditioners for PCG.
 
     Solves by the scoring protocol: scaled system, right-hand side from the matrix's digest,
-    relative residual 1e-8, at most 10,000 iterations. The file holds the very factor that the
-    report is about.
+    relative residual 1e-8, at most 10,000 iterations. ``--out`` writes the factor that was
+    compared.
     """
     with failing_clearly():
         from precondbench.factors import LowerPattern, ic0, invk
@@ -42,7 +42,7 @@ def factor(
         values = result.tried.labels[method] if result.tried is not None else None
         if result.tried is not None and values is not None:
             L = LowerPattern(result.tried.indptr, result.tried.indices).csr(values)
-        else:  # Nothing was compared, or IC(0) broke down: its error is the answer.
+        else:  # Nothing was compared, or IC(0) broke down, which ic0 reports as an error.
             L = invk(A) if method is Method.INVK else ic0(A)
         if out is not None:
             write_matrix(out, L)

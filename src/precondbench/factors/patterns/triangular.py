@@ -190,11 +190,8 @@ def lower_pattern(pattern: Any, n: int | None = None) -> LowerPattern:
     if n is not None and result.n != n:
         raise MatrixError(f"pattern has {result.n} rows, the matrix has {n}")
     empty = np.flatnonzero(np.diff(result.indptr) == 0)
-    missing = (
-        empty
-        if empty.size
-        else np.flatnonzero(result.indices[result.diagonal] != np.arange(result.n))
-    )
+    last = result.indices[result.diagonal]
+    missing = empty if empty.size else np.flatnonzero(last != np.arange(result.n))
     if missing.size:
         raise MatrixError(
             f"pattern lacks the diagonal entry of row {int(missing[0])}; a factor needs them all"
