@@ -41,7 +41,7 @@ from .training.configuration import RunConfiguration as RunConfiguration
 from .training.configuration import TrainingConfiguration as TrainingConfiguration
 from .training.fit import TrainingResult as TrainingResult
 from .training.fit import train as train
-from .training.grid import read_grid as read_grid
+from .training.runs import read_grid as read_grid
 from .training.progress import EpochRecord as EpochRecord
 from .training.progress import training_progress as training_progress
 
@@ -51,6 +51,6 @@ from .training.command import current_training_command as current_training_comma
 from .training.command import run_from_settings as run_from_settings
 from .training.command import training_command as training_command
 from .training.configuration import read_toml as read_toml
-from .training.grid import run_grid as run_grid
+from .training.runs import run_grid as run_grid
 from .training.runs import read_run_json as read_run_json
 from .training.runs import train_seeds as train_seeds

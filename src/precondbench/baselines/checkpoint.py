@@ -1,4 +1,4 @@
-"""Trained models on disk: weights and feature map in one safetensors file, no pickle."""
+"""Trained models on disk: weights and feature map in one safetensors file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from precondbench.baselines.base import FactorModel
 from precondbench.baselines.registry import build_model
 from precondbench.errors import CheckpointError
 
-# Version 1 knows no scaling; a model that needs none is still written so, for older readers.
+# Version 1 has no scaling; a model without one is still written so, for older readers.
 FORMAT_VERSION = 2
 # One key: safetensors keeps metadata in a hash map, whose order differs from run to run.
 METADATA_KEY = "precondbench"
@@ -80,7 +80,7 @@ def load_model(path: str | os.PathLike[str], *, device: torch.device | str = "cp
     """
     path = Path(path)
     description, tensors = _read(path)
-    # Building draws weights that are overwritten; the caller's random numbers stay as they were.
+    # Building draws weights that are then overwritten: keep the caller's random numbers.
     with torch.random.fork_rng(devices=[]):
         model = build_model(
             description["model"],
@@ -103,15 +103,7 @@ def load_model(path: str | os.PathLike[str], *, device: torch.device | str = "cp
 
 
 def read_tensors(path: Path, error: str) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
-    """Read metadata and tensors of a safetensors file.
-
-    Raises
-    ------
-    CheckpointError
-        Its message begins with the path and ``error``.
-    FileNotFoundError
-        If there is no file.
-    """
+    """Read metadata and tensors of a safetensors file, or raise CheckpointError with ``error``."""
     if path.exists() and not path.is_file():
         raise CheckpointError(f"{path} {error}: it is not a regular file")
     try:
@@ -156,7 +148,7 @@ def _check_description(
             f"is {description.get(wrong[0])!r:.60}"
         )
     largest = max((size for tensor in tensors.values() for size in tensor.shape), default=0)
-    # What costs little may be tried: not every model has a tensor a round, or of that width.
+    # Small sizes may be tried: not every model has a tensor for each round, or of that width.
     for key, most in (("rounds", max(64, len(tensors))), ("width", max(256, largest))):
         if description[key] > most:
             raise CheckpointError(

@@ -1,4 +1,4 @@
-"""What training minimises, by name: one number a graph, averaged over graphs."""
+"""Losses by name: one number for each graph, averaged over graphs."""
 
 from __future__ import annotations
 
@@ -20,17 +20,7 @@ PerGraph = Callable[[Tensor, GraphBatch], Tensor]
 
 @dataclass(frozen=True)
 class Loss:
-    """A named loss.
-
-    Attributes
-    ----------
-    name : str
-        Name in a configuration.
-    per_graph : callable
-        ``per_graph(predicted, graphs)`` returns a float64 tensor, one value a graph.
-    needs_inverse : bool
-        Whether it reads ``GraphBatch.inverse``.
-    """
+    """A named loss; ``per_graph(predicted, batch)`` returns a float64 value for each graph."""
 
     name: str
     per_graph: PerGraph
@@ -41,7 +31,7 @@ _LOSSES: dict[str, Loss] = {}
 
 
 def register_loss(name: str, *, needs_inverse: bool = False) -> Callable[[PerGraph], PerGraph]:
-    """Decorator: make a function ``(predicted, graphs) -> one value a graph`` a loss by name.
+    """Decorator: make a function ``(predicted, batch) -> one value for each graph`` a loss by name.
 
     Parameters
     ----------
@@ -64,13 +54,7 @@ def register_loss(name: str, *, needs_inverse: bool = False) -> Callable[[PerGra
 
 
 def get_loss(name: str) -> Loss:
-    """Return the loss of that name.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is none.
-    """
+    """Return the loss of that name."""
     if name not in _LOSSES:
         raise ConfigurationError(f"no loss is called {name!r}; known: {', '.join(loss_names())}")
     return _LOSSES[name]
@@ -95,7 +79,7 @@ def _labels(predicted: Tensor, graph: GraphBatch) -> Tensor:
 
 
 def _sums(values: Tensor, graph: GraphBatch) -> Tensor:
-    """Sum the rows of ``values``, one a lower edge, over each graph."""
+    """Sum the rows of ``values``, one for each lower edge, over each graph."""
     start = values.new_zeros(graph.num_graphs, *values.shape[1:])
     return start.index_add(0, graph.lower_batch, values)
 
@@ -118,7 +102,7 @@ def cosine_per_graph(predicted: Tensor, graphs: Any) -> Tensor:
     Returns
     -------
     torch.Tensor
-        float64, one value a graph; 0 where a vector is zero.
+        float64, one value for each graph; 0 where a vector is zero.
 
     Raises
     ------
@@ -135,8 +119,8 @@ def cosine_per_graph(predicted: Tensor, graphs: Any) -> Tensor:
 def negative_cosine(predicted: Tensor, graphs: Any) -> Tensor:
     """Return minus the mean over graphs of :func:`cosine_per_graph`: the loss of the paper.
 
-    It does not change when a graph's prediction is multiplied by a positive number: L is wanted
-    up to scale.
+    It does not change when the prediction of a graph is multiplied by a positive number: L is
+    wanted up to scale.
 
     Parameters
     ----------
@@ -199,8 +183,8 @@ def log_k_condition(predicted: Tensor, graphs: GraphBatch) -> Tensor:
 def log_n_log_k(predicted: Tensor, graphs: GraphBatch) -> Tensor:
     r"""log(1 + n log K(L^T A^-1 L)): halving n log K is worth as much on every matrix.
 
-    Iterations grow with n log K. A mean of log K over real matrices is that of the few for which
-    it is largest; below n log K = 1, where a handful of iterations is enough, this flattens.
+    Iterations grow with n log K. A mean of log K over real matrices is dominated by the few for
+    which it is largest; below n log K = 1, where a few iterations are enough, this flattens.
     """
     size = torch.bincount(graphs.batch, minlength=graphs.num_graphs)
     # Rounding can make the measure of an exact factor slightly negative.
@@ -211,8 +195,8 @@ def log_n_log_k(predicted: Tensor, graphs: GraphBatch) -> Tensor:
 def frobenius_residual(predicted: Tensor, graphs: GraphBatch) -> Tensor:
     r"""||L L^T - A||_F / ||A||_F, the norm above estimated by random vectors; it needs no label.
 
-    E ||B z||^2 = ||B||_F^2 for z of random signs. They are the same 16 vectors every time, so that
-    validation can be compared: the loss of Häusner, Öktem and Sjölund (2023) up to the root and
+    E ||B z||^2 = ||B||_F^2 for z of random signs. The same 16 vectors are used every time, so that
+    epochs can be compared. This is the loss of Häusner, Öktem and Sjölund (2023) up to the root and
     the scale, and of Li et al. (2023) where their solutions are random.
     """
     values = predicted.double()

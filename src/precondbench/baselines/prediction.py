@@ -1,4 +1,4 @@
-"""How many processor threads torch uses, for a while."""
+"""Prediction of factors by a trained model."""
 
 from __future__ import annotations
 
@@ -26,9 +26,8 @@ from precondbench.quality import Pair
 def cpu_threads(count: int) -> Iterator[None]:
     """Let torch use ``count`` threads of the processor inside the block.
 
-    The tensors of a small graph are done before a second thread has woken up. Where cores are
-    shared with other processes, threads that wait for each other slowed a training step down
-    200 times. One thread also fixes the order of summation, whatever the machine.
+    Work on a small graph is done before a second thread has started, and threads that wait for
+    each other are slow where cores are shared. One thread also fixes the order of summation.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(count)
@@ -53,7 +52,7 @@ def predict(
     Parameters
     ----------
     model : FactorModel
-        Trained model; it ends on ``device``, in the mode (training, evaluation) it came in.
+        Trained model; it is moved to ``device``, and its mode (training, evaluation) is kept.
     dataset : iterable of torch_geometric.data.Data
         Graphs with different names; labels are not read.
     batch_size : int
@@ -63,7 +62,7 @@ def predict(
     max_edges : int
         Most edges at a time, unless one graph alone has more; lower it where memory is short.
     threads : int
-        Processor threads, see ``cpu_threads``; more than one pays for large matrices.
+        Processor threads; more than one is faster for large matrices.
 
     Returns
     -------
@@ -80,7 +79,7 @@ def predict(
     for name, value in (("batch_size", batch_size), ("max_edges", max_edges), ("threads", threads)):
         if value < 1:
             raise ConfigurationError(f"{name} is {value}; it must be 1 or more")
-    device = model.standardisation.node_mean.device if device is None else torch.device(device)
+    device = model.device if device is None else torch.device(device)
     graphs = ResidentGraphs(dataset, device)
     if model.core is not None:
         graphs.add_core(dataset, model.core)
@@ -88,7 +87,7 @@ def predict(
     if repeated:
         raise PredictionError(
             f"{len(repeated)} names stand for more than one graph, first {repeated[0]!r}; "
-            "predictions are told apart by name"
+            "predictions are distinguished by name"
         )
     was_training = model.training
     model.to(device).eval()
@@ -104,7 +103,7 @@ def predict(
 
 
 class _One:
-    """A single matrix as a dataset: its graph, and the pair that classical factors are made of."""
+    """A single matrix as a dataset: its graph, and the pair for classical factors."""
 
     def __init__(self, arrays: GraphArrays) -> None:
         self.graph, _ = collate_graphs(arrays)
@@ -134,7 +133,7 @@ def predict_factor(
     Parameters
     ----------
     model : FactorModel
-        Trained model; it ends on ``device``.
+        Trained model; it is moved to ``device``.
     A : sparse array, sparse matrix or array_like
         Real SPD matrix, shape (n, n).
     scaled : bool

@@ -1,4 +1,4 @@
-"""Compiled pieces of an elimination with memory: one column, and the adjoint of its projection.
+"""Elimination with memory and compensation as compiled kernels, with its derivative.
 
 A column of the remainder W of an elimination has rows t, the pivot first. Some of them are
 hidden, q, the others, s, are wanted. What is wanted is the first column of the Schur complement
@@ -151,23 +151,9 @@ CUT = 100.0
 
 @kernel
 def _eliminate(  # type: ignore[no-untyped-def]
-    indptr,
-    indices,
-    colptr,
-    rows,
-    where,
-    a,
-    share,
-    tilt,
-    hidden,
-    projects,
-    out,
-    factor,
-    w,
-    held,
-    raised,
-    bound,
+    pattern, a, share, tilt, hidden, projects, out, factor, w, held, raised, bound
 ):
+    indptr, indices, colptr, rows, where = pattern
     n = indptr.size - 1
     longest = np.max(colptr[1:] - colptr[:-1])
     at = np.empty((longest, longest), np.int64)
@@ -213,22 +199,9 @@ def _eliminate(  # type: ignore[no-untyped-def]
 
 @kernel
 def _derive(  # type: ignore[no-untyped-def]
-    indptr,
-    indices,
-    colptr,
-    rows,
-    where,
-    share,
-    tilt,
-    hidden,
-    out,
-    factor,
-    w,
-    held,
-    raised,
-    bound,
-    g,
+    pattern, share, tilt, hidden, out, factor, w, held, raised, bound, g
 ):
+    indptr, indices, colptr, rows, where = pattern
     n = indptr.size - 1
     longest = np.max(colptr[1:] - colptr[:-1])
     at = np.empty((longest, longest), np.int64)
@@ -294,37 +267,42 @@ class _Elimination(torch.autograd.Function):
         ctx: Any, a: Tensor, share: Tensor, tilt: Tensor, pattern: LowerPattern, kept: Tensor
     ) -> Tensor:
         given = (_double(share), _double(tilt), ~kept.cpu().numpy())
-        values = _double(a)
-        made = _space(values, pattern)
-        arrays = (pattern.indptr, pattern.indices, *pattern.columns())
-        _eliminate(*arrays, values, *given, True, *made)
-        ctx.saved = (*arrays, *given, *made)
+        arrays, made = _run(a, *given, True, pattern)
+        ctx.saved = (arrays, given, made)
         ctx.like = (a, share, tilt)
         return torch.from_numpy(made[0].copy()).to(a)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        saved = list(ctx.saved)
-        saved[10] = saved[10].copy()
-        found = _derive(*saved, _double(gradient))
+        arrays, given, (out, factor, w, *rest) = ctx.saved
+        found = _derive(arrays, *given, out, factor, w.copy(), *rest, _double(gradient))
         like = zip(found, ctx.like, strict=True)
         return (*(torch.from_numpy(g).to(x) for g, x in like), None, None)
 
 
-def _space(values: NDArray[np.float64], pattern: LowerPattern) -> tuple[NDArray[Any], ...]:
+def _run(
+    a: Tensor,
+    share: NDArray[np.float64],
+    tilt: NDArray[np.float64],
+    hidden: NDArray[np.bool_],
+    projects: bool,
+    pattern: LowerPattern,
+) -> tuple[tuple[NDArray[Any], ...], tuple[NDArray[Any], ...]]:
+    """Eliminate; return the arrays of the pattern, and those that the kernel fills."""
+    values = _double(a)
+    arrays = (pattern.indptr, pattern.indices, *pattern.columns())
     factors = (np.zeros_like(values), np.zeros_like(values))
     marks = (np.zeros(pattern.n, np.bool_), np.zeros(pattern.nnz, np.bool_))
-    return (*factors, values.copy(), np.zeros_like(values), *marks)
+    made = (*factors, values.copy(), np.zeros_like(values), *marks)
+    _eliminate(arrays, values, share, tilt, hidden, projects, *made)
+    return arrays, made
 
 
 def raised_pivots(a: Tensor, share: Tensor, tilt: Tensor, pattern: LowerPattern) -> Tensor:
     """Return, as bool [n], which pivots :func:`compensated_elimination` has to raise."""
-    values = _double(a)
-    made = _space(values, pattern)
-    arrays = (pattern.indptr, pattern.indices, *pattern.columns())
     hidden = np.zeros(pattern.nnz, np.bool_)
-    _eliminate(*arrays, values, _double(share), _double(tilt), hidden, False, *made)
+    _, made = _run(a, _double(share), _double(tilt), hidden, False, pattern)
     return torch.from_numpy(made[4])
 
 
@@ -348,36 +326,10 @@ def compensated_elimination(
     but column k of the result is the first column of the Schur complement of the remainder, on
     the rows of column k, onto those that are kept. That is how Inv-K treats rows of A.
 
-    Parameters
-    ----------
-    a : torch.Tensor
-        [entries]: tril(A) on the pattern, diagonals positive.
-    share : torch.Tensor
-        [n, 2]; a negative one takes from the diagonal, as modified factorisations do.
-    tilt : torch.Tensor
-        [entries], positive.
-    pattern : LowerPattern
-        Where the entries stand. Several graphs one after the other are one pattern.
-    kept : torch.Tensor, optional
-        bool [entries], true on the diagonal; all by default.
-
-    Returns
-    -------
-    torch.Tensor
-        [entries]: L, zero where not kept, computed in float64 on the processor, in the type and
-        place of ``a``.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from precondbench.baselines.elimination.compensated import compensated_elimination
-    >>> from precondbench.factors import lower_pattern
-    >>> pattern = lower_pattern([[1, 0, 0], [1, 1, 0], [1, 0, 1]])  # (3, 2) would fill in
-    >>> a, ones = torch.tensor([4.0, 2.0, 5.0, 2.0, 5.0]), torch.ones(5)
-    >>> compensated_elimination(a, torch.zeros(3, 2), ones, pattern)
-    tensor([2., 1., 2., 1., 2.])
-    >>> compensated_elimination(a, torch.ones(3, 2), ones, pattern).square()
-    tensor([4., 1., 5., 1., 5.])
+    ``a`` is tril(A) on the pattern, diagonals positive; ``share`` is [n, 2], where a negative one
+    takes from the diagonal, as modified factorisations do; ``tilt`` is [entries], positive. Several
+    graphs one after the other are one pattern. ``kept`` is true on the diagonal. L is computed in
+    float64 on the processor and returned in the type and place of ``a``, zero where not kept.
     """
     everything = torch.ones(pattern.nnz, dtype=torch.bool) if kept is None else kept
     values: Tensor = _Elimination.apply(  # type: ignore[no-untyped-call]

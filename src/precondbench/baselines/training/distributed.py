@@ -1,4 +1,4 @@
-"""Several processes training one model: each takes its share of every batch."""
+"""Training of one model by several processes, each of which takes a share of every batch."""
 
 from __future__ import annotations
 
@@ -14,15 +14,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Ranks:
-    """Place of a process among those that train together.
-
-    Attributes
-    ----------
-    rank : int
-        Number of this process, from 0.
-    size : int
-        How many there are.
-    """
+    """Place of a process among those that train together: its number, and how many there are."""
 
     rank: int = 0
     size: int = 1
@@ -71,11 +63,6 @@ def process_group(device: torch.device) -> Iterator[Ranks]:
 
     A group that exists is used and left open. Otherwise, where torchrun's environment variables
     are set, one is opened (NCCL for CUDA, Gloo for the processor) and closed at the end.
-
-    Parameters
-    ----------
-    device : torch.device
-        Where this process computes.
     """
     if dist.is_available() and dist.is_initialized():
         yield Ranks(dist.get_rank(), dist.get_world_size())

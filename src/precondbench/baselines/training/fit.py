@@ -194,7 +194,7 @@ def train(
     data: DataSelection | None = None,
     progress: ReportEpoch | None = None,
 ) -> TrainingResult:
-    """Train a registered model and return it as it was in its best epoch.
+    """Train a registered model and return it with the weights of its best epoch.
 
     On the CPU the same data and configuration give the same weights to the bit, run after run,
     interrupted and resumed or not. Processes that ``torchrun`` started train together, each on

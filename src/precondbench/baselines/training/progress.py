@@ -1,4 +1,4 @@
-"""What a run tells while it trains: a live line on a terminal, plain lines elsewhere."""
+"""Progress of training: records of epochs, shown live on a terminal or as plain lines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class EpochRecord(TypedDict):
     epoch: int
     """Counted from 1."""
     loss: float
-    """Averaged over the training graphs as they were met."""
+    """Mean over the training graphs, each as of its step."""
     validation_loss: float
     """Mean over the validation graphs, after the epoch."""
     validation_cosine: float
@@ -35,9 +35,9 @@ def check_history(records: Iterable[Any]) -> None:
     """Raise ValueError unless these are records of epochs, as a file may hold them."""
     for number, record in enumerate(records, start=1):
         if not isinstance(record, dict) or record.keys() != EpochRecord.__annotations__.keys():
-            raise ValueError(f"record {number} is {record!r:.60}, no record of an epoch")
+            raise ValueError(f"record {number} is {record!r:.60}, not a record of an epoch")
         if any(type(value) not in (int, float) for value in record.values()):
-            raise ValueError(f"record {number} holds what is no number")
+            raise ValueError(f"record {number} holds something other than numbers")
 
 
 @contextmanager

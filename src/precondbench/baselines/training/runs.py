@@ -1,28 +1,34 @@
-"""Training of runs with several seeds, each in a folder of its own, and their predictions."""
+"""Runs: a model trained and its predictions written, for several seeds, or from a grid file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, fields, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+
 from precondbench._internal import loads
-from precondbench.errors import CheckpointError
+from precondbench.errors import CheckpointError, ConfigurationError, TrainingDivergedError
 from precondbench.shards import find_predictions, write_predictions
 
+# Modules that need torch are imported where a run starts: a folder is read without them.
 if TYPE_CHECKING:
     from precondbench.baselines.training.configuration import RunConfiguration
     from precondbench.baselines.training.fit import TrainingResult
     from precondbench.baselines.training.progress import ReportEpoch
 
+    Progress = Callable[[int], AbstractContextManager[ReportEpoch]]
+
+MOST_RUNS = 10_000
+
 
 def run_folder(out: str | Path, run: RunConfiguration) -> Path:
-    """Return the folder of a run: ``out/<data>/<model>-<rounds>/seed-<seed>``.
-
-    A scaling other than that of the paper stands behind the number of rounds.
-    """
+    """Return the folder of a run: ``out/<data>/<model>-<rounds>[-<scaling>]/seed-<seed>``."""
     data, training = run.data.resolved(), run.training
     names = f"{data.dataset}-{data.version}-{data.configuration}"
     model = f"{training.model}-{training.rounds}"
@@ -38,13 +44,7 @@ def is_done(run: RunConfiguration, folder: str | Path) -> bool:
 
 
 def read_run_json(path: Path, *keys: str) -> dict[str, Any]:
-    """Read a JSON file of a run's folder that must be an object with these keys.
-
-    Raises
-    ------
-    CheckpointError
-        If it is missing or damaged.
-    """
+    """Read a JSON file of a run's folder that must be an object with these keys."""
     try:
         values = loads(path.read_text(encoding="utf-8"))
         missing = [key for key in keys if key not in values]
@@ -71,32 +71,14 @@ def train_and_predict(
     *,
     resume: bool = True,
     root: str | Path | None = None,
-    progress: Callable[[int], AbstractContextManager[ReportEpoch]] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[TrainingResult, list[Path]]:
     """Train one model with one seed, and predict every other split.
 
-    Parameters
-    ----------
-    run : RunConfiguration
-        Data and protocol.
-    folder : path-like
-        Run directory: what ``RunDirectory`` lists, and ``predictions-<split>.safetensors``.
-    resume : bool
-        Go on with an interrupted run in the folder, and only read a finished one.
-    root : path-like, optional
-        Cache folder.
-    progress : callable, optional
-        Takes the number of epochs and returns a context manager that yields the callback.
-
-    Returns
-    -------
-    result : TrainingResult
-        Model and history.
-    paths : list of pathlib.Path
-        Files of predictions; none in processes of ``torchrun`` but the first.
+    The folder gets the files of ``RunDirectory`` and ``predictions-<split>.safetensors``, whose
+    paths are returned; processes of ``torchrun`` but the first write none. ``progress`` is given
+    the number of epochs and opens the function that is called after each.
     """
-    from contextlib import nullcontext
-
     from precondbench.baselines.training.configuration import resolve_device
     from precondbench.baselines.training.distributed import process_group
     from precondbench.baselines.training.fit import train
@@ -131,19 +113,7 @@ def train_and_predict(
 
 @dataclass(frozen=True)
 class SeededRun:
-    """One seed of :func:`train_seeds`.
-
-    Attributes
-    ----------
-    seed : int
-        The seed.
-    folder : pathlib.Path
-        Run directory.
-    result : TrainingResult
-        Model and history.
-    predictions : list of pathlib.Path
-        Files of predictions; none in processes of ``torchrun`` but the first.
-    """
+    """One seed of :func:`train_seeds`, with the paths of its predictions."""
 
     seed: int
     folder: Path
@@ -159,28 +129,17 @@ def train_seeds(
     resume: bool = True,
     root: str | Path | None = None,
     started: Callable[[int, Path], None] | None = None,
-    progress: Callable[[int], AbstractContextManager[ReportEpoch]] | None = None,
+    progress: Progress | None = None,
 ) -> list[SeededRun]:
     """Train one model with several seeds, each in its ``run_folder``.
 
-    Parameters
-    ----------
-    run : RunConfiguration
-        Data and protocol; its own seed is not used.
-    seeds : sequence of int
-        One run each.
-    out : path-like
-        Folder of the runs.
-    resume, root, progress
-        As for :func:`train_and_predict`.
-    started : callable, optional
-        Called as ``started(seed, folder)`` before each run.
+    ``started(seed, folder)`` is called before each run.
     """
     from precondbench.baselines.training.configuration import resolve_device
     from precondbench.baselines.training.distributed import process_group
 
     done = []
-    # One group for all seeds: processes that leave one at different times cannot meet in a next.
+    # One group for all seeds: processes that leave it at different times could not open another.
     with process_group(resolve_device(run.training.device)):
         for seed in seeds:
             seeded = replace(run, training=replace(run.training, seed=seed))
@@ -209,3 +168,112 @@ def _predict_split(
         threads=training.threads,
     )
     write_predictions(path, training.method, data.shard, data.label, {training.seed: values})
+
+
+def read_grid(path: str | Path) -> list[RunConfiguration]:
+    """Read the runs of a grid file, in its order.
+
+    A grid is a list of tables ``[[runs]]``. Keys are those of ``DataSelection`` and
+    ``TrainingConfiguration``; a value that is a list stands for one run with each of its
+    elements. Of several lists the first varies slowest.
+
+    Parameters
+    ----------
+    path : path-like
+        TOML file, for example paper/grid.toml of the repository.
+
+    Returns
+    -------
+    list of RunConfiguration
+        One for each run.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file has no such table, or a setting is unknown or has a bad value.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from precondbench.baselines import read_grid
+    >>> grid = '''[[runs]]
+    ... dataset = "synthetic-tridiag"
+    ... model = ["MLP", "GATv2"]
+    ... seed = [0, 1, 2]
+    ... '''
+    >>> _ = Path("grid.toml").write_text(grid)
+    >>> [(run.training.model, run.training.seed) for run in read_grid("grid.toml")][:4]
+    [('MLP', 0), ('MLP', 1), ('MLP', 2), ('GATv2', 0)]
+    """
+    from precondbench.baselines.training.configuration import read_toml
+
+    tables = read_toml(path)
+    if set(tables) != {"runs"} or not isinstance(tables["runs"], list):
+        raise ConfigurationError(f"{path} is not a grid; it must hold tables [[runs]] and no other")
+    runs: list[RunConfiguration] = []
+    for number, table in enumerate(tables["runs"], start=1):
+        if not isinstance(table, dict):
+            raise ConfigurationError(
+                f"{path}, table {number} of runs is {table!r:.40}; write it as a table, [[runs]]"
+            )
+        choices = [value if isinstance(value, list) else [value] for value in table.values()]
+        count = len(runs) + math.prod(map(len, choices))
+        if count > MOST_RUNS:
+            raise ConfigurationError(
+                f"{path}, table {number} of runs: its lists make {count} runs; at most "
+                f"{MOST_RUNS} are read, so make them shorter"
+            )
+        for values in product(*choices):
+            try:
+                runs.append(_run(dict(zip(table, values, strict=True))))
+            except ConfigurationError as error:
+                raise ConfigurationError(f"{path}, table {number} of runs: {error}") from error
+    return runs
+
+
+def _run(settings: Mapping[str, Any]) -> RunConfiguration:
+    from precondbench.baselines.training.configuration import RunConfiguration
+    from precondbench.datasets import DataSelection
+
+    of_data = {field.name for field in fields(DataSelection)}
+    return RunConfiguration.from_mapping(
+        {
+            "data": {key: value for key, value in settings.items() if key in of_data},
+            "training": {key: value for key, value in settings.items() if key not in of_data},
+        }
+    )
+
+
+def run_grid(
+    runs: Sequence[RunConfiguration],
+    out: str | Path,
+    *,
+    root: str | Path | None = None,
+    started: Callable[[int, RunConfiguration, Path], None] | None = None,
+    progress: Progress | None = None,
+) -> dict[str, int]:
+    """Train what is not done yet, one run after the other, and count the outcomes.
+
+    Several processes may work on one folder at once: each takes runs that no other holds. Before
+    a run ``started(number, run, folder)`` is called, numbers from 1. Outcomes are ``trained``,
+    ``done`` before, ``busy`` in another process, or ``diverged``.
+    """
+    counts = {"trained": 0, "done": 0, "busy": 0, "diverged": 0}
+    for number, run in enumerate(runs, start=1):
+        folder = run_folder(out, run)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(folder / ".lock", timeout=0):
+                if is_done(run, folder):
+                    counts["done"] += 1
+                    continue
+                if started is not None:
+                    started(number, run, folder)
+                train_and_predict(run, folder, root=root, progress=progress)
+                counts["trained"] += 1
+        except Timeout:
+            counts["busy"] += 1
+        except TrainingDivergedError as error:
+            (folder / "diverged.txt").write_text(f"{error}\n", encoding="utf-8")
+            counts["diverged"] += 1
+    return counts
