@@ -50,6 +50,7 @@ online("stall", stall)
 online("silence", silence)
 online("trickle", drip)
 online("reset", reset)
+online("name-that-leaves-the-cache", http(INDEX.replace("G,", "..,", 1).encode()))
 
 
 def by_url(name, answer, fragment, kind=MissingDataError):

@@ -78,6 +78,13 @@ def test_closed_form_for_any_change(tau):
     assert relative_error(updated_factor(factor, (u * v[0]) ** 2, tau).diagonal, diagonal) < 1e-12
 
 
+def test_a_change_that_leaves_no_positive_definite_matrix_is_refused():
+    with pytest.raises(
+        MatrixError, match="no Cholesky factorisation: its leading minor of order 1"
+    ):
+        updated_factor(Diagonals(np.ones(2), np.ones(1)), np.ones(2), -1.0)
+
+
 @pytest.mark.parametrize("c", [-8.0, 0.0, 6.0, 12.0])
 def test_inverse_of_the_factor_is_semiseparable(c):
     stream = UniformStream(1, 2, 3)

@@ -1,6 +1,7 @@
 """LU pairs: semiseparable inverses, the closed form of the change, laws and their bits."""
 
 import hashlib
+from dataclasses import replace
 
 import mpmath
 import numpy as np
@@ -174,6 +175,12 @@ def test_faults_have_their_messages():
         updated_factor(one, [1.0, 1.0], -1.0)
     with pytest.raises(ConfigurationError, match="convection"):
         tridiagonal_law("unifrom", "lu")
+    with pytest.raises(ConfigurationError, match="there are: cholesky, lu"):
+        growth_law(1.0, family="qr")
+    with pytest.raises(ConfigurationError, match="draws factors of the other one"):
+        draw(replace(LAWS["lu"]["uniform"], family="cholesky"), 10, 0)
+    with pytest.raises(MatrixError, match="has no U"):
+        upper_csr(Diagonals(np.ones(2), np.ones(1)))
     with pytest.raises(MatrixError, match="n >= 2"):
         draw(LAWS["lu"]["uniform"], 1, 0)
     with pytest.raises(MatrixError, match="ill-conditioned"):
