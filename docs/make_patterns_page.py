@@ -11,7 +11,6 @@ import numpy as np
 
 from making import DOCS, LEADERBOARD, markdown_table, rewrite, with_parts
 from precondbench.leaderboard.entries import Entry, Leaderboard, read_leaderboard
-from precondbench.leaderboard.scoring.profile import outcomes_of
 
 PAGE = DOCS / "patterns.md"
 SPLIT = "test"
@@ -55,8 +54,8 @@ def _entry(board: Leaderboard, pattern: str, name: str) -> Entry:
 
 def _iterations(board: Leaderboard, pattern: str, name: str) -> np.ndarray:
     track = board.tracks[_track(pattern)]
-    (seed,) = _entry(board, pattern, name).seeds
-    return np.maximum(outcomes_of(track, seed).iterations, 1)
+    (evaluation,) = _entry(board, pattern, name).evaluations(track)
+    return np.maximum(evaluation.penalised_iterations, 1)
 
 
 def filled(page: str, board: Leaderboard) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from precondbench.leaderboard.entries import Entry, SeedScores, Track
+from precondbench.leaderboard.entries import Entry, StoredEvaluation, Track
 
 DIGEST = "a" * 64
 REAL, SYNTHETIC = "real-1.0-tril-test", "synthetic-1.0-twin-test"
@@ -49,7 +49,9 @@ def make_track(targets: list[int], kind: str = "real", **others: Any) -> Track:
     return Track.model_validate(content | others)
 
 
-def make_seed(iterations: list[int | str], seed: int | None = None, **others: Any) -> SeedScores:
+def make_seed(
+    iterations: list[int | str], seed: int | None = None, **others: Any
+) -> StoredEvaluation:
     """Outcomes of a seed; a status in the place of iterations is a failure."""
     status = [i if isinstance(i, str) else "converged" for i in iterations]
     steps = [i if isinstance(i, int) else 10_000 * (i == "iteration-limit") for i in iterations]
@@ -67,13 +69,13 @@ def make_seed(iterations: list[int | str], seed: int | None = None, **others: An
         "work": known,
         "reason": {str(i): "no prediction" for i, s in enumerate(status) if s == "invalid"},
     }
-    return SeedScores.model_validate(content | others)
+    return StoredEvaluation.model_validate(content | others)
 
 
 def make_entry(
-    name: str, *seeds: SeedScores | list[int | str], track: str = REAL, **others: Any
+    name: str, *seeds: StoredEvaluation | list[int | str], track: str = REAL, **others: Any
 ) -> Entry:
-    scores = [s if isinstance(s, SeedScores) else make_seed(s) for s in seeds]
+    scores = [s if isinstance(s, StoredEvaluation) else make_seed(s) for s in seeds]
     content: dict[str, Any] = {
         "format": "precondbench-entry",
         "format_version": 1,

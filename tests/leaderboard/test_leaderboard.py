@@ -36,14 +36,14 @@ def test_round_trip_and_score(dataset, shard, exact, tmp_path):
     assert sorted(read.seeds) == [0, 7]
     by_name = read.by_name(0, shard)
     assert all(np.array_equal(by_name[name], exact[name]) for name in exact)
-    scored = score_file(path)
-    assert scored.evaluations[0].summary["solved"] == 1.0
-    assert scored.evaluations[7].summary["solved"] == 0.75
+    _, scored = score_file(path)
+    assert [one.seed for one in scored] == [0, 7]
+    assert [one.summary["solved"] for one in scored] == [1.0, 0.75]
     old = read_predictions(as_hdf5(path))
     assert (old.where, old.label) == (read.where, read.label)
     assert all(np.array_equal(old.seeds[k], read.seeds[k], equal_nan=True) for k in (0, 7))
     write_predictions(path, "exact in single precision", shard, "modified", {0: single})
-    assert score_file(path).evaluations[0].summary["iterations_mean"] < 5
+    assert score_file(path)[1][0].summary["iterations_mean"] < 5
 
 
 def test_predictions_that_do_not_fit(shard, exact, tmp_path):

@@ -36,7 +36,7 @@ def scored(tmp_path_factory):
     pack_runs(runs, "test", out / "s", {"authors": ["me"], "description": "A perceptron."})
     bundle = open_bundle(out / "s")
     track = open_track(track_of(bundle))
-    return score_bundle(bundle, track, "mlp-1"), track
+    return score_bundle(bundle, track, "mlp-1").model_dump(mode="json"), track
 
 
 def test_the_same_machine_gives_the_same_bits(scored):

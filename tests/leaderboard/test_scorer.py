@@ -96,18 +96,19 @@ def test_an_entry_has_every_outcome(bundle):
     name = track_of(bundle)
     assert name.id == "synthetic-tridiag-1.0-twin-test"
     entry = score_bundle(bundle, open_track(name), "m", submitted=date(2026, 11, 23))
-    assert [scores["seed"] for scores in entry["seeds"]] == [0, 1, 2]
-    second = entry["seeds"][1]
+    assert [scores.seed for scores in entry.seeds] == [0, 1, 2]
+    content = entry.model_dump(mode="json")
+    second = content["seeds"][1]
     assert second["status"][4] == "invalid"
     assert second["reason"] == {"4": "no prediction"}
     assert second["cosine"][4] is None
     assert second["summary"]["solved"] == 0.995
-    for scores in entry["seeds"]:
+    for scores in content["seeds"]:
         assert all(len(scores[key]) == 200 for key in ("status", "iterations", "n_log_k"))
         assert scores["summary"]["effective_hops"] >= 0
-    assert entry["submitted"] == "2026-11-23"
-    assert entry["tier"] == "scored"
-    assert json.loads(json.dumps(entry, allow_nan=False)) == entry
+    assert entry.submitted == "2026-11-23"
+    assert entry.tier == "scored"
+    assert json.loads(json.dumps(content, allow_nan=False)) == content
 
 
 def test_workers_change_nothing(bundle):
@@ -116,7 +117,7 @@ def test_workers_change_nothing(bundle):
     alone = score_bundle(bundle, track, "m", submitted=day)
     with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
         shared = score_bundle(bundle, track, "m", pool, submitted=day)
-    assert json.dumps(shared) == json.dumps(alone)
+    assert shared == alone
 
 
 CODE = """
@@ -125,7 +126,8 @@ from precondbench import ic0, invk
 from precondbench.leaderboard.scoring.score import score_seeds
 from precondbench.leaderboard.tracks import TrackName, open_track
 track = open_track(TrackName("suitesparse-invk", "sample", "tril", "all", "best", "Sample"))
-print(json.dumps(score_seeds(track, {"IC(0)": {None: ic0}, "Inv-K": {None: invk}})))
+scores = score_seeds(track, {"IC(0)": {None: ic0}, "Inv-K": {None: invk}})
+print(json.dumps({name: [one.to_dict() for one in seeds] for name, seeds in scores.items()}))
 """
 
 
@@ -136,8 +138,11 @@ def test_the_kind_of_processor_changes_nothing():
     )
     assert done.returncode == 0, done.stderr
     here = score_seeds(open_track(SAMPLE), {"IC(0)": {None: ic0}, "Inv-K": {None: invk}})
-    assert json.loads(done.stdout) == here
-    failed = [here["IC(0)"][0]["status"].count("invalid"), len(here["IC(0)"][0]["reason"])]
+    assert json.loads(done.stdout) == {
+        name: [one.to_dict() for one in seeds] for name, seeds in here.items()
+    }
+    (scored,) = here["IC(0)"]
+    failed = [scored.status.count("invalid"), sum(map(bool, scored.reason))]
     assert failed[0] == failed[1] > 0
 
 

@@ -38,29 +38,26 @@ def score(
         from precondbench.leaderboard import score_file
 
         with progress_bar("scoring") as update:
-            scored = score_file(predictions, root, update)
+            file, evaluations = score_file(predictions, root, update)
         if json:
             print_json(
                 {
-                    "method": scored.method,
-                    "split": scored.split,
-                    "seeds": {
-                        seed: result.to_dict() for seed, result in scored.evaluations.items()
-                    },
+                    "method": file.method,
+                    "split": file.where,
+                    "seeds": {result.seed: result.to_dict() for result in evaluations},
                 }
             )
             return
         rows = [
-            (seed, *(result.summary.get(key) for key in _SUMMARY))
-            for seed, result in scored.evaluations.items()
+            (result.seed, *(result.summary.get(key) for key in _SUMMARY)) for result in evaluations
         ]
-        print_table(f"{scored.method} on {scored.split}", ("seed", *_SUMMARY.values()), rows)
-        for seed, result in scored.evaluations.items():
+        print_table(f"{file.method} on {file.where}", ("seed", *_SUMMARY.values()), rows)
+        for result in evaluations:
             failures = [row for row in result.rows if not row.solved]
             for row in failures[:10]:
-                say(f"seed {seed}: {row.name}: {row.status} {row.reason}".rstrip())
+                say(f"seed {result.seed}: {row.name}: {row.status} {row.reason}".rstrip())
             if len(failures) > 10:
-                say(f"seed {seed}: and {len(failures) - 10} more; see --json")
+                say(f"seed {result.seed}: and {len(failures) - 10} more; see --json")
 
 
 def board(

@@ -12,7 +12,7 @@ from .board import standings_of as standings_of
 from .entries import entry_path as entry_path
 from .entries import place_of as place_of
 from .quickstart import run_quickstart as run_quickstart
-from .scoring.files import score_file as score_file
+from .scoring.score import score_file as score_file
 from .scoring.result_rows import options_of as options_of
 from .scoring.result_rows import read_results as read_results
 from .scoring.result_rows import summarise_results as summarise_results

@@ -1,4 +1,4 @@
-"""A track with its ranked rows, and what came of every matrix: what the pages are made from."""
+"""Tracks with their ranked rows and every outcome: what the pages of the site show."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from functools import cached_property
 from typing import Literal
 
 from precondbench.leaderboard.entries import Entry, Leaderboard, MatrixInfo, Track
-from precondbench.leaderboard.scoring.profile import outcomes_of
 from precondbench.leaderboard.scoring.ranking import RankedRow, best_of_kind, rank_entries
 from precondbench.leaderboard.site.text import slugs
 from precondbench.leaderboard.tracks import TRACKS
+from precondbench.quality import Row
 from precondbench.recipes import MARGIN
 
 IC0, INVK = "ic-0", "inv-k"
@@ -21,22 +21,8 @@ Verdict = Literal["fewer", "only this", "tie", "more", "only IC(0)", "neither"]
 
 
 @dataclass(frozen=True)
-class SeedOutcome:
-    """One seed of an entry on one matrix."""
-
-    status: str
-    iterations: int
-    reason: str
-
-    @property
-    def solved(self) -> bool:
-        """Whether it converged."""
-        return self.status == "converged"
-
-
-@dataclass(frozen=True)
 class MatrixOutcome:
-    """One entry on one matrix.
+    """One entry on one matrix: a row of its evaluation by each seed, and their means.
 
     Attributes
     ----------
@@ -44,26 +30,18 @@ class MatrixOutcome:
         The entry.
     matrix : MatrixInfo
         The matrix.
-    seeds : list of SeedOutcome
+    seeds : list of Row
         In the order of the entry's seeds.
-    iterations : float
-        Mean over the seeds, failures at the limit.
-    ratio : float or None
-        Of that mean to the iterations with the target; None if any seed fails.
-    residual, cosine, log10_one_minus_cosine, n_log_k, work : float or None
-        Largest residual, means of the others, over the seeds where they are known.
     """
 
     entry: Entry
     matrix: MatrixInfo
-    seeds: list[SeedOutcome]
-    iterations: float
-    ratio: float | None
-    residual: float | None
-    cosine: float | None
-    log10_one_minus_cosine: float | None
-    n_log_k: float | None
-    work: float | None
+    seeds: list[Row]
+
+    @cached_property
+    def iterations(self) -> float:
+        """Mean over the seeds, failures at the limit."""
+        return statistics.fmean(seed.penalised_iterations for seed in self.seeds)
 
     @property
     def solved(self) -> bool:
@@ -71,9 +49,49 @@ class MatrixOutcome:
         return all(seed.solved for seed in self.seeds)
 
     @property
+    def ratio(self) -> float | None:
+        """Mean iterations over those with the target; None if any seed fails."""
+        if not self.solved:
+            return None
+        return max(self.iterations, 1) / max(self.matrix.target_iterations, 1)
+
+    @property
+    def residual(self) -> float | None:
+        """Largest residual of the seeds."""
+        return max(self._known("residual"), default=None)
+
+    @property
+    def cosine(self) -> float | None:
+        """Mean over the seeds that have it, as the following."""
+        return self._mean("cosine")
+
+    @property
+    def log10_one_minus_cosine(self) -> float | None:
+        """Mean of log10(1 - cosine)."""
+        return self._mean("log10_one_minus_cosine")
+
+    @property
+    def n_log_k(self) -> float | None:
+        """Mean of n log K."""
+        return self._mean("n_log_k")
+
+    @property
+    def work(self) -> float | None:
+        """Mean work of one application."""
+        return self._mean("work")
+
+    @property
     def reasons(self) -> list[str]:
         """Why seeds are invalid, each reason once."""
         return list(dict.fromkeys(seed.reason for seed in self.seeds if seed.reason))
+
+    def _known(self, column: str) -> list[float]:
+        values = [getattr(seed, column) for seed in self.seeds]
+        return [value for value in values if value is not None and math.isfinite(value)]
+
+    def _mean(self, column: str) -> float | None:
+        known = self._known(column)
+        return statistics.fmean(known) if known else None
 
 
 class Standing:
@@ -122,7 +140,15 @@ class Standing:
     @cached_property
     def outcomes(self) -> dict[str, list[MatrixOutcome]]:
         """Every entry, by id, on every matrix."""
-        return {row.entry.id: self._outcomes(row.entry) for row in self.rows}
+        return {
+            row.entry.id: [
+                MatrixOutcome(row.entry, matrix, list(seeds))
+                for matrix, *seeds in zip(
+                    self.track.matrices, *(seed.rows for seed in row.evaluations), strict=True
+                )
+            ]
+            for row in self.rows
+        }
 
     def on_matrix(self, index: int) -> list[MatrixOutcome]:
         """Every entry on one matrix, fewest iterations first and failures last."""
@@ -137,40 +163,6 @@ class Standing:
         pairs = zip(self.outcomes[entry.id], self.outcomes[IC0], strict=True)
         return [_verdict(this, other) for this, other in pairs]
 
-    def _outcomes(self, entry: Entry) -> list[MatrixOutcome]:
-        by_seed = [outcomes_of(self.track, scores) for scores in entry.seeds]
-        result = []
-        for index, matrix in enumerate(self.track.matrices):
-            steps = statistics.fmean(seed.iterations[index] for seed in by_seed)
-            solved = all(seed.solved[index] for seed in by_seed)
-
-            def mean(column: str, index: int = index) -> float | None:
-                known = _known(entry, column, index)
-                return statistics.fmean(known) if known else None
-
-            result.append(
-                MatrixOutcome(
-                    entry=entry,
-                    matrix=matrix,
-                    seeds=[
-                        SeedOutcome(
-                            scores.status[index],
-                            scores.iterations[index],
-                            scores.reason.get(str(index), ""),
-                        )
-                        for scores in entry.seeds
-                    ],
-                    iterations=steps,
-                    ratio=max(steps, 1) / max(matrix.target_iterations, 1) if solved else None,
-                    residual=max(_known(entry, "residual", index), default=None),
-                    cosine=mean("cosine"),
-                    log10_one_minus_cosine=mean("log10_one_minus_cosine"),
-                    n_log_k=mean("n_log_k"),
-                    work=mean("work"),
-                )
-            )
-        return result
-
 
 def standings_of(board: Leaderboard) -> list[Standing]:
     """Rank every track: real ones first, each kind in the order of ``TRACKS``."""
@@ -179,11 +171,6 @@ def standings_of(board: Leaderboard) -> list[Standing]:
         board.tracks.values(), key=lambda t: (t.kind != "real", place.get(t.id, len(place)), t.id)
     )
     return [Standing(track, board.entries.get(track.id, {})) for track in tracks]
-
-
-def _known(entry: Entry, column: str, index: int) -> list[float]:
-    values = [getattr(scores, column)[index] for scores in entry.seeds]
-    return [value for value in values if value is not None and math.isfinite(value)]
 
 
 def _verdict(this: MatrixOutcome, other: MatrixOutcome) -> Verdict:

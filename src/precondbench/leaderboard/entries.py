@@ -6,6 +6,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -31,6 +32,7 @@ from precondbench.leaderboard.submissions.schema import (
     Sha256,
     Text,
 )
+from precondbench.quality import Evaluation
 
 MOST_MATRICES = 10_000
 _HINT = "write it with `precondbench leaderboard score`"
@@ -114,7 +116,7 @@ class Scorer(_Model):
     protocol: Count
 
 
-class SeedScores(_Model):
+class StoredEvaluation(_Model):
     """Outcomes of one seed; lists are in the order of the track's matrices."""
 
     seed: Count | None
@@ -131,6 +133,42 @@ class SeedScores(_Model):
         max_length=MOST_MATRICES,
     )
     reason: dict[SeedName, Text] = Field(description="Number of a matrix -> why it is invalid.")
+
+    def on(self, track: Track) -> Evaluation:
+        """Return the evaluation, with the matrices of its track."""
+        matrices = track.matrices
+        columns: dict[str, Any] = {name: tuple(getattr(self, name)) for name in _COLUMNS}
+        return Evaluation(
+            name=tuple(matrix.name for matrix in matrices),
+            n=tuple(matrix.n for matrix in matrices),
+            nnz=tuple(matrix.nnz for matrix in matrices),
+            target_iterations=tuple(matrix.target_iterations for matrix in matrices),
+            reason=tuple(self.reason.get(str(i), "") for i in range(len(matrices))),
+            summary={"matrices": len(matrices), **self.summary},
+            seed=self.seed,
+            **columns,
+        )
+
+
+def stored(evaluation: Evaluation) -> dict[str, Any]:
+    """Return what an entry keeps of an evaluation; its track has the rest."""
+    return {
+        "seed": evaluation.seed,
+        "summary": {k: v for k, v in evaluation.summary.items() if k != "matrices"},
+        **{name: list(getattr(evaluation, name)) for name in _COLUMNS},
+        "reason": {str(i): reason for i, reason in enumerate(evaluation.reason) if reason},
+    }
+
+
+_COLUMNS = (
+    "status",
+    "iterations",
+    "residual",
+    "cosine",
+    "log10_one_minus_cosine",
+    "n_log_k",
+    "work",
+)
 
 
 class Entry(_Model):
@@ -160,51 +198,30 @@ class Entry(_Model):
     submitted: Day
     scorer: Scorer
     predictions: dict[SeedName, Sha256]
-    seeds: list[SeedScores] = Field(min_length=1, max_length=20)
+    seeds: list[StoredEvaluation] = Field(min_length=1, max_length=20)
 
     @model_validator(mode="after")
     def _lists_have_one_length(self) -> Entry:
-        lengths = {
-            len(getattr(scores, name))
-            for scores in self.seeds
-            for name in (
-                "status",
-                "iterations",
-                "residual",
-                "cosine",
-                "log10_one_minus_cosine",
-                "n_log_k",
-                "work",
-            )
-        }
+        lengths = {len(getattr(scores, name)) for scores in self.seeds for name in _COLUMNS}
         if len(lengths) != 1:
             raise ValueError(f"lists of outcomes have different lengths: {sorted(lengths)}")
         return self
 
+    def evaluations(self, track: Track) -> list[Evaluation]:
+        """Return the evaluation of every seed on the track that the entry is for."""
+        return [scores.on(track) for scores in self.seeds]
 
-class Leaderboard(BaseModel):
-    """Tracks, and the entries of each.
 
-    Attributes
-    ----------
-    tracks : dict of str to Track
-        By id.
-    entries : dict of str to dict of str to Entry
-        By id of the track, then by id of the entry.
-    """
+@dataclass(frozen=True)
+class Leaderboard:
+    """Tracks by id, and the entries of each, by id of the track and of the entry."""
 
     tracks: dict[str, Track]
     entries: dict[str, dict[str, Entry]]
 
 
 def entry_of(content: Mapping[str, Any]) -> Entry:
-    """Check the content of an entry's file, as ``score_bundle`` returns it.
-
-    Raises
-    ------
-    LeaderboardError
-        If it does not follow :func:`entry_schema`.
-    """
+    """Check the content of an entry's file; LeaderboardError if it is not by the schema."""
     try:
         return Entry.model_validate(dict(content))
     except ValidationError as error:
@@ -222,12 +239,9 @@ def entry_path(folder: str | Path, track: str, entry: str) -> Path:
 
 
 def place_of(path: str | Path) -> tuple[Path, str, str]:
-    """Return folder of the leaderboard, track and id of an entry's file, by where it is.
+    """Return folder of the leaderboard, track and id of the entry that a path names.
 
-    Raises
-    ------
-    LeaderboardError
-        If it is not ``<leaderboard>/entries/<track>/<id>.json``.
+    LeaderboardError if it is not ``<leaderboard>/entries/<track>/<id>.json``.
     """
     path = Path(path)
     # Not resolved: a link in the folder stands where its name stands.
@@ -259,11 +273,8 @@ def write_entry(folder: str | Path, entry: Entry) -> Path:
 def read_leaderboard(folder: str | Path) -> Leaderboard:
     """Read all tracks and entries of a folder.
 
-    Raises
-    ------
-    LeaderboardError
-        If the folder has no tracks, a file is damaged, stands under another name than its own,
-        or an entry does not fit its track.
+    LeaderboardError if the folder has no tracks, a file is damaged or has another name than
+    the one it holds, or an entry does not fit its track.
     """
     folder = Path(folder)
     tracks: dict[str, Track] = {}

@@ -11,10 +11,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from precondbench._internal import first_problem
 from precondbench.errors import PredictionError
-from precondbench.leaderboard.entries import Entry, Leaderboard, Track, entry_of
+from precondbench.leaderboard.entries import Entry, Leaderboard, Track
 from precondbench.leaderboard.methods.registry import reference_rows
-from precondbench.leaderboard.scoring.files import open_predicted
-from precondbench.leaderboard.scoring.score import entry_head, score_seeds
+from precondbench.leaderboard.scoring.score import (
+    open_predicted,
+    predictions_by_seed,
+    score_seeds,
+    scored_entry,
+)
 from precondbench.leaderboard.submissions.check import entry_id, reference_entry
 from precondbench.leaderboard.submissions.schema import Line
 from precondbench.leaderboard.tracks import TRACKS, OpenTrack, TrackName
@@ -78,14 +82,13 @@ def board_of_files(
             )
         seeds = predicted.setdefault(predictions.method, {})
         files.setdefault(predictions.method, []).append(str(path))
-        for seed in sorted(predictions.seeds):
+        for seed, given in predictions_by_seed(predictions, data).items():
             if seed in seeds:
                 raise PredictionError(
                     f"{path} repeats '{predictions.method}, seed {seed}'; give the methods other "
                     "names"
                 )
-            values = predictions.by_name(seed, data.shard)
-            seeds[seed] = {name: values[name] for name in data.names}
+            seeds[seed] = given
     name = track_of_split(
         first.dataset, first.version, first.configuration, first.split, first.label
     )
@@ -126,20 +129,23 @@ def local_track(
     entries: dict[str, Entry] = {}
     for method, seeds in score_seeds(track, methods, progress=progress).items():
         if method in rows:
-            content = reference_entry(track, rows[method], seeds, day)
+            entry = reference_entry(track, rows[method], seeds, day)
         else:
             content = {
-                **entry_head(track, _free_id(method, entries), method, "learned", "scored"),
+                "id": _free_id(method, entries),
+                "method": method,
+                "kind": "learned",
+                "tier": "scored",
+                "form": "factor",
                 "authors": [],
                 "links": {},
                 "seconds": {},
                 "submitted": day,
                 "predictions": {},
-                "seeds": seeds,
                 **dict.fromkeys(_UNKNOWN),
                 **about[method],
             }
-        entry = entry_of(content)
+            entry = scored_entry(track, content, seeds)
         entries[entry.id] = entry
     return Track.model_validate(track.describe()), entries
 

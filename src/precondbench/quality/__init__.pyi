@@ -30,6 +30,7 @@ from .values import Refusal as Refusal
 from .values import is_tridiagonal as is_tridiagonal
 
 # Between the packages of this library; not promised to users.
+from .evaluation import rounded as rounded
 from .method import context_of as context_of
 from .method import set_up as set_up
 from .metrics import k_condition_values as k_condition_values

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, field
-from functools import partial
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property, partial
+from math import inf
+from typing import Any, Self
 
 import numpy as np
 
@@ -28,26 +29,120 @@ from precondbench.quality.problem import problem_of
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Per-matrix outcomes and their summary.
+    """Outcomes of one method on the matrices of a dataset, by columns, and their summary.
+
+    Every column is a tuple with one item a matrix, in the dataset's order.
 
     Attributes
     ----------
-    rows : list of Row
-        One a matrix, in the dataset's order.
+    name : tuple of str
+        Names of the matrices.
+    n, nnz : tuple of int
+        Rows, and entries of the pattern: tril(A), or all of a non-symmetric A.
+    status : tuple of str
+        ``converged``, ``iteration-limit``, ``stagnated`` or ``invalid``.
+    iterations : tuple of int
+        Steps of PCG (non-symmetric: GMRES) taken; 0 when invalid.
+    target_iterations : tuple of int
+        Steps with the target factor; 10000 if it fails.
+    residual : tuple of (float or None)
+        True relative residual at the end.
+    cosine, log10_one_minus_cosine : tuple of (float or None)
+        Cosine with the target, and log10(1 - cosine), at least -32.
+    n_log_k : tuple of (float or None)
+        n log K(L^T A^-1 L), natural logarithm; none for non-symmetric matrices.
+    reason : tuple of str
+        Why it is invalid, else empty.
+    work : tuple of (float or None)
+        Stored numbers that one application of the preconditioner reads, over those of a factor
+        on the pattern; None for an operator that does not say.
     summary : dict
         ``matrices``, ``solved`` (share), ``iterations_mean`` and ``iterations_median``
         (failures at the limit of 10000), ``ratio_to_target`` (geometric mean of iterations
         over the target's, failures at the limit), ``cosine_mean`` (over valid predictions),
         ``log10_one_minus_cosine_median``, ``n_log_k_median``, ``work_median``, and, on
         tridiagonal sets, ``effective_hops``.
+    seed : int or None
+        Seed of the method, where it has one.
     """
 
-    rows: list[Row]
+    name: tuple[str, ...]
+    n: tuple[int, ...]
+    nnz: tuple[int, ...]
+    status: tuple[str, ...]
+    iterations: tuple[int, ...]
+    target_iterations: tuple[int, ...]
+    residual: tuple[float | None, ...]
+    cosine: tuple[float | None, ...]
+    log10_one_minus_cosine: tuple[float | None, ...]
+    n_log_k: tuple[float | None, ...]
+    reason: tuple[str, ...]
+    work: tuple[float | None, ...]
     summary: dict[str, float | int | None] = field(default_factory=dict)
+    seed: int | None = None
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], ladder: HopLadder | None = None) -> Self:
+        """Return rows as columns, with their summary."""
+        columns: dict[str, Any] = {
+            name: tuple(getattr(row, name) for row in rows) for name in COLUMNS
+        }
+        found = cls(**columns)
+        return replace(found, summary=_summary(found, ladder))
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The outcomes, matrix by matrix."""
+        columns = (getattr(self, name) for name in COLUMNS)
+        return [Row(*values) for values in zip(*columns, strict=True)]
+
+    @property
+    def solved(self) -> tuple[bool, ...]:
+        """Whether each solve converged."""
+        return tuple(row.solved for row in self.rows)
+
+    @property
+    def penalised_iterations(self) -> tuple[int, ...]:
+        """Iterations; the limit where a solve failed."""
+        return tuple(row.penalised_iterations for row in self.rows)
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        """Iterations over those of the target, both at least 1; infinite for a failure."""
+        return tuple(
+            max(row.iterations, 1) / max(row.target_iterations, 1) if row.solved else inf
+            for row in self.rows
+        )
+
+    @property
+    def one_minus_cosine_mean(self) -> float | None:
+        """Mean of 1 - cosine over valid predictions, without cancellation."""
+        known = [10.0**value for value in self.log10_one_minus_cosine if value is not None]
+        return float(np.mean(known)) if known else None
+
+    def rounded(self, digits: int) -> Self:
+        """Return the evaluation with floats rounded to so many significant digits."""
+        columns: dict[str, Any] = {
+            name: tuple(rounded(value, digits) for value in getattr(self, name)) for name in COLUMNS
+        }
+        summary = {key: rounded(value, digits) for key, value in self.summary.items()}
+        return replace(self, **columns, summary=summary)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists and dictionaries, for JSON."""
         return {"summary": dict(self.summary), "rows": [asdict(row) for row in self.rows]}
+
+
+COLUMNS = tuple(column.name for column in fields(Row))
+
+
+def rounded(value: Any, digits: int) -> Any:
+    """Round a float to significant digits; other values are returned as they are.
+
+    The last bits of a logarithm or a mean differ from one machine to another, so published
+    numbers are rounded: what is equal compares equal.
+    """
+    return float(f"{value:.{digits}g}") if isinstance(value, float) else value
 
 
 def evaluate(
@@ -81,7 +176,7 @@ def evaluate(
     Returns
     -------
     Evaluation
-        Rows and summary. A failure is a row with its reason, never an exception.
+        Outcomes and summary. A failure is a row with its reason, never an exception.
 
     Raises
     ------
@@ -99,8 +194,8 @@ def evaluate(
     ...         A = tridiagonal_csr(poisson_1d(30))
     ...         return Pair("poisson", A, ic0(A))
     >>> result = evaluate(One(), ic0)
-    >>> result.rows[0].iterations, result.summary["effective_hops"]
-    (1, 29.0)
+    >>> result.iterations, result.rows[0].status, result.summary["effective_hops"]
+    ((1,), 'converged', 29.0)
     """
     return evaluate_many(dataset, {"": predictions}, log_k=log_k, ladder=ladder, progress=progress)[
         ""
@@ -162,7 +257,7 @@ def evaluate_many(
             progress(done, count)
     if ladder is None:
         ladder = HopLadder.where_defined(dataset.pair(i) for i in range(count))
-    return {name: Evaluation(found, summarise(found, ladder)) for name, found in rows.items()}
+    return {name: Evaluation.of(found, ladder) for name, found in rows.items()}
 
 
 def _items(
@@ -181,29 +276,26 @@ def _score_matrix(item: tuple[Pair, Context, dict[str, Any]], log_k: bool) -> di
     return {name: problem.score(set_up(one, pair, context), log_k) for name, one in given.items()}
 
 
-def summarise(rows: list[Row], ladder: HopLadder | None = None) -> dict[str, float | int | None]:
-    """Aggregate rows; see :class:`Evaluation`."""
-    counts = np.array([row.penalised_iterations for row in rows], dtype=np.float64)
-    targets = np.array([row.target_iterations for row in rows], dtype=np.float64)
+def _summary(found: Evaluation, ladder: HopLadder | None) -> dict[str, float | int | None]:
+    counts = np.array(found.penalised_iterations, dtype=np.float64)
+    targets = np.array(found.target_iterations, dtype=np.float64)
 
-    def over(statistic: Callable[[Any], Any], values: list[float | None]) -> float | None:
+    def over(statistic: Callable[[Any], Any], values: Sequence[float | None]) -> float | None:
         known = [value for value in values if value is not None]
         return float(statistic(known)) if known else None
 
     # An immediate answer (0 steps) would have no logarithm.
     ratio = np.log(np.maximum(counts, 1.0)) - np.log(np.maximum(targets, 1.0))
     summary: dict[str, float | int | None] = {
-        "matrices": len(rows),
-        "solved": float(np.mean([row.solved for row in rows])),
+        "matrices": len(found.name),
+        "solved": float(np.mean(found.solved)),
         "iterations_mean": float(np.mean(counts)),
         "iterations_median": float(np.median(counts)),
         "ratio_to_target": float(np.exp(np.mean(ratio))),
-        "cosine_mean": over(np.mean, [row.cosine for row in rows]),
-        "log10_one_minus_cosine_median": over(
-            np.median, [row.log10_one_minus_cosine for row in rows]
-        ),
-        "n_log_k_median": over(np.median, [row.n_log_k for row in rows]),
-        "work_median": over(np.median, [row.work for row in rows]),
+        "cosine_mean": over(np.mean, found.cosine),
+        "log10_one_minus_cosine_median": over(np.median, found.log10_one_minus_cosine),
+        "n_log_k_median": over(np.median, found.n_log_k),
+        "work_median": over(np.median, found.work),
     }
     if ladder is not None:
         summary["effective_hops"] = ladder.effective_hops(float(np.mean(counts)))

@@ -44,34 +44,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Row:
-    """One matrix of an :class:`Evaluation`.
-
-    Attributes
-    ----------
-    name : str
-        Name of the matrix.
-    n, nnz : int
-        Rows, and entries of the pattern: tril(A), or all of a non-symmetric A.
-    status : str
-        ``converged``, ``iteration-limit``, ``stagnated`` or ``invalid``.
-    iterations : int
-        Steps of PCG (non-symmetric: GMRES) taken; 0 when invalid.
-    target_iterations : int
-        Steps with the target factor; 10000 if it fails.
-    residual : float or None
-        True relative residual at the end.
-    cosine : float or None
-        Cosine with the target.
-    log10_one_minus_cosine : float or None
-        log10(1 - cosine), at least -32.
-    n_log_k : float or None
-        n log K(L^T A^-1 L), natural logarithm; none for non-symmetric matrices.
-    reason : str
-        Why it is invalid.
-    work : float or None
-        Stored numbers that one application of the preconditioner reads, over those of a factor
-        on the pattern; for an operator that does not say, None.
-    """
+    """One matrix of an :class:`Evaluation`; its fields are that class's columns."""
 
     name: str
     n: int

@@ -10,56 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from precondbench.leaderboard.entries import SeedScores, Track
+from precondbench.quality import rounded
 
 # log2 of the ratios where the area begins and ends: 16 times fewer and 16 times more iterations.
 SPAN = 4.0
+# Of numbers that rank.
+DIGITS = 12
 TAUS = tuple(2.0**power for power in range(-4, 5))
-
-
-@dataclass(frozen=True)
-class Outcomes:
-    """One seed on all matrices of a track.
-
-    Attributes
-    ----------
-    solved : list of bool
-        Whether the solve converged.
-    iterations : list of int
-        Steps; the limit of the protocol where it did not.
-    ratios : list of float
-        Iterations over those with the target, both at least 1; infinite where it did not.
-    """
-
-    solved: list[bool]
-    iterations: list[int]
-    ratios: list[float]
-
-
-def outcomes_of(track: Track, scores: SeedScores) -> Outcomes:
-    """Read the outcomes of a seed.
-
-    Parameters
-    ----------
-    track : Track
-        With the iterations of the target.
-    scores : SeedScores
-        Of an entry on it.
-    """
-    solved = [status == "converged" for status in scores.status]
-    return Outcomes(
-        solved,
-        [
-            steps if good else track.protocol.maxiter
-            for good, steps in zip(solved, scores.iterations, strict=True)
-        ],
-        [
-            max(steps, 1) / max(matrix.target_iterations, 1) if good else math.inf
-            for good, steps, matrix in zip(solved, scores.iterations, track.matrices, strict=True)
-        ],
-    )
 
 
 def profile_area(ratios: Sequence[float]) -> float:
@@ -83,8 +41,8 @@ def profile_area(ratios: Sequence[float]) -> float:
     (0.5, 0.5, 0.5)
     """
     total = math.fsum(_area_of_one(ratio) for ratio in ratios)
-    # The last bits of a logarithm differ from one machine to another, and would part ties.
-    return float(f"{total / len(ratios):.12g}")
+    # Equal areas must tie, whatever the last bits of the logarithms are.
+    return float(rounded(total / len(ratios), DIGITS))
 
 
 def _area_of_one(ratio: float) -> float:

@@ -8,21 +8,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from precondbench.leaderboard.entries import Entry, SeedScores, Track
-from precondbench.leaderboard.scoring.profile import Outcomes, outcomes_of, profile_area
+from precondbench.leaderboard.entries import Entry, Track
+from precondbench.leaderboard.scoring.profile import DIGITS, profile_area
+from precondbench.quality import Evaluation, rounded
 
 RankedBy = Literal["profile_area", "iterations_mean"]
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A number of several seeds.
-
-    Attributes
-    ----------
-    mean, low, high : float
-        Over the seeds.
-    """
+    """Mean and extremes of a number over the seeds of an entry."""
 
     mean: float
     low: float
@@ -40,27 +35,26 @@ class RankedRow:
     ----------
     entry : Entry
         What was scored.
+    evaluations : tuple of Evaluation
+        By seed, in the order of the entry.
     rank : int or None
-        From 1; equal scores share a rank. Oracles stand in their place, but have none.
+        From 1; equal scores share a rank. Oracles are placed among the others without one.
     area : Spread or None
-        Under the performance profile; on real tracks only, where it ranks.
+        Under the performance profile, which ranks real tracks; None on others.
     iterations_mean : Spread
         Over the matrices, failures at the limit; ranks synthetic tracks.
     solved : Spread
         Share of matrices that converge.
     ratio_median : Spread or None
         Of iterations over those with the target. None if some seed fails on half of the matrices.
-    cosine_mean, log10_one_minus_cosine_median : Spread or None
-        Over the matrices where it is known.
-    n_log_k_median, work_median : Spread or None
+    cosine_mean, log10_one_minus_cosine_median, n_log_k_median, work_median : Spread or None
         Over the matrices where it is known.
     effective_hops : Spread or None
         As scored, of tridiagonal tracks.
-    ratios : tuple of float
-        Of all seeds, joined: what the performance profile is drawn from.
     """
 
     entry: Entry
+    evaluations: tuple[Evaluation, ...]
     rank: int | None
     area: Spread | None
     iterations_mean: Spread
@@ -71,11 +65,15 @@ class RankedRow:
     n_log_k_median: Spread | None
     work_median: Spread | None
     effective_hops: Spread | None
-    ratios: tuple[float, ...]
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        """Ratios of all seeds, joined: what the performance profile is drawn from."""
+        return tuple(ratio for seed in self.evaluations for ratio in seed.ratios)
 
     @property
     def score(self) -> Spread:
-        """What ranks: the area, or the mean iterations."""
+        """The number that ranks: the area, or the mean iterations."""
         return self.iterations_mean if self.area is None else self.area
 
 
@@ -85,18 +83,10 @@ def ranked_by(track: Track) -> RankedBy:
 
 
 def rank_entries(track: Track, entries: Mapping[str, Entry]) -> list[RankedRow]:
-    """Rank the entries of a track, best first.
+    """Rank the entries of a track, by id, best first.
 
-    Real tracks are ranked by the area under the performance profile, see
-    ``profile.py``; synthetic ones by mean iterations. The mean over
-    the seeds of an entry ranks it.
-
-    Parameters
-    ----------
-    track : Track
-        The track.
-    entries : mapping of str to Entry
-        Its entries by id.
+    Real tracks are ranked by the area under the performance profile, synthetic ones by mean
+    iterations; the mean over the seeds of an entry counts.
     """
     rows = sorted((_row(track, entry) for entry in entries.values()), key=_place)
     ranks: dict[str, int] = {}
@@ -123,47 +113,42 @@ def _place(row: RankedRow) -> tuple[float, str, str]:
 
 
 def _row(track: Track, entry: Entry) -> RankedRow:
-    outcomes = [outcomes_of(track, scores) for scores in entry.seeds]
+    seeds = tuple(entry.evaluations(track))
 
-    def by_outcome(number: Callable[[Outcomes], float]) -> Spread:
-        return _spread([number(seed) for seed in outcomes])
+    def mean(column: str) -> Spread | None:
+        return _of_known(statistics.fmean, [getattr(seed, column) for seed in seeds])
 
-    medians = [statistics.median(seed.ratios) for seed in outcomes]
+    def median(column: str) -> Spread | None:
+        return _of_known(statistics.median, [getattr(seed, column) for seed in seeds])
+
+    medians = [statistics.median(seed.ratios) for seed in seeds]
+    real = ranked_by(track) == "profile_area"
     return RankedRow(
         entry=entry,
+        evaluations=seeds,
         rank=None,
-        area=by_outcome(lambda o: profile_area(o.ratios)) if track.kind == "real" else None,
-        iterations_mean=by_outcome(lambda o: statistics.fmean(o.iterations)),
-        solved=by_outcome(lambda o: statistics.fmean(o.solved)),
+        area=_spread([profile_area(seed.ratios) for seed in seeds]) if real else None,
+        iterations_mean=_spread([statistics.fmean(seed.penalised_iterations) for seed in seeds]),
+        solved=_spread([statistics.fmean(seed.solved) for seed in seeds]),
         ratio_median=None if any(map(math.isinf, medians)) else _spread(medians),
-        cosine_mean=_of_known(entry, lambda s: s.cosine, statistics.fmean),
-        log10_one_minus_cosine_median=_of_known(
-            entry, lambda s: s.log10_one_minus_cosine, statistics.median
-        ),
-        n_log_k_median=_of_known(entry, lambda s: s.n_log_k, statistics.median),
-        work_median=_of_known(entry, lambda s: s.work, statistics.median),
+        cosine_mean=mean("cosine"),
+        log10_one_minus_cosine_median=median("log10_one_minus_cosine"),
+        n_log_k_median=median("n_log_k"),
+        work_median=median("work"),
         effective_hops=_of_known(
-            entry, lambda s: [_number(s.summary.get("effective_hops"))], statistics.fmean
+            statistics.fmean, [[seed.summary.get("effective_hops")] for seed in seeds]
         ),
-        ratios=tuple(ratio for seed in outcomes for ratio in seed.ratios),
     )
 
 
-def _number(value: float | int | None) -> float | None:
-    return None if value is None else float(value)
-
-
 def _of_known(
-    entry: Entry,
-    column: Callable[[SeedScores], Sequence[float | None]],
-    average: Callable[[Sequence[float]], float],
+    average: Callable[[Sequence[float]], float], columns: Sequence[Sequence[float | None]]
 ) -> Spread | None:
-    known = [[value for value in column(scores) if value is not None] for scores in entry.seeds]
+    known = [[value for value in column if value is not None] for column in columns]
     averages = [average(values) for values in known if values]
     return _spread(averages) if averages else None
 
 
 def _spread(values: Sequence[float]) -> Spread:
-    # Rounded as entries are: sums of the same numbers must tie, whatever their order.
-    mean = float(f"{math.fsum(values) / len(values):.12g}")
-    return Spread(mean, min(values), max(values))
+    # Sums of the same numbers must tie, whatever their order.
+    return Spread(rounded(math.fsum(values) / len(values), DIGITS), min(values), max(values))

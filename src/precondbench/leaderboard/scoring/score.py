@@ -1,46 +1,115 @@
-"""From predictions to an entry of the leaderboard: every outcome, nothing averaged away."""
+"""Scores of predictions in files, of methods on a track, and of a submission as an entry."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from dataclasses import replace
 from datetime import date
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import precondbench
-from precondbench.errors import SubmissionError
+from precondbench.errors import PredictionError, SubmissionError
+from precondbench.leaderboard.entries import Entry, entry_of, stored
 from precondbench.leaderboard.submissions.bundle import Bundle
 from precondbench.leaderboard.tracks import PROTOCOL_VERSION, TRACKS, OpenTrack, TrackName
 from precondbench.quality import Evaluation, Predictions, evaluate_many
+from precondbench.recipes import GENERATED_VERSION
+from precondbench.shards import PredictionFile, read_predictions
 
-_COLUMNS = (
-    "status",
-    "iterations",
-    "residual",
-    "cosine",
-    "log10_one_minus_cosine",
-    "n_log_k",
-    "work",
-)
+if TYPE_CHECKING:
+    from precondbench.datasets import FactorDataset
+
+Progress = Callable[[int, int], None]
+# Of numbers in an entry's file.
+DIGITS = 8
+
+
+def open_predicted(
+    path: str | Path, root: str | Path | None = None
+) -> tuple[PredictionFile, FactorDataset]:
+    """Read a file of predictions and open the split it is for.
+
+    A damaged file, or one for generated data, raises PredictionError.
+    """
+    from precondbench.datasets import open_dataset
+
+    predictions = read_predictions(path)
+    if predictions.version == GENERATED_VERSION:
+        raise PredictionError(
+            f"{path} is for generated data, which no manifest knows and so cannot be looked up "
+            "by name; score it in Python: evaluate(SyntheticTridiag.from_shard(...), predictions)"
+        )
+    data = open_dataset(
+        predictions.dataset,
+        predictions.split,
+        configuration=predictions.configuration,
+        label=predictions.label,
+        version=predictions.version,
+        root=root,
+    )
+    return predictions, data
+
+
+def predictions_by_seed(
+    predictions: PredictionFile, data: FactorDataset
+) -> dict[int | None, Predictions]:
+    """Return the predictions of a file for the matrices that a dataset serves."""
+    found: dict[int | None, Predictions] = {}
+    for seed in sorted(predictions.seeds):
+        values = predictions.by_name(seed, data.shard)
+        found[seed] = {name: values[name] for name in data.names}
+    return found
+
+
+def score_file(
+    path: str | Path, root: str | Path | None = None, progress: Progress | None = None
+) -> tuple[PredictionFile, list[Evaluation]]:
+    """Score a file of predictions on the split it names: one evaluation a seed.
+
+    Raises PredictionError if the file is damaged, or for other or generated data.
+    """
+    predictions, data = open_predicted(path, root)
+    by_seed = predictions_by_seed(predictions, data)
+    found = evaluate_many(data, {str(k): given for k, given in by_seed.items()}, progress=progress)
+    return predictions, [
+        replace(evaluation, seed=seed)
+        for seed, evaluation in zip(by_seed, found.values(), strict=True)
+    ]
+
+
+def score_seeds(
+    track: OpenTrack,
+    methods: Mapping[str, Mapping[int | None, Predictions]],
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> dict[str, list[Evaluation]]:
+    """Score every seed of several methods on a track, rounded as entries are.
+
+    ``methods`` maps a name to predictions by seed, None for a method without one. The result
+    does not depend on ``executor``, whose workers take one matrix at a time.
+    """
+    flat = {(name, seed): given for name, seeds in methods.items() for seed, given in seeds.items()}
+    scored = evaluate_many(
+        track,
+        {str(number): given for number, given in enumerate(flat.values())},
+        ladder=track.ladder(),
+        executor=executor,
+        progress=progress,
+    )
+    result: dict[str, list[Evaluation]] = {name: [] for name in methods}
+    for (name, seed), evaluation in zip(flat, scored.values(), strict=True):
+        result[name].append(replace(evaluation.rounded(DIGITS), seed=seed))
+    return result
 
 
 def track_of(bundle: Bundle) -> TrackName:
-    """Return the track that a submission is for.
-
-    Raises
-    ------
-    SubmissionError
-        If its split is not ranked.
-    """
+    """Return the track that a submission is for; SubmissionError if its split is not ranked."""
     said = bundle.submission
+    wanted = (said.dataset, said.version, said.configuration, said.split, said.label)
     for name in TRACKS:
-        if (name.dataset, name.version, name.configuration, name.split, name.label) == (
-            said.dataset,
-            said.version,
-            said.configuration,
-            said.split,
-            said.label,
-        ):
+        if (name.dataset, name.version, name.configuration, name.split, name.label) == wanted:
             return name
     raise SubmissionError(
         f"{said.where}, label {said.label}, is not a track of the leaderboard; these are: "
@@ -48,113 +117,26 @@ def track_of(bundle: Bundle) -> TrackName:
     )
 
 
-def score_seeds(
-    track: OpenTrack,
-    methods: Mapping[str, Mapping[int | None, Predictions]],
-    executor: Executor | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> dict[str, list[dict[str, Any]]]:
-    """Score every seed of several methods on a track.
-
-    Parameters
-    ----------
-    track : OpenTrack
-        Matrices and targets.
-    methods : mapping
-        Name -> seed -> predictions; the seed of a method without one is None.
-    executor : concurrent.futures.Executor, optional
-        Workers, one matrix at a time; the result does not depend on it.
-    progress : callable, optional
-        Called as ``progress(done, total)`` after each matrix.
-
-    Returns
-    -------
-    dict
-        Name -> the list ``seeds`` of an entry.
-    """
-    flat = {
-        f"{number}": predictions for number, (_, _, predictions) in enumerate(_flattened(methods))
-    }
-    scored = evaluate_many(track, flat, ladder=track.ladder(), executor=executor, progress=progress)
-    result: dict[str, list[dict[str, Any]]] = {name: [] for name in methods}
-    for (name, seed, _), evaluation in zip(_flattened(methods), scored.values(), strict=True):
-        result[name].append(_seed_scores(seed, evaluation))
-    return result
-
-
-def _flattened(
-    methods: Mapping[str, Mapping[int | None, Predictions]],
-) -> list[tuple[str, int | None, Predictions]]:
-    return [
-        (name, seed, predictions)
-        for name, seeds in methods.items()
-        for seed, predictions in seeds.items()
-    ]
-
-
-def _seed_scores(seed: int | None, evaluation: Evaluation) -> dict[str, Any]:
-    summary = {
-        key: _stable(value) for key, value in evaluation.summary.items() if key != "matrices"
-    }
-    return {
-        "seed": seed,
-        "summary": summary,
-        **{
-            column: [_stable(getattr(row, column)) for row in evaluation.rows]
-            for column in _COLUMNS
-        },
-        "reason": {
-            str(index): row.reason for index, row in enumerate(evaluation.rows) if row.reason
-        },
-    }
-
-
-def _stable(value: Any) -> Any:
-    """Round to 8 digits: the last bits of a logarithm differ from one machine to another."""
-    return float(f"{value:.8g}") if isinstance(value, float) else value
-
-
 def score_bundle(
     bundle: Bundle,
     track: OpenTrack,
     entry_id: str,
     executor: Executor | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     submitted: date | None = None,
-) -> dict[str, Any]:
-    """Score a submission; the claims of its authors stand beside the result, unchanged.
+) -> Entry:
+    """Score a checked submission on its track; what its authors say stands in the entry unchanged.
 
-    Parameters
-    ----------
-    bundle : Bundle
-        The submission, checked.
-    track : OpenTrack
-        Its track, see :func:`track_of`.
-    entry_id : str
-        Name of the entry.
-    executor, progress
-        As for :func:`score_seeds`.
-    submitted : datetime.date, optional
-        Today, if not given.
-
-    Returns
-    -------
-    dict
-        Content of the entry's file.
+    ``submitted`` is today if not given.
     """
     said = bundle.submission
-    seeds: dict[int | None, Predictions] = {
-        seed: bundle.predictions.by_name(seed, bundle.dataset.shard)
-        for seed in sorted(bundle.predictions.seeds)
-    }
-    names = set(bundle.dataset.names)
-    seeds = {
-        seed: {name: values for name, values in by_name.items() if name in names}
-        for seed, by_name in seeds.items()
-        if isinstance(by_name, Mapping)
-    }
-    return {
-        **entry_head(track, entry_id, said.method, said.kind, "scored"),
+    seeds = predictions_by_seed(bundle.predictions, bundle.dataset)
+    content = {
+        "id": entry_id,
+        "method": said.method,
+        "kind": said.kind,
+        "tier": "scored",
+        "form": "factor",
         "description": said.description,
         "reference": None,
         "authors": list(said.authors),
@@ -167,23 +149,24 @@ def score_bundle(
         "command": said.command,
         "submitted": (submitted or date.today()).isoformat(),
         "predictions": dict(said.predictions),
-        "seeds": score_seeds(track, {said.method: seeds}, executor, progress)[said.method],
     }
+    return scored_entry(
+        track, content, score_seeds(track, {said.method: seeds}, executor, progress)[said.method]
+    )
 
 
-def entry_head(
-    track: OpenTrack, entry_id: str, method: str, kind: str, tier: str, form: str = "factor"
-) -> dict[str, Any]:
-    """Return what every entry begins with."""
-    return {
-        "format": "precondbench-entry",
-        "format_version": 1,
-        "id": entry_id,
-        "track": track.name.id,
-        "content_digest": track.content_digest,
-        "method": method,
-        "kind": kind,
-        "tier": tier,
-        "form": form,
-        "scorer": {"precondbench": precondbench.__version__, "protocol": PROTOCOL_VERSION},
-    }
+def scored_entry(
+    track: OpenTrack, content: Mapping[str, Any], evaluations: list[Evaluation]
+) -> Entry:
+    """Return an entry: what is said of a method, and its evaluations on a track."""
+    return entry_of(
+        {
+            **content,
+            "format": "precondbench-entry",
+            "format_version": 1,
+            "track": track.name.id,
+            "content_digest": track.content_digest,
+            "scorer": {"precondbench": precondbench.__version__, "protocol": PROTOCOL_VERSION},
+            "seeds": [stored(evaluation) for evaluation in evaluations],
+        }
+    )

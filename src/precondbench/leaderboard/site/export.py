@@ -10,6 +10,7 @@ from precondbench.leaderboard.board import Standing
 from precondbench.leaderboard.scoring.profile import TAUS, shares_within
 from precondbench.leaderboard.scoring.ranking import RankedRow, Spread, ranked_by
 from precondbench.leaderboard.site.text import markdown, number, percent
+from precondbench.quality import rounded
 
 FORMAT, FORMAT_VERSION = "precondbench-leaderboard", 1
 
@@ -101,8 +102,7 @@ def _spread(spread: Spread | None) -> dict[str, float] | None:
 
 
 def _rounded(value: float) -> float:
-    # Entries have 12 digits; means of them differ in the last bits from machine to machine.
-    return float(f"{value:.10g}")
+    return float(rounded(float(value), 10))
 
 
 def board_table(standing: Standing) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:

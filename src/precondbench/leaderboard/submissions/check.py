@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import Executor
 from datetime import date
 from pathlib import Path
@@ -21,10 +21,16 @@ from precondbench.leaderboard.entries import (
     write_track,
 )
 from precondbench.leaderboard.methods.registry import ReferenceMethod, reference_rows
-from precondbench.leaderboard.scoring.score import entry_head, score_bundle, score_seeds, track_of
+from precondbench.leaderboard.scoring.score import (
+    score_bundle,
+    score_seeds,
+    scored_entry,
+    track_of,
+)
 from precondbench.leaderboard.submissions.bundle import open_bundle
 from precondbench.leaderboard.submissions.reproduce import Reproduction, reproduce
 from precondbench.leaderboard.tracks import OpenTrack, TrackName, open_track, track_named
+from precondbench.quality import Evaluation
 
 Progress = Callable[[int, int], None]
 
@@ -80,7 +86,7 @@ def score_submission(
     bundle = open_bundle(submission, root)
     track = open_track(track_of(bundle), root)
     known = name or entry_id(bundle.submission.method)
-    entry = entry_of(score_bundle(bundle, track, known, executor, progress, submitted))
+    entry = score_bundle(bundle, track, known, executor, progress, submitted)
     _write_track(folder, track)
     write_entry(folder, entry)
     return entry
@@ -113,9 +119,7 @@ def score_reference(
         progress,
     )
     day = (submitted or date.today()).isoformat()
-    entries = [
-        entry_of(reference_entry(track, methods[key], seeds, day)) for key, seeds in scores.items()
-    ]
+    entries = [reference_entry(track, methods[key], seeds, day) for key, seeds in scores.items()]
     _write_track(folder, track)
     for entry in entries:
         write_entry(folder, entry)
@@ -168,7 +172,7 @@ def check_entry(
             raise LeaderboardError(f"the library has no method {stored.method!r} on {track}")
         method = methods[stored.method]
         scores = score_seeds(opened, {"": {None: method.function}}, executor, progress)[""]
-        content = reference_entry(opened, method, scores, stored.submitted)
+        again = reference_entry(opened, method, scores, stored.submitted)
     else:
         submission = submission or submission_path(folder, track, entry)
         if not Path(submission).is_dir():
@@ -177,10 +181,9 @@ def check_entry(
                 "it there, or name it by --submission"
             )
         bundle = open_bundle(submission, root)
-        content = score_bundle(bundle, opened, entry, executor, progress, day)
+        scored = score_bundle(bundle, opened, entry, executor, progress, day)
         # Reproduction is a maintainer's finding, not an outcome of scoring.
-        content["tier"] = stored.tier
-    again = entry_of(content)
+        again = scored.model_copy(update={"tier": stored.tier})
     _compare(stored.model_dump(mode="json"), again.model_dump(mode="json"), f"{track}/{entry}")
     _compare(
         board.tracks[track].model_dump(mode="json"),
@@ -238,19 +241,16 @@ def _stored(board: Leaderboard, track: str, entry: str) -> Entry:
 def reference_entry(
     track: OpenTrack,
     method: ReferenceMethod,
-    seeds: Sequence[Mapping[str, Any]],
+    evaluations: list[Evaluation],
     submitted: str,
-) -> dict[str, Any]:
-    """Return the content of an entry of a row of the library."""
-    return {
-        **entry_head(
-            track,
-            entry_id(method.name),
-            method.name,
-            method.kind,
-            "reference",
-            method.form,
-        ),
+) -> Entry:
+    """Return the entry of a row of the library."""
+    content: dict[str, Any] = {
+        "id": entry_id(method.name),
+        "method": method.name,
+        "kind": method.kind,
+        "tier": "reference",
+        "form": method.form,
         "description": method.description,
         "reference": method.reference,
         "authors": ["precondbench"],
@@ -263,8 +263,8 @@ def reference_entry(
         "command": None,
         "submitted": submitted,
         "predictions": {},
-        "seeds": list(seeds),
     }
+    return scored_entry(track, content, evaluations)
 
 
 def _write_track(folder: str | Path, track: OpenTrack) -> None:

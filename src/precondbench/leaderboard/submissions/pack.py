@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from precondbench._internal import first_problem, import_user_code
 from precondbench.baselines import read_run_json
 from precondbench.errors import ConfigurationError, PredictionError, SubmissionError
-from precondbench.leaderboard.scoring.files import open_predicted
+from precondbench.leaderboard.scoring.score import open_predicted
 from precondbench.leaderboard.submissions.bundle import open_bundle
 from precondbench.leaderboard.submissions.schema import (
     PREDICTIONS,

@@ -15,6 +15,7 @@ import numpy as np
 
 from precondbench.baselines import current_training_command
 from precondbench.errors import PredictionError, SubmissionError
+from precondbench.leaderboard.entries import stored
 from precondbench.leaderboard.scoring.score import score_seeds
 from precondbench.leaderboard.submissions.schema import values_digest
 from precondbench.leaderboard.tracks import OpenTrack
@@ -129,7 +130,8 @@ def reproduce(
         found = _predictions(Path(folder), track)
     digests = {seed: values_digest(values) for seed, (values, _) in found.items()}
     methods: dict[int | None, Predictions] = {seed: given for seed, (_, given) in found.items()}
-    scores = {scored["seed"]: scored["summary"] for scored in score_seeds(track, {"": methods})[""]}
+    evaluations = score_seeds(track, {"": methods})[""]
+    scores = {seed: stored(one)["summary"] for seed, one in zip(found, evaluations, strict=True)}
     identical: dict[int, bool] = {}
     problems: list[str] = []
     for submitted in entry["seeds"]:
