@@ -1,4 +1,4 @@
-"""Whose work the source matrices are: the collection's own words about each of them."""
+"""Citations: BibTeX of datasets, and the authors of the source matrices."""
 
 from __future__ import annotations
 
@@ -15,19 +15,7 @@ from precondbench.shards import Manifest, VersionEntry
 
 @dataclass(frozen=True)
 class Attribution:
-    """What has to be said about a source matrix; a text that is not known is empty.
-
-    Attributes
-    ----------
-    group, name : str
-        Names in the SuiteSparse Matrix Collection.
-    licence : str
-        SPDX identifier, from the manifest.
-    matrix_id : int or None
-        Number in the collection.
-    title, author, editor, date : str
-        From the header of the collection's file.
-    """
+    """A source matrix: names, licence (SPDX), number, and the texts of its header if known."""
 
     group: str
     name: str
@@ -50,28 +38,10 @@ class Attribution:
 
 
 def attributions(names: Iterable[str], manifest: Manifest) -> list[Attribution]:
-    """Attribution of each source matrix.
+    """Attribution of each source matrix (``group/name``), by group and name.
 
-    Parameters
-    ----------
-    names : iterable of str
-        ``group/name`` of each.
-    manifest : Manifest
-        Its sources say under which licence each matrix came, and its number.
+    ManifestError if the manifest has no licence for one of them: it could not be published.
 
-    Returns
-    -------
-    list of Attribution
-        By group and name, each matrix once.
-
-    Raises
-    ------
-    ManifestError
-        If the manifest has no licence for one of them: nothing may be published without.
-
-    Examples
-    --------
-    >>> from precondbench.recipes.publishing.citations import attributions
     >>> from precondbench.shards import load_manifest
     >>> (beam,) = attributions(["HB/nos1"], load_manifest())
     >>> beam.author, beam.date, beam.matrix_id, beam.licence
@@ -94,14 +64,9 @@ def attributions(names: Iterable[str], manifest: Manifest) -> list[Attribution]:
 def source_names(manifest: Manifest, dataset: str, version: str) -> list[str]:
     """``group/name`` of every source matrix that the recipes of a dataset name.
 
-    Examples
-    --------
-    >>> from precondbench.recipes.publishing.citations import source_names
     >>> from precondbench.shards import load_manifest
     >>> len(source_names(load_manifest(), "suitesparse-invk", "sample"))
     13
-    >>> source_names(load_manifest(), "synthetic-tridiag", "1.0")
-    []
     """
     known = {f"{source.group}/{source.name}" for source in manifest.sources}
     configurations = manifest.datasets[dataset][version].configurations
@@ -182,29 +147,10 @@ _INTERFACE = (
 
 
 def cite(manifest: Manifest, dataset: str | None = None) -> str:
-    """BibTeX for every version of a dataset, or of all of them.
+    """BibTeX for every version of a dataset, or of all: dataset, paper, collection, each matrix.
 
-    Parameters
-    ----------
-    manifest : Manifest
-        What there is.
-    dataset : str, optional
-        Only this one.
+    ConfigurationError if there is no such dataset.
 
-    Returns
-    -------
-    str
-        Entries: the dataset, the paper, and, for real matrices, the collection and each
-        matrix.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no such dataset.
-
-    Examples
-    --------
-    >>> from precondbench.recipes import cite
     >>> from precondbench.shards import load_manifest
     >>> text = cite(load_manifest(), "synthetic-tridiag")
     >>> [line for line in text.splitlines() if line.startswith("@")]
@@ -231,23 +177,9 @@ def bibtex(
     url: str | None = None,
     date: str | None = None,
 ) -> str:
-    """BibTeX for versions of datasets and the matrices they are made from.
+    """BibTeX for versions (dataset, version) and the matrices they are made from.
 
-    Parameters
-    ----------
-    manifest : Manifest
-        Describes the datasets.
-    versions : iterable of (str, str)
-        Dataset and version.
-    sources : sequence of Attribution
-        The matrices.
-    url, date : str, optional
-        Where (an address, or ``doi:`` and a DOI) and when (``YYYY-MM-DD``) it was published.
-
-    Returns
-    -------
-    str
-        Entries, separated by empty lines.
+    ``url`` (an address, or ``doi:`` and a DOI) and ``date`` say where and when it was published.
     """
     entries = [
         dataset_bibtex(dataset, version, manifest.datasets[dataset][version], url, date)

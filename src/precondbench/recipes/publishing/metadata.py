@@ -1,19 +1,22 @@
-"""README.md (the card of a hub) and DATASET_CARD.md (everything about the data) of a release."""
+"""README.md and DATASET_CARD.md of a release, and its Croissant metadata."""
 
 from __future__ import annotations
 
 import json
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 
 import precondbench
 from precondbench.recipes.publishing.citations import Attribution
-from precondbench.recipes.publishing.released import Column, ReleasedSplit
 from precondbench.recipes.registry import dataset_spec
 from precondbench.shards import Manifest, ShardFile
+
+if TYPE_CHECKING:
+    from precondbench.recipes.publishing.release import ReleasedSplit
 
 _TAGS = (
     "preconditioner",
@@ -44,26 +47,7 @@ def card_text(
     url: str | None,
     date: str | None,
 ) -> str:
-    """Render one of the two cards.
-
-    Parameters
-    ----------
-    template : {"README.md", "DATASET_CARD.md"}
-        Which one.
-    splits : sequence of ReleasedSplit
-        What is released.
-    manifest : Manifest
-        Licences and descriptions of the datasets.
-    sources : sequence of Attribution
-        The real matrices in it.
-    url, date : str or None
-        Where and when it is published.
-
-    Returns
-    -------
-    str
-        Markdown.
-    """
+    """Render ``README.md`` or ``DATASET_CARD.md`` as Markdown."""
     versions = dict.fromkeys((split.plan.dataset, split.plan.version) for split in splits)
     datasets: list[dict[str, Any]] = [
         {"dataset": dataset, "version": version, "entry": manifest.datasets[dataset][version]}
@@ -113,45 +97,38 @@ _TEMPLATES.filters["listed"] = _listed
 _TEMPLATES.filters["yaml"] = json.dumps
 
 
-# The context that Croissant 1.0 prescribes, word for word: these are names, not links.
+# The context that Croissant 1.0 prescribes: these are names, not links.
 _CONTEXT: dict[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
-    "citeAs": "cr:citeAs",
-    "column": "cr:column",
-    "conformsTo": "dct:conformsTo",
     "cr": "http://mlcommons.org/croissant/",
+    "dct": "http://purl.org/dc/terms/",
     "rai": "http://mlcommons.org/croissant/RAI/",
+    "sc": "https://schema.org/",
+    "conformsTo": "dct:conformsTo",
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "dct": "http://purl.org/dc/terms/",
-    "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
-    "extract": "cr:extract",
-    "field": "cr:field",
-    "fileObject": "cr:fileObject",
-    "fileProperty": "cr:fileProperty",
-    "fileSet": "cr:fileSet",
-    "format": "cr:format",
-    "includes": "cr:includes",
-    "isLiveDataset": "cr:isLiveDataset",
-    "jsonPath": "cr:jsonPath",
-    "key": "cr:key",
-    "md5": "cr:md5",
-    "parentField": "cr:parentField",
-    "path": "cr:path",
-    "recordSet": "cr:recordSet",
-    "references": "cr:references",
-    "regex": "cr:regex",
-    "repeated": "cr:repeated",
-    "replace": "cr:replace",
-    "samplingRate": "cr:samplingRate",
-    "sc": "https://schema.org/",
-    "separator": "cr:separator",
-    "source": "cr:source",
-    "subField": "cr:subField",
-    "transform": "cr:transform",
-}
+} | {
+    name: f"cr:{name}"
+    for name in (
+        "citeAs", "column", "equivalentProperty", "extract", "field", "fileObject", "fileProperty",
+        "fileSet", "format", "includes", "isLiveDataset", "jsonPath", "key", "md5", "parentField",
+        "path", "recordSet", "references", "regex", "repeated", "replace", "samplingRate",
+        "separator", "source", "subField", "transform",
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a record index: heading, kind (text, integer, float, boolean), meaning."""
+
+    name: str
+    kind: str
+    meaning: str
+
+
 _TYPES = {
     "text": "sc:Text",
     "integer": "sc:Integer",
@@ -179,29 +156,10 @@ def croissant_metadata(
     url: str | None = None,
     date: str | None = None,
 ) -> dict[str, Any]:
-    """Describe a release in Croissant 1.0.
+    """Describe a release in Croissant 1.0, as JSON-LD.
 
-    Parameters
-    ----------
-    splits : sequence of ReleasedSplit
-        What is released.
-    description : str
-        A paragraph about the data.
-    licences : iterable of str
-        SPDX identifiers.
-    citation : str
-        BibTeX.
-    manifest : ShardFile
-        The manifest's path, size and sha256.
-    url : str, optional
-        http(s) address of the release; without one, files are named relative to the metadata.
-    date : str, optional
-        Day of publication, ``YYYY-MM-DD``.
-
-    Returns
-    -------
-    dict
-        JSON-LD.
+    Without an address of the release, files are named relative to the metadata. ``licences`` are
+    SPDX identifiers, ``citation`` is BibTeX, ``manifest`` the file of the manifest.
     """
     data: dict[str, Any] = {
         "@context": _CONTEXT,
@@ -233,12 +191,9 @@ def croissant_metadata(
 
 
 def croissant_faults(data: dict[str, Any]) -> list[str] | None:
-    """Faults that mlcroissant finds in metadata.
+    """Faults that mlcroissant finds in metadata; None if it is not installed.
 
-    Returns
-    -------
-    list of str or None
-        None if mlcroissant is not installed (``pip install precondbench[export]``).
+    It is part of the extra ``export``; a release is complete without it.
     """
     try:
         import mlcroissant

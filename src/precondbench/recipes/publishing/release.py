@@ -1,10 +1,16 @@
-"""Write a folder that any static host can serve, and that `PRECONDBENCH_MIRROR` can name."""
+"""Releases: folders that any static host can serve, and that ``PRECONDBENCH_MIRROR`` can name.
+
+Beside each shard lies an index of its records that needs no HDF5 reader.
+"""
 
 from __future__ import annotations
 
+import csv
 import datetime
 import hashlib
+import io
 import json
+import math
 import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -12,16 +18,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from precondbench._internal import replacing
 from precondbench.errors import ConfigurationError, DigestError, ManifestError, ShardError
 from precondbench.recipes.building.obtain import obtain_shard
 from precondbench.recipes.publishing.citations import attributions, bibtex
-from precondbench.recipes.publishing.metadata import card_text, croissant_faults, croissant_metadata
-from precondbench.recipes.publishing.released import ReleasedSplit, released_split
+from precondbench.recipes.publishing.metadata import (
+    Column,
+    card_text,
+    croissant_faults,
+    croissant_metadata,
+)
 from precondbench.recipes.spec import SplitPlan
 from precondbench.shards import (
     MANIFEST_NAME,
     Manifest,
+    Shard,
     ShardFile,
     file_sha256,
     load_manifest,
@@ -36,20 +49,48 @@ CHECKSUMS_NAME = "SHA256SUMS"
 Progress = Callable[[int, int, str], None]
 
 
+_MEANINGS = {
+    "attempts": "Draws until one was accepted.",
+    "breakdown_column": "Column (from zero) at which IC(0) broke down, -1 if it did not.",
+    "condition_scaled": "Condition number of the scaled matrix.",
+    "kind": "Problem domain, in the words of the collection.",
+    "winner": "Which factor needs fewer iterations by a margin of 5 %.",
+}
+_PREFIXES = {
+    "iterations_": "PCG iterations with {}, -1 if it did not converge.",
+    "status_": "How PCG ended with {}.",
+    "n_log_k_": "n log K of {}.",
+}
+
+
+@dataclass(frozen=True)
+class ReleasedSplit:
+    """What cards and metadata need to know about a split.
+
+    ``shard`` and ``index`` are its two files by path in the release, ``source`` is the file that is
+    copied. ``sources`` names the real matrices in it, ``entries`` counts the stored entries of all
+    lower triangles, ``smallest`` and ``largest`` are numbers of rows.
+    """
+
+    plan: SplitPlan
+    content_digest: str
+    shard: ShardFile
+    index: ShardFile
+    source: Path
+    index_text: str
+    columns: tuple[Column, ...]
+    sources: tuple[str, ...]
+    labels: tuple[str, ...]
+    smallest: int
+    largest: int
+    entries: int
+
+
 @dataclass(frozen=True)
 class Release:
-    """What was written.
+    """What was written: the folder, the data in it, and every file by its path in the folder.
 
-    Attributes
-    ----------
-    folder : pathlib.Path
-        The folder.
-    splits : tuple of ReleasedSplit
-        The data in it.
-    files : tuple of str
-        Every file, by its path in the folder.
-    croissant_checked : bool
-        False if mlcroissant is not installed, so that nobody checked croissant.json.
+    ``croissant_checked`` is False if mlcroissant, which validates croissant.json, is not installed.
     """
 
     folder: Path
@@ -70,47 +111,16 @@ def write_release(
 ) -> Release:
     """Publish splits into a folder.
 
-    Shards are taken from the cache, the mirrors or a local build, and each is verified record
-    by record. The manifest is written after all that it names and the checksums last, so an
-    interrupted release is no mirror yet; running it again completes it.
+    Shards are taken from the cache, the mirrors or a local build, and each is verified record by
+    record. The manifest is written after all that it names and the checksums last, so an
+    interrupted release is no mirror yet; running it again completes it. ``base_url`` (http(s) or
+    ``doi:``) becomes the first mirror of the manifest; ``flat`` puts ``--`` in place of ``/`` in
+    file names, for hosts without folders. ConfigurationError if there is nothing to publish, an
+    argument cannot be used, or the folder holds a file of the release with other content: published
+    files never change.
 
-    Parameters
-    ----------
-    folder : path-like
-        Folder to write; created if need be.
-    plans : iterable of SplitPlan
-        Splits to publish (:func:`precondbench.recipes.select_plans`).
-    base_url : str, optional
-        Where the folder will be found: an http(s) address, or ``doi:`` and a DOI. It becomes
-        the manifest's first mirror; without one the release names no address.
-    flat : bool
-        Put all files into one folder, with ``--`` in the place of ``/``, for hosts without
-        folders (GitHub releases, Zenodo).
-    date : str, optional
-        Day of publication, ``YYYY-MM-DD``.
-    root : path-like, optional
-        Cache folder; by default ``PRECONDBENCH_CACHE``, else the platform's.
-    progress : callable, optional
-        Called as ``progress(done, total, name)`` before each split and at the end.
-
-    Returns
-    -------
-    Release
-        What was written.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is nothing to publish, an argument cannot be used, or the folder holds a file of
-        the release with other content: published files never change. Nothing is written then.
-    ManifestError
-        If the licence of a source matrix is not known.
-
-    Examples
-    --------
-    >>> import os, tempfile
+    >>> import tempfile
     >>> from precondbench.recipes import select_plans
-    >>> from precondbench.recipes import write_release
     >>> plans = select_plans("suitesparse-invk", "sample", "tril", "val")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for name in write_release(folder, plans).files:
@@ -284,3 +294,77 @@ def _copy(split: ReleasedSplit, folder: Path) -> None:
         shutil.copyfile(split.source, temporary)
         if file_sha256(temporary) != split.shard.sha256:
             raise DigestError(f"{split.source} changed while it was copied; run the release again")
+
+
+def released_split(plan: SplitPlan, shard: Shard, path: str) -> ReleasedSplit:
+    """Describe a split whose shard gets a path in a release; the index lies beside it."""
+    columns, text = record_index(shard)
+    content = text.encode()
+    return ReleasedSplit(
+        plan=plan,
+        content_digest=shard.content_digest,
+        shard=ShardFile(path=path, bytes=shard.path.stat().st_size, sha256=file_sha256(shard.path)),
+        index=ShardFile(
+            path=path.removesuffix(".h5") + ".csv",
+            bytes=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+        ),
+        source=shard.path,
+        index_text=text,
+        columns=columns,
+        sources=tuple(
+            name
+            for name, group in zip(shard.names, shard.groups, strict=True)
+            if group != "synthetic"
+        ),
+        labels=tuple(shard.factor_labels),
+        smallest=int(shard.n.min()),
+        largest=int(shard.n.max()),
+        entries=int(shard.nnz_offsets[-1]),
+    )
+
+
+def record_index(shard: Shard) -> tuple[tuple[Column, ...], str]:
+    """Table of the records of a shard as CSV: names, sizes, digests, labels and facts.
+
+    Numbers are written so that reading gives the same bits; one that does not exist is empty.
+    """
+    table: list[tuple[Column, list[str]]] = [
+        (Column("name", "text", "Name, unique in the split."), shard.names),
+        (Column("group", "text", "Where the matrix comes from."), shard.groups),
+        (Column("n", "integer", "Rows."), _column(shard.n)),
+        (
+            Column("nnz", "integer", "Stored entries of the lower triangle."),
+            _column(np.diff(shard.nnz_offsets)),
+        ),
+        (Column("digest", "text", "Record digest of the shard format."), shard.record_digests),
+    ]
+    for label in shard.factor_labels:
+        meaning = f"Whether the record has the factor l_{label}."
+        values = ["true" if present else "false" for present in shard.has_label[label]]
+        table.append((Column(f"has_l_{label}", "boolean", meaning), values))
+    for fact in sorted(shard.facts):
+        column = shard.facts[fact]
+        kind = (
+            "text"
+            if isinstance(column, list)
+            else ("integer" if column.dtype == np.int64 else "float")
+        )
+        table.append((Column(fact, kind, _meaning(fact)), _column(column)))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([column.name for column, _ in table])
+    writer.writerows(zip(*(values for _, values in table), strict=True))
+    return tuple(column for column, _ in table), text.getvalue()
+
+
+def _meaning(fact: str) -> str:
+    for prefix, text in _PREFIXES.items():
+        if fact.startswith(prefix):
+            return text.format(fact.removeprefix(prefix))
+    return _MEANINGS.get(fact, f"Fact {fact!r} of the record.")
+
+
+def _column(values: Any) -> list[str]:
+    items = values if isinstance(values, list) else values.tolist()
+    return ["" if isinstance(item, float) and math.isnan(item) else str(item) for item in items]
