@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from precondbench.errors import MatrixError
 from precondbench.matrices import (
+    check_general,
     check_spd_candidate,
+    general_scaling,
     power_of_two_scaling,
     read_matrix,
     write_matrix,
@@ -116,3 +118,41 @@ def test_pattern_and_integer_files(tmp_path):
     text = "%%MatrixMarket matrix coordinate pattern symmetric\n2 2 2\n1 1\n2 2\n"
     (tmp_path / "p.mtx").write_text(text)
     np.testing.assert_array_equal(read_matrix(tmp_path / "p.mtx").toarray(), np.eye(2))
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (np.ones(3), "dimension"),
+        (np.ones((2, 3)), "2 x 3"),
+        (np.zeros((0, 0)), "0 x 0"),
+        ([[1.0, np.nan], [0.0, 1.0]], r"entry \(0, 1\) is nan"),
+        (np.eye(2) * 1j, "real numbers"),
+        (sp.csr_array([[1.0, 2.0], [3.0, 0.0]]), "no diagonal entry in row 1"),
+    ],
+)
+def test_what_is_no_general_matrix(matrix, message):
+    with pytest.raises(MatrixError, match=message):
+        check_general(matrix)
+
+
+def test_a_stored_zero_stays_on_the_diagonal_only():
+    A = sp.coo_array(([0.0, 2.0, 0.0, 1.0, 0.5, 0.5], ([0, 0, 1, 1, 2, 2], [0, 1, 0, 1, 2, 2])))
+    checked = check_general(A)
+    assert checked.nnz == 4
+    np.testing.assert_array_equal(checked.toarray(), [[0, 2, 0], [0, 1, 0], [0, 0, 1]])
+
+
+def test_scaling_is_exact_and_done_once():
+    rng = np.random.default_rng(4)
+    A = check_general(rng.standard_normal((20, 20)) * 10.0 ** rng.uniform(-8, 8, (20, 1)))
+    r, c = general_scaling(A)
+    assert np.all(np.frexp(r)[0] == 0.5)
+    assert np.all(np.frexp(c)[0] == 0.5)
+    scaled = check_general(sp.diags_array(r) @ A @ sp.diags_array(c))
+    for axis in (0, 1):
+        largest = abs(scaled).max(axis=axis).toarray()
+        assert np.all((largest >= 0.5) & (largest < 1.0))
+    again = general_scaling(scaled)
+    assert np.all(again[0] == 1.0)
+    assert np.all(again[1] == 1.0)

@@ -6,17 +6,14 @@ from dataclasses import replace
 import mpmath
 import numpy as np
 import pytest
-import scipy.sparse as sp
 
 from precondbench.errors import ConfigurationError, MatrixError
 from precondbench.matrices import (
     LAWS,
     Diagonals,
     UniformStream,
-    check_general,
     draw,
     from_factor,
-    general_scaling,
     growth_law,
     lower_csr,
     semiseparable_factor,
@@ -185,41 +182,3 @@ def test_faults_have_their_messages():
         draw(LAWS["lu"]["uniform"], 1, 0)
     with pytest.raises(MatrixError, match="ill-conditioned"):
         draw(LAWS["lu"]["growth"], 200, 0, tolerance=1e-16)
-
-
-@pytest.mark.parametrize(
-    ("matrix", "message"),
-    [
-        (np.ones(3), "dimension"),
-        (np.ones((2, 3)), "2 x 3"),
-        (np.zeros((0, 0)), "0 x 0"),
-        ([[1.0, np.nan], [0.0, 1.0]], r"entry \(0, 1\) is nan"),
-        (np.eye(2) * 1j, "real numbers"),
-        (sp.csr_array([[1.0, 2.0], [3.0, 0.0]]), "no diagonal entry in row 1"),
-    ],
-)
-def test_what_is_no_general_matrix(matrix, message):
-    with pytest.raises(MatrixError, match=message):
-        check_general(matrix)
-
-
-def test_a_stored_zero_stays_on_the_diagonal_only():
-    A = sp.coo_array(([0.0, 2.0, 0.0, 1.0, 0.5, 0.5], ([0, 0, 1, 1, 2, 2], [0, 1, 0, 1, 2, 2])))
-    checked = check_general(A)
-    assert checked.nnz == 4
-    np.testing.assert_array_equal(checked.toarray(), [[0, 2, 0], [0, 1, 0], [0, 0, 1]])
-
-
-def test_scaling_is_exact_and_done_once():
-    rng = np.random.default_rng(4)
-    A = check_general(rng.standard_normal((20, 20)) * 10.0 ** rng.uniform(-8, 8, (20, 1)))
-    r, c = general_scaling(A)
-    assert np.all(np.frexp(r)[0] == 0.5)
-    assert np.all(np.frexp(c)[0] == 0.5)
-    scaled = check_general(sp.diags_array(r) @ A @ sp.diags_array(c))
-    for axis in (0, 1):
-        largest = abs(scaled).max(axis=axis).toarray()
-        assert np.all((largest >= 0.5) & (largest < 1.0))
-    again = general_scaling(scaled)
-    assert np.all(again[0] == 1.0)
-    assert np.all(again[1] == 1.0)

@@ -7,11 +7,13 @@ from scipy.optimize import minimize
 from precondbench import SyntheticTridiag
 from precondbench.errors import ConfigurationError, MatrixError
 from precondbench.factors import khop_factor
-from precondbench.matrices import LAWS, draw, interleave
+from precondbench.matrices import LAWS, draw
 from precondbench.quality import cosine, mean_ceiling, twin_ceiling
 from precondbench.quality.ceiling import shared_cosine
+from precondbench.quality.values import stored_values
 
-TWINS = [name for name, law in LAWS["cholesky"].items() if law.records == "twins"]
+TWINS = [law for laws in LAWS.values() for law in laws.values() if law.records == "twins"]
+IDS = {"argvalues": TWINS, "ids": lambda law: f"{law.family}-{law.name}"}
 
 
 def brute_force(near, far, other_near, other_far, starts=40, seed=0):
@@ -84,40 +86,40 @@ def test_no_angle_is_above(seed):
     assert values.max() == pytest.approx(ours, abs=1e-7)
 
 
-@pytest.mark.parametrize("name", TWINS)
-def test_monotone_and_one_at_the_end(name):
+@pytest.mark.parametrize("law", **IDS)
+@pytest.mark.parametrize("n", [20, 50])
+def test_monotone_and_one_at_the_end(law, n):
     for i in range(5):
-        pair = draw(LAWS["cholesky"][name], 20, i)
-        values = [twin_ceiling(pair.literal, pair.modified, k) for k in range(21)]
+        pair = draw(law, n, i)
+        values = [twin_ceiling(pair.literal, pair.modified, k) for k in range(n + 1)]
         assert np.all(np.diff(values) >= -1e-13)
         assert values[-1] == 1.0
         assert values[0] < 1.0
 
 
-@pytest.mark.parametrize("name", TWINS)
+@pytest.mark.parametrize("law", **IDS)
 @pytest.mark.parametrize("hops", [0, 1, 3, 7])
-def test_no_window_rule_is_above(name, hops):
+def test_no_window_rule_is_above(law, hops):
     """A k-hop oracle sees A_11 in k + 1 columns."""
-    for i in range(10):
-        pair = draw(LAWS["cholesky"][name], 20, 5, i)
-        mean = 0.5 * (
-            cosine(interleave(khop_factor(pair.original, hops)), interleave(pair.literal))
-            + cosine(interleave(khop_factor(pair.matrix, hops)), interleave(pair.modified))
-        )
-        assert mean <= twin_ceiling(pair.literal, pair.modified, hops + 1) + 1e-12
+    for n in {20, law.rows}:
+        for i in range(10):
+            pair = draw(law, n, 5, i)
+            mean = 0.5 * sum(
+                cosine(stored_values(khop_factor(matrix, hops)), stored_values(factor))
+                for matrix, factor in ((pair.original, pair.literal), (pair.matrix, pair.modified))
+            )
+            assert mean <= twin_ceiling(pair.literal, pair.modified, hops + 1) + 1e-12
 
 
-def test_the_ceiling_is_attained():
+@pytest.mark.parametrize(("family", "k"), [("cholesky", 7), ("lu", 4)])
+def test_the_ceiling_is_attained(family, k):
     """The rule of the proof: targets near A_11, the best shared values beyond."""
-    pair = draw(LAWS["cholesky"]["twin"], 20, 1)
-    k = 7
-    ceiling = twin_ceiling(pair.literal, pair.modified, k)
-
-    def column(values):
-        return np.where(np.arange(values.size) // 2 < k, 0, 1).astype(bool)
-
-    first, second = interleave(pair.literal), interleave(pair.modified)
-    far = column(first)
+    pair = draw(LAWS[family]["twin"], 20, 1)
+    first, second = stored_values(pair.literal), stored_values(pair.modified)
+    # By rows: the entries (i, j) with min(i, j) >= k are the far ones.
+    stored = [(i, j) for i in range(20) for j in (i - 1, i, i + 1) if 0 <= j < 20]
+    near = [min(i, j) < k for i, j in stored if family == "lu" or j <= i]
+    far = ~np.array(near)
     f, g = first[far], second[far]
     best = 0.0
     for t in np.linspace(0, 1, 2001):
@@ -129,12 +131,12 @@ def test_the_ceiling_is_attained():
             guess[far] = x * (x @ part)
             mean += 0.5 * cosine(guess, target)
         best = max(best, mean)
-    assert best == pytest.approx(ceiling, abs=1e-7)
+    assert best == pytest.approx(twin_ceiling(pair.literal, pair.modified, k), abs=1e-7)
 
 
 def test_twins_agree_but_for_one_entry():
-    for name in TWINS:
-        pair = draw(LAWS["cholesky"][name], LAWS["cholesky"][name].rows, 2)
+    for law in TWINS:
+        pair = draw(law, law.rows, 2)
         difference = pair.matrix.diagonal - pair.original.diagonal
         assert difference[0] == pytest.approx(1.0)
         assert not difference[1:].any()
@@ -149,8 +151,9 @@ def test_far_rows_of_twins_differ_as_stated():
     assert np.mean(changes) == pytest.approx(0.29, abs=0.03)
 
 
-def test_bad_arguments():
-    pair = draw(LAWS["cholesky"]["twin"], 20, 0)
+@pytest.mark.parametrize("law", **IDS)
+def test_bad_arguments(law):
+    pair = draw(law, 20, 0)
     with pytest.raises(MatrixError, match="columns lie between"):
         twin_ceiling(pair.literal, pair.modified, 21)
 
@@ -161,6 +164,9 @@ def test_mean_over_a_split():
     assert mean_ceiling(split, 7) == pytest.approx(np.mean(facts), abs=1e-15)
     assert mean_ceiling(split[4:8], 7) == pytest.approx(np.mean(facts[4:8]), abs=1e-15)
     assert mean_ceiling(split, 20) == 1.0
+    general = SyntheticTridiag(split="val", kind="lu", config="twin")
+    assert mean_ceiling(general, 20) == 1.0
+    assert mean_ceiling(general, 7) < 0.9975
     assert mean_ceiling(SyntheticTridiag.generate(n=12, count=4, twins=True), 12) == 1.0
 
 
