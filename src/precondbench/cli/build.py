@@ -21,8 +21,7 @@ from precondbench.cli.output import (
     Root,
     Split,
     Version,
-    epilog,
-    failing_clearly,
+    command,
     log_to_stderr,
     print_json,
     print_table,
@@ -55,7 +54,7 @@ app = typer.Typer(
 )
 
 
-@app.command(epilog=epilog("build splits"))
+@command(app, "build splits")
 def splits(
     dataset: Dataset,
     config: Config = None,
@@ -71,17 +70,16 @@ def splits(
 
     An interrupted build continues where it was when it is started again.
     """
-    with failing_clearly():
-        from precondbench.recipes import obtain_shard
+    from precondbench.recipes import obtain_shard
 
-        plans = _plans(dataset, version, config, split, source)
-        with _context(dataset, source, root, jobs, dask) as context:
-            rows = []
-            for plan in plans:
-                names = (plan.dataset, plan.version, plan.configuration, plan.split)
-                path = obtain_shard(*names, context=context)
-                rows.append({"split": plan.path_name, "records": plan.count, "path": str(path)})
-        print_cached(rows, json)
+    plans = _plans(dataset, version, config, split, source)
+    with _context(dataset, source, root, jobs, dask) as context:
+        rows = []
+        for plan in plans:
+            names = (plan.dataset, plan.version, plan.configuration, plan.split)
+            path = obtain_shard(*names, context=context)
+            rows.append({"split": plan.path_name, "records": plan.count, "path": str(path)})
+    print_cached(rows, json)
 
 
 def print_cached(rows: list[dict[str, Any]], json: bool) -> None:
@@ -93,7 +91,7 @@ def print_cached(rows: list[dict[str, Any]], json: bool) -> None:
         print_table("In the cache", ("split", "records", "path"), table)
 
 
-@app.command(epilog=epilog("build check"))
+@command(app, "build check")
 def check(
     dataset: Dataset,
     config: Config = None,
@@ -109,44 +107,43 @@ def check(
 
     Exits with 1 if one differs, and names the first record that does.
     """
-    with failing_clearly():
-        from precondbench.recipes import check_plan
-        from precondbench.shards import load_manifest
+    from precondbench.recipes import check_plan
+    from precondbench.shards import load_manifest
 
-        plans = _plans(dataset, version, config, split, source)
-        with _context(dataset, source, root, jobs, dask) as context:
-            results = [check_plan(plan, load_manifest(), context) for plan in plans]
-        rows = [
-            {
-                "split": result.plan.path_name,
-                "agrees": result.agrees,
-                "digest": result.digest,
-                "expected": result.expected,
-                "first_difference": result.first_difference,
-            }
-            for result in results
-        ]
-        if json:
-            print_json(rows)
-        else:
-            print_table(
-                "Rebuilt and compared with the manifest",
-                ("split", "digest", "agrees", "first difference"),
-                [
-                    (
-                        row["split"],
-                        str(row["digest"])[:12],
-                        "yes" if row["agrees"] else "NO",
-                        row["first_difference"],
-                    )
-                    for row in rows
-                ],
-            )
-        if not all(row["agrees"] for row in rows):
-            raise typer.Exit(CHECK_FAILED)
+    plans = _plans(dataset, version, config, split, source)
+    with _context(dataset, source, root, jobs, dask) as context:
+        results = [check_plan(plan, load_manifest(), context) for plan in plans]
+    rows = [
+        {
+            "split": result.plan.path_name,
+            "agrees": result.agrees,
+            "digest": result.digest,
+            "expected": result.expected,
+            "first_difference": result.first_difference,
+        }
+        for result in results
+    ]
+    if json:
+        print_json(rows)
+    else:
+        print_table(
+            "Rebuilt and compared with the manifest",
+            ("split", "digest", "agrees", "first difference"),
+            [
+                (
+                    row["split"],
+                    str(row["digest"])[:12],
+                    "yes" if row["agrees"] else "NO",
+                    row["first_difference"],
+                )
+                for row in rows
+            ],
+        )
+    if not all(row["agrees"] for row in rows):
+        raise typer.Exit(CHECK_FAILED)
 
 
-@app.command(epilog=epilog("build manifest"))
+@command(app, "build manifest")
 def manifest(
     dataset: Dataset,
     path: Annotated[Path, typer.Argument(help="Manifest to write.")],
@@ -162,18 +159,17 @@ def manifest(
 
     A digest that is published already is never replaced.
     """
-    with failing_clearly():
-        from precondbench.recipes import updated_manifest
-        from precondbench.shards import load_manifest, save_manifest
+    from precondbench.recipes import updated_manifest
+    from precondbench.shards import load_manifest, save_manifest
 
-        plans = _plans(dataset, version, config, split, source)
-        with _context(dataset, source, root, jobs, dask) as context:
-            updated = updated_manifest(load_manifest(), dataset, plans, context)
-        save_manifest(updated, path)
-        say(f"wrote {path}")
+    plans = _plans(dataset, version, config, split, source)
+    with _context(dataset, source, root, jobs, dask) as context:
+        updated = updated_manifest(load_manifest(), dataset, plans, context)
+    save_manifest(updated, path)
+    say(f"wrote {path}")
 
 
-@app.command(epilog=epilog("build collection"))
+@command(app, "build collection")
 def collection(
     max_n: Annotated[int, typer.Option(help="Largest number of rows.")],
     source: Source = None,
@@ -184,18 +180,17 @@ def collection(
     json: AsJson = False,
 ) -> None:
     """Factor all SPD matrices of a mirror of the SuiteSparse collection up to a size."""
-    with failing_clearly():
-        from precondbench.datasets import local_shard
-        from precondbench.recipes import build_collection_shard, mirror_entries
+    from precondbench.datasets import local_shard
+    from precondbench.recipes import build_collection_shard, mirror_entries
 
-        _check_positive("max-n", max_n)
-        with _context("collection", source, root, jobs, dask) as context:
-            target = out or local_shard(f"max{max_n}", context.folder)
-            built = build_collection_shard(mirror_entries(context, max_n), context, target)
-        _print_built(*built, json)
+    _check_positive("max-n", max_n)
+    with _context("collection", source, root, jobs, dask) as context:
+        target = out or local_shard(f"max{max_n}", context.folder)
+        built = build_collection_shard(mirror_entries(context, max_n), context, target)
+    _print_built(*built, json)
 
 
-@app.command(epilog=epilog("build unverified"))
+@command(app, "build unverified")
 def unverified(
     source: Source = None,
     jobs: Jobs = 1,
@@ -205,17 +200,16 @@ def unverified(
     json: AsJson = False,
 ) -> None:
     """Factor the SuiteSparse matrices of the catalogue that version 1.0 does not contain."""
-    with failing_clearly():
-        from precondbench.datasets import local_shard
-        from precondbench.recipes import build_collection_shard, unverified_entries
+    from precondbench.datasets import local_shard
+    from precondbench.recipes import build_collection_shard, unverified_entries
 
-        with _context("unverified", source, root, jobs, dask) as context:
-            target = out or local_shard("unverified", context.folder)
-            built = build_collection_shard(unverified_entries(), context, target)
-        _print_built(*built, json)
+    with _context("unverified", source, root, jobs, dask) as context:
+        target = out or local_shard("unverified", context.folder)
+        built = build_collection_shard(unverified_entries(), context, target)
+    _print_built(*built, json)
 
 
-@app.command(epilog=epilog("build large"))
+@command(app, "build large")
 def large(
     ctx: typer.Context,
     max_memory: Annotated[
@@ -239,29 +233,28 @@ def large(
 
     Time and memory are estimated first; a matrix that needs too much memory is left out.
     """
-    with failing_clearly():
-        from precondbench.datasets import local_shard
-        from precondbench.recipes import FROM_ROWS, build_large, plan_large, planned_effort
+    from precondbench.datasets import local_shard
+    from precondbench.recipes import FROM_ROWS, build_large, plan_large, planned_effort
 
-        _check_positive("max-memory", max_memory)
-        _check_positive("min-n", min_n)
-        if ctx.find_root().params["log_level"] is None:
-            # The cost of a large matrix is announced before work on it starts.
-            log_to_stderr(LogLevel.WARNING if json else LogLevel.INFO)
-        limit = None if max_memory is None else int(max_memory * 1e9)
-        with _context("large", source, root, jobs, dask) as context:
-            plans = plan_large(context, limit, FROM_ROWS if min_n is None else min_n, _LOG.info)
-            count, seconds, most = planned_effort(plans)
-            _LOG.info(
-                f"{count} of {len(plans)} matrices will be factored: about {seconds / 60:,.0f} "
-                f"minutes of one core, at most {most / 1e9:.2g} GB at a time"
-            )
-            target = out or local_shard("large", context.folder)
-            built = None if dry_run else build_large(plans, context, target)
-        if built is None:
-            _print_plans(plans, json)
-        else:
-            _print_built(*built, json)
+    _check_positive("max-memory", max_memory)
+    _check_positive("min-n", min_n)
+    if ctx.find_root().params["log_level"] is None:
+        # The cost of a large matrix is announced before work on it starts.
+        log_to_stderr(LogLevel.WARNING if json else LogLevel.INFO)
+    limit = None if max_memory is None else int(max_memory * 1e9)
+    with _context("large", source, root, jobs, dask) as context:
+        plans = plan_large(context, limit, FROM_ROWS if min_n is None else min_n, _LOG.info)
+        count, seconds, most = planned_effort(plans)
+        _LOG.info(
+            f"{count} of {len(plans)} matrices will be factored: about {seconds / 60:,.0f} "
+            f"minutes of one core, at most {most / 1e9:.2g} GB at a time"
+        )
+        target = out or local_shard("large", context.folder)
+        built = None if dry_run else build_large(plans, context, target)
+    if built is None:
+        _print_plans(plans, json)
+    else:
+        _print_built(*built, json)
 
 
 @contextmanager

@@ -17,7 +17,6 @@ from precondbench.cli.output import (
     Root,
     Split,
     Version,
-    failing_clearly,
     print_json,
     print_table,
     progress_bar,
@@ -45,29 +44,28 @@ def list_splits(
     json: AsJson = False,
 ) -> None:
     """List every split: its size, its digest, and whether it is in the cache."""
-    with failing_clearly():
-        from precondbench.recipes import cached_splits, select_plans
+    from precondbench.recipes import cached_splits, select_plans
 
-        rows = [
-            {
-                "dataset": found.plan.dataset,
-                "version": found.plan.version,
-                "configuration": found.plan.configuration,
-                "split": found.plan.split,
-                "records": found.plan.count,
-                "digest": found.content_digest,
-                "cached": found.path.is_file(),
-            }
-            for found in cached_splits(select_plans(dataset), root)
-        ]
-        if json:
-            print_json(rows)
-            return
-        for row in rows:
-            row["digest"] = str(row["digest"])[:12]
-            row["cached"] = "yes" if row["cached"] else "no"
-        columns = ("dataset", "version", "configuration", "split", "records", "digest", "cached")
-        print_table("Splits", columns, [tuple(row.values()) for row in rows])
+    rows = [
+        {
+            "dataset": found.plan.dataset,
+            "version": found.plan.version,
+            "configuration": found.plan.configuration,
+            "split": found.plan.split,
+            "records": found.plan.count,
+            "digest": found.content_digest,
+            "cached": found.path.is_file(),
+        }
+        for found in cached_splits(select_plans(dataset), root)
+    ]
+    if json:
+        print_json(rows)
+        return
+    for row in rows:
+        row["digest"] = str(row["digest"])[:12]
+        row["cached"] = "yes" if row["cached"] else "no"
+    columns = ("dataset", "version", "configuration", "split", "records", "digest", "cached")
+    print_table("Splits", columns, [tuple(row.values()) for row in rows])
 
 
 def info(
@@ -79,30 +77,29 @@ def info(
     json: AsJson = False,
 ) -> None:
     """Show what a dataset contains; with --split, one line a matrix (built if need be)."""
-    with failing_clearly():
-        from precondbench.recipes import newest_version, select_plans
-        from precondbench.shards import load_manifest
+    from precondbench.recipes import newest_version, select_plans
+    from precondbench.shards import load_manifest
 
-        plans = select_plans(dataset, version or newest_version(dataset), config, split)
-        if split is not None:
-            _print_matrices(f"{dataset} {split}", plans, root, json)
-            return
-        entry = load_manifest().datasets[dataset][plans[0].version]
-        summary = {
-            "dataset": dataset,
-            "version": plans[0].version,
-            "description": entry.description,
-            "licence": entry.licence,
-            "reproducible": entry.reproducible,
-            "splits": {plan.path_name: plan.recipe for plan in plans},
-        }
-        if json:
-            print_json(summary)
-            return
-        say(f"{dataset} {plans[0].version}: {entry.description}")
-        say(f"licence {entry.licence}, reproducible {entry.reproducible}")
-        counts = [(plan.configuration, plan.split, plan.count) for plan in plans]
-        print_table("Splits", ("configuration", "split", "records"), counts)
+    plans = select_plans(dataset, version or newest_version(dataset), config, split)
+    if split is not None:
+        _print_matrices(f"{dataset} {split}", plans, root, json)
+        return
+    entry = load_manifest().datasets[dataset][plans[0].version]
+    summary = {
+        "dataset": dataset,
+        "version": plans[0].version,
+        "description": entry.description,
+        "licence": entry.licence,
+        "reproducible": entry.reproducible,
+        "splits": {plan.path_name: plan.recipe for plan in plans},
+    }
+    if json:
+        print_json(summary)
+        return
+    say(f"{dataset} {plans[0].version}: {entry.description}")
+    say(f"licence {entry.licence}, reproducible {entry.reproducible}")
+    counts = [(plan.configuration, plan.split, plan.count) for plan in plans]
+    print_table("Splits", ("configuration", "split", "records"), counts)
 
 
 def _print_matrices(title: str, plans: list[Any], root: Path | None, json: bool) -> None:
@@ -137,36 +134,32 @@ def verify(
 
     Exits with 1 if one is damaged. 'precondbench build check' builds splits again.
     """
-    with failing_clearly():
-        from precondbench.errors import MissingDataError
-        from precondbench.recipes import cached_splits, select_plans, shard_fault
+    from precondbench.errors import MissingDataError
+    from precondbench.recipes import cached_splits, select_plans, shard_fault
 
-        faults: dict[Path, str] = {}
-        if target is not None and target.endswith(".h5"):
-            faults[Path(target)] = shard_fault(Path(target), deep=deep)
-        else:
-            for found in cached_splits(select_plans(target), root):
-                if found.path.is_file():
-                    faults[found.path] = shard_fault(found.path, found, deep=deep)
-            if not faults:
-                raise MissingDataError(
-                    "nothing is in the cache; run 'precondbench build DATASET' first"
-                )
-        if json:
-            print_json(
-                [
-                    {"path": str(path), "ok": not fault, "fault": fault}
-                    for path, fault in faults.items()
-                ]
+    faults: dict[Path, str] = {}
+    if target is not None and target.endswith(".h5"):
+        faults[Path(target)] = shard_fault(Path(target), deep=deep)
+    else:
+        for found in cached_splits(select_plans(target), root):
+            if found.path.is_file():
+                faults[found.path] = shard_fault(found.path, found, deep=deep)
+        if not faults:
+            raise MissingDataError(
+                "nothing is in the cache; run 'precondbench build DATASET' first"
             )
-        else:
-            print_table(
-                "Checked by digest of every record" if deep else "Checked by header",
-                ("shard", "ok", "fault"),
-                [(str(path), "NO" if fault else "yes", fault) for path, fault in faults.items()],
-            )
-        if any(faults.values()):
-            raise typer.Exit(CHECK_FAILED)
+    if json:
+        print_json(
+            [{"path": str(path), "ok": not fault, "fault": fault} for path, fault in faults.items()]
+        )
+    else:
+        print_table(
+            "Checked by digest of every record" if deep else "Checked by header",
+            ("shard", "ok", "fault"),
+            [(str(path), "NO" if fault else "yes", fault) for path, fault in faults.items()],
+        )
+    if any(faults.values()):
+        raise typer.Exit(CHECK_FAILED)
 
 
 def download(
@@ -185,21 +178,20 @@ def download(
     Mirrors: the one in PRECONDBENCH_MIRROR, then those of the manifest. Every file is checked
     against the digests of this library.
     """
-    with failing_clearly():
-        from precondbench.recipes import download_split, newest_version, select_plans
-        from precondbench.shards import Offers, load_manifest
+    from precondbench.recipes import download_split, newest_version, select_plans
+    from precondbench.shards import Offers, load_manifest
 
-        offers = Offers(load_manifest(), None if mirror is None else [mirror])
-        rows = []
-        for plan in select_plans(dataset, version or newest_version(dataset), config, split):
-            with progress_bar(plan.path_name) as update:
+    offers = Offers(load_manifest(), None if mirror is None else [mirror])
+    rows = []
+    for plan in select_plans(dataset, version or newest_version(dataset), config, split):
+        with progress_bar(plan.path_name) as update:
 
-                def in_kib(done: int, total: int, update: Any = update) -> None:
-                    update(done >> 10, total >> 10, "KiB")
+            def in_kib(done: int, total: int, update: Any = update) -> None:
+                update(done >> 10, total >> 10, "KiB")
 
-                path = download_split(plan, offers, root, in_kib)
-            rows.append({"split": plan.path_name, "records": plan.count, "path": str(path)})
-        print_cached(rows, json)
+            path = download_split(plan, offers, root, in_kib)
+        rows.append({"split": plan.path_name, "records": plan.count, "path": str(path)})
+    print_cached(rows, json)
 
 
 class Format(StrEnum):
@@ -224,38 +216,35 @@ def export(
     json: AsJson = False,
 ) -> None:
     """Write A and L of every record of a split, unscaled and to the bit."""
-    with failing_clearly():
-        from precondbench.recipes import BuildContext, export_split, newest_version, select_plans
+    from precondbench.recipes import BuildContext, export_split, newest_version, select_plans
 
-        exports = []
-        for plan in select_plans(dataset, version or newest_version(dataset), config, split):
-            with progress_bar(plan.path_name) as update:
-                context = BuildContext(root=root)
-                done = export_split(
-                    plan, out, to.value, labels=label, context=context, progress=update
-                )
-            exports.append((plan, done))
-        if json:
-            print_json(
-                [
-                    {
-                        "split": plan.path_name,
-                        "folder": str(done.folder),
-                        "files": [str(file) for file in done.files],
-                        "missing": done.missing,
-                    }
-                    for plan, done in exports
-                ]
-            )
-            return
-        print_table(
-            "Written",
-            ("split", "records", "files", "factors that do not exist", "folder"),
+    exports = []
+    for plan in select_plans(dataset, version or newest_version(dataset), config, split):
+        with progress_bar(plan.path_name) as update:
+            context = BuildContext(root=root)
+            done = export_split(plan, out, to.value, labels=label, context=context, progress=update)
+        exports.append((plan, done))
+    if json:
+        print_json(
             [
-                (plan.path_name, plan.count, len(done.files), len(done.missing), str(done.folder))
+                {
+                    "split": plan.path_name,
+                    "folder": str(done.folder),
+                    "files": [str(file) for file in done.files],
+                    "missing": done.missing,
+                }
                 for plan, done in exports
-            ],
+            ]
         )
+        return
+    print_table(
+        "Written",
+        ("split", "records", "files", "factors that do not exist", "folder"),
+        [
+            (plan.path_name, plan.count, len(done.files), len(done.missing), str(done.folder))
+            for plan, done in exports
+        ],
+    )
 
 
 def release(
@@ -280,47 +269,45 @@ def release(
 
     Published files never change: a folder that holds other content is refused.
     """
-    with failing_clearly():
-        from precondbench.recipes import select_plans, write_release
+    from precondbench.recipes import select_plans, write_release
 
-        names: list[str | None] = list(dataset) if dataset else [None]
-        plans = [plan for name in names for plan in select_plans(name, version, config, split)]
-        with progress_bar("release") as update:
-            result = write_release(
-                folder, plans, base_url=base_url, flat=flat, date=date, root=root, progress=update
-            )
-        if json:
-            print_json(
-                {
-                    "folder": str(result.folder),
-                    "files": result.files,
-                    "croissant_checked": result.croissant_checked,
-                    "splits": {
-                        split.plan.path_name: split.shard.model_dump() for split in result.splits
-                    },
-                }
-            )
-            return
-        print_table(
-            f"Released into {result.folder}",
-            ("split", "records", "file", "bytes"),
-            [
-                (split.plan.path_name, split.plan.count, split.shard.path, split.shard.bytes)
-                for split in result.splits
-            ],
+    names: list[str | None] = list(dataset) if dataset else [None]
+    plans = [plan for name in names for plan in select_plans(name, version, config, split)]
+    with progress_bar("release") as update:
+        result = write_release(
+            folder, plans, base_url=base_url, flat=flat, date=date, root=root, progress=update
         )
-        if not result.croissant_checked:
-            say("croissant.json was not validated: pip install 'precondbench[export]' does that")
-        say(f"{len(result.files)} files; check a copy with 'sha256sum -c SHA256SUMS'")
-        say(f"try it: PRECONDBENCH_MIRROR={result.folder} precondbench download ...")
+    if json:
+        print_json(
+            {
+                "folder": str(result.folder),
+                "files": result.files,
+                "croissant_checked": result.croissant_checked,
+                "splits": {
+                    split.plan.path_name: split.shard.model_dump() for split in result.splits
+                },
+            }
+        )
+        return
+    print_table(
+        f"Released into {result.folder}",
+        ("split", "records", "file", "bytes"),
+        [
+            (split.plan.path_name, split.plan.count, split.shard.path, split.shard.bytes)
+            for split in result.splits
+        ],
+    )
+    if not result.croissant_checked:
+        say("croissant.json was not validated: pip install 'precondbench[export]' does that")
+    say(f"{len(result.files)} files; check a copy with 'sha256sum -c SHA256SUMS'")
+    say(f"try it: PRECONDBENCH_MIRROR={result.folder} precondbench download ...")
 
 
 def cite(
     dataset: Annotated[str | None, typer.Argument(help="By default all datasets.")] = None,
 ) -> None:
     """Print BibTeX: the data, the paper it follows, and every source matrix."""
-    with failing_clearly():
-        from precondbench.recipes import cite as entries
-        from precondbench.shards import load_manifest
+    from precondbench.recipes import cite as entries
+    from precondbench.shards import load_manifest
 
-        typer.echo(entries(load_manifest(), dataset), nl=False)
+    typer.echo(entries(load_manifest(), dataset), nl=False)

@@ -22,7 +22,6 @@ from precondbench.cli.output import (
     CHECK_FAILED,
     AsJson,
     Root,
-    failing_clearly,
     print_json,
     print_table,
     say,
@@ -183,19 +182,18 @@ def doctor(
 
     Put the output into a bug report. Exits with 1 if something needs attention.
     """
-    with failing_clearly():
-        findings = examine(root, check=check)
-        wrong = [finding for finding in findings if finding.problem]
-        if json:
-            print_json([asdict(finding) for finding in findings])
-        else:
-            print_table(
-                "This installation",
-                ("", "", "found"),
-                [(f.subject, f.name, f.value) for f in findings],
-            )
-            for finding in wrong:
-                say(f"{finding.name}: {finding.problem}")
-            say("Something needs attention." if wrong else "Nothing is wrong.")
-        if wrong:
-            raise typer.Exit(CHECK_FAILED)
+    findings = examine(root, check=check)
+    wrong = [finding for finding in findings if finding.problem]
+    if json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        print_table(
+            "This installation",
+            ("", "", "found"),
+            [(f.subject, f.name, f.value) for f in findings],
+        )
+        for finding in wrong:
+            say(f"{finding.name}: {finding.problem}")
+        say("Something needs attention." if wrong else "Nothing is wrong.")
+    if wrong:
+        raise typer.Exit(CHECK_FAILED)

@@ -13,8 +13,7 @@ from precondbench.cli.output import (
     Jobs,
     Root,
     Version,
-    epilog,
-    failing_clearly,
+    command,
     print_json,
     progress_bar,
     say,
@@ -43,7 +42,7 @@ Fields = Annotated[
 Folder = Annotated[Path, typer.Option("--folder", help="Folder of the leaderboard.")]
 
 
-@submit.command(epilog=epilog("submit pack"))
+@command(submit, "submit pack")
 def pack(
     sources: Annotated[
         list[Path], typer.Argument(help="Run directories, one for each seed, or prediction files.")
@@ -57,18 +56,17 @@ def pack(
     root: Root = None,
 ) -> None:
     """Pack the runs of several seeds, or files of predictions, into a submission."""
-    with failing_clearly():
-        from precondbench.leaderboard import pack_predictions, pack_runs, read_fields
+    from precondbench.leaderboard import pack_predictions, pack_runs, read_fields
 
-        given = read_fields(fields or [], method, author, description)
-        if any(source.is_file() for source in sources):
-            submission = pack_predictions(sources, out, given, root)
-        else:
-            submission = pack_runs(sources, split, out, given, root)
-        _print_valid(submission, out)
+    given = read_fields(fields or [], method, author, description)
+    if any(source.is_file() for source in sources):
+        submission = pack_predictions(sources, out, given, root)
+    else:
+        submission = pack_runs(sources, split, out, given, root)
+    _print_valid(submission, out)
 
 
-@submit.command(epilog=epilog("submit function"))
+@command(submit, "submit function")
 def function(
     entry: Annotated[
         str, typer.Argument(help="A function A -> L, my_module:predict or file.py:predict.")
@@ -86,40 +84,38 @@ def function(
     root: Root = None,
 ) -> None:
     """Call a function for every matrix of a split and pack what it returns."""
-    with failing_clearly():
-        from precondbench.datasets import open_dataset
-        from precondbench.leaderboard import load_entry_point, pack_function, read_fields
+    from precondbench.datasets import open_dataset
+    from precondbench.leaderboard import load_entry_point, pack_function, read_fields
 
-        given = {
-            "method": entry,
-            "kind": "classical",
-            **read_fields(fields or [], method, author, description),
-        }
-        called = load_entry_point(entry)
-        data = open_dataset(
-            dataset, split, configuration=config, label=label, version=version, root=root
-        )
-        _print_valid(pack_function(called, data, out, given, root), out)
+    given = {
+        "method": entry,
+        "kind": "classical",
+        **read_fields(fields or [], method, author, description),
+    }
+    called = load_entry_point(entry)
+    data = open_dataset(
+        dataset, split, configuration=config, label=label, version=version, root=root
+    )
+    _print_valid(pack_function(called, data, out, given, root), out)
 
 
-@submit.command("check", epilog=epilog("submit check"))
+@command(submit, "submit check")
 def check_submission(
     folder: Annotated[Path, typer.Argument(help="Folder of the submission.")],
     root: Root = None,
     json: AsJson = False,
 ) -> None:
     """Check a submission as the leaderboard does, without scoring it."""
-    with failing_clearly():
-        from precondbench.leaderboard import open_bundle
+    from precondbench.leaderboard import open_bundle
 
-        submission = open_bundle(folder, root).submission
-        if json:
-            print_json(submission.model_dump(mode="json"))
-        else:
-            _print_valid(submission, folder)
+    submission = open_bundle(folder, root).submission
+    if json:
+        print_json(submission.model_dump(mode="json"))
+    else:
+        _print_valid(submission, folder)
 
 
-@submit.command(epilog=epilog("submit schema"))
+@command(submit, "submit schema")
 def schema() -> None:
     """Print the JSON Schema of submission.json."""
     from precondbench.leaderboard import submission_schema
@@ -132,7 +128,7 @@ def _print_valid(submission: Submission, folder: Path) -> None:
     say(f"{folder}: {submission.method} on {submission.where}, seeds {seeds}: a valid submission")
 
 
-@app.command(epilog=epilog("leaderboard score"))
+@command(app, "leaderboard score")
 def score(
     submission: Annotated[Path, typer.Argument(help="Folder of the submission.")],
     folder: Folder = Path("leaderboard"),
@@ -141,18 +137,17 @@ def score(
     root: Root = None,
 ) -> None:
     """Check and score a submission, and write its entry."""
-    with failing_clearly():
-        from precondbench.leaderboard import entry_path, score_submission
-        from precondbench.recipes import open_executor
+    from precondbench.leaderboard import entry_path, score_submission
+    from precondbench.recipes import open_executor
 
-        with open_executor(jobs) as executor, progress_bar("scoring") as update:
-            entry = score_submission(
-                submission, folder, name=name, root=root, executor=executor, progress=update
-            )
-        say(f"{entry.method}: {entry_path(folder, entry.track, entry.id)}")
+    with open_executor(jobs) as executor, progress_bar("scoring") as update:
+        entry = score_submission(
+            submission, folder, name=name, root=root, executor=executor, progress=update
+        )
+    say(f"{entry.method}: {entry_path(folder, entry.track, entry.id)}")
 
 
-@app.command(epilog=epilog("leaderboard reference"))
+@command(app, "leaderboard reference")
 def reference(
     track: Annotated[list[str] | None, typer.Argument(help="Tracks; by default all.")] = None,
     folder: Folder = Path("leaderboard"),
@@ -160,21 +155,20 @@ def reference(
     root: Root = None,
 ) -> None:
     """Score the classical methods and oracles, and write their entries."""
-    with failing_clearly():
-        from precondbench.leaderboard import TRACKS, score_reference, track_named
-        from precondbench.recipes import open_executor
+    from precondbench.leaderboard import TRACKS, score_reference, track_named
+    from precondbench.recipes import open_executor
 
-        names = [track_named(name) for name in track] if track else list(TRACKS)
-        with open_executor(jobs) as executor:
-            for name in names:
-                with progress_bar(name.id) as update:
-                    entries = score_reference(
-                        name, folder, root=root, executor=executor, progress=update
-                    )
-                say(f"{name.id}: {len(entries)} entries")
+    names = [track_named(name) for name in track] if track else list(TRACKS)
+    with open_executor(jobs) as executor:
+        for name in names:
+            with progress_bar(name.id) as update:
+                entries = score_reference(
+                    name, folder, root=root, executor=executor, progress=update
+                )
+            say(f"{name.id}: {len(entries)} entries")
 
 
-@app.command(epilog=epilog("leaderboard check"))
+@command(app, "leaderboard check")
 def check(
     entries: Annotated[list[Path], typer.Argument(help="Files LEADERBOARD/entries/TRACK/ID.json.")],
     submission: Annotated[
@@ -185,58 +179,56 @@ def check(
     root: Root = None,
 ) -> None:
     """Score entries again; any difference is an error."""
-    with failing_clearly():
-        from precondbench.errors import ConfigurationError, LeaderboardError, SubmissionError
-        from precondbench.leaderboard import check_entry, place_of
-        from precondbench.recipes import open_executor
+    from precondbench.errors import ConfigurationError, LeaderboardError, SubmissionError
+    from precondbench.leaderboard import check_entry, place_of
+    from precondbench.recipes import open_executor
 
-        if submission is not None and len(entries) != 1:
-            raise ConfigurationError("--submission belongs to one entry; name one file with it")
-        failed = []
-        with open_executor(jobs) as executor:
-            for path in entries:
-                try:
-                    folder, track, entry = place_of(path)
-                    with progress_bar(f"{track}/{entry}") as update:
-                        found = check_entry(
-                            folder,
-                            track,
-                            entry,
-                            submission=submission,
-                            root=root,
-                            executor=executor,
-                            progress=update,
-                        )
-                    say(f"{path}: {found.method}, every outcome is the same")
-                except (LeaderboardError, SubmissionError) as error:
-                    say(f"{path}: {error}")
-                    failed.append(path)
-        if failed:
-            raise LeaderboardError(
-                f"{len(failed)} of {len(entries)} entries do not hold, first {failed[0]}"
-            )
+    if submission is not None and len(entries) != 1:
+        raise ConfigurationError("--submission belongs to one entry; name one file with it")
+    failed = []
+    with open_executor(jobs) as executor:
+        for path in entries:
+            try:
+                folder, track, entry = place_of(path)
+                with progress_bar(f"{track}/{entry}") as update:
+                    found = check_entry(
+                        folder,
+                        track,
+                        entry,
+                        submission=submission,
+                        root=root,
+                        executor=executor,
+                        progress=update,
+                    )
+                say(f"{path}: {found.method}, every outcome is the same")
+            except (LeaderboardError, SubmissionError) as error:
+                say(f"{path}: {error}")
+                failed.append(path)
+    if failed:
+        raise LeaderboardError(
+            f"{len(failed)} of {len(entries)} entries do not hold, first {failed[0]}"
+        )
 
 
-@app.command(epilog=epilog("leaderboard reproduce"))
+@command(app, "leaderboard reproduce")
 def reproduce(
     entry: Annotated[Path, typer.Argument(help="File LEADERBOARD/entries/TRACK/ID.json.")],
     timeout: Annotated[float | None, typer.Option(help="Seconds for each command.")] = None,
     root: Root = None,
 ) -> None:
     """Run the command that an entry states, and compare what it predicts."""
-    with failing_clearly():
-        from precondbench.errors import ConfigurationError
-        from precondbench.leaderboard import place_of, reproduce_entry
+    from precondbench.errors import ConfigurationError
+    from precondbench.leaderboard import place_of, reproduce_entry
 
-        if timeout is not None and not 0 < timeout < float("inf"):
-            raise ConfigurationError(f"--timeout is {timeout}; give seconds, more than 0")
-        folder, track, name = place_of(entry)
-        found = reproduce_entry(folder, track, name, root=root, timeout=timeout, started=say)
-        same = sum(found.identical.values())
-        say(f"{same} of {len(found.identical)} seeds are the same to the bit; all within tolerance")
+    if timeout is not None and not 0 < timeout < float("inf"):
+        raise ConfigurationError(f"--timeout is {timeout}; give seconds, more than 0")
+    folder, track, name = place_of(entry)
+    found = reproduce_entry(folder, track, name, root=root, timeout=timeout, started=say)
+    same = sum(found.identical.values())
+    say(f"{same} of {len(found.identical)} seeds are the same to the bit; all within tolerance")
 
 
-@app.command(epilog=epilog("leaderboard render"))
+@command(app, "leaderboard render")
 def render(
     folder: Folder = Path("leaderboard"),
     out: Annotated[Path, typer.Option(help="Folder of the site; an earlier site is replaced.")] = (
@@ -244,8 +236,7 @@ def render(
     ),
 ) -> None:
     """Render all entries as a static site that opens from a folder."""
-    with failing_clearly():
-        from precondbench.leaderboard import render_site
+    from precondbench.leaderboard import render_site
 
-        count = render_site(folder, out)
-        say(f"{count} files; open {out / 'index.html'}")
+    count = render_site(folder, out)
+    say(f"{count} files; open {out / 'index.html'}")

@@ -8,11 +8,12 @@ import logging
 import math
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -29,6 +30,7 @@ from precondbench.errors import (
 )
 
 CHECK_FAILED, USAGE, MISSING_DATA = 1, 2, 3
+Function = TypeVar("Function", bound=Callable[..., None])
 
 
 def say(text: str) -> None:
@@ -219,6 +221,21 @@ def epilog(command: str) -> str:
     # \b stops Click from joining the lines.
     lines = "\n".join(f"  precondbench {example}" for example in EXAMPLES[command])
     return f"\b\nExamples:\n{lines}"
+
+
+def command(group: typer.Typer, name: str) -> Callable[[Function], Function]:
+    """Register a command under its words, with its examples and with errors in one line."""
+
+    def register(function: Function) -> Function:
+        @wraps(function)
+        def clear(*arguments: Any, **options: Any) -> None:
+            with failing_clearly():
+                function(*arguments, **options)
+
+        group.command(name.split()[-1], epilog=epilog(name))(clear)
+        return function
+
+    return register
 
 
 class LogLevel(StrEnum):

@@ -11,8 +11,8 @@ import typer
 from typer.core import TyperGroup
 
 import precondbench
-from precondbench.cli import build, data, doctor, factor, leaderboard, quickstart, score, train
-from precondbench.cli.output import USAGE, LogLevel, epilog, log_to_stderr
+from precondbench.cli import build, data, doctor, factor, leaderboard, score, train
+from precondbench.cli.output import USAGE, LogLevel, command, log_to_stderr
 from precondbench.cli.renamed import current_spelling
 
 TRACEBACK = "PRECONDBENCH_TRACEBACK"
@@ -62,7 +62,7 @@ def _options(
 
 
 _COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
-    "quickstart": quickstart.quickstart,
+    "quickstart": score.quickstart,
     "list": data.list_splits,
     "info": data.info,
     "build": build.app,
@@ -85,7 +85,7 @@ for _name, _command in _COMMANDS.items():
     if isinstance(_command, typer.Typer):
         app.add_typer(_command, name=_name)
     else:
-        app.command(_name, epilog=epilog(_name))(_command)
+        command(app, _name)(_command)
 
 
 def main() -> None:

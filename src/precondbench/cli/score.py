@@ -1,16 +1,16 @@
-"""``precondbench score``: what a solver does with predictions."""
+"""``precondbench score | board | results | quickstart``."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from precondbench.cli.output import (
     AsJson,
     Root,
-    failing_clearly,
     print_json,
     print_table,
     progress_bar,
@@ -26,6 +26,15 @@ _SUMMARY = {
     "log10_one_minus_cosine_median": "log10(1-cos)",
     "n_log_k_median": "n log K",
 }
+# Key of a summary over seeds -> heading.
+_COLUMNS = {
+    "cosine_mean": "cosine",
+    "one_minus_cosine_mean": "1 - cosine",
+    "iterations_mean": "iterations",
+    "effective_hops": "effective hops",
+    "n_log_k_median": "n log K",
+    "seconds": "seconds",
+}
 
 
 def score(
@@ -34,30 +43,27 @@ def score(
     json: Annotated[bool, typer.Option("--json", help="Print JSON, every matrix in it.")] = False,
 ) -> None:
     """Score a file of predictions by cosine, PCG iterations, effective hops and n log K."""
-    with failing_clearly():
-        from precondbench.leaderboard import score_file
+    from precondbench.leaderboard import score_file
 
-        with progress_bar("scoring") as update:
-            file, evaluations = score_file(predictions, root, update)
-        if json:
-            print_json(
-                {
-                    "method": file.method,
-                    "split": file.where,
-                    "seeds": {result.seed: result.to_dict() for result in evaluations},
-                }
-            )
-            return
-        rows = [
-            (result.seed, *(result.summary.get(key) for key in _SUMMARY)) for result in evaluations
-        ]
-        print_table(f"{file.method} on {file.where}", ("seed", *_SUMMARY.values()), rows)
-        for result in evaluations:
-            failures = [row for row in result.rows if not row.solved]
-            for row in failures[:10]:
-                say(f"seed {result.seed}: {row.name}: {row.status} {row.reason}".rstrip())
-            if len(failures) > 10:
-                say(f"seed {result.seed}: and {len(failures) - 10} more; see --json")
+    with progress_bar("scoring") as update:
+        file, evaluations = score_file(predictions, root, update)
+    if json:
+        print_json(
+            {
+                "method": file.method,
+                "split": file.where,
+                "seeds": {result.seed: result.to_dict() for result in evaluations},
+            }
+        )
+        return
+    rows = [(result.seed, *(result.summary.get(key) for key in _SUMMARY)) for result in evaluations]
+    print_table(f"{file.method} on {file.where}", ("seed", *_SUMMARY.values()), rows)
+    for result in evaluations:
+        failures = [row for row in result.rows if not row.solved]
+        for row in failures[:10]:
+            say(f"seed {result.seed}: {row.name}: {row.status} {row.reason}".rstrip())
+        if len(failures) > 10:
+            say(f"seed {result.seed}: and {len(failures) - 10} more; see --json")
 
 
 def board(
@@ -69,35 +75,22 @@ def board(
     json: AsJson = False,
 ) -> None:
     """Rank files of predictions beside classical methods and oracles, and render a site."""
-    with failing_clearly():
-        from precondbench.leaderboard import (
-            board_content,
-            board_of_files,
-            board_table,
-            render_site,
-            standings_of,
-        )
+    from precondbench.leaderboard import (
+        board_content,
+        board_of_files,
+        render_site,
+        standings_of,
+    )
 
-        with progress_bar("scoring") as update:
-            ranked = board_of_files(predictions, root, update)
-        render_site(ranked, out)
-        standings = standings_of(ranked)
-        if json:
-            print_json(board_content(standings))
-            return
-        for standing in standings:
-            print_table(standing.track.title, *board_table(standing))
-        say(f"open {out / 'index.html'}")
-
-
-_COLUMNS = {
-    "cosine_mean": "cosine",
-    "one_minus_cosine_mean": "1 - cosine",
-    "iterations_mean": "iterations",
-    "effective_hops": "effective hops",
-    "n_log_k_median": "n log K",
-    "seconds": "seconds",
-}
+    with progress_bar("scoring") as update:
+        ranked = board_of_files(predictions, root, update)
+    render_site(ranked, out)
+    standings = standings_of(ranked)
+    if json:
+        print_json(board_content(standings))
+        return
+    _print_standings(standings)
+    say(f"open {out / 'index.html'}")
 
 
 def results(
@@ -115,20 +108,84 @@ def results(
 
     Each line of the file is one run on one split, with the command that trains it.
     """
-    with failing_clearly():
-        from precondbench.leaderboard import SPLITS, summarise_results, update_results
+    from precondbench.leaderboard import SPLITS, summarise_results, update_results
 
-        with progress_bar("scoring") as update:
-            rows, new = update_results(out, runs, split or SPLITS, root=root, progress=update)
-        if json:
-            print_json(rows)
-            return
-        cells = []
-        for row in summarise_results(rows):
-            names = [row[key] for key in ("dataset", "version", "configuration", "split")]
-            means = [None if row[key] is None else row[key]["mean"] for key in _COLUMNS]
-            what = (row["model"], row["rounds"], row["max_epochs"], len(row["seeds"]))
-            cells.append(("/".join(names), *what, *means))
-        headings = ("split", "model", "rounds", "epochs", "seeds", *_COLUMNS.values())
-        print_table("means over seeds", headings, cells)
-        say(f"{new} of {len(rows)} rows in {out} are new")
+    with progress_bar("scoring") as update:
+        rows, new = update_results(out, runs, split or SPLITS, root=root, progress=update)
+    if json:
+        print_json(rows)
+        return
+    cells = []
+    for row in summarise_results(rows):
+        names = [row[key] for key in ("dataset", "version", "configuration", "split")]
+        means = [None if row[key] is None else row[key]["mean"] for key in _COLUMNS]
+        what = (row["model"], row["rounds"], row["max_epochs"], len(row["seeds"]))
+        cells.append(("/".join(names), *what, *means))
+    headings = ("split", "model", "rounds", "epochs", "seeds", *_COLUMNS.values())
+    print_table("means over seeds", headings, cells)
+    say(f"{new} of {len(rows)} rows in {out} are new")
+
+
+def _print_standings(standings: Any) -> None:
+    from precondbench.leaderboard import board_table
+
+    for standing in standings:
+        print_table(standing.track.title, *board_table(standing))
+
+
+class _Voice:
+    """Messages about the progress, unless silent."""
+
+    def __init__(self, silent: bool) -> None:
+        self.silent = silent
+        self.start = time.perf_counter()
+
+    def step(self, text: str) -> None:
+        """Print one line with the time since the start."""
+        if not self.silent:
+            say(f"[{time.perf_counter() - self.start:5.1f} s] {text}")
+
+    def training(self, model: str, epochs: int) -> Any:
+        """Return a progress bar with loss and validation cosine."""
+        from precondbench.baselines import training_progress
+
+        return training_progress(epochs, silent=self.silent)
+
+    def scoring(self, done: int, total: int) -> None:
+        """Print nothing; scoring takes seconds."""
+
+
+def quickstart(
+    out: Annotated[Path, typer.Option(help="Folder for what comes out.")] = Path(
+        "quickstart-output"
+    ),
+    epochs: Annotated[int, typer.Option(help="Training epochs of each model.")] = 20,
+    rounds: Annotated[int, typer.Option(help="Graph Network blocks.")] = 4,
+    seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    root: Root = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
+) -> None:
+    """Build both samples, train two models, score them, and render a board."""
+    from precondbench.leaderboard import (
+        board_content,
+        run_quickstart,
+        standings_of,
+    )
+
+    voice = _Voice(silent=json)
+    result = run_quickstart(
+        out, voice, epochs=epochs, rounds=rounds, seed=seed, device=device, root=root
+    )
+    standings = standings_of(result.board)
+    if json:
+        print_json(
+            {
+                "board": board_content(standings),
+                "page": str(result.page),
+                "files": [str(path) for path in result.files],
+            }
+        )
+        return
+    _print_standings(standings)
+    voice.step(f"done; open {result.page}")

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from precondbench.cli.output import AsJson, Root, failing_clearly, print_json, print_table, say
+from precondbench.cli.output import AsJson, Root, print_json, print_table, say
 from precondbench.errors import ConfigurationError
 
 Import = Annotated[
@@ -56,46 +56,45 @@ def train(
     decay_every, patience, batch_size, max_edges, device, compile, threads. Of the data: label,
     max_rows. TrainingConfiguration documents them.
     """
-    with failing_clearly():
-        from precondbench.baselines import run_from_settings, train_seeds, training_progress
+    from precondbench.baselines import run_from_settings, train_seeds, training_progress
 
-        _import(models)
-        names = {"dataset": dataset, "configuration": config, "version": version, "model": model}
-        run = run_from_settings(names, settings or [], protocol)
-        name = f"{run.training.model}, {run.training.rounds} rounds"
-        # Of the processes that torchrun starts, the first one prints.
-        prints = int(os.environ.get("RANK", "0")) == 0
-        silent = json or not prints
+    _import(models)
+    names = {"dataset": dataset, "configuration": config, "version": version, "model": model}
+    run = run_from_settings(names, settings or [], protocol)
+    name = f"{run.training.model}, {run.training.rounds} rounds"
+    # Of the processes that torchrun starts, the first one prints.
+    prints = int(os.environ.get("RANK", "0")) == 0
+    silent = json or not prints
 
-        def started(seed: int, folder: Path) -> None:
-            if not silent:
-                say(f"{name}, seed {seed}: {folder}")
+    def started(seed: int, folder: Path) -> None:
+        if not silent:
+            say(f"{name}, seed {seed}: {folder}")
 
-        runs = train_seeds(
-            run,
-            _numbers(seeds),
-            out,
-            resume=not overwrite,
-            root=root,
-            started=started,
-            progress=partial(training_progress, silent=silent),
-        )
-        if not prints:
-            return
-        results = [
-            {
-                "seed": done.seed,
-                "folder": str(done.folder),
-                **done.result.to_dict(),
-                "predictions": [str(path) for path in done.predictions],
-            }
-            for done in runs
-        ]
-        if json:
-            print_json(results)
-            return
-        print_table(name, _COLUMNS, [[row[key] for key in _COLUMNS] for row in results])
-        say(f"score with: precondbench score {results[0]['folder']}/predictions-test.safetensors")
+    runs = train_seeds(
+        run,
+        _numbers(seeds),
+        out,
+        resume=not overwrite,
+        root=root,
+        started=started,
+        progress=partial(training_progress, silent=silent),
+    )
+    if not prints:
+        return
+    results = [
+        {
+            "seed": done.seed,
+            "folder": str(done.folder),
+            **done.result.to_dict(),
+            "predictions": [str(path) for path in done.predictions],
+        }
+        for done in runs
+    ]
+    if json:
+        print_json(results)
+        return
+    print_table(name, _COLUMNS, [[row[key] for key in _COLUMNS] for row in results])
+    say(f"score with: precondbench score {results[0]['folder']}/predictions-test.safetensors")
 
 
 def train_grid(
@@ -109,28 +108,27 @@ def train_grid(
 
     Several of these commands may share a folder: each takes runs that no other works on.
     """
-    with failing_clearly():
-        from precondbench.baselines import read_grid, run_grid, training_progress
+    from precondbench.baselines import read_grid, run_grid, training_progress
 
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-            raise ConfigurationError(
-                "train-grid trains every run in one process; instead of torchrun, start the "
-                "command once for each device: each takes runs that no other works on"
-            )
-        _import(models)
-        runs = read_grid(grid)
-
-        def started(number: int, run: object, folder: Path) -> None:
-            if not json:
-                say(f"{number} of {len(runs)}: {folder}")
-
-        counts = run_grid(
-            runs, out, root=root, started=started, progress=partial(training_progress, silent=True)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigurationError(
+            "train-grid trains every run in one process; instead of torchrun, start the "
+            "command once for each device: each takes runs that no other works on"
         )
-        if json:
-            print_json(counts)
-        else:
-            say(", ".join(f"{count} {what}" for what, count in counts.items()))
+    _import(models)
+    runs = read_grid(grid)
+
+    def started(number: int, run: object, folder: Path) -> None:
+        if not json:
+            say(f"{number} of {len(runs)}: {folder}")
+
+    counts = run_grid(
+        runs, out, root=root, started=started, progress=partial(training_progress, silent=True)
+    )
+    if json:
+        print_json(counts)
+    else:
+        say(", ".join(f"{count} {what}" for what, count in counts.items()))
 
 
 def _import(models: list[str] | None) -> None:
