@@ -1,12 +1,13 @@
 """Every example in README.md and docs/ is run, file by file, from top to bottom.
 
 In a ```python fence stands a doctest; the fences of a file share one namespace. In a ```console
-fence, lines that start with "$ " are commands of precondbench, and what stands between them is
-not compared. A fence ```python file=NAME is a file, written where the commands run. What must
-not be run stands in a ```text fence.
+fence, lines that start with "$ " are commands of precondbench or `python -m paper`, and what
+stands between them is not compared. A fence ```python file=NAME is a file, written where the
+commands run. What must not be run stands in a ```text fence.
 """
 
 import doctest
+import os
 import re
 import shlex
 import subprocess
@@ -73,10 +74,13 @@ def run_console(block: Block, path: Path, folder: Path) -> None:
         if "binsparse" in command:
             pytest.importorskip("binsparse")
         words = shlex.split(command, comments=True)
-        assert words[0] == "precondbench", f"{where}: only precondbench is run, not {command!r}"
+        if words[:3] == ["python", "-m", "paper"]:
+            words = words[2:]
+        assert words[0] in ("precondbench", "paper"), f"{where}: {command!r} is not run"
         done = subprocess.run(
-            [sys.executable, "-m", "precondbench", *words[1:]],
+            [sys.executable, "-m", *words],
             cwd=folder,
+            env=os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"},
             capture_output=True,
             text=True,
             timeout=300,
