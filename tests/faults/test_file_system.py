@@ -43,7 +43,7 @@ def write_model(path):
 
 
 def write_rows(path):
-    from precondbench.leaderboard.scoring.result_rows import write_results
+    from precondbench.leaderboard.scoring.results import write_results
 
     write_results(path, [])
 

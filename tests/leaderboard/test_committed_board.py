@@ -8,7 +8,7 @@ from precondbench.leaderboard import TRACKS, check_entry, read_results, track_na
 from precondbench.leaderboard.board import standings_of
 from precondbench.leaderboard.entries import read_leaderboard
 from precondbench.leaderboard.methods.registry import reference_rows
-from precondbench.leaderboard.scoring.result_rows import options_of
+from precondbench.leaderboard.scoring.results import options_of
 from precondbench.leaderboard.site.export import board_markdown
 from precondbench.leaderboard.submissions.check import entry_id
 

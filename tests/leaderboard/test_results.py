@@ -17,8 +17,8 @@ from precondbench.datasets import DataSelection
 from precondbench.errors import CheckpointError, ConfigurationError, PredictionError
 from precondbench.leaderboard import read_results, summarise_results, update_results
 from precondbench.leaderboard.scoring import results
-from precondbench.leaderboard.scoring.result_rows import ROW_KEYS
 from precondbench.leaderboard.scoring.results import (
+    ROW_KEYS,
     collect_results,
     training_command,
     write_results,

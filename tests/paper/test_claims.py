@@ -4,7 +4,7 @@ import make_results_page as page_maker
 from paper.__main__ import main
 from paper.claims import check_claims
 from paper.numbers import protocol_summaries
-from precondbench.leaderboard.scoring.result_rows import write_results
+from precondbench.leaderboard.scoring.results import write_results
 
 
 def test_the_protocol_is_chosen(make_row):

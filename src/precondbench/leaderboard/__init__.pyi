@@ -13,9 +13,9 @@ from .entries import entry_path as entry_path
 from .entries import place_of as place_of
 from .quickstart import run_quickstart as run_quickstart
 from .scoring.score import score_file as score_file
-from .scoring.result_rows import options_of as options_of
-from .scoring.result_rows import read_results as read_results
-from .scoring.result_rows import summarise_results as summarise_results
+from .scoring.results import options_of as options_of
+from .scoring.results import read_results as read_results
+from .scoring.results import summarise_results as summarise_results
 from .scoring.results import SPLITS as SPLITS
 from .scoring.results import update_results as update_results
 from .site.export import board_content as board_content

@@ -1,23 +1,27 @@
-"""Results of finished runs, scored split by split: one row a run and split."""
+"""Results of finished runs: scored split by split, kept as rows in a file, and summarised.
+
+A row is the summary of an evaluation with the settings and circumstances of its run.
+"""
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from precondbench.baselines import read_run_json, training_command
-from precondbench.errors import ConfigurationError
-from precondbench.leaderboard.scoring.result_rows import (
-    ROW_KEYS,
-    read_results,
-    sort_rows,
-    write_results,
+from precondbench._internal import loads, replacing
+from precondbench.baselines import (
+    command_settings,
+    current_training_command,
+    read_run_json,
+    training_command,
 )
-from precondbench.quality import Evaluation, evaluate_many
+from precondbench.errors import ConfigurationError
+from precondbench.quality import Evaluation, evaluate_many, rounded
 from precondbench.shards import find_predictions, read_predictions
 
 if TYPE_CHECKING:
@@ -26,12 +30,87 @@ if TYPE_CHECKING:
 
 
 SPLITS = ("test", "test_large")
-_SIGNIFICANT_DIGITS = 10
+# Of numbers in a file of results.
+DIGITS = 10
+Progress = Callable[[int, int], None]
+Row = dict[str, Any]
+_TEXT, _COUNT, _NUMBER = str, int, (int, float)
+_OPTIONAL_COUNT, _OPTIONAL_NUMBER = (int, type(None)), (int, float, type(None))
+_OPTIONAL_TEXT = (str, type(None))
+
+# key of a row -> types; the order is that of the file.
+ROW_KEYS: dict[str, Any] = {
+    "dataset": _TEXT,
+    "version": _TEXT,
+    "configuration": _TEXT,
+    "split": _TEXT,
+    "label": _TEXT,
+    "content_digest": _TEXT,
+    "matrices": _COUNT,
+    "model": _TEXT,
+    "rounds": _COUNT,
+    "width": _COUNT,
+    "loss": _TEXT,
+    "seed": _COUNT,
+    "epochs": _COUNT,
+    "max_epochs": _COUNT,
+    "best_epoch": _COUNT,
+    "learning_rate": _NUMBER,
+    "max_rows": _OPTIONAL_COUNT,
+    "parameters": _COUNT,
+    "seconds": _NUMBER,
+    "device": _TEXT,
+    "device_name": _OPTIONAL_TEXT,
+    "torch": _OPTIONAL_TEXT,
+    "cosine_mean": _OPTIONAL_NUMBER,
+    "one_minus_cosine_mean": _OPTIONAL_NUMBER,
+    "log10_one_minus_cosine_median": _OPTIONAL_NUMBER,
+    "iterations_mean": _NUMBER,
+    "iterations_median": _NUMBER,
+    "solved": _NUMBER,
+    "ratio_to_target": _NUMBER,
+    "effective_hops": _OPTIONAL_NUMBER,
+    "n_log_k_median": _OPTIONAL_NUMBER,
+    "key": _TEXT,
+    "command": _TEXT,
+}
+
+# Of what summarise_results gives mean and extremes.
+MEASURES = (
+    "cosine_mean",
+    "one_minus_cosine_mean",
+    "log10_one_minus_cosine_median",
+    "iterations_mean",
+    "iterations_median",
+    "solved",
+    "ratio_to_target",
+    "effective_hops",
+    "n_log_k_median",
+    "seconds",
+    "epochs",
+    "best_epoch",
+)
+_ORDER = ("dataset", "version", "configuration", "split", "model", "rounds", "seed")
+# What runs have in common that differ by their seed only; the most important first.
+_KIND = (
+    *_ORDER[:-1],
+    "label",
+    "loss",
+    "max_epochs",
+    "max_rows",
+    "width",
+    "learning_rate",
+)
+# Options that say where and from which seed, not what was trained.
+_OF_THE_RUN = ("seeds", "device", "threads", "max_edges")
+
+
+_OF_RESULT = ("epochs", "best_epoch", "parameters", "seconds", "device")
 
 
 @dataclass(frozen=True)
 class _Run:
-    """A finished run: its folder and what its files say."""
+    """A finished run: its folder and the content of its files."""
 
     folder: Path
     configuration: RunConfiguration
@@ -49,45 +128,18 @@ class _Run:
 def collect_results(
     folder: str | Path,
     splits: Sequence[str] = SPLITS,
-    known: Iterable[Mapping[str, Any]] = (),
+    known: Iterable[Row] = (),
     *,
     root: str | Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[dict[str, Any]]:
-    """Score the finished runs under a folder.
+    progress: Progress | None = None,
+) -> list[Row]:
+    """Score the finished runs under a folder, at any depth; return known and new rows, sorted.
 
-    Parameters
-    ----------
-    folder : path-like
-        Every folder in it, at any depth, that holds ``result.json`` is a run that
-        ``train_and_predict`` finished; a prediction that is not there yet is passed over.
-    splits : sequence of str
-        Which predictions to score.
-    known : iterable of mapping
-        Rows scored before. They are returned too, and a run among them, known by its settings
-        and training data, is not scored again on that split.
-    root : path-like, optional
-        Cache folder.
-    progress : callable, optional
-        Called as ``progress(done, total)``, in files of predictions.
-
-    Returns
-    -------
-    list of dict
-        Known and new rows with the keys of ``ROW_KEYS``, by dataset, version, configuration,
-        split, model, rounds and seed; floats have 10 significant digits.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no such folder, or the configuration of a run is none.
-    CheckpointError
-        If another file of a run is damaged.
-    PredictionError
-        If predictions are damaged or for other data.
+    A run is a folder with ``result.json``; one whose settings and data are among the known rows
+    is not scored again on that split, and predictions that are not there yet are passed over.
     """
     rows = [dict(row) for row in known]
-    return sort_rows([*rows, *_new_rows(folder, splits, rows, root, progress)])
+    return _sorted([*rows, *_new_rows(folder, splits, rows, root, progress)])
 
 
 def update_results(
@@ -96,25 +148,12 @@ def update_results(
     splits: Sequence[str] = SPLITS,
     *,
     root: str | Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[list[dict[str, Any]], int]:
+    progress: Progress | None = None,
+) -> tuple[list[Row], int]:
     """Add the finished runs under a folder to a file of results.
 
-    Splits that were scored are in the file even if this is interrupted or meets a damaged run.
-
-    Parameters
-    ----------
-    path : path-like
-        File of :func:`write_results`; made if it does not exist.
-    folder, splits, root, progress
-        As for :func:`collect_results`.
-
-    Returns
-    -------
-    rows : list of dict
-        All that is in the file now.
-    new : int
-        How many of them are new.
+    Returns the rows of the file, and how many are new. Splits that were scored are in the
+    file even if this is interrupted or meets a damaged run.
     """
     _check_folder(folder)
     path = Path(path)
@@ -125,10 +164,10 @@ def update_results(
             rows.append(row)
     finally:
         if len(rows) > known:
-            write_results(path, sort_rows(rows))
+            write_results(path, _sorted(rows))
     if not path.is_file():
         write_results(path, [])
-    return sort_rows(rows), len(rows) - known
+    return _sorted(rows), len(rows) - known
 
 
 def _check_folder(folder: str | Path) -> None:
@@ -139,10 +178,10 @@ def _check_folder(folder: str | Path) -> None:
 def _new_rows(
     folder: str | Path,
     splits: Sequence[str],
-    known: Iterable[Mapping[str, Any]],
+    known: Iterable[Row],
     root: str | Path | None,
-    progress: Callable[[int, int], None] | None,
-) -> Iterator[dict[str, Any]]:
+    progress: Progress | None,
+) -> Iterator[Row]:
     _check_folder(folder)
     scored = {(row["key"], row["split"]) for row in known}
     # Runs on the same split stand together, so that one split at a time is in memory.
@@ -158,12 +197,12 @@ def _new_rows(
     for (data, name), runs in work.items():
         dataset = data.open(name, root)
 
-        def told(matrix: int, matrices: int, before: int = done, count: int = len(runs)) -> None:
+        def report(matrix: int, matrices: int, before: int = done, count: int = len(runs)) -> None:
             if progress is not None:
                 progress(before + count * matrix // matrices, total)
 
         predictions = {str(k): _predictions(run, name, dataset) for k, run in enumerate(runs)}
-        scores = evaluate_many(dataset, predictions, progress=told)
+        scores = evaluate_many(dataset, predictions, progress=report)
         for run, score in zip(runs, scores.values(), strict=True):
             yield _row(run, name, dataset.shard.content_digest, score)
         done += len(runs)
@@ -195,13 +234,8 @@ def _read_run(folder: Path) -> _Run:
     return _Run(folder, run, result, read_run_json(folder / "environment.json"))
 
 
-def _row(run: _Run, split: str, digest: str, score: Evaluation) -> dict[str, Any]:
+def _row(run: _Run, split: str, digest: str, score: Evaluation) -> Row:
     data, training = run.configuration.data, run.configuration.training
-    distances = [
-        10.0**row.log10_one_minus_cosine
-        for row in score.rows
-        if row.log10_one_minus_cosine is not None
-    ]
     found = {
         "dataset": data.dataset,
         "version": data.version,
@@ -217,20 +251,142 @@ def _row(run: _Run, split: str, digest: str, score: Evaluation) -> dict[str, Any
         "max_epochs": training.epochs,
         "learning_rate": training.learning_rate,
         "max_rows": data.max_rows,
-        **{
-            name: run.result[name]
-            for name in ("epochs", "best_epoch", "parameters", "seconds", "device")
-        },
+        **{name: run.result[name] for name in _OF_RESULT},
         "device_name": run.environment.get("device_name"),
         "torch": run.environment.get("torch"),
         "effective_hops": None,
         **score.summary,
-        "one_minus_cosine_mean": float(np.mean(distances)) if distances else None,
+        "one_minus_cosine_mean": score.one_minus_cosine_mean,
         "key": run.key,
         "command": training_command(run.configuration),
     }
-    return {key: _rounded(found[key]) for key in ROW_KEYS}
+    return {key: rounded(found[key], DIGITS) for key in ROW_KEYS}
 
 
-def _rounded(value: Any) -> Any:
-    return float(f"{value:.{_SIGNIFICANT_DIGITS}g}") if isinstance(value, float) else value
+def _sort_key(row: Mapping[str, Any], keys: Sequence[str]) -> tuple[Any, ...]:
+    # None, for no bound on the rows, has no order of its own.
+    return tuple((row[key] is not None, row[key] if row[key] is not None else 0) for key in keys)
+
+
+def _sorted(rows: Iterable[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: (_sort_key(row, _ORDER), row["key"]))
+
+
+def write_results(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as JSON lines; the file appears whole or not at all.
+
+    ConfigurationError if a row lacks a key of ``ROW_KEYS`` or a value has another type.
+    """
+    path = Path(path)
+    lines = []
+    for number, row in enumerate(rows, start=1):
+        _check(row, f"row {number} for {path}")
+        lines.append(json.dumps(dict(row), ensure_ascii=False, allow_nan=False) + "\n")
+    with replacing(path) as temporary:
+        temporary.write_text("".join(lines), encoding="utf-8")
+
+
+def read_results(path: str | Path) -> list[Row]:
+    """Read a file of rows, in its order.
+
+    ConfigurationError if it is not there, a line is not a row, or two rows are of one run and
+    split.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read as results: {error}") from None
+    rows: list[Row] = []
+    seen: dict[tuple[str, str], int] = {}
+    for number, line in enumerate(lines, start=1):
+        where = f"{path}, line {number}"
+        try:
+            row = loads(line)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{where} is not JSON ({error}); remove the line, and collect its run again with "
+                "'precondbench results'"
+            ) from None
+        _check(row, where)
+        first = seen.setdefault((row["key"], row["split"]), number)
+        if first != number:
+            raise ConfigurationError(
+                f"{where} and line {first} are of one run and split; remove one"
+            )
+        rows.append(row)
+    return rows
+
+
+def _check(row: Any, where: str) -> None:
+    if not isinstance(row, Mapping):
+        raise ConfigurationError(f"{where} holds {row!r:.40}; a row of results is an object")
+    missing = [key for key in ROW_KEYS if key not in row]
+    if missing:
+        raise ConfigurationError(f"{where} is no row of results: it has no {', '.join(missing)}")
+    for key, types in ROW_KEYS.items():
+        value = row[key]
+        if not isinstance(value, types) or isinstance(value, bool):
+            raise ConfigurationError(f"{where}: {key} is {value!r}, which cannot be")
+
+
+def options_of(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the options and settings of a row's command, as text.
+
+    Examples
+    --------
+    >>> from precondbench.leaderboard.scoring.results import options_of
+    >>> options_of({"command": "precondbench train d --set batch_size=4 --seeds 0"})
+    {'batch_size': '4', 'seeds': '0'}
+    """
+    return command_settings(str(row["command"]))
+
+
+def summarise_results(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """Mean and extremes over the seeds of runs that differ by nothing else, in the order of rows.
+
+    A summary has what the runs have in common, ``seeds`` and ``devices``, the ``command`` that
+    trains all seeds, and for each of ``MEASURES`` its ``mean``, ``min`` and ``max`` over the seeds
+    that have the number, or None.
+
+    Examples
+    --------
+    >>> from precondbench.leaderboard.scoring.results import ROW_KEYS
+    >>> from precondbench.leaderboard import summarise_results
+    >>> row = dict.fromkeys(ROW_KEYS, 0) | {"seed": 0, "cosine_mean": 0.5, "command": "c --seeds 0"}
+    >>> other = row | {"seed": 1, "cosine_mean": 0.75, "command": "c --seeds 1"}
+    >>> summary, = summarise_results([row, other])
+    >>> summary["cosine_mean"], summary["command"]
+    ({'mean': 0.625, 'min': 0.5, 'max': 0.75}, 'c --seeds 0,1')
+    """
+
+    def kind(row: Mapping[str, Any]) -> tuple[Any, ...]:
+        # Settings that a row has no key for stand in its command.
+        options = {k: v for k, v in options_of(row).items() if k not in _OF_THE_RUN}
+        return _sort_key(row, _KIND), sorted(options.items())
+
+    return [
+        _summary(sorted(group, key=lambda row: int(row["seed"])))
+        for _, group in groupby(sorted(rows, key=kind), kind)
+    ]
+
+
+def _summary(rows: Sequence[Mapping[str, Any]]) -> Row:
+    seeds = sorted({row["seed"] for row in rows})
+    # A row's command ends with its seed.
+    words = current_training_command(shlex.split(str(rows[0]["command"])))
+    command = shlex.join(words[:-1])
+    summary = {key: rows[0][key] for key in (*_KIND, "parameters", "matrices")}
+    summary |= {
+        "seeds": seeds,
+        "devices": sorted({str(row["device_name"] or row["device"]) for row in rows}),
+        "command": f"{command} {','.join(map(str, seeds))}",
+    }
+    for measure in MEASURES:
+        known = [row[measure] for row in rows if row[measure] is not None]
+        summary[measure] = (
+            {"mean": sum(known) / len(known), "min": min(known), "max": max(known)}
+            if known
+            else None
+        )
+    return summary
