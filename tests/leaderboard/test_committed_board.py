@@ -6,7 +6,14 @@ import pytest
 
 from precondbench.leaderboard import TRACKS, check_entry, read_results, track_named
 from precondbench.leaderboard.board import standings_of
-from precondbench.leaderboard.entries import read_leaderboard
+from precondbench.leaderboard.entries import (
+    entry_path,
+    read_leaderboard,
+    stored,
+    track_path,
+    write_entry,
+    write_track,
+)
 from precondbench.leaderboard.methods.registry import reference_rows
 from precondbench.leaderboard.scoring.results import options_of
 from precondbench.leaderboard.site.export import board_markdown
@@ -28,6 +35,18 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def board():
     return read_leaderboard(FOLDER)
+
+
+def test_files_are_read_and_written_to_the_same_bytes(board, tmp_path):
+    """Also by way of the evaluations that ranking and site read."""
+    for track in board.tracks.values():
+        written = write_track(tmp_path, track)
+        assert written.read_bytes() == track_path(FOLDER, track.id).read_bytes()
+        for entry in board.entries[track.id].values():
+            seeds = [stored(evaluation) for evaluation in entry.evaluations(track)]
+            again = type(entry).model_validate(entry.model_dump() | {"seeds": seeds})
+            written = write_entry(tmp_path, again)
+            assert written.read_bytes() == entry_path(FOLDER, track.id, entry.id).read_bytes()
 
 
 @pytest.mark.parametrize("track", TRACKS, ids=lambda track: track.id)

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from precondbench import Pair, evaluate, ic0, invk
 from precondbench.errors import BreakdownError, PredictionError
 from precondbench.matrices import LAWS, draw, formula_matrix, lower_csr, tridiagonal_csr
-from precondbench.quality import MAXITER, evaluate_many
+from precondbench.quality import MAXITER, Context, evaluate_many, problem_of
 from precondbench.quality import problem as scoring_module
 
 
@@ -180,3 +180,64 @@ def test_many_methods_share_the_work_of_a_matrix(monkeypatch, tridiagonal, exact
     monkeypatch.setattr(scoring_module, "selected_inverse", counted)
     evaluate_many(tridiagonal, {str(k): exact for k in range(4)})
     assert len(calls) == len(tridiagonal)
+
+
+class Recorder:
+    """A method that keeps what it is given."""
+
+    def __init__(self):
+        self.contexts = []
+
+    def setup(self, A, context):
+        self.contexts.append(context)
+        if context.name == "m1":
+            raise ZeroDivisionError("no factor")
+        return ic0(A)
+
+
+def test_a_method_sees_the_matrix_and_its_context(tridiagonal):
+    method = Recorder()
+    result = evaluate(tridiagonal, method)
+    assert method.contexts == [Context(f"m{i}") for i in range(5)]
+    assert result.status == ("converged", "invalid", *("converged",) * 3)
+    assert result.reason[1] == "ZeroDivisionError: no factor"
+    alone = evaluate(tridiagonal, ic0)
+    assert [row for i, row in enumerate(alone.rows) if i != 1] == [
+        row for i, row in enumerate(result.rows) if i != 1
+    ]
+
+
+def test_a_context_has_the_facts_of_the_record(tridiagonal):
+    class Known(Tridiagonal):
+        def facts(self, index):
+            return {"perturbed": index % 2}
+
+    method = Recorder()
+    evaluate(Known(), {f"m{i}": method for i in range(5)})
+    assert [context.facts for context in method.contexts] == [
+        {"perturbed": index % 2} for index in range(5)
+    ]
+
+
+def test_columns_and_rows_are_two_views(tridiagonal, exact):
+    result = evaluate(tridiagonal, [*exact[:4], None])
+    assert result.name == tuple(row.name for row in result.rows)
+    assert result.penalised_iterations == (*result.iterations[:4], MAXITER)
+    assert result.solved == (True, True, True, True, False)
+    assert result.ratios == (1.0, 1.0, 1.0, 1.0, np.inf)
+    assert result.one_minus_cosine_mean == 1e-32
+    short = result.rounded(3)
+    assert [f"{value:.3g}" for value in result.residual[:4]] == [
+        f"{value:.3g}" for value in short.residual[:4]
+    ]
+    assert short.residual[4] is None
+    assert short.rounded(3) == short
+    assert short.iterations == result.iterations
+
+
+def test_the_problem_of_a_pair_scores_as_evaluate_does(tridiagonal):
+    pair = tridiagonal.pair(2)
+    problem = problem_of(pair)
+    assert problem.score(ic0(pair.A)) == evaluate(tridiagonal, ic0).rows[2]
+    assert problem.solve(problem.window(29)).iterations == problem.target_iterations
+    assert "outside the pattern" in problem.place(np.tril(np.ones((30, 30)))).reason
