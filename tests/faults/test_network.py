@@ -12,7 +12,7 @@ from harness import Subject
 
 from precondbench.errors import DigestError
 from precondbench.shards import ShardFile
-from precondbench.shards.store.download import fetch_shard
+from precondbench.shards.store.mirrors import fetch_shard
 
 NETWORK = Subject(
     "Network",
@@ -103,10 +103,10 @@ def quick(monkeypatch):
     for name in ("PRECONDBENCH_OFFLINE", "PRECONDBENCH_MIRROR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr("precondbench.shards.store.download._PAUSES", (0, 0, 0))
-    monkeypatch.setattr("precondbench.shards.store.download.SILENCE", 0.3)
-    monkeypatch.setattr("precondbench.shards.store.download._GRACE", 0.8)
-    monkeypatch.setattr("precondbench.shards.store.download._SLOWEST", 1e9)
+    monkeypatch.setattr("precondbench.shards.store.mirrors._PAUSES", (0, 0, 0))
+    monkeypatch.setattr("precondbench.shards.store.mirrors.SILENCE", 0.3)
+    monkeypatch.setattr("precondbench.shards.store.mirrors._GRACE", 0.8)
+    monkeypatch.setattr("precondbench.shards.store.mirrors._SLOWEST", 1e9)
 
 
 def without(name, answer, reason, wrong=False):

@@ -128,7 +128,7 @@ def test_a_flipped_byte_is_refused(release, tmp_path):
 def mirror(release, monkeypatch):
     monkeypatch.delenv("PRECONDBENCH_OFFLINE", raising=False)
     monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr("precondbench.shards.store.download._PAUSES", ())
+    monkeypatch.setattr("precondbench.shards.store.mirrors._PAUSES", ())
     with serving(release.folder) as (address, asked):
         monkeypatch.setenv("PRECONDBENCH_MIRROR", address)
         yield asked

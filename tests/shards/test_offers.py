@@ -29,7 +29,7 @@ def plain_environment(monkeypatch):
     for name in ("PRECONDBENCH_CACHE", "PRECONDBENCH_OFFLINE", "PRECONDBENCH_MIRROR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr("precondbench.shards.store.download._PAUSES", (0, 0, 0))
+    monkeypatch.setattr("precondbench.shards.store.mirrors._PAUSES", (0, 0, 0))
 
 
 def make_shard(path, value=4.0, names=NAMES):

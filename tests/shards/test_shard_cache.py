@@ -25,7 +25,7 @@ from precondbench.shards import (
     mirrors,
     shard_path,
 )
-from precondbench.shards.store.download import fetch_shard
+from precondbench.shards.store.mirrors import fetch_shard
 
 CONTENT = bytes(range(256)) * 64
 PATH = "tridiag/1/default/test-00.h5"
@@ -38,7 +38,7 @@ def plain_environment(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     # A proxy would be asked for 127.0.0.1, too.
     monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr("precondbench.shards.store.download._PAUSES", (0, 0, 0))
+    monkeypatch.setattr("precondbench.shards.store.mirrors._PAUSES", (0, 0, 0))
 
 
 @pytest.fixture
@@ -302,7 +302,7 @@ def test_file_sha256(tmp_path):
 def test_importing_it_opens_nothing_and_loads_no_network_library():
     heavy = "{'pooch', 'requests', 'pydantic', 'filelock', 'platformdirs'}"
     code = (
-        f"import sys, precondbench.shards.store.download; print(sorted({heavy} & set(sys.modules)))"
+        f"import sys, precondbench.shards.store.mirrors; print(sorted({heavy} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ

@@ -20,9 +20,9 @@ from .suitesparse import family as family
 from .suitesparse import split_of_family as split_of_family
 
 # Between the packages of this library; not promised to users.
-from .building.cached import cached_splits as cached_splits
-from .building.cached import download_split as download_split
-from .building.cached import shard_fault as shard_fault
+from .building.obtain import cached_splits as cached_splits
+from .building.obtain import download_split as download_split
+from .building.obtain import shard_fault as shard_fault
 from .building.check import updated_manifest as updated_manifest
 from .building.label import LARGE as LARGE
 from .building.label import MARGIN as MARGIN

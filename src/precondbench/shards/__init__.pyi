@@ -4,8 +4,8 @@ from .digest import split_digest as split_digest
 from .predictions import PredictionFile as PredictionFile
 from .predictions import read_predictions as read_predictions
 from .predictions import write_predictions as write_predictions
-from .reading import read_shard as read_shard
-from .reading import shard_in_memory as shard_in_memory
+from .file import read_shard as read_shard
+from .file import shard_in_memory as shard_in_memory
 from .record import Record as Record
 from .shard import FORMAT_NAME as FORMAT_NAME
 from .shard import FORMAT_VERSION as FORMAT_VERSION
@@ -16,7 +16,7 @@ from .store.cache import mirrors as mirrors
 from .store.cache import shard_path as shard_path
 from .store.manifest import Manifest as Manifest
 from .store.manifest import load_manifest as load_manifest
-from .writing import write_shard as write_shard
+from .file import write_shard as write_shard
 
 # Between the packages of this library; not promised to users.
 from .hdf5 import new_file as new_file
@@ -25,7 +25,7 @@ from .record import A_UPPER as A_UPPER
 from .record import both_triangles as both_triangles
 from .record import upper_label as upper_label
 from .store.cache import locked as locked
-from .store.download import file_sha256 as file_sha256
+from .store.mirrors import file_sha256 as file_sha256
 from .store.manifest import ShardFile as ShardFile
 from .store.manifest import SourceEntry as SourceEntry
 from .store.manifest import VersionEntry as VersionEntry

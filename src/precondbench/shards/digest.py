@@ -1,7 +1,7 @@
-"""Identity of data: what a record's and a split's digest are, to the byte.
+"""Digests of records and splits, which identify data to the byte.
 
-docs/format.md states the same for other languages. Digests see content only: neither HDF5,
-nor compression, nor the machine. They compare values by their bits, so 0.0 and -0.0 differ.
+docs/format.md specifies them for other languages. Digests depend on content only: neither on HDF5,
+nor on compression, nor on the machine. They compare values by their bits, so 0.0 and -0.0 differ.
 """
 
 from __future__ import annotations
@@ -144,33 +144,13 @@ def facts_digest(facts: Iterable[Mapping[str, int | float | str]]) -> str:
 
 
 def check_digest(digest: Any, what: str) -> str:
-    """Return the digest if it is 64 lower-case hexadecimal digits.
+    r"""Return the digest if it is 64 lower-case hexadecimal digits; DigestError names ``what``.
 
-    Parameters
-    ----------
-    digest : str
-        What should be a sha256 in hexadecimal.
-    what : str
-        How the message calls it.
-
-    Returns
-    -------
-    str
-        The digest.
-
-    Raises
-    ------
-    DigestError
-        If it is anything else.
-
-    Examples
-    --------
-    >>> from precondbench.shards.digest import check_digest
     >>> check_digest("abc", "digest of record 0")
     Traceback (most recent call last):
         ...
     precondbench.errors.DigestError: digest of record 0 is 'abc'; it must be 64 lower-case \
-hexadecimal digits
+    hexadecimal digits
     """
     if not isinstance(digest, str) or _DIGEST.fullmatch(digest) is None:
         raise DigestError(f"{what} is {digest!r}; it must be 64 lower-case hexadecimal digits")

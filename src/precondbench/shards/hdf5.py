@@ -1,4 +1,4 @@
-"""HDF5 without trust: attributes, members and columns that cannot crash, run or point away."""
+"""HDF5 without trust: attributes, members and columns that cannot crash, run or point elsewhere."""
 
 from __future__ import annotations
 
@@ -24,21 +24,9 @@ _LARGEST_CHUNK = 2**24
 
 @contextmanager
 def new_file(path: Path, **options: Any) -> Iterator[Any]:
-    """Give an HDF5 file in memory, whose bytes are written to ``path`` when the block ends well.
+    """Yield an HDF5 file in memory, whose bytes are written to ``path`` when the block ends well.
 
     HDF5 itself may crash where a disk is full; writing bytes gives an OSError.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        File to write or replace.
-    **options
-        For ``h5py.File``.
-
-    Yields
-    ------
-    h5py.File
-        To be written.
     """
     # The name is that of nothing: it must only be none that is open.
     with h5py.File(
@@ -64,13 +52,7 @@ def write_attributes(file: Any, attributes: Mapping[str, str | int]) -> None:
 
 
 def read_attribute(file: Any, key: str) -> Any:
-    """Read a root attribute: str, integer, or None if there is none.
-
-    Raises
-    ------
-    ShardError
-        If it has another type.
-    """
+    """Read a root attribute: str, integer, or None if there is none; ShardError for other types."""
     if key not in file.attrs:
         return None
     # Look before reading: HDF5 may crash on damaged text of variable length.

@@ -10,13 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from precondbench.errors import MatrixError, ShardError
-from precondbench.factors import LowerPattern
+
+if TYPE_CHECKING:
+    from precondbench.factors import LowerPattern
 
 A_UPPER = "a_upper"
 UPPER_SUFFIX = "_upper"
@@ -141,30 +143,12 @@ def pattern_fault(
     rows: NDArray[np.int64],
     indices: NDArray[np.int32],
 ) -> tuple[int, str] | None:
-    """Find the first row that is not sorted, lower-triangular and closed by its diagonal.
+    """Find the first row that is not sorted, lower triangular and closed by its diagonal.
 
-    Rows may belong to one matrix or to many in a row, which is how a whole shard is checked
-    without a loop over its records.
+    Row k owns ``indices[starts[k]:ends[k]]`` and has number ``rows[k]`` in its matrix; rows lie end
+    to end. They may belong to many matrices, so that a shard is checked without a loop over
+    records. Returns the position k and what is wrong, or None.
 
-    Parameters
-    ----------
-    starts, ends : numpy.ndarray
-        int64 of shape (rows,): row k owns ``indices[starts[k]:ends[k]]``. Each row starts where
-        the one before it ends; the first starts at 0, the last ends at ``indices.size``.
-    rows : numpy.ndarray
-        int64 of shape (rows,), the row number of k inside its matrix.
-    indices : numpy.ndarray
-        int32 columns.
-
-    Returns
-    -------
-    tuple of int and str, or None
-        Position k of the first bad row and what is wrong with it; None if all are good.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from precondbench.shards.record import pattern_fault
     >>> pattern_fault(np.array([0, 1]), np.array([1, 2]), np.array([0, 1]), np.array([0, 0]))
     (1, 'lacks its diagonal entry; a factor needs every one')
     """
@@ -192,20 +176,7 @@ def pattern_fault(
 
 
 def check_identifier(name: Any, what: str) -> None:
-    """Raise ShardError unless the name of a label or fact can be the name of a column.
-
-    Parameters
-    ----------
-    name : str
-        The name: lower-case letters, digits and underscores, a letter first.
-    what : str
-        How the message calls it.
-
-    Examples
-    --------
-    >>> from precondbench.shards.record import check_identifier
-    >>> check_identifier("n_log_k", "fact")
-    """
+    """Raise ShardError unless the name of a label or fact can be the name of a column."""
     if not isinstance(name, str) or _IDENTIFIER.fullmatch(name) is None:
         raise ShardError(
             f"{what} {name!r} cannot be the name of a column; use lower-case letters, digits "
@@ -228,20 +199,7 @@ def _array(values: Any, dtype: type[np.generic], what: str) -> NDArray[Any]:
 
 
 def check_text(text: Any, what: str) -> None:
-    """Raise ShardError unless this is text that every HDF5 reader gets back unchanged.
-
-    Parameters
-    ----------
-    text : str
-        Valid Unicode without NUL characters; may be empty.
-    what : str
-        How the message calls it.
-
-    Examples
-    --------
-    >>> from precondbench.shards.record import check_text
-    >>> check_text("Müller", "group")
-    """
+    """Raise ShardError unless this is text that every HDF5 reader gets back unchanged."""
     if not isinstance(text, str):
         raise ShardError(f"{what} is {text!r}; it must be a string")
     if "\0" in text:

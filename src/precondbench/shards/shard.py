@@ -1,4 +1,4 @@
-"""What a shard holds, in memory: its header and the records' arrays end to end."""
+"""Shards in memory: a header, and the arrays of all records end to end."""
 
 from __future__ import annotations
 

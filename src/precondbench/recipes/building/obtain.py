@@ -1,22 +1,24 @@
-"""Get a split: from the cache, from a mirror, or by building it here."""
+"""Get a split: from the cache, from a mirror, or by building it here; and check what is cached."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import precondbench
-from precondbench.errors import DigestError, MissingDataError
+from precondbench.errors import DigestError, MissingDataError, ShardError
 from precondbench.recipes.registry import split_plan
 from precondbench.recipes.spec import BuildContext, SplitPlan
 from precondbench.shards import (
     Offers,
     Record,
     ShardHeader,
+    cache_root,
     load_manifest,
     locked,
+    read_shard,
     shard_path,
     write_shard,
 )
@@ -157,3 +159,69 @@ def counted(
         yield record
         if progress is not None:
             progress(done, total, record.name)
+
+
+@dataclass(frozen=True)
+class CachedSplit:
+    """The place of a split in the cache; digests are those of the manifest."""
+
+    plan: SplitPlan
+    path: Path
+    content_digest: str
+    facts_digest: str | None
+
+
+def cached_splits(plans: Iterable[SplitPlan], root: str | Path | None = None) -> list[CachedSplit]:
+    """Return the places of splits in the cache, whether there is a file or not."""
+    manifest = load_manifest()
+    found = []
+    for plan in plans:
+        names = (plan.dataset, plan.version, plan.configuration, plan.split)
+        entry = manifest.split(*names)
+        path = shard_path(cache_root(root), *names, entry.content_digest)
+        found.append(CachedSplit(plan, path, entry.content_digest, entry.facts_digest))
+    return found
+
+
+def shard_fault(path: Path, published: CachedSplit | None = None, *, deep: bool = False) -> str:
+    """Describe what is wrong with a shard file; empty if nothing is.
+
+    Compares it with the published digests, if they are given. With ``deep`` the digest of every
+    record is computed again.
+    """
+    try:
+        shard = read_shard(path)
+        if published is not None:
+            if shard.content_digest != published.content_digest:
+                raise ShardError(
+                    f"content digest {shard.content_digest}, not {published.content_digest}"
+                )
+            facts = published.facts_digest
+            if deep and facts is not None and shard.facts_digest() != facts:
+                raise ShardError("facts (iterations, winners, ...) differ from the manifest's")
+        if deep:
+            shard.verify()
+    except ShardError as error:
+        return str(error)
+    return ""
+
+
+def download_split(
+    plan: SplitPlan,
+    offers: Offers,
+    root: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Bring a split from the mirrors into the cache, without building it here.
+
+    Raises MissingDataError if none has it; the message gives the reason for each.
+    """
+    reasons: list[str] = []
+    names = (plan.dataset, plan.version, plan.configuration, plan.split)
+    path = offers.fetch(*names, root, progress=progress, reasons=reasons)
+    if path is None:
+        raise MissingDataError(
+            f"no mirror has {plan.path_name}: {'; '.join(reasons)}. To build it here, "
+            f"run 'precondbench build {plan.dataset} --version {plan.version}'"
+        )
+    return path

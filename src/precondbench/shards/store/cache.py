@@ -1,4 +1,4 @@
-"""Where files live on this machine, and who may write one.
+"""Places of files on this machine, and locks among processes.
 
 filelock and platformdirs are imported where they are used: reading a shard needs neither.
 """
@@ -121,19 +121,9 @@ def shard_path(
 
 @contextmanager
 def locked(path: Path, timeout: float = 1800.0) -> Iterator[None]:
-    """Hold the lock of ``path`` among all processes that ask for it.
+    """Hold the lock of ``path``, ``.name.lock`` next to it, among all processes that ask for it.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        File about to be fetched or built. The lock is ``.name.lock`` next to it.
-    timeout : float
-        Seconds to wait for another holder; negative waits for ever.
-
-    Raises
-    ------
-    MissingDataError
-        If the lock is still held after that time.
+    Waits for ``timeout`` seconds (for ever if negative), then raises MissingDataError.
     """
     import filelock
 

@@ -206,15 +206,7 @@ def _load(path: Path) -> Manifest:
 
 
 def save_manifest(manifest: Manifest, path: str | os.PathLike[str]) -> None:
-    """Write a manifest; equal manifests give equal bytes.
-
-    Parameters
-    ----------
-    manifest : Manifest
-        What to write.
-    path : path-like
-        The file; one that exists is replaced, whole or not at all.
-    """
+    """Write a manifest, whole or not at all; equal manifests give equal bytes."""
     with replacing(Path(path)) as temporary:
         temporary.write_text(manifest_text(manifest), encoding="utf-8", newline="\n")
 
@@ -229,14 +221,8 @@ def manifest_text(manifest: Manifest) -> str:
 def manifest_json_schema() -> dict[str, Any]:
     """JSON Schema of data_manifest.json, for tools that are not Python.
 
-    Returns
-    -------
-    dict
-        The schema. That a path stands for one file is beyond it: :func:`load_manifest` checks it.
+    That a path stands for one file is beyond it: :func:`load_manifest` checks it.
 
-    Examples
-    --------
-    >>> from precondbench.shards.store.manifest import manifest_json_schema
     >>> manifest_json_schema()["required"]
     ['schema_version']
     """

@@ -1,31 +1,245 @@
-"""What mirrors offer of the data this library knows, and how far they are trusted.
+"""Files from mirrors: folders, http(s) addresses and DOIs, and how far they are trusted.
 
-The manifest inside this library says which content each split has (its content digest). It
-knows files and their sha256 only from the moment someone published them and the manifest was
-updated. A mirror says what files it has in its own ``data_manifest.json``. That manifest is
-believed on one point only: which file holds a content that this library already expects. The
-file is then read, and every record's digest computed, before it is accepted.
+The manifest of this library gives the content digest of each split. It knows files and their
+sha256 only from the moment when someone has published them. A mirror lists its files in its own
+``data_manifest.json``, which is believed on one point only: which file holds a content that this
+library already expects. That file is then read, and the digest of every record computed, before
+it is accepted. pooch and pydantic are imported where they are used.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+import re
+import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from precondbench._internal import SILENCE, Deadline, offline, replacing
+from precondbench.errors import ConfigurationError, DigestError, ShardError
+from precondbench.shards.file import read_shard
+from precondbench.shards.store.cache import cache_root, locked, mirrors, shard_path
 
-from precondbench.errors import DigestError
-from precondbench.shards.reading import read_shard
-from precondbench.shards.store.cache import cache_root, mirrors, shard_path
-from precondbench.shards.store.download import Progress, RefusalError, copy_file, fetch_shard
-from precondbench.shards.store.manifest import Manifest, ShardFile, SplitEntry
+if TYPE_CHECKING:
+    from precondbench.shards.store.manifest import Manifest, ShardFile, SplitEntry
 
 _LOG = logging.getLogger(__name__)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_SLOWEST = 16384.0  # bytes a second, on the average, ...
+_GRACE = 60.0  # ... after these seconds
+_CHUNK = 1 << 16
+_PAUSES = (0.5, 1.0, 2.0)  # seconds before each further attempt
+# What passes by itself: too busy, restarting, too many requests.
+_PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
+
+# (bytes so far, bytes in all)
+Progress = Callable[[int, int], None]
+
+
+class RefusalError(Exception):
+    """A mirror does not have the file, may not be asked, or does not answer."""
+
+
+class WrongBytesError(RefusalError):
+    """A mirror has the file, with other bytes."""
+
+
+def is_address(source: str) -> bool:
+    """Whether a mirror is asked over the network; ConfigurationError for other protocols.
+
+    >>> is_address("https://data.example/v1"), is_address("doi:10.5281/zenodo.1"), is_address("/x")
+    (True, True, False)
+    """
+    if source.lower().startswith("doi:"):
+        return True
+    scheme = _SCHEME.match(source)
+    if scheme is None:
+        return False
+    if scheme[1].lower() in {"http", "https"}:
+        return True
+    raise ConfigurationError(
+        f"mirror {source!r} is neither an http(s) address nor a folder nor 'doi:' and a DOI"
+    )
+
+
+def copy_file(
+    source: str,
+    name: str,
+    destination: Path,
+    *,
+    limit: int,
+    progress: Progress | None = None,
+) -> None:
+    """Copy a file of a mirror, of at most ``limit`` bytes, to a temporary place.
+
+    Failures of the network that may pass are tried again a few times, after longer and longer
+    pauses. RefusalError if the mirror lacks the file, does not answer or may not be asked
+    (``PRECONDBENCH_OFFLINE``), WrongBytesError if the file is larger.
+    """
+    if not is_address(source):
+        original = Path(source).expanduser() / name
+        if not original.is_file():
+            raise RefusalError(f"has no file {name}")
+        if original.stat().st_size > limit:
+            raise WrongBytesError(f"has other bytes, more than {limit} of them")
+        shutil.copyfile(original, destination)
+    elif offline():
+        raise RefusalError("not asked, PRECONDBENCH_OFFLINE forbids the network")
+    else:
+        _download(source, name, destination, _Meter(limit, progress))
+
+
+class _Meter:
+    """Progress bar for pooch, which ends a download that is too long."""
+
+    def __init__(self, limit: int, progress: Progress | None) -> None:
+        self.total = 0  # set by pooch from the server's header
+        self.limit = limit
+        self._progress = progress
+        self._done = 0
+
+    def update(self, step: int) -> None:
+        self._done += step
+        # pooch counts whole chunks, so the last one may overshoot.
+        if self._done >= self.limit + _CHUNK:
+            raise WrongBytesError(f"has other bytes, more than {self.limit} of them")
+        if self._progress is not None:
+            self._progress(min(self._done, self.limit), self.limit)
+
+    def reset(self) -> None:
+        self._done = 0
+
+    def close(self) -> None:
+        pass
+
+
+def _download(source: str, name: str, destination: Path, meter: _Meter) -> None:
+    from requests.exceptions import RequestException
+
+    for pause in (*_PAUSES, None):
+        meter.reset()
+        try:
+            with Deadline(_GRACE + meter.limit / _SLOWEST) as deadline:
+                return _attempt(source, name, destination, meter, deadline)
+        except RequestException as error:
+            if deadline.expired:
+                raise RefusalError(
+                    f"download given up after {deadline.seconds:.3g} s, it trickles"
+                ) from None
+            if pause is None or not _may_pass(error):
+                raise RefusalError(f"download failed ({error})") from None
+            _LOG.info("%s: %s; trying again in %g s", source, error, pause)
+            time.sleep(pause)
+        # pooch reads a repository's reply, or a header, without checking it.
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise RefusalError(f"download failed ({error})") from None
+    return None
+
+
+def _attempt(source: str, name: str, destination: Path, meter: _Meter, deadline: Deadline) -> None:
+    import pooch
+
+    doi = source.lower().startswith("doi:")
+    kind: Any = pooch.DOIDownloader if doi else pooch.HTTPDownloader
+    downloader = kind(
+        progressbar=meter, chunk_size=_CHUNK, timeout=SILENCE, hooks={"response": deadline.watch}
+    )
+    downloader(f"{source.rstrip('/')}/{name}", str(destination), None)
+
+
+def _may_pass(error: Exception) -> bool:
+    from requests import exceptions
+
+    if isinstance(error, exceptions.HTTPError):
+        return error.response is None or error.response.status_code in _PASSING_STATUS
+    if isinstance(error, exceptions.SSLError):
+        return False
+    return isinstance(
+        error, (exceptions.ConnectionError, exceptions.Timeout, exceptions.ChunkedEncodingError)
+    )
+
+
+def fetch_shard(
+    entry: ShardFile,
+    sources: Sequence[str],
+    root: Path | None = None,
+    *,
+    target: Path | None = None,
+    check: Callable[[Path], None] | None = None,
+    progress: Progress | None = None,
+    timeout: float = 1800.0,
+    reasons: list[str] | None = None,
+) -> Path | None:
+    """Bring a published shard into the cache, or return None if no mirror has it.
+
+    A file with the published sha256 is returned without a lock (a cache may be read-only). One with
+    other bytes, such as a local build by another HDF5 version, is replaced only by a good download.
+    ``check`` may refuse the downloaded file by a ShardError. ``reasons`` gets a sentence for each
+    mirror that did not help. DigestError if the mirrors had other bytes only; nothing is then left.
+    """
+    if target is None:
+        target = cache_root(root) / entry.path
+    if _is_published(target, entry):
+        return target
+    notes: list[str] = []
+    wrong = False
+    if sources:
+        with locked(target, timeout):
+            # Another process may have fetched it while this one waited.
+            if _is_published(target, entry):
+                return target
+            for source in sources:
+                try:
+                    with replacing(target) as temporary:
+                        copy_file(
+                            source, entry.path, temporary, limit=entry.bytes, progress=progress
+                        )
+                        _check(temporary, entry, check)
+                except RefusalError as refusal:
+                    notes.append(f"{source}: {refusal}")
+                    wrong = wrong or isinstance(refusal, WrongBytesError)
+                    _LOG.info("%s", notes[-1])
+                else:
+                    return target
+    else:
+        notes.append("no mirror is known; set PRECONDBENCH_MIRROR to an address or a folder")
+    if reasons is not None:
+        reasons.extend(notes)
+    if wrong:
+        raise DigestError(
+            f"{entry.path} could not be fetched with sha256 {entry.sha256}: {'; '.join(notes)}; "
+            "nothing was kept. Try another mirror, or tell the one that serves other bytes"
+        )
+    return None
+
+
+def file_sha256(path: Path) -> str:
+    """Sha256 of a file's bytes, which checks its transport (not its identity)."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _is_published(target: Path, entry: ShardFile) -> bool:
+    return target.is_file() and file_sha256(target) == entry.sha256
+
+
+def _check(file: Path, entry: ShardFile, check: Callable[[Path], None] | None) -> None:
+    found = file_sha256(file)
+    if found != entry.sha256:
+        raise WrongBytesError(f"has other bytes, sha256 {found}")
+    if check is not None:
+        try:
+            check(file)
+        except ShardError as error:
+            # The temporary name says nothing to anyone.
+            raise WrongBytesError(str(error).replace(str(file), entry.path)) from None
+
 
 MANIFEST_NAME = "data_manifest.json"
 _LARGEST_MANIFEST = 64 << 20
@@ -36,18 +250,7 @@ Names = tuple[str, str, str, str]
 class Offers:
     """Mirrors, each asked for its own manifest at most once.
 
-    Parameters
-    ----------
-    manifest : Manifest
-        What this library knows; its content digests are what every file must have.
-    sources : sequence of str, optional
-        Mirrors in the order in which they are asked; by default
-        :func:`precondbench.shards.mirrors`.
-
-    Examples
-    --------
     >>> from precondbench.shards import load_manifest
-    >>> from precondbench.shards import Offers
     >>> reasons = []
     >>> offers = Offers(load_manifest(), ["/nowhere"])
     >>> offers.fetch("synthetic-tridiag", "1.0", "uniform", "val", "/tmp", reasons=reasons)
@@ -72,34 +275,12 @@ class Offers:
         progress: Progress | None = None,
         reasons: list[str] | None = None,
     ) -> Path | None:
-        """Bring a split into the cache, if a mirror has it.
+        """Bring a split into the cache, at ``shard_path``, or return None if no mirror has it.
 
-        A mirror is asked for the file that this library's manifest names, and else for the one
-        that its own manifest names for the same content.
-
-        Parameters
-        ----------
-        dataset, version, configuration, split : str
-            Names, as in the manifest.
-        root : path-like, optional
-            Cache folder; by default :func:`precondbench.shards.cache_root`.
-        progress : callable, optional
-            Called as ``progress(bytes so far, bytes in all)``.
-        reasons : list of str, optional
-            If no mirror helped, one sentence is appended for each of them.
-
-        Returns
-        -------
-        pathlib.Path or None
-            The file, at ``shard_path``; None if no mirror has it.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is no such split, or a mirror has an unknown protocol.
-        DigestError
-            If a mirror serves other bytes, or other content, than were announced, and no other
-            mirror has the right ones; nothing is left in the cache.
+        A mirror is asked for the file that this library's manifest names, and else for the one that
+        its own manifest names for the same content. ``reasons`` gets a sentence for each mirror
+        that did not help. DigestError if mirrors serve other bytes or content than announced, and
+        no other mirror has the right ones; nothing is then left in the cache.
         """
         names = (dataset, version, configuration, split)
         entry = self._manifest.split(*names)
@@ -171,6 +352,10 @@ def _read_manifest(source: str) -> Any:
 
 def _offered(data: Any, names: Names, entry: SplitEntry) -> ShardFile:
     """Take one file out of a mirror's manifest; a later schema may have added other fields."""
+    from pydantic import ValidationError
+
+    from precondbench.shards.store.manifest import ShardFile
+
     dataset, version, configuration, split = names
     path = ("datasets", dataset, version, "configurations", configuration, "splits", split)
     where = "/".join(names)
