@@ -24,6 +24,7 @@ from precondbench.cli.output import (
     command,
     log_to_stderr,
     print_json,
+    print_rows,
     print_table,
     progress_bar,
     say,
@@ -36,6 +37,9 @@ Source = Annotated[
 ]
 Dask = Annotated[str | None, typer.Option(help="Address of a Dask scheduler.")]
 Out = Annotated[Path | None, typer.Option(help="Shard to write; by default in the cache.")]
+
+
+CACHED = {"split": "split", "records": "records", "path": "path"}
 
 
 class _PlainForm(TyperGroup):
@@ -79,16 +83,7 @@ def splits(
             names = (plan.dataset, plan.version, plan.configuration, plan.split)
             path = obtain_shard(*names, context=context)
             rows.append({"split": plan.path_name, "records": plan.count, "path": str(path)})
-    print_cached(rows, json)
-
-
-def print_cached(rows: list[dict[str, Any]], json: bool) -> None:
-    """Print what is in the cache now: split, number of records and path."""
-    if json:
-        print_json(rows)
-    else:
-        table = [(row["split"], row["records"], row["path"]) for row in rows]
-        print_table("In the cache", ("split", "records", "path"), table)
+    print_rows("In the cache", rows, json, CACHED)
 
 
 @command(app, "build check")
@@ -123,22 +118,9 @@ def check(
         }
         for result in results
     ]
-    if json:
-        print_json(rows)
-    else:
-        print_table(
-            "Rebuilt and compared with the manifest",
-            ("split", "digest", "agrees", "first difference"),
-            [
-                (
-                    row["split"],
-                    str(row["digest"])[:12],
-                    "yes" if row["agrees"] else "NO",
-                    row["first_difference"],
-                )
-                for row in rows
-            ],
-        )
+    columns = {"split": "split", "digest": "digest", "agrees": "agrees"}
+    columns["first_difference"] = "first difference"
+    print_rows("Rebuilt and compared with the manifest", rows, json, columns)
     if not all(row["agrees"] for row in rows):
         raise typer.Exit(CHECK_FAILED)
 

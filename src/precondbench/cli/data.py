@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from precondbench.cli.build import print_cached
+from precondbench.cli.build import CACHED
 from precondbench.cli.output import (
     CHECK_FAILED,
     AsJson,
@@ -18,6 +18,7 @@ from precondbench.cli.output import (
     Split,
     Version,
     print_json,
+    print_rows,
     print_table,
     progress_bar,
     say,
@@ -58,14 +59,8 @@ def list_splits(
         }
         for found in cached_splits(select_plans(dataset), root)
     ]
-    if json:
-        print_json(rows)
-        return
-    for row in rows:
-        row["digest"] = str(row["digest"])[:12]
-        row["cached"] = "yes" if row["cached"] else "no"
     columns = ("dataset", "version", "configuration", "split", "records", "digest", "cached")
-    print_table("Splits", columns, [tuple(row.values()) for row in rows])
+    print_rows("Splits", rows, json, {name: name for name in columns})
 
 
 def info(
@@ -148,16 +143,9 @@ def verify(
             raise MissingDataError(
                 "nothing is in the cache; run 'precondbench build DATASET' first"
             )
-    if json:
-        print_json(
-            [{"path": str(path), "ok": not fault, "fault": fault} for path, fault in faults.items()]
-        )
-    else:
-        print_table(
-            "Checked by digest of every record" if deep else "Checked by header",
-            ("shard", "ok", "fault"),
-            [(str(path), "NO" if fault else "yes", fault) for path, fault in faults.items()],
-        )
+    rows = [{"path": str(path), "ok": not fault, "fault": fault} for path, fault in faults.items()]
+    title = "Checked by digest of every record" if deep else "Checked by header"
+    print_rows(title, rows, json, {"path": "shard", "ok": "ok", "fault": "fault"})
     if any(faults.values()):
         raise typer.Exit(CHECK_FAILED)
 
@@ -191,7 +179,7 @@ def download(
 
             path = download_split(plan, offers, root, in_kib)
         rows.append({"split": plan.path_name, "records": plan.count, "path": str(path)})
-    print_cached(rows, json)
+    print_rows("In the cache", rows, json, CACHED)
 
 
 class Format(StrEnum):

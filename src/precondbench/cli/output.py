@@ -8,7 +8,7 @@ import logging
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from functools import wraps
@@ -62,7 +62,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     """Print a table, numbers aligned to the right."""
     table = Table(title=title, title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
-        numeric = any(isinstance(row[index], (int, float)) for row in rows)
+        numeric = any(type(row[index]) in (int, float) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(format_cell(cell) for cell in row))
@@ -75,9 +75,25 @@ def format_cell(value: Any) -> str:
     """Format a cell: numbers with four digits, None and NaN as a dash."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}"
     return _printable(str(value))
+
+
+def print_rows(
+    title: str, rows: Sequence[Mapping[str, Any]], json: bool, columns: Mapping[str, str]
+) -> None:
+    """Print rows as JSON, or a table of the keys in ``columns`` with their headings.
+
+    In the table, digests are shortened.
+    """
+    if json:
+        print_json(rows)
+        return
+    cells = [[row[key][:12] if key == "digest" else row[key] for key in columns] for row in rows]
+    print_table(title, list(columns.values()), cells)
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from precondbench.errors import ConfigurationError, MatrixError
 from precondbench.matrices import Diagonals
@@ -171,5 +170,7 @@ def shared_cosine(near: Vector, far: Vector, other_near: Vector, other_far: Vect
         return 1.0 - 0.5 * float(own + other)
 
     ends = min(loss(0.0), loss(angle))
+    from scipy.optimize import minimize_scalar  # Slow to import, and rarely needed.
+
     inner = minimize_scalar(loss, bounds=(0.0, angle), method="bounded", options={"xatol": 1e-12})
     return 1.0 - min(ends, float(inner.fun))
