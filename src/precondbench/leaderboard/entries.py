@@ -214,7 +214,15 @@ class Entry(_Model):
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """Tracks by id, and the entries of each, by id of the track and of the entry."""
+    """Tracks, and the entries of each.
+
+    Attributes
+    ----------
+    tracks : dict of str to Track
+        By id.
+    entries : dict of str to dict of str to Entry
+        By id of the track, then by id of the entry.
+    """
 
     tracks: dict[str, Track]
     entries: dict[str, dict[str, Entry]]
