@@ -163,7 +163,7 @@ wrong("pack-unknown-field", "submit pack run --set colour=red", "known keys: cod
 wrong("pack-field-without-a-value", "submit pack run --set code", "key=value")
 wrong("pack-parameters-in-words", "submit pack run --set parameters=few", "parameters is 'few'")
 wrong("pack-entry-without-a-name", f"submit function precondbench {DATA}",
-      "is no entry point")  # fmt: skip
+      "is not an entry point")  # fmt: skip
 wrong("pack-entry-of-no-module", f"submit function nowhere:f {DATA}", "neither a module")
 wrong("pack-entry-of-no-function", f"submit function precondbench:fly {DATA}",
       "has no function 'fly'")  # fmt: skip

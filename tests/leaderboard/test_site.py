@@ -15,7 +15,7 @@ from precondbench.errors import LeaderboardError
 from precondbench.leaderboard import render_site
 from precondbench.leaderboard.board import standings_of
 from precondbench.leaderboard.entries import Leaderboard, MatrixInfo, write_entry, write_track
-from precondbench.leaderboard.site import folder as site
+from precondbench.leaderboard.site import pages as site
 from precondbench.leaderboard.site.export import board_json, board_markdown
 from precondbench.leaderboard.site.pages import pages_of
 from precondbench.leaderboard.site.text import slugs

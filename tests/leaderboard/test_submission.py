@@ -105,7 +105,7 @@ def test_memory_stays_bounded(folder, name):
     code = (
         "import resource, sys\n"
         "from precondbench import SuiteSparseInvK\n"
-        "from precondbench.leaderboard.submissions.bundle import open_bundle\n"
+        "from precondbench.leaderboard import open_bundle\n"
         "from precondbench.errors import SubmissionError\n"
         "def peak():\n    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before = peak()\n"
@@ -241,7 +241,7 @@ def test_commands(runs, tmp_path, monkeypatch):
         (["pack"], "Missing argument"),
         (["function", "mine.py:predict", *said], "Missing argument"),
         (["function", "mine.py:no", *data, *said], "has no function 'no'"),
-        (["function", "mine", *data, *said], "is no entry point"),
+        (["function", "mine", *data, *said], "is not an entry point"),
         (["function", "missing.py:f", *data, *said], "there is no file missing.py"),
         (["pack", *runs, "--set", "colour=red"], "known keys: code, paper, kind"),
         (["pack", *runs, "--set", "parameters=many"], "parameters is 'many'"),

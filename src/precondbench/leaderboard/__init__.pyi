@@ -5,7 +5,7 @@ from .methods.registry import classical_methods as classical_methods
 from .scoring.profile import profile as profile
 from .scoring.profile import profile_area as profile_area
 from .scoring.profile import shares_within as shares_within
-from .site.folder import render_site as render_site
+from .site.pages import render_site as render_site
 
 # Between the packages of this library; not promised to users.
 from .board import standings_of as standings_of
@@ -20,7 +20,7 @@ from .scoring.results import SPLITS as SPLITS
 from .scoring.results import update_results as update_results
 from .site.export import board_content as board_content
 from .site.export import board_table as board_table
-from .submissions.bundle import open_bundle as open_bundle
+from .submissions.schema import open_bundle as open_bundle
 from .submissions.check import check_entry as check_entry
 from .submissions.check import reproduce_entry as reproduce_entry
 from .submissions.check import score_reference as score_reference

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from precondbench._internal import make_folder
 from precondbench.leaderboard.entries import Leaderboard
 from precondbench.leaderboard.local import local_track
-from precondbench.leaderboard.site.folder import render_site
+from precondbench.leaderboard.site.pages import render_site
 from precondbench.leaderboard.tracks import OpenTrack, TrackName, open_track, track_named
 from precondbench.recipes import SUITESPARSE, dataset_spec
 from precondbench.shards import write_predictions

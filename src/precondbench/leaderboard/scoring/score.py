@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import precondbench
 from precondbench.errors import PredictionError, SubmissionError
 from precondbench.leaderboard.entries import Entry, entry_of, stored
-from precondbench.leaderboard.submissions.bundle import Bundle
+from precondbench.leaderboard.submissions.schema import Bundle
 from precondbench.leaderboard.tracks import PROTOCOL_VERSION, TRACKS, OpenTrack, TrackName
 from precondbench.quality import Evaluation, Predictions, evaluate_many
 from precondbench.recipes import GENERATED_VERSION

@@ -56,13 +56,7 @@ def curves_of(rows: Sequence[RankedRow]) -> list[Curve]:
 
 
 def draw_profiles(curves: Sequence[Curve]) -> Markup:
-    """Draw performance profiles.
-
-    Parameters
-    ----------
-    curves : sequence of Curve
-        What is drawn; the caller writes the legend.
-    """
+    """Draw performance profiles; the caller writes the legend."""
     x = Scale(-SPAN, SPAN, _LEFT, _RIGHT)
     y = Scale(0.0, 1.0, _BOTTOM, _TOP)
     drawing = Drawing(_WIDTH, _HEIGHT)
@@ -109,13 +103,7 @@ def _steps(row: RankedRow, x: Scale, y: Scale) -> list[tuple[float, float]]:
 
 
 def draw_cosine(track: Track, rows: Sequence[RankedRow]) -> Markup | None:
-    """Draw mean iterations against 1 - cosine, with the ceilings of local models if there are any.
-
-    Returns
-    -------
-    markupsafe.Markup or None
-        None if no entry has a cosine.
-    """
+    """Draw mean iterations against 1 - cosine, and ceilings of local models; None without cosines."""
     known = [
         (row, max(1.0 - row.cosine_mean.mean, CLOSEST), row.iterations_mean.mean)
         for row in rows
@@ -159,13 +147,7 @@ def draw_cosine(track: Track, rows: Sequence[RankedRow]) -> Markup | None:
 
 
 def draw_ladder(track: Track, rows: Sequence[RankedRow]) -> Markup | None:
-    """Draw mean iterations of the k-hop oracles, and entries at their effective hops.
-
-    Returns
-    -------
-    markupsafe.Markup or None
-        None if the track has no ladder.
-    """
+    """Draw iterations of k-hop oracles, and entries at their effective hops; None without oracles."""
     if not track.ladder:
         return None
     rungs = sorted((int(hops), steps) for hops, steps in track.ladder.items())
@@ -282,20 +264,7 @@ _STRIP_LEFT, _STRIP_RIGHT = 10.0, 330.0
 
 
 def draw_strip(standing: Standing, name: str) -> Markup | None:
-    """Draw the best of each kind on an axis of times the iterations of the target.
-
-    Parameters
-    ----------
-    standing : Standing
-        A track.
-    name : str
-        Identifier, unique on the page.
-
-    Returns
-    -------
-    markupsafe.Markup or None
-        None if there is nothing to draw.
-    """
+    """Draw the best of each kind on an axis of iterations over the target's, if there are any."""
     rows = [standing.best_learned, standing.best_classical]
     if standing.real:
         rows += [standing.by_id.get(INVK), standing.by_id.get(IC0)]

@@ -131,15 +131,10 @@ def board_table(standing: Standing) -> tuple[tuple[str, ...], list[tuple[Any, ..
 
 
 def board_markdown(standings: Sequence[Standing], top: int = 10) -> str:
-    """Write ``leaderboard.md``: the first rows of every track.
+    """Return the text of ``leaderboard.md``: the first ``top`` ranked rows of every track.
 
-    Parameters
-    ----------
-    standings : sequence of Standing
-        In the order of the site.
-    top : int
-        Most ranked rows of each track. Oracles between them are shown as well, unless they are
-        exact, and the best learned method always.
+    Oracles between them are shown as well, unless they are exact, and the best learned method
+    always.
     """
     parts = ["# Leaderboard\n"]
     for standing in standings:

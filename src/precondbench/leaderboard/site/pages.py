@@ -1,14 +1,21 @@
-"""Pages of the site, rendered from standings; everything but the charts is escaped."""
+"""The static site: its pages, rendered from standings, in a folder that appears whole."""
 
 from __future__ import annotations
 
+import json
+import shutil
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from precondbench.leaderboard.board import IC0, INVK, Standing, Verdict
+from precondbench.errors import LeaderboardError
+from precondbench.leaderboard.board import IC0, INVK, Standing, Verdict, standings_of
+from precondbench.leaderboard.entries import Leaderboard, read_leaderboard
 from precondbench.leaderboard.scoring.profile import TAUS, shares_within
 from precondbench.leaderboard.scoring.ranking import RankedRow
 from precondbench.leaderboard.site.charts import (
@@ -19,9 +26,13 @@ from precondbench.leaderboard.site.charts import (
     draw_spy,
     draw_strip,
 )
+from precondbench.leaderboard.site.export import FORMAT, board_json, board_markdown
 from precondbench.leaderboard.site.text import number, percent, safe_link, span
 
 ASSETS = ("style.css", "board.js")
+MARKDOWN, MARKER = "leaderboard.md", "leaderboard.json"
+# Names at the top of a site; a folder that holds others is not replaced.
+_TOP_LEVEL = ("index.html", "tracks", "entries", "matrices", "assets", MARKDOWN, MARKER)
 _CURVES = 8
 
 VERDICTS: dict[Verdict, str] = {
@@ -33,14 +44,58 @@ VERDICTS: dict[Verdict, str] = {
     "neither": "neither converges",
 }
 TIERS = {
-    "scored": "The predictions were scored by the maintainers; what made them is what the "
-    "authors say.",
+    "scored": "The predictions were scored for this board; what made them is what the authors say.",
     "reproduced": "The maintainers ran the command above, and it gave these predictions.",
     "reference": "Code of the precondbench library itself, which anyone can run again.",
 }
 
 
-def assets() -> dict[str, str]:
+def render_site(source: Leaderboard | str | Path, out: str | Path, *, top: int = 10) -> int:
+    """Render the entries of a leaderboard as a folder of HTML pages.
+
+    Equal entries give equal bytes. The folder appears whole or not at all.
+
+    Parameters
+    ----------
+    source : Leaderboard or path-like
+        A leaderboard, or the folder of one, with ``tracks/`` and ``entries/``.
+    out : path-like
+        Folder of the site. An earlier site there is replaced; anything else is left alone.
+    top : int
+        Most ranked rows of a track in ``leaderboard.md``.
+
+    Returns
+    -------
+    int
+        Number of files.
+
+    Raises
+    ------
+    LeaderboardError
+        If a file of the leaderboard is damaged, or ``out`` exists and is not a site.
+    """
+    board = source if isinstance(source, Leaderboard) else read_leaderboard(source)
+    standings = standings_of(board)
+    count = 0
+    with _replacing_site(Path(out)) as new:
+        for name, text in _files(standings, top):
+            path = new / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+            count += 1
+    return count
+
+
+def _files(standings: Sequence[Standing], top: int) -> Iterator[tuple[str, str]]:
+    assets = _assets()
+    for name in ASSETS:
+        yield f"assets/{name}", assets[name]
+    yield from pages_of(standings)
+    yield MARKDOWN, board_markdown(standings, top)
+    yield MARKER, board_json(standings)
+
+
+def _assets() -> dict[str, str]:
     """Return the style and the script by name of file."""
     loader = PackageLoader("precondbench.leaderboard.site")
     environment = Environment(loader=loader, autoescape=True)
@@ -48,18 +103,7 @@ def assets() -> dict[str, str]:
 
 
 def pages_of(standings: Sequence[Standing]) -> Iterator[tuple[str, str]]:
-    """Render all pages.
-
-    Parameters
-    ----------
-    standings : sequence of Standing
-        In the order of the first page.
-
-    Yields
-    ------
-    (str, str)
-        Path below the folder of the site, with slashes, and text.
-    """
+    """Yield path below the folder of the site, with slashes, and text of every page."""
     environment = _environment()
     yield "index.html", _render(environment, "index", "", cards=[_card(s) for s in standings])
     for standing in standings:
@@ -182,3 +226,61 @@ def _matrix(environment: Environment, standing: Standing, index: int) -> str:
         solved=sum(outcome.solved for outcome in outcomes),
         spy=draw_spy(matrix),
     )
+
+
+@contextmanager
+def _replacing_site(out: Path) -> Iterator[Path]:
+    """Give an empty folder that takes the place of ``out`` when the block ends well."""
+    # A link stays a link: what it points to is replaced.
+    out = out.resolve()
+    _check_replaceable(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unique = uuid.uuid4().hex
+    new, old = (out.with_name(f".{out.name}.{unique}.{end}") for end in ("part", "old"))
+    new.mkdir()
+    try:
+        yield new
+        # Again, because something may have been written there meanwhile.
+        _check_replaceable(out)
+        if out.exists():
+            out.rename(old)
+        try:
+            new.rename(out)
+        except OSError:
+            if old.exists():
+                old.rename(out)
+            raise
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        if out.exists():
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _check_replaceable(out: Path) -> None:
+    """Raise LeaderboardError unless the folder is not there, empty, or an earlier site."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise LeaderboardError(f"{out} is a file; name a folder for the site")
+    names = sorted(path.name for path in out.iterdir())
+    if not names:
+        return
+    if not _is_marked(out / MARKER):
+        raise LeaderboardError(
+            f"{out} is not a rendered site (it has no {MARKER} of one), so it is not replaced; "
+            "name another folder, or remove it"
+        )
+    foreign = [name for name in names if name not in _TOP_LEVEL]
+    if foreign:
+        raise LeaderboardError(
+            f"{out} holds {foreign[0]!r}, which is no part of a site and would be lost; move it "
+            "away, or name another folder"
+        )
+
+
+def _is_marked(path: Path) -> bool:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("format") == FORMAT

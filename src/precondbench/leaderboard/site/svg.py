@@ -127,15 +127,7 @@ class Drawing:
         )
 
     def svg(self, name: str, title: str, description: str) -> Markup:
-        """Return the element.
-
-        Parameters
-        ----------
-        name : str
-            Identifier, unique on the page.
-        title, description : str
-            For those who do not see it.
-        """
+        """Return the element; title and description are for screen readers."""
         return Markup(
             '<svg class="chart" role="img" viewBox="0 0 {0} {1}" aria-labelledby="{2}-title '
             '{2}-text"><title id="{2}-title">{3}</title><desc id="{2}-text">{4}</desc>{5}</svg>'
@@ -152,17 +144,7 @@ class Drawing:
 def place_labels(
     drawing: Drawing, points: Sequence[Point], left: float, right: float, bottom: float
 ) -> None:
-    """Write names beside marks, the first points first; a name that finds no room is left out.
-
-    Parameters
-    ----------
-    drawing : Drawing
-        To write into.
-    points : sequence of Point
-        Marks already drawn.
-    left, right, bottom : float
-        Borders of the room; it begins at the upper border of the drawing.
-    """
+    """Write names beside marks, the first points first; a name that does not fit is left out."""
     taken = [(p.x - 6, p.y - 6, p.x + 6, p.y + 6) for p in points]
     for point in points:
         text = point.name if len(point.name) <= _LONGEST else point.name[: _LONGEST - 1] + "…"

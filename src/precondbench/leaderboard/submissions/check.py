@@ -1,4 +1,4 @@
-"""What maintainers do with a leaderboard: score, score again, compare."""
+"""Entries of a leaderboard: score submissions and reference rows, and score them again."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from precondbench.leaderboard.scoring.score import (
     scored_entry,
     track_of,
 )
-from precondbench.leaderboard.submissions.bundle import open_bundle
 from precondbench.leaderboard.submissions.reproduce import Reproduction, reproduce
+from precondbench.leaderboard.submissions.schema import open_bundle
 from precondbench.leaderboard.tracks import OpenTrack, TrackName, open_track, track_named
 from precondbench.quality import Evaluation
 
@@ -58,30 +58,9 @@ def score_submission(
     progress: Progress | None = None,
     submitted: date | None = None,
 ) -> Entry:
-    """Check and score a submission, and write its entry.
+    """Check and score a submission, and write its entry, under an id made from the method's name.
 
-    Parameters
-    ----------
-    submission : path-like
-        Folder of the submission.
-    folder : path-like
-        Folder of the leaderboard.
-    name : str, optional
-        Id of the entry; made from the method's name, if not given. An entry of that id on the
-        same track is replaced.
-    root : path-like, optional
-        Cache folder.
-    executor : concurrent.futures.Executor, optional
-        Workers, one matrix at a time; the entry does not depend on it.
-    progress : callable, optional
-        Called as ``progress(done, total)`` after each matrix.
-    submitted : datetime.date, optional
-        Today, if not given.
-
-    Raises
-    ------
-    SubmissionError
-        If the submission is refused.
+    An entry of that id on the same track is replaced. ``submitted`` is today by default.
     """
     bundle = open_bundle(submission, root)
     track = open_track(track_of(bundle), root)
@@ -101,15 +80,7 @@ def score_reference(
     progress: Progress | None = None,
     submitted: date | None = None,
 ) -> list[Entry]:
-    """Score the classical methods and oracles of a track, and write their entries.
-
-    Parameters
-    ----------
-    name : TrackName
-        The track.
-    folder, root, executor, progress, submitted
-        As for :func:`score_submission`.
-    """
+    """Score the classical methods and oracles of a track, and write their entries."""
     track = open_track(name, root)
     methods = reference_rows(name)
     scores = score_seeds(
@@ -136,31 +107,10 @@ def check_entry(
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Entry:
-    """Score an entry again and compare every outcome.
+    """Score an entry again; raise LeaderboardError with the first outcome that differs.
 
-    Parameters
-    ----------
-    folder : path-like
-        Folder of the leaderboard.
-    track, entry : str
-        Ids.
-    submission : path-like, optional
-        Folder of its submission, by default ``<folder>/submissions/<track>/<entry>``; not
-        needed for tier ``reference``.
-    root, executor, progress
-        As for :func:`score_submission`.
-
-    Returns
-    -------
-    Entry
-        The entry, as it is and as it came out.
-
-    Raises
-    ------
-    LeaderboardError
-        If there is no such entry, or anything differs; the message says what comes first.
-    SubmissionError
-        If the submission is refused or of another method.
+    ``submission`` is by default ``<folder>/submissions/<track>/<entry>``; entries of tier
+    ``reference`` need none.
     """
     board = read_leaderboard(folder)
     stored = _stored(board, track, entry)
@@ -204,19 +154,8 @@ def reproduce_entry(
 ) -> Reproduction:
     """Run the command of an entry again; on success its tier becomes ``reproduced``.
 
-    Parameters
-    ----------
-    folder, track, entry, root
-        As for :func:`check_entry`.
-    started, timeout
-        As for :func:`precondbench.leaderboard.submissions.reproduce.reproduce`.
-
-    Raises
-    ------
-    LeaderboardError
-        If there is no such entry, or what comes out lies beyond tolerance.
-    SubmissionError
-        If its command is not one that is run, or fails.
+    Raises LeaderboardError if what comes out lies beyond tolerance, and SubmissionError if the
+    command is refused or fails.
     """
     stored = _stored(read_leaderboard(folder), track, entry)
     opened = open_track(track_named(track), root)

@@ -1,22 +1,26 @@
-"""A method named as ``module:function`` or ``file.py:function``."""
+"""Make submissions of runs, of files of predictions, or of a function."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
+from scipy.sparse.linalg import LinearOperator
 
 from precondbench._internal import first_problem, import_user_code
 from precondbench.baselines import read_run_json
 from precondbench.errors import ConfigurationError, PredictionError, SubmissionError
 from precondbench.leaderboard.scoring.score import open_predicted
-from precondbench.leaderboard.submissions.bundle import open_bundle
 from precondbench.leaderboard.submissions.schema import (
     PREDICTIONS,
     Submission,
+    open_bundle,
     values_digest,
     write_submission,
 )
@@ -57,17 +61,7 @@ def read_fields(
 
 
 def load_entry_point(entry: str) -> Callable[[Any], Any]:
-    """Import a function A -> L; the code is run: it must be one's own.
-
-    Parameters
-    ----------
-    entry : str
-        ``module:function``, or ``path/file.py:function``.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no such module, file or function.
+    """Import a function A -> L from ``module:function`` or ``file.py:function``, running its code.
 
     Examples
     --------
@@ -77,7 +71,9 @@ def load_entry_point(entry: str) -> Callable[[Any], Any]:
     """
     source, _, name = entry.rpartition(":")
     if not source or not name:
-        raise ConfigurationError(f"{entry!r} is no entry point; write for example mine.py:predict")
+        raise ConfigurationError(
+            f"{entry!r} is not an entry point; write for example mine.py:predict"
+        )
     function: Any = getattr(import_user_code(source), name, None)
     if not callable(function):
         raise ConfigurationError(f"{source} has no function {name!r}")
@@ -88,40 +84,13 @@ def pack_runs(
     runs: Sequence[str | Path],
     split: str,
     folder: str | Path,
-    said: Mapping[str, Any],
+    fields: Mapping[str, Any],
     root: str | Path | None = None,
 ) -> Submission:
     """Make a submission of the runs of several seeds.
 
-    Parameters, hardware, seconds and the command come from the runs; what ``said`` holds goes
-    before them.
-
-    Parameters
-    ----------
-    runs : sequence of path-like
-        Run directories of ``precondbench train`` that differ in nothing but the seed.
-    split : str
-        Which of their predictions.
-    folder : path-like
-        The submission; made or replaced.
-    said : mapping
-        Fields of ``Submission``: at least ``authors`` and ``description``.
-    root : path-like, optional
-        Cache folder.
-
-    Returns
-    -------
-    Submission
-        What was written, checked as a stranger's would be.
-
-    Raises
-    ------
-    SubmissionError
-        If runs are not finished, differ in more than the seed, or something is missing in
-        ``said``.
+    Parameters, hardware, seconds and the command come from the runs, unless ``fields`` has them.
     """
-    from dataclasses import replace
-
     from precondbench.baselines import RunConfiguration, read_toml, training_command
 
     paths = [Path(run) for run in runs]
@@ -154,40 +123,17 @@ def pack_runs(
         "command": "\n".join(training_command(c) for c in configurations),
     }
     files = [find_predictions(path / f"predictions-{split}.safetensors") for path in paths]
-    return pack_predictions(files, folder, {**known, **said}, root)
+    return pack_predictions(files, folder, {**known, **fields}, root)
 
 
 def pack_function(
     function: Callable[[Any], Any],
     dataset: Any,
     folder: str | Path,
-    said: Mapping[str, Any],
+    fields: Mapping[str, Any],
     root: str | Path | None = None,
 ) -> Submission:
-    """Make a submission of what a function A -> L, or A -> (L, U), gives on a split.
-
-    Parameters
-    ----------
-    function : callable
-        As for ``evaluate``; a breakdown is a failure on that matrix.
-    dataset : FactorDataset
-        The split.
-    folder : path-like
-        The submission; made or replaced.
-    said : mapping
-        Fields of ``Submission``: at least ``method``, ``kind``, ``authors``, ``description``.
-    root : path-like, optional
-        Cache folder.
-
-    Returns
-    -------
-    Submission
-        What was written.
-    """
-    from time import perf_counter
-
-    from scipy.sparse.linalg import LinearOperator
-
+    """Make a submission of what a function A -> L or (L, U) gives; a breakdown is a failure."""
     values: dict[str, NDArray[np.float64] | None] = {}
     start = perf_counter()
     for i in range(len(dataset)):
@@ -204,39 +150,17 @@ def pack_function(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / PREDICTIONS
-    write_predictions(path, str(said.get("method")), dataset.shard, dataset.label, {0: values})
-    return pack_predictions([path], folder, {"seconds": seconds, **said}, root)
+    write_predictions(path, str(fields.get("method")), dataset.shard, dataset.label, {0: values})
+    return pack_predictions([path], folder, {"seconds": seconds, **fields}, root)
 
 
 def pack_predictions(
     files: Sequence[str | Path],
     folder: str | Path,
-    said: Mapping[str, Any],
+    fields: Mapping[str, Any],
     root: str | Path | None = None,
 ) -> Submission:
-    """Join files of predictions into a submission and check it.
-
-    Parameters
-    ----------
-    files : sequence of path-like
-        Files of ``write_predictions`` for one split and one label, each seed once.
-    folder : path-like
-        The submission; made or replaced.
-    said : mapping
-        Fields of ``Submission`` but those that the files tell.
-    root : path-like, optional
-        Cache folder.
-
-    Returns
-    -------
-    Submission
-        What was written.
-
-    Raises
-    ------
-    SubmissionError
-        If the files do not belong together, or something is missing in ``said``.
-    """
+    """Join files of predictions into a submission and check it."""
     if not files:
         raise SubmissionError("there are no predictions to submit; name at least one file")
     try:
@@ -267,7 +191,7 @@ def pack_predictions(
         raise SubmissionError(str(error)) from None
     submission = _submission(
         {
-            **said,
+            **fields,
             "dataset": first.dataset,
             "version": first.version,
             "configuration": first.configuration,
@@ -288,8 +212,6 @@ def _pieces(values: NDArray[Any], shard: Any) -> list[NDArray[Any]]:
 
 
 def _submission(fields: Mapping[str, Any]) -> Submission:
-    from pydantic import ValidationError
-
     try:
         return Submission.model_validate(dict(fields))
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Running an entry's own command again, to see whether a model makes what was submitted."""
+"""Run the command of an entry again and compare its predictions with those submitted."""
 
 from __future__ import annotations
 
@@ -30,16 +30,10 @@ _REFUSED = {"--out", "--import", "--root", "--protocol", "--grid", "--all", "--o
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What came of running a command again, seed by seed.
+    """Outcome of running a command again.
 
-    Attributes
-    ----------
-    identical : dict of int to bool
-        Whether the predictions have the digest that was submitted.
-    summaries : dict of int to dict
-        Scores of the new predictions.
-    problems : list of str
-        Where they lie beyond tolerance; empty if the entry is reproduced.
+    By seed: whether the predictions have the digest that was submitted, and the new scores;
+    ``problems`` says where they lie beyond tolerance.
     """
 
     identical: dict[int, bool]
@@ -55,13 +49,8 @@ class Reproduction:
 def training_commands(command: str | None) -> list[list[str]]:
     """Split an entry's command into lines that may be run: ``precondbench train`` and settings.
 
-    A stranger wrote it, so nothing else is run: no other program, no shell, no file or module of
-    his, no folder of his choice.
-
-    Raises
-    ------
-    SubmissionError
-        If there is no command, or it is another.
+    The command is untrusted: no other program or shell runs, and no option may name a file, a
+    module or a folder.
 
     Examples
     --------
@@ -104,22 +93,6 @@ def reproduce(
 
     A seed is reproduced if its predictions are the same to the bit or, on another machine, if its
     mean iterations differ by at most 5 % and 1 - cosine by at most 10 %.
-
-    Parameters
-    ----------
-    entry : mapping
-        Content of an entry's file.
-    track : OpenTrack
-        Its track.
-    started : callable, optional
-        Told every command before it runs.
-    timeout : float, optional
-        Seconds for each.
-
-    Raises
-    ------
-    SubmissionError
-        If there is no command that may be run, it fails, or it does not predict the split.
     """
     commands = training_commands(entry["command"])
     with tempfile.TemporaryDirectory() as folder:
@@ -156,10 +129,10 @@ def _run(words: Sequence[str], timeout: float | None) -> None:
             f"precondbench {shlex.join(words)} did not end in {timeout:g} seconds"
         ) from None
     if done.returncode != 0:
-        said = done.stderr.strip().splitlines()
+        output = done.stderr.strip().splitlines()
         raise SubmissionError(
             f"precondbench {shlex.join(words)} failed with exit status {done.returncode}: "
-            f"{said[-1] if said else 'nothing was said'}"
+            f"{output[-1] if output else 'without a message'}"
         )
 
 

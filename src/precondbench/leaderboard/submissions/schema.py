@@ -1,12 +1,14 @@
-"""A submission: what somebody says of a method, and what the method predicted."""
+"""Submissions: the schema of submission.json, and the folder checked before it is believed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
+import stat
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +22,18 @@ from pydantic import (
 )
 
 from precondbench._internal import read_model, replacing
-from precondbench.errors import SubmissionError
+from precondbench.errors import ConfigurationError, PredictionError, SubmissionError
+from precondbench.recipes import select_plans
+from precondbench.shards import PredictionFile, find_predictions, load_manifest, read_predictions
+
+if TYPE_CHECKING:
+    from precondbench.datasets import FactorDataset
+
 
 SUBMISSION, PREDICTIONS = "submission.json", "predictions.safetensors"
 LARGEST = 2**20
 LEARNED_SEEDS = 3
+_SAME = ("dataset", "version", "configuration", "split", "label", "content_digest")
 
 
 def _plain(text: str) -> str:
@@ -122,11 +131,6 @@ class Submission(_Model):
 def values_digest(values: NDArray[np.floating[Any]]) -> str:
     """Digest of the predictions of one seed: sha256 of their little-endian bytes, NaN made one.
 
-    Parameters
-    ----------
-    values : numpy.ndarray
-        float32 or float64 (entries of the split,).
-
     Examples
     --------
     >>> import numpy as np
@@ -141,13 +145,7 @@ def values_digest(values: NDArray[np.floating[Any]]) -> str:
 
 
 def read_submission(folder: str | Path) -> Submission:
-    """Read ``submission.json`` of a bundle.
-
-    Raises
-    ------
-    SubmissionError
-        If it is missing, too large, or does not follow :func:`submission_schema`.
-    """
+    """Read ``submission.json`` of a bundle."""
     return read_model(
         Path(folder) / SUBMISSION,
         Submission,
@@ -171,3 +169,92 @@ def submission_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Submission.model_json_schema(),
     }
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A submission that has been checked."""
+
+    submission: Submission
+    predictions: PredictionFile
+    dataset: FactorDataset
+
+
+def open_bundle(folder: str | Path, root: str | Path | None = None) -> Bundle:
+    """Check a submission and read it.
+
+    The folder holds ``submission.json`` and ``predictions.safetensors`` (or ``.h5``, if an
+    older version packed it), both regular files. Nothing in
+    them is executed or followed; sizes are checked against the split before memory is taken.
+    """
+    from precondbench.datasets import open_dataset
+
+    folder = Path(folder)
+    file = find_predictions(folder / PREDICTIONS)
+    for path in (folder / SUBMISSION, file):
+        _check_regular(path)
+    submission = read_submission(folder)
+    names = (submission.dataset, submission.version, submission.configuration, submission.split)
+    try:
+        select_plans(*names)
+        expected = load_manifest().split(*names).content_digest
+    except ConfigurationError as error:
+        raise SubmissionError(f"{folder / SUBMISSION}: {error}") from None
+    if submission.content_digest != expected:
+        raise SubmissionError(
+            f"{folder / SUBMISSION} is for {submission.where} with content digest "
+            f"{submission.content_digest[:12]}, the published one has {expected[:12]}; predict "
+            "the published data"
+        )
+    try:
+        dataset = open_dataset(
+            submission.dataset,
+            submission.split,
+            configuration=submission.configuration,
+            label=submission.label,
+            version=submission.version,
+            root=root,
+        )
+    except ConfigurationError as error:
+        raise SubmissionError(f"{folder / SUBMISSION}: {error}") from None
+    try:
+        predictions = read_predictions(file, int(dataset.shard.prediction_offsets[-1]))
+    except PredictionError as error:
+        raise SubmissionError(str(error)) from None
+    _check_agreement(folder, submission, predictions)
+    return Bundle(submission, predictions, dataset)
+
+
+def _check_regular(path: Path) -> None:
+    try:
+        # Of the name itself: a link could point anywhere, a pipe would wait for ever.
+        status = path.lstat()
+    except OSError as error:
+        raise SubmissionError(
+            f"{path} cannot be read ({error.strerror}); a submission is a folder with "
+            f"{SUBMISSION} and {PREDICTIONS}, as `precondbench submit pack` makes it"
+        ) from None
+    if not stat.S_ISREG(status.st_mode):
+        raise SubmissionError(f"{path} is not a regular file; links are not followed")
+
+
+def _check_agreement(folder: Path, submission: Submission, predictions: PredictionFile) -> None:
+    for key in _SAME:
+        ours, theirs = getattr(submission, key), getattr(predictions, key)
+        if ours != theirs:
+            raise SubmissionError(
+                f"{folder}: {SUBMISSION} says {key} is {ours!r}, {PREDICTIONS} says {theirs!r}; "
+                "pack the submission again"
+            )
+    seeds = {int(seed) for seed in submission.predictions}
+    if seeds != set(predictions.seeds):
+        raise SubmissionError(
+            f"{folder}: {SUBMISSION} names the seeds {sorted(seeds)}, {PREDICTIONS} holds "
+            f"{sorted(predictions.seeds)}; pack the submission again"
+        )
+    for seed, values in predictions.seeds.items():
+        if values_digest(values) != submission.predictions[str(seed)]:
+            raise SubmissionError(
+                f"{folder}: the values of seed {seed} have another digest than {SUBMISSION} says; "
+                "pack the submission again"
+            )
