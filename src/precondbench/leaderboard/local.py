@@ -21,7 +21,7 @@ from precondbench.leaderboard.scoring.score import (
 )
 from precondbench.leaderboard.submissions.check import entry_id, reference_entry
 from precondbench.leaderboard.submissions.schema import Line
-from precondbench.leaderboard.tracks import TRACKS, OpenTrack, TrackName
+from precondbench.leaderboard.tracks import OpenTrack, TrackName, ranked_track
 from precondbench.quality import Predictions
 
 Progress = Callable[[int, int], None]
@@ -89,26 +89,15 @@ def board_of_files(
                     "names"
                 )
             seeds[seed] = given
-    name = track_of_split(
-        first.dataset, first.version, first.configuration, first.split, first.label
-    )
+    of = (first.dataset, first.version, first.configuration, first.split, first.label)
+    title = f"{first.dataset} {first.version}, {first.configuration}, {first.split}"
+    name = ranked_track(*of) or TrackName(*of, title)
     about = {
         method: {"description": f"Predictions in {', '.join(of_method)}."[:4000]}
         for method, of_method in files.items()
     }
     track, entries = local_track(OpenTrack(name, [data]), predicted, about, progress)
     return Leaderboard(tracks={track.id: track}, entries={track.id: entries})
-
-
-def track_of_split(
-    dataset: str, version: str, configuration: str, split: str, label: str
-) -> TrackName:
-    """Return the track of a split, or a name for one that is not ranked."""
-    wanted = (dataset, version, configuration, split, label)
-    for name in TRACKS:
-        if (name.dataset, name.version, name.configuration, name.split, name.label) == wanted:
-            return name
-    return TrackName(*wanted, title=f"{dataset} {version}, {configuration}, {split}")
 
 
 def local_track(
@@ -122,7 +111,7 @@ def local_track(
     for method in predicted:
         _check_name(method, rows)
     methods: dict[str, Mapping[int | None, Predictions]] = {
-        name: {None: row.function} for name, row in rows.items()
+        name: {None: row} for name, row in rows.items()
     }
     methods |= predicted
     day = date.today().isoformat()
@@ -136,21 +125,13 @@ def local_track(
                 "method": method,
                 "kind": "learned",
                 "tier": "scored",
-                "form": "factor",
                 "authors": [],
-                "links": {},
-                "seconds": {},
                 "submitted": day,
-                "predictions": {},
-                **dict.fromkeys(_UNKNOWN),
                 **about[method],
             }
             entry = scored_entry(track, content, seeds)
         entries[entry.id] = entry
     return Track.model_validate(track.describe()), entries
-
-
-_UNKNOWN = ("reference", "licence", "parameters", "training", "hardware", "command")
 
 
 def _check_name(method: str, rows: Mapping[str, object]) -> None:

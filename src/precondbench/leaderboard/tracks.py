@@ -96,6 +96,17 @@ TRACKS: tuple[TrackName, ...] = tuple(
 )
 
 
+def ranked_track(
+    dataset: str, version: str, configuration: str, split: str, label: str
+) -> TrackName | None:
+    """Return the track of a split, or None if it is not ranked."""
+    wanted = (dataset, version, configuration, split, label)
+    for name in TRACKS:
+        if (name.dataset, name.version, name.configuration, name.split, name.label) == wanted:
+            return name
+    return None
+
+
 def track_named(track: str) -> TrackName:
     """Return the track of that id.
 

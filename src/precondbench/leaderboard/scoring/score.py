@@ -13,7 +13,13 @@ import precondbench
 from precondbench.errors import PredictionError, SubmissionError
 from precondbench.leaderboard.entries import Entry, entry_of, stored
 from precondbench.leaderboard.submissions.schema import Bundle
-from precondbench.leaderboard.tracks import PROTOCOL_VERSION, TRACKS, OpenTrack, TrackName
+from precondbench.leaderboard.tracks import (
+    PROTOCOL_VERSION,
+    TRACKS,
+    OpenTrack,
+    TrackName,
+    ranked_track,
+)
 from precondbench.quality import Evaluation, Predictions, evaluate_many
 from precondbench.recipes import GENERATED_VERSION
 from precondbench.shards import PredictionFile, read_predictions
@@ -107,10 +113,9 @@ def score_seeds(
 def track_of(bundle: Bundle) -> TrackName:
     """Return the track that a submission is for; SubmissionError if its split is not ranked."""
     said = bundle.submission
-    wanted = (said.dataset, said.version, said.configuration, said.split, said.label)
-    for name in TRACKS:
-        if (name.dataset, name.version, name.configuration, name.split, name.label) == wanted:
-            return name
+    name = ranked_track(said.dataset, said.version, said.configuration, said.split, said.label)
+    if name is not None:
+        return name
     raise SubmissionError(
         f"{said.where}, label {said.label}, is not a track of the leaderboard; these are: "
         + ", ".join(f"{name.id} (label {name.label})" for name in TRACKS)
@@ -136,9 +141,7 @@ def score_bundle(
         "method": said.method,
         "kind": said.kind,
         "tier": "scored",
-        "form": "factor",
         "description": said.description,
-        "reference": None,
         "authors": list(said.authors),
         "links": said.links.model_dump(exclude_none=True),
         "licence": said.licence,
@@ -155,12 +158,23 @@ def score_bundle(
     )
 
 
+# Of an entry whose makers say nothing else.
+_NOT_STATED: dict[str, Any] = {
+    "form": "factor",
+    "links": {},
+    "seconds": {},
+    "predictions": {},
+    **dict.fromkeys(("reference", "licence", "parameters", "training", "hardware", "command")),
+}
+
+
 def scored_entry(
     track: OpenTrack, content: Mapping[str, Any], evaluations: list[Evaluation]
 ) -> Entry:
     """Return an entry: what is said of a method, and its evaluations on a track."""
     return entry_of(
         {
+            **_NOT_STATED,
             **content,
             "format": "precondbench-entry",
             "format_version": 1,

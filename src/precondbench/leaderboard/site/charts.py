@@ -103,7 +103,7 @@ def _steps(row: RankedRow, x: Scale, y: Scale) -> list[tuple[float, float]]:
 
 
 def draw_cosine(track: Track, rows: Sequence[RankedRow]) -> Markup | None:
-    """Draw mean iterations against 1 - cosine, and ceilings of local models; None without cosines."""
+    """Draw iterations against 1 - cosine, and ceilings of local models; None without cosines."""
     known = [
         (row, max(1.0 - row.cosine_mean.mean, CLOSEST), row.iterations_mean.mean)
         for row in rows
@@ -147,7 +147,7 @@ def draw_cosine(track: Track, rows: Sequence[RankedRow]) -> Markup | None:
 
 
 def draw_ladder(track: Track, rows: Sequence[RankedRow]) -> Markup | None:
-    """Draw iterations of k-hop oracles, and entries at their effective hops; None without oracles."""
+    """Draw iterations of k-hop oracles, and entries at their hops; None without oracles."""
     if not track.ladder:
         return None
     rungs = sorted((int(hops), steps) for hops, steps in track.ladder.items())

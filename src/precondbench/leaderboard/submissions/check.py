@@ -84,10 +84,7 @@ def score_reference(
     track = open_track(name, root)
     methods = reference_rows(name)
     scores = score_seeds(
-        track,
-        {key: {None: method.function} for key, method in methods.items()},
-        executor,
-        progress,
+        track, {key: {None: row} for key, row in methods.items()}, executor, progress
     )
     day = (submitted or date.today()).isoformat()
     entries = [reference_entry(track, methods[key], seeds, day) for key, seeds in scores.items()]
@@ -121,7 +118,7 @@ def check_entry(
         if stored.method not in methods:
             raise LeaderboardError(f"the library has no method {stored.method!r} on {track}")
         method = methods[stored.method]
-        scores = score_seeds(opened, {"": {None: method.function}}, executor, progress)[""]
+        scores = score_seeds(opened, {"": {None: method}}, executor, progress)[""]
         again = reference_entry(opened, method, scores, stored.submitted)
     else:
         submission = submission or submission_path(folder, track, entry)
@@ -193,15 +190,7 @@ def reference_entry(
         "description": method.description,
         "reference": method.reference,
         "authors": ["precondbench"],
-        "links": {},
-        "licence": None,
-        "parameters": None,
-        "training": None,
-        "hardware": None,
-        "seconds": {},
-        "command": None,
         "submitted": submitted,
-        "predictions": {},
     }
     return scored_entry(track, content, evaluations)
 
