@@ -22,17 +22,7 @@ Verdict = Literal["fewer", "only this", "tie", "more", "only IC(0)", "neither"]
 
 @dataclass(frozen=True)
 class MatrixOutcome:
-    """One entry on one matrix: a row of its evaluation by each seed, and their means.
-
-    Attributes
-    ----------
-    entry : Entry
-        The entry.
-    matrix : MatrixInfo
-        The matrix.
-    seeds : list of Row
-        In the order of the entry's seeds.
-    """
+    """One entry on one matrix: a row of the evaluation of each seed, and their means."""
 
     entry: Entry
     matrix: MatrixInfo
@@ -62,7 +52,7 @@ class MatrixOutcome:
 
     @property
     def cosine(self) -> float | None:
-        """Mean over the seeds that have it, as the following."""
+        """Mean of the cosines that are known."""
         return self._mean("cosine")
 
     @property
@@ -95,15 +85,7 @@ class MatrixOutcome:
 
 
 class Standing:
-    """A track, ranked.
-
-    Parameters
-    ----------
-    track : Track
-        The track.
-    entries : mapping of str to Entry
-        Its entries by id.
-    """
+    """A track with its entries, ranked, and the outcome of each on every matrix."""
 
     def __init__(self, track: Track, entries: Mapping[str, Entry]) -> None:
         self.track = track

@@ -1,4 +1,4 @@
-"""Tracks of the leaderboard: which splits are ranked, and what is known of their matrices."""
+"""Tracks of the leaderboard: the ranked splits and their matrices."""
 
 from __future__ import annotations
 
@@ -36,16 +36,9 @@ ALL_SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class TrackName:
-    """One ranking.
+    """One ranking: the data and the label to predict.
 
-    Attributes
-    ----------
-    dataset, version, configuration, label : str
-        The data and what is to be predicted.
-    split : str
-        Name of a split, or ``all`` for methods that learn nothing.
-    title : str
-        Heading.
+    ``split`` is the name of a split, or ``all`` for methods that learn nothing.
     """
 
     dataset: str
@@ -108,13 +101,7 @@ def ranked_track(
 
 
 def track_named(track: str) -> TrackName:
-    """Return the track of that id.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is none.
-    """
+    """Return the track of that id; ConfigurationError if there is none."""
     for name in TRACKS:
         if name.id == track:
             return name
@@ -124,15 +111,7 @@ def track_named(track: str) -> TrackName:
 
 
 class OpenTrack:
-    """Matrices and targets of a track, in the order of its entries' lists.
-
-    Parameters
-    ----------
-    name : TrackName
-        Which track.
-    datasets : sequence of FactorDataset
-        Its splits, opened.
-    """
+    """Matrices and targets of a track, from its splits, in the order of its entries' lists."""
 
     def __init__(self, name: TrackName, datasets: Sequence[FactorDataset]) -> None:
         self.name = name
@@ -148,7 +127,7 @@ class OpenTrack:
         return data.pair(i)
 
     def facts(self, index: int) -> dict[str, Any]:
-        """Return what the shard knows about a matrix."""
+        """Return the facts of a matrix."""
         data, i = self._places[index]
         return data.facts(i)
 
@@ -216,15 +195,7 @@ class OpenTrack:
 
 
 def open_track(name: TrackName, root: str | Path | None = None) -> OpenTrack:
-    """Open the data of a track.
-
-    Parameters
-    ----------
-    name : TrackName
-        Which track.
-    root : path-like, optional
-        Cache folder.
-    """
+    """Open the data of a track; ``root`` is the cache folder."""
     from precondbench.datasets import DataSelection
 
     data = DataSelection(
@@ -237,18 +208,10 @@ def open_track(name: TrackName, root: str | Path | None = None) -> OpenTrack:
 
 
 def spy_density(matrix: csr_array) -> list[str]:
-    """Draw the pattern of a matrix as digits: how full each cell of a grid is.
+    """Draw the pattern of a square matrix as 32 rows of 32 digits, fewer for a smaller one.
 
-    Parameters
-    ----------
-    matrix : scipy.sparse.csr_array
-        Square.
-
-    Returns
-    -------
-    list of str
-        32 rows of 32 digits, fewer for a smaller matrix; 0 is empty, 9 as full as the fullest
-        cell, on a scale of square roots, so that thin diagonals are seen.
+    0 is an empty cell, 9 as full as the fullest, on a scale of square roots, so that thin
+    diagonals are seen.
 
     Examples
     --------

@@ -21,12 +21,12 @@ from .metrics import one_minus_cosine as one_minus_cosine
 from .outcome import MAXITER as MAXITER
 from .outcome import Outcome as Outcome
 from .outcome import RTOL as RTOL
+from .outcome import Refusal as Refusal
 from .outcome import Row as Row
 from .pair import Pair as Pair
 from .pair import PairSource as PairSource
 from .problem import Problem as Problem
 from .problem import problem_of as problem_of
-from .values import Refusal as Refusal
 from .values import is_tridiagonal as is_tridiagonal
 
 # Between the packages of this library; not promised to users.

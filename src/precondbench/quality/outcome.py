@@ -1,4 +1,4 @@
-"""Limits of a solve by the protocol, and the outcome of one matrix."""
+"""Limits of a solve by the protocol, and what comes of one prediction."""
 
 from __future__ import annotations
 
@@ -8,6 +8,19 @@ from precondbench.solvers import Status
 
 RTOL = 1e-8
 MAXITER = 10_000
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A prediction that cannot be used, which counts as a failure.
+
+    Attributes
+    ----------
+    reason : str
+        What is wrong with it.
+    """
+
+    reason: str
 
 
 @dataclass(frozen=True)

@@ -35,10 +35,9 @@ from precondbench.matrices import (
     power_of_two_scaling,
 )
 from precondbench.quality.metrics import k_condition_values, one_minus_cosine
-from precondbench.quality.outcome import MAXITER, RTOL, Outcome, Row
+from precondbench.quality.outcome import MAXITER, RTOL, Outcome, Refusal, Row
 from precondbench.quality.pair import Pair
 from precondbench.quality.values import (
-    Refusal,
     lower_values_of,
     lu_values_of,
     window_values,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,21 +12,9 @@ from scipy.sparse import csr_array
 from precondbench.errors import MatrixError, PredictionError
 from precondbench.factors import LowerPattern, LUPattern, khop_factor
 from precondbench.matrices import Diagonals, check_indices, interleave, tridiagonal_csr
+from precondbench.quality.outcome import Refusal
 
 Vector = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A prediction that cannot be used, which counts as a failure.
-
-    Attributes
-    ----------
-    reason : str
-        What is wrong with it.
-    """
-
-    reason: str
 
 
 def lower_values_of(given: Any, pattern: LowerPattern, name: str) -> Vector | Refusal:

@@ -29,28 +29,9 @@ class RankedRow:
     """One entry on the board of its track.
 
     Every number is of the entry and the track alone: no other entry changes it. A number that
-    exists for no seed is None.
-
-    Attributes
-    ----------
-    entry : Entry
-        What was scored.
-    evaluations : tuple of Evaluation
-        By seed, in the order of the entry.
-    rank : int or None
-        From 1; equal scores share a rank. Oracles are placed among the others without one.
-    area : Spread or None
-        Under the performance profile, which ranks real tracks; None on others.
-    iterations_mean : Spread
-        Over the matrices, failures at the limit; ranks synthetic tracks.
-    solved : Spread
-        Share of matrices that converge.
-    ratio_median : Spread or None
-        Of iterations over those with the target. None if some seed fails on half of the matrices.
-    cosine_mean, log10_one_minus_cosine_median, n_log_k_median, work_median : Spread or None
-        Over the matrices where it is known.
-    effective_hops : Spread or None
-        As scored, of tridiagonal tracks.
+    exists for no seed is None. Oracles are placed among the others, but have no rank. Areas exist
+    on real tracks only, which they rank, and medians of ratios only where no seed fails on half
+    of the matrices.
     """
 
     entry: Entry
