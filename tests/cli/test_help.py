@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from dataclasses import fields
 
 import pytest
@@ -71,6 +73,23 @@ def test_the_help_of_train_lists_every_setting():
     text = CliRunner().invoke(app, ["train", "--help"], terminal_width=500).output
     listed = text.partition("Settings of the training: ")[2].partition("documents")[0]
     assert settings - with_options <= set(re.findall(r"[a-z_]+", listed))
+
+
+@pytest.mark.parametrize(
+    ("words", "heavy"),
+    [
+        (["--help"], {"numpy", "scipy", "numba", "h5py", "torch"}),
+        (["train", "--help"], {"numpy", "scipy", "numba", "h5py", "torch"}),
+        (["list"], {"torch", "requests", "ssgetpy", "scipy.optimize", "pandas"}),
+    ],
+)
+def test_quick_commands_import_little(words, heavy):
+    code = (
+        "import sys; from typer.testing import CliRunner; from precondbench.cli import app\n"
+        f"assert CliRunner().invoke(app, {words}).exit_code == 0\n"
+        f"assert not {heavy} & set(sys.modules), {heavy} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
