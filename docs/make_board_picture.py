@@ -2,7 +2,7 @@
 
     python docs/make_board_picture.py [--chromium /usr/bin/chromium]
 
-Renders the committed leaderboard and photographs the board of real test matrices.
+Renders the committed leaderboard and takes a screenshot of the board of real test matrices.
 """
 
 from __future__ import annotations

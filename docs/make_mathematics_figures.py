@@ -2,7 +2,7 @@
 
     python docs/make_mathematics_figures.py [--out docs/figures]
 
-Everything is computed here, in a few seconds; nothing is read.
+All data are computed by the script, in a few seconds.
 """
 
 from __future__ import annotations

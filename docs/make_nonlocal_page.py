@@ -1,11 +1,10 @@
-"""Put the tables of docs/nonlocal.md in their places.
+"""Update the tables of docs/nonlocal.md.
 
     python docs/make_nonlocal_page.py
 
-Reads, in benchmarks/results: nonlocal.jsonl (`precondbench results` on the runs of
-benchmarks/nonlocal_grid.toml and nonlocal_real_grid.toml), far_response.json,
-size_generalisation.json, headroom.json and curriculum.json (the benchmarks of these names); and
-the committed leaderboard.
+Reads the committed leaderboard and, from benchmarks/results, nonlocal.jsonl (`precondbench results`
+on the runs of benchmarks/nonlocal_grid.toml and nonlocal_real_grid.toml), far_response.json,
+size_generalisation.json, headroom.json and curriculum.json (from the benchmarks of these names).
 """
 
 from __future__ import annotations
@@ -74,7 +73,7 @@ def _name(model: str, rounds: int, scaled: bool) -> str:
 
 
 def _folder(name: str) -> str:
-    """The same from the name of a folder of runs."""
+    """Name of a model from the name of its folder of runs."""
     model, rounds, *scaling = name.split("-", 2)
     return _name(model, int(rounds), bool(scaling)) if rounds.isdigit() else name
 
@@ -88,7 +87,7 @@ def _is_scaled(summary: Row) -> bool:
 
 
 def tridiagonal_table(summaries: Iterable[Row], configuration: str) -> str:
-    """Test split and larger matrices, one line a model."""
+    """Test split and larger matrices, one line per model."""
     mine = [s for s in summaries if s["configuration"] == configuration]
     kinds = sorted(
         {(s["model"], s["rounds"], _is_scaled(s)) for s in mine},
@@ -121,7 +120,7 @@ def tridiagonal_table(summaries: Iterable[Row], configuration: str) -> str:
 
 
 def response_table(rows: list[Row]) -> str:
-    """Gain and error of the far response, one line a model, two columns a configuration."""
+    """Gain and error of the far response, one line per model, two columns per configuration."""
     shown = ("growth", "twin")
     models = list(dict.fromkeys(row["model"] for row in rows if row["configuration"] in shown))
     models.sort(key=lambda name: (*_rank(name.partition("-")[0]), name))
@@ -221,7 +220,7 @@ def real_table() -> str:
 
 
 def curriculum_table(rows: list[Row]) -> str:
-    """Mean iterations at three sizes, one line a variant, extremes over the seeds."""
+    """Mean iterations at three sizes, one line per variant, extremes over the seeds."""
     lines = []
     for row in rows:
         cells = [_of_seeds(values) for values in row["iterations"].values()]
@@ -245,7 +244,7 @@ HEADROOM = (
 
 
 def headroom_table(rows: list[Row]) -> str:
-    """Median and quartiles of n log K against what it starts from, one column a split."""
+    """Median and quartiles of n log K relative to the initial factor, one column per split."""
     splits = list(dict.fromkeys(row["split"] for row in rows))
     found = {(row["split"], row["factor"]): row["n_log_k"] for row in rows}
     hard = {
@@ -267,7 +266,7 @@ def headroom_table(rows: list[Row]) -> str:
 
 
 def commands(summaries: Iterable[Row]) -> str:
-    """The command that trains each row, seeds included."""
+    """The command that trains each row, including its seeds."""
     found = sorted(
         {s["command"] for s in summaries if s["split"] == "test"},
         key=lambda command: (command.split()[2], command),
@@ -276,7 +275,7 @@ def commands(summaries: Iterable[Row]) -> str:
 
 
 def filled(page: str) -> str:
-    """Return the page with its tables made anew."""
+    """Return the page with updated tables."""
     summaries = summarise_results(read_results(RESULTS / "nonlocal.jsonl"))
     pieces = {name: tridiagonal_table(summaries, name) for name in CONFIGURATIONS}
     pieces |= {

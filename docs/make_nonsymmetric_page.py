@@ -1,4 +1,4 @@
-"""Put the tables of docs/nonsymmetric.md in their places.
+"""Update the tables of docs/nonsymmetric.md.
 
     python docs/make_nonsymmetric_page.py
 
@@ -24,7 +24,7 @@ def _iterations(row: dict[str, Any]) -> str:
 
 
 def boards_table(results: dict[str, Any], cosine: bool) -> str:
-    """One line a method, one column a split: mean iterations, or mean cosine."""
+    """One line per method, one column per split: mean iterations, or mean cosine."""
     boards = results["boards"]
     lines = []
     for k, row in enumerate(boards[0]["rows"]):
@@ -36,7 +36,7 @@ def boards_table(results: dict[str, Any], cosine: bool) -> str:
 
 
 def matrices_table(results: dict[str, Any]) -> str:
-    """One line a matrix, one column a method; a status where it did not converge."""
+    """One line per matrix, one column per method; the status where it did not converge."""
     methods = list(results["matrices"][0]["methods"])
     lines = []
     for entry in results["matrices"]:
@@ -59,7 +59,7 @@ def tables(results: dict[str, Any]) -> dict[str, str]:
 
 
 def filled(page: str, results: dict[str, Any]) -> str:
-    """Return the page with its tables made anew."""
+    """Return the page with updated tables."""
     return with_parts(page, tables(results))
 
 

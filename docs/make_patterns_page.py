@@ -1,4 +1,4 @@
-"""Put the table of the boards into docs/patterns.md.
+"""Update the table of the boards in docs/patterns.md.
 
     python docs/make_patterns_page.py
 
@@ -26,7 +26,7 @@ METHODS = {
 
 
 def boards_table(board: Leaderboard) -> str:
-    """One line a method, one column a pattern: iterations, work and share solved."""
+    """One line per method, one column per pattern: iterations, work and share solved."""
     base = _iterations(board, "tril", "inv-k")
     lines = []
     for method, entry in METHODS.items():
@@ -59,7 +59,7 @@ def _iterations(board: Leaderboard, pattern: str, name: str) -> np.ndarray:
 
 
 def filled(page: str, board: Leaderboard) -> str:
-    """Return the page with its table made anew."""
+    """Return the page with an updated table."""
     return with_parts(page, {"boards": boards_table(board)})
 
 

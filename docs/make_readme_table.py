@@ -1,4 +1,4 @@
-"""Put the table of results into README.md, from the entries of the committed leaderboard.
+"""Update the table of results in README.md from the entries of the committed leaderboard.
 
 python docs/make_readme_table.py
 """
@@ -13,7 +13,7 @@ from precondbench.leaderboard.scoring.ranking import RankedRow
 PAGE = ROOT / "README.md"
 TRACKS = ("synthetic-tridiag-1.0-uniform-test", "synthetic-tridiag-1.0-twin-test")
 REAL = "suitesparse-invk-1.0-tril-test"
-# Name of the entry on the synthetic boards and on the real one, where it stands there.
+# Name of the entry on the synthetic boards and on the real one; empty where it has none.
 ROWS = (
     ("Inv-K", "inv-k", "inv-k"),
     ("IC(0)", "ic-0", "ic-0"),
@@ -35,7 +35,7 @@ def _cell(row: RankedRow | None) -> str:
 
 
 def table() -> str:
-    """One line a method: iterations on two synthetic sets, share solved and ratio on real ones."""
+    """One line per method: iterations on two synthetic sets, share solved and ratio on real."""
     board = {
         standing.track.id: standing for standing in standings_of(read_leaderboard(LEADERBOARD))
     }
@@ -59,7 +59,7 @@ def table() -> str:
 
 
 def filled(page: str) -> str:
-    """Return the page with its table made anew."""
+    """Return the page with an updated table."""
     return with_parts(page, {"results": table()})
 
 

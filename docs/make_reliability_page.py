@@ -1,8 +1,8 @@
-"""Put the table of cases into docs/reliability.md.
+"""Update the table of cases in docs/reliability.md.
 
     python docs/make_reliability_page.py
 
-Counts the registry of tests/faults, which every case has to be in to run.
+Counts the cases in the registry of tests/faults.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FAULTS = ROOT / "tests" / "faults"
 
 
 def subjects() -> dict[str, Any]:
-    """Return the registry, all files of cases imported."""
+    """Import all files of cases and return the registry."""
     paths = [str(FAULTS), str(FAULTS.parent)]
     sys.path[:0] = paths
     try:
@@ -32,19 +32,19 @@ def subjects() -> dict[str, Any]:
 
 
 def cases_table() -> str:
-    """One line a subject, by title, and their sum."""
+    """Return a table with one line per subject, sorted by title, and the total."""
     lines = [
-        "| subject | cases | what is tried | what must come out |",
+        "| subject | cases | input | expected outcome |",
         "| --- | ---: | --- | --- |",
     ]
     found = sorted(subjects().values(), key=lambda subject: subject.title)
     lines += [f"| {s.title} | {len(s.cases)} | {s.tried} | {s.outcome} |" for s in found]
     total = sum(len(subject.cases) for subject in found)
-    return "\n".join([*lines, f"| together | {total} | | |"])
+    return "\n".join([*lines, f"| total | {total} | | |"])
 
 
 def filled(page: str) -> str:
-    """Return the page with its table made anew."""
+    """Return the page with an updated table."""
     return with_parts(page, {"cases": cases_table()})
 
 

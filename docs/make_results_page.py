@@ -2,8 +2,8 @@
 
     python docs/make_results_page.py [--results benchmarks/results/baselines.jsonl] [--out docs]
 
-Rows come from `precondbench results`; the page is made of whatever rows there are. Where
-SuiteSparseInvK 1.0 is in the cache, invk_against_ic0.json beside the results is written again.
+Rows come from `precondbench results`. If SuiteSparseInvK 1.0 is in the cache,
+invk_against_ic0.json in the folder of the results is updated.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RESULTS = STORED / "baselines.jsonl"
 DATA = ("dataset", "version", "configuration")
 SPLITS = {"test": "test split", "test_large": "larger matrices, `test_large`"}
 OF_TRAINING = ("parameters", "completed epochs", "seconds", "device")
-# What a command always says, or what changes no result.
+# Options that every command has, or that do not affect results.
 PROTOCOL_OPTIONS = (
     "config", "version", "model", "rounds", "epochs", "seeds", "device", "threads", "max_edges",
 )  # fmt: skip
@@ -116,7 +116,7 @@ def number(value: float | None, form: str = ".4g") -> str:
 
 
 def settings(row: Mapping[str, Any]) -> str:
-    """Settings that are not those of the protocol."""
+    """Settings that differ from the protocol."""
     options = options_of(row)
     usual = {"label": dataset_spec(row["dataset"]).labels[0], "batch_size": "8"}
     own = [
@@ -130,7 +130,7 @@ def settings(row: Mapping[str, Any]) -> str:
 def table(
     summaries: Sequence[Mapping[str, Any]], bounds: Mapping[int, float], of_training: bool
 ) -> list[str]:
-    """Lines of a table, one row a kind of run.
+    """Lines of a table, one row per kind of run.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def table(
     bounds : mapping
         rounds -> bound on the cosine of local networks; there is no such column if it is empty.
     of_training : bool
-        Also say what training took.
+        Add columns about the training.
     """
     headings = [
         *HEADINGS,
@@ -181,7 +181,7 @@ def table(
 
 
 def commands(summaries: Iterable[Mapping[str, Any]]) -> list[str]:
-    """One command a kind of row: those that differ by model and rounds only are one kind."""
+    """One command per kind of row; rows that differ only by model and rounds are one kind."""
     kinds: dict[str, str] = {}
     for row in summaries:
         kind = re.sub(r"(--model|--set rounds=|--seeds) ?\S+", "", row["command"])
@@ -200,7 +200,7 @@ def section(
     ceilings: Mapping[tuple[str, str, int], float],
     drawn: set[str],
 ) -> list[str]:
-    """Lines about one data set: figures, a table a split, commands."""
+    """Lines about one dataset: figures, one table per split, commands."""
     dataset, version, configuration = names
     lines = [f"## {dataset} {version}, {configuration}", ""]
     for name in SHOWN.get((dataset, configuration), ()):
@@ -246,7 +246,7 @@ def page(
     ceilings : mapping
         Of ``twin_ceilings``.
     drawn : set of str
-        Names of the figures there are.
+        Names of the existing figures.
     """
     lines = [INTRODUCTION]
     summaries = [row for row in summarise_results(rows) if row["split"] in SPLITS]

@@ -1,4 +1,4 @@
-"""Put the tables of docs/study.md in their places, and draw its figure.
+"""Update the tables of docs/study.md and draw its figure.
 
     python docs/make_study_page.py
 
@@ -18,7 +18,7 @@ PAGE = DOCS / "study.md"
 FIGURE = DOCS / "figures" / "study.svg"
 
 Row = dict[str, Any]
-# Factors with the entries of tril(A), which is all that they keep.
+# Methods whose factor has no more entries than tril(A).
 ON_TRIL = ("IC(0)", "Inv-K", "local patch, k = 1", "local patch, k = 2", "local patch, k = 3")
 SIDES = (1, 10, 100)
 
@@ -32,7 +32,7 @@ def _of(rows: list[Row], problem: str, size: int) -> dict[str, Row]:
 
 
 def _rows(found: dict[str, Row]) -> int:
-    """n; a measurement that was ended does not say it."""
+    """Number of rows; a measurement that hit the time limit does not contain it."""
     return next(int(row["n"]) for row in found.values() if "n" in row)
 
 
@@ -57,7 +57,7 @@ def _cell(row: Row | None) -> str:
 
 
 def problem_table(rows: list[Row], problem: str) -> str:
-    """One line a method, one column a size: setup + solve, and iterations."""
+    """One line per method, one column per size: setup + solve, and iterations."""
     mine = [row for row in rows if row["problem"] == problem]
     sizes = _names(mine, "size")
     lines = [
@@ -69,7 +69,7 @@ def problem_table(rows: list[Row], problem: str) -> str:
 
 
 def winners_table(rows: list[Row]) -> str:
-    """What is fastest, for one or many right-hand sides, and of what keeps tril(A) only."""
+    """Fastest methods for one or many right-hand sides, overall and on tril(A)."""
     lines = []
     for problem in _names(rows, "problem"):
         for size in _names(rows, "size"):
@@ -85,7 +85,7 @@ def winners_table(rows: list[Row]) -> str:
 
 
 def worth_table(rows: list[Row]) -> str:
-    """Right-hand sides from which Inv-K is faster in all than another method."""
+    """Right-hand sides from which Inv-K is faster in total than another method."""
     others = ("IC(0)", "AMG", "direct Cholesky")
     lines = []
     for problem in _names(rows, "problem"):

@@ -1,4 +1,4 @@
-"""Shared parts of the scripts that make pages: places, stored results, tables, marks in a page."""
+"""Shared functions of the scripts that generate pages: paths, results, tables, marked parts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 LEADERBOARD = ROOT / "leaderboard"
 
 if importlib.util.find_spec("paper") is None:
-    # The scripts are started by path, so that only their own folder can be imported from.
+    # The scripts are started by path, so only their own folder is on the import path.
     sys.path.append(str(ROOT))
 
 
@@ -25,7 +25,7 @@ def stored(name: str) -> Any:
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> str:
-    """Return a Markdown table; columns after the first ``words`` hold numbers."""
+    """Return a Markdown table; columns after the first ``words`` contain numbers."""
     lines = [header, [*["---"] * words, *["---:"] * (len(header) - words)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -43,6 +43,6 @@ def with_parts(page: str, parts: Mapping[str, str]) -> str:
 
 
 def rewrite(path: Path, parts: Mapping[str, str]) -> None:
-    """Put new parts into a page."""
+    """Replace parts of a page."""
     text = with_parts(path.read_text(encoding="utf-8"), parts)
     path.write_text(text, encoding="utf-8")

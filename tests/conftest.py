@@ -1,4 +1,4 @@
-"""Shared fixtures: a cache of the session's own, no network, the mirror if there is one."""
+"""Shared fixtures: a cache for the session, no network, and the mirror if there is one."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ MIRROR = os.environ.get(MIRROR_VARIABLE)
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory):
-    """Nothing of the user's cache is read or written, and nothing goes to the network."""
+    """Use a separate cache and disable the network."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRECONDBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("PRECONDBENCH_OFFLINE", "1")
         patch.delenv("PRECONDBENCH_MIRROR", raising=False)
-        # Real matrices come through the fixture below, never by accident.
+        # Tests obtain real matrices through the fixture below only.
         patch.delenv(MIRROR_VARIABLE, raising=False)
         yield
 
 
 @pytest.fixture(scope="session")
 def mirror() -> Collection:
-    """The mirror of the collection that the environment names, or a skip that says so."""
+    """The mirror of the collection given by the environment; skips the test without one."""
     if not MIRROR:
         pytest.skip(f"{MIRROR_VARIABLE} names no mirror of the SuiteSparse collection")
     return Collection(Path(MIRROR))

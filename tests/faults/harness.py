@@ -1,4 +1,4 @@
-"""Named bad inputs and faults, and what holds while each of them runs.
+"""Named bad inputs and faults, and the limits and checks for each of them.
 
 A subject is a list of cases; a case is a name and a function that takes a :class:`Bench`. Every
 case runs with a limit of time and of memory, and must leave no temporary file behind. The page
@@ -58,12 +58,12 @@ class Subject:
         SUBJECTS[self.title] = self
 
     def case(self, function: Callable[[Bench], None]) -> Callable[[Bench], None]:
-        """Decorate a case; its name is the function's."""
+        """Decorate a case, which is named after the function."""
         self.add(function.__name__.replace("_", "-"), function)
         return function
 
     def add(self, name: str, function: Callable[[Bench], None]) -> None:
-        """Add a case under a name that no other has."""
+        """Add a case under a unique name."""
         assert name not in self.cases, name
         self.cases[name] = function
 
@@ -72,14 +72,14 @@ class Subject:
         return pytest.mark.parametrize("name", self.cases)
 
     def run(self, bench: Bench, name: str) -> None:
-        """Run one case within limits, and look at what it leaves."""
+        """Run one case within limits, and check for leftover files."""
         with limited(SECONDS, BYTES):
             self.cases[name](bench)
         bench.check_no_leftovers()
 
 
 class Bench:
-    """What a case works with: a folder of its own, and checks of how things end."""
+    """A folder for a case, and checks of outcomes."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, request: Any) -> None:
         self.folder = folder
@@ -114,7 +114,7 @@ class Bench:
         *,
         keeps: bool = True,
     ) -> str:
-        """Call, and expect exactly this error; with ``keeps`` no file may change."""
+        """Expect exactly this error; with ``keeps`` no file may change."""
         before = self.listing() if keeps else {}
         with pytest.raises(kind) as caught:
             call()
@@ -128,8 +128,8 @@ class Bench:
     def command(self, *arguments: Any, code: int = 0, fragment: str = "") -> str:
         """Run the command in this process; return what it prints.
 
-        An exit code other than 0 stands for one line on the standard error stream, or for the
-        usage text of the parser of options (also code 2), and nothing else.
+        With an exit code other than 0 the output must be a single line on standard error, or the
+        usage text of the option parser (also code 2).
         """
         result = CliRunner().invoke(app, [str(argument) for argument in arguments])
         if result.exception is not None and not isinstance(result.exception, SystemExit):

@@ -20,9 +20,9 @@ from precondbench.errors import CheckpointError, ConfigurationError
 
 MODELS = Subject(
     "Checkpoints and run folders",
-    "safetensors: truncated, forged headers, foreign tensors, future formats, absurd sizes; states "
-    "and results of a run: damaged, of another run",
-    "a CheckpointError or ConfigurationError; no code is run, no memory taken for a claim",
+    "safetensors: truncated, forged headers, foreign tensors, future formats, huge sizes; damaged "
+    "states and results of a run, or those of another run",
+    "a CheckpointError or ConfigurationError; no code is run, announced sizes are not allocated",
 )
 
 

@@ -13,7 +13,7 @@ __all__ = ["quick"]
 ONLINE = Subject(
     "Collection by URL",
     "HTML, errors, truncation, stalls, trickles and resets in place of the index and of an archive",
-    "a MissingDataError or MatrixError; nothing damaged is kept, and asking again helps",
+    "a MissingDataError or MatrixError; no damaged file is kept, and the next attempt succeeds",
 )
 
 

@@ -10,13 +10,13 @@ from precondbench.matrices import write_matrix
 
 OPTIONS = Subject(
     "Options of the commands",
-    "unknown commands, options, names and values; numbers out of range, not finite or no numbers; "
-    "what does not go together; missing arguments; folders and files in each other's place",
-    "one line that names the option or lists what there is; exit code 1, 2 or 3; nothing written",
+    "unknown commands, options, names and values; numbers out of range, non-finite or not "
+    "numeric; incompatible options; missing arguments; folders in place of files and vice versa",
+    "one line that names the option or lists the choices; exit code 1, 2 or 3; nothing written",
 )
 INPUTS = Subject(
-    "Rubbish for every input file",
-    "no file, a folder, nothing, text, HTML, binary, zeros, a signature and no more, for every "
+    "Invalid content for every input file",
+    "missing file, folder, empty file, text, HTML, binary, zeros, a bare signature, for every "
     "command that reads a file",
     "one line that names the file, exit code 1, 2 or 3; nothing written",
 )

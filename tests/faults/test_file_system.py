@@ -21,8 +21,8 @@ from precondbench.shards import Manifest, Record, ShardHeader, save_manifest, wr
 DISK = Subject(
     "Output files",
     "full disks (limits on file size, a small tmpfs, write errors), folders for files, files for "
-    "folders, devices, pipes, links, long and odd names, with every writer of the library",
-    "one error with the path, exit code 2 or 3; the old file stays whole, no temporary file stays",
+    "folders, devices, pipes, links, long and unusual names, with every writer of the library",
+    "one error with the path, exit code 2 or 3; the old file is unchanged, no temporary file left",
 )
 GOOD = np.array([[4.0, -1.0], [-1.0, 4.0]])
 RECORD = Record("one", "demo", [0, 1], [0], [4.0], {"exact": [2.0]})

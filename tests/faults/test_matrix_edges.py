@@ -1,4 +1,4 @@
-"""Matrices at the edges, through the functions that take them."""
+"""Edge cases of matrices, through the functions that accept them."""
 
 from itertools import pairwise
 
@@ -11,10 +11,10 @@ from precondbench import ic0, invk, k_condition, pcg
 from precondbench.errors import BreakdownError, MatrixError
 
 EDGES = Subject(
-    "Matrices at the edges",
+    "Edge cases of matrices",
     "sizes, types, formats, patterns, scales, signs, stored zeros, indices out of range, "
     "through invk, ic0, pcg and k_condition",
-    "the right number, or a MatrixError or BreakdownError that says where",
+    "the correct number, or a MatrixError or BreakdownError with the position",
 )
 GOOD = np.array([[4.0, -1.0, 0.0], [-1.0, 4.0, -1.0], [0.0, -1.0, 4.0]])
 ONES = np.ones(3)

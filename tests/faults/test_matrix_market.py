@@ -16,8 +16,9 @@ from precondbench.matrices import read_matrix
 
 FILES = Subject(
     "Matrix Market files",
-    "banner, sizes, counts, indices, values, encodings, line ends, gzip, bombs, huge claims",
-    "the right matrix, or a MatrixError that names the file; memory by what is stored",
+    "banner, sizes, counts, indices, values, encodings, line ends, gzip, decompression bombs, huge "
+    "announced sizes",
+    "the correct matrix, or a MatrixError that names the file; memory according to the content",
 )
 BANNER = "%%MatrixMarket matrix coordinate real symmetric\n"
 GENERAL = "%%MatrixMarket matrix coordinate real general\n"

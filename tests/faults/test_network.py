@@ -16,9 +16,9 @@ from precondbench.shards.store.mirrors import fetch_shard
 
 NETWORK = Subject(
     "Network",
-    "truncated and overlong bodies, false lengths, stalls, trickles, redirect loops, HTML "
+    "truncated and overlong bodies, wrong lengths, stalls, slow servers, redirect loops, HTML "
     "for data, resets, garbage, refused connections; retries, second mirrors, resumption",
-    "the right bytes, or one refusal a mirror with its reason; nothing half fetched is kept",
+    "the correct bytes, or one error per mirror with its reason; no partial download is kept",
 )
 CONTENT = bytes(range(256)) * 2000
 ENTRY = ShardFile(path="x/test.h5", bytes=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest())

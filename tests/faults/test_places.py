@@ -16,9 +16,9 @@ from precondbench.shards import cache_root, locked, read_shard, write_shard
 
 PLACES = Subject(
     "Caches, homes, names and streams",
-    "caches that are files, devices, read-only, below files, of odd names; no HOME; inputs of odd, "
-    "long or looping names; a pipe that closes, a full standard output",
-    "the right file, or one error with the path and what to set",
+    "caches that are files, devices, read-only, below files, with unusual names; no HOME; inputs "
+    "with unusual, long or looping names; a closed pipe, a full standard output",
+    "the correct file, or one error with the path and the setting to change",
 )
 
 # -- the cache --

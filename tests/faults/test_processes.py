@@ -15,8 +15,8 @@ from precondbench.shards import locked, read_shard
 
 PROCESSES = Subject(
     "Processes, kills and clocks",
-    "two builds on one cache; SIGINT and SIGKILL, then again; a holder of a lock, a worker "
-    "that dies; files from the future and the past, time that goes backwards",
+    "two builds on one cache; SIGINT and SIGKILL followed by another attempt; a lock holder or a "
+    "worker that dies; file times in the future and the past, a clock that goes backwards",
     "the same bytes as without the fault, or one error",
 )
 SPLIT = ("synthetic-tridiag", "--config", "uniform", "--split", "val")

@@ -11,9 +11,9 @@ from precondbench.leaderboard import read_results
 
 SETTINGS = Subject(
     "Settings and results (TOML, JSON lines)",
-    "grids, protocols, results.jsonl: syntax, encodings, types, unknown keys, nesting, products "
-    "that explode, pipes and folders",
-    "a ConfigurationError or CheckpointError that names file and setting",
+    "grids, protocols, results.jsonl: syntax, encodings, types, unknown keys, nesting, grids "
+    "with too many runs, pipes and folders",
+    "a ConfigurationError or CheckpointError that names the file and the setting",
 )
 RUN = '[[runs]]\ndataset = "synthetic-tridiag"\nmodel = "MLP"\n'
 

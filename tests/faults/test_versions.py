@@ -32,7 +32,7 @@ from prediction_files import as_hdf5
 VERSIONS = Subject(
     "Formats of other versions, entries of the leaderboard",
     "manifests, shards, predictions, submissions, entries of later formats; shards and entries "
-    "that were changed by hand",
+    "modified by hand",
     "an error that names the file and the version or the field",
 )
 RECORD = Record("one", "demo", [0, 1], [0], [4.0], {"exact": [2.0]})
