@@ -1,4 +1,4 @@
-"""What both benchmarks share: a shard served as a PyG in-memory dataset."""
+"""Shards as PyG in-memory datasets."""
 
 from __future__ import annotations
 
@@ -29,11 +29,14 @@ from precondbench.shards import (
     cache_root,
     locked,
     read_shard,
+    upper_label,
     write_shard,
 )
 
 # Part of the key of processed files; raise it when what collate_graphs returns changes.
 LAYOUT_VERSION = 1
+
+_Values = NDArray[np.float64]
 
 
 class FactorDataset(InMemoryDataset):  # type: ignore[misc]
@@ -48,6 +51,8 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
     ----------
     dataset, version, configuration, split : str
         Names of the split.
+    label : str, optional
+        Name of the factor that ``y`` holds; subclasses may have one of their own.
     scaled : bool
         Serve the system scaled by powers of two to a diagonal in [0.5, 2).
     shard : Shard, optional
@@ -60,12 +65,15 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         Convert again even if processed tensors are there.
     """
 
+    label: str
+
     def __init__(
         self,
         dataset: str,
         version: str,
         configuration: str,
         split: str,
+        label: str | None = None,
         *,
         scaled: bool,
         shard: Shard | None = None,
@@ -79,6 +87,8 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         self.version = version
         self.configuration = configuration
         self.split = split
+        if label is not None:
+            self.label = label
         self.scaled = scaled
         self._cache_root = cache_root(root)
         self.shard_path: Path | None = None
@@ -101,8 +111,6 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         self._data, self.slices = Data.from_dict(content["data"]), content["slices"]
         self._records = content["records"].numpy()
 
-    # -- what subclasses say --
-
     @classmethod
     def from_spec(
         cls,
@@ -114,22 +122,55 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         root: str | Path | None = None,
     ) -> FactorDataset:
         """Open a split of a dataset whose spec names this class."""
-        raise NotImplementedError
+        return FactorDataset(
+            spec.name, version, configuration, split, label, scaled=spec.symmetric, root=root
+        )
 
-    def _targets(self, shard: Shard) -> NDArray[np.float64]:
-        """Values of L of every record; NaN where there is none."""
-        raise NotImplementedError
+    @classmethod
+    def of_shard(cls, shard: Shard, label: str, *, scaled: bool = True) -> FactorDataset:
+        """Serve one label of a shard, for example of one's own.
 
-    def _upper_targets(self, shard: Shard) -> NDArray[np.float64] | None:
-        """Values of U, transposed, of every record; None for symmetric matrices."""
-        return None
+        Parameters
+        ----------
+        shard : Shard
+            From ``read_shard`` or ``shard_in_memory``.
+        label : str
+            Which factor to serve.
+        scaled : bool
+            As for the class; the matrices must then be symmetric.
 
-    @property
-    def label(self) -> str:
-        """Name of the factor that ``y`` holds."""
-        raise NotImplementedError
+        Returns
+        -------
+        FactorDataset
+            In memory.
 
-    # -- PyG's protocol --
+        Raises
+        ------
+        ConfigurationError
+            If no record has the label.
+        """
+        names = shard.header
+        return FactorDataset(
+            names.dataset,
+            names.version,
+            names.configuration,
+            names.split,
+            label,
+            scaled=scaled,
+            shard=shard,
+        )
+
+    def _targets(self, shard: Shard) -> _Values | tuple[_Values, _Values]:
+        """Values of L of every record, NaN where there is none; or of L, and of U transposed.
+
+        A class that gives L alone serves symmetric matrices only.
+        """
+        values = shard.labels.get(self.label)
+        if values is None:
+            raise ConfigurationError(
+                f"{shard.path} has no label {self.label!r}; there are: {', '.join(shard.labels)}"
+            )
+        return values if shard.symmetric else (values, shard.labels[upper_label(self.label)])
 
     @property
     def processed_dir(self) -> str:
@@ -191,8 +232,6 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
             "slices": dict(slices),
             "records": torch.from_numpy(records),
         }
-
-    # -- what users ask for --
 
     @property
     def names(self) -> list[str]:
@@ -277,8 +316,6 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
             f"{self.configuration}, {self.split})"
         )
 
-    # -- inside --
-
     def _loaded(self) -> Shard:
         if self._shard is None:
             assert self.shard_path is not None
@@ -295,7 +332,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
 
     def _arrays(self, shard: Shard) -> tuple[GraphArrays, NDArray[np.int64]]:
         """Arrays of all records that have the label, and their numbers in the shard."""
-        first = self._targets(shard)[shard.nnz_offsets[:-1]]
+        first = self._triangles(shard)[0][shard.nnz_offsets[:-1]]
         records = np.flatnonzero(~np.isnan(first)).astype(np.int64)
         if records.size == 0:
             raise ConfigurationError(
@@ -318,22 +355,27 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         ends = shard.pointers[by_pointer] + np.repeat(nnz_offsets[:-1], rows[records])
         indices = shard.indices[by_entry] + np.repeat(row_offsets[:-1], entries[records])
         pattern = LowerPattern(np.concatenate(([0], ends)), indices.astype(np.int32))
-        upper = self._upper_targets(shard)
-        if upper is None and not shard.symmetric:
-            raise ShardError(
-                f"{shard.path} holds non-symmetric matrices (it has l_{A_UPPER}); "
-                f"{type(self).__name__} serves symmetric ones only: read it with SyntheticTridiag"
-            )
+        lower, upper = self._triangles(shard)
         return GraphArrays(
             [shard.names[i] for i in records],
             row_offsets,
             nnz_offsets,
             pattern,
             shard.a[by_entry],
-            self._targets(shard)[by_entry],
+            lower[by_entry],
             None if upper is None else shard.labels[A_UPPER][by_entry],
             None if upper is None else upper[by_entry],
         )
+
+    def _triangles(self, shard: Shard) -> tuple[_Values, _Values | None]:
+        targets = self._targets(shard)
+        lower, upper = targets if isinstance(targets, tuple) else (targets, None)
+        if upper is None and not shard.symmetric:
+            raise ShardError(
+                f"{shard.path} holds non-symmetric matrices (it has l_{A_UPPER}); "
+                f"{type(self).__name__} serves symmetric ones only: read it with SyntheticTridiag"
+            )
+        return lower, upper
 
 
 def clear_processed(root: str | Path | None = None) -> None:

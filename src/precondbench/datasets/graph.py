@@ -1,4 +1,4 @@
-"""From the contiguous arrays of a shard to the tensors of a PyG dataset, without a loop."""
+"""Tensors of PyG graphs from the contiguous arrays of a shard, without a loop over records."""
 
 from __future__ import annotations
 
@@ -22,20 +22,11 @@ from precondbench.shards import both_triangles
 
 @dataclass(frozen=True)
 class GraphArrays:
-    """Many lower-triangular records, one after the other.
+    """Many lower-triangular records, one after the other, on one block-diagonal pattern.
 
-    Attributes
-    ----------
-    names : list of str
-        One a record.
-    row_offsets, nnz_offsets : numpy.ndarray
-        int64 (count + 1,): where each record's rows and entries start.
-    pattern : LowerPattern
-        The block-diagonal pattern of all records.
-    a, l : numpy.ndarray
-        float64 (nnz,): values of tril(A) and of the factor.
-    a_upper, u : numpy.ndarray, optional
-        float64 (nnz,): where A is not symmetric, its upper triangle and U, transposed.
+    Record i owns rows ``row_offsets[i]:row_offsets[i + 1]`` and entries ``nnz_offsets[i]:
+    nnz_offsets[i + 1]``; ``a`` and ``l`` are the values of tril(A) and of L. Where A is not
+    symmetric, ``a_upper`` and ``u`` are its upper triangle and U, transposed.
     """
 
     names: list[str]
@@ -93,20 +84,12 @@ def _fill_edges(row_offsets, indptr, indices, a, edge_index, edges):  # type: ig
 
 
 def collate_graphs(arrays: GraphArrays) -> tuple[Data, dict[str, Any]]:
-    """Return the collated ``Data`` and slices of a PyG ``InMemoryDataset``.
+    """Return the collated ``Data`` and slices of a PyG ``InMemoryDataset``, one graph a record.
 
-    One graph a record: an edge for every nonzero A_ij, from j to i, sorted by i then j, self
-    loops included.
-
-    Returns
-    -------
-    data : torch_geometric.data.Data
-        ``x`` float32 (rows, 1): A_ii; ``edge_index`` int64 (2, edges); ``edge_attr`` float32
-        (edges, 2): A_ij and sign(i - j); ``lower_mask`` bool (edges,): i >= j; ``y`` float64
-        (entries,): L on tril(A), in the order of the edges under the mask; ``name`` list.
-        Where A is not symmetric, the mask is True on every edge, and ``y`` holds L and U.
-    slices : dict
-        Where each graph starts in each attribute.
+    An edge j -> i for every nonzero A_ij, sorted by i then j, self loops included. ``x`` float32
+    (rows, 1): A_ii; ``edge_attr`` float32 (edges, 2): A_ij and sign(i - j); ``lower_mask``: i >= j;
+    ``y`` float64: L on the edges under the mask. Where A is not symmetric, the mask is True on
+    every edge, and ``y`` holds L and U.
     """
     pattern = arrays.pattern
     indptr, indices, _, lower = pattern.symmetric()
@@ -146,24 +129,12 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def describe(function: Callable[..., Any] | None) -> str | None:
-    """Say what a transform is, or None if that cannot be known from outside.
+    """Describe a transform, or return None if it cannot be known from outside; then do not cache
+    it.
 
-    Functions and lambdas are told apart by their code, defaults and closure; PyG transforms by
-    their representation, which shows their arguments. What is None must not be cached.
+    Functions are distinguished by code, defaults and closure, PyG transforms by their
+    representation, which shows their arguments. No transform is the empty text.
 
-    Parameters
-    ----------
-    function : callable or None
-        ``pre_transform`` or ``pre_filter``.
-
-    Returns
-    -------
-    str or None
-        Empty for no transform.
-
-    Examples
-    --------
-    >>> from precondbench.datasets.graph import describe
     >>> describe(lambda item: item.x > 1) == describe(lambda item: item.x > 2)
     False
     >>> class Opaque:

@@ -1,4 +1,4 @@
-"""Open a dataset by the names that files and command lines use."""
+"""Datasets by the names that files and command lines use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from precondbench.recipes import LARGE, dataset_spec, select_plans, split_plan
 
 # Classes that a spec can name.
 _CLASSES: dict[str, type[FactorDataset]] = {
-    cls.__name__: cls for cls in (SyntheticTridiag, SuiteSparseInvK)
+    cls.__name__: cls for cls in (FactorDataset, SyntheticTridiag, SuiteSparseInvK)
 }
 
 

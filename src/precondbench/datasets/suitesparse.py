@@ -1,4 +1,4 @@
-"""Shards of real matrices that were built here and have no published digest."""
+"""Real matrices of the SuiteSparse collection as PyG datasets."""
 
 from __future__ import annotations
 
@@ -21,9 +21,6 @@ LOCAL = "local"
 def local_shard(name: str, root: str | Path | None = None) -> Path:
     """Return where ``precondbench build`` puts ``large``, ``unverified`` or, say, ``max5000``.
 
-    Examples
-    --------
-    >>> from precondbench.datasets import local_shard
     >>> local_shard("large", "cache").name
     'suitesparse-invk-large.h5'
     """
@@ -33,12 +30,7 @@ def local_shard(name: str, root: str | Path | None = None) -> Path:
 def read_local_shard(name: str, split: str, root: str | Path | None = None) -> Shard:
     """Read a shard that was built here.
 
-    Raises
-    ------
-    MissingDataError
-        If it has not been built, or the split is another than ``all``, its only one.
-    ShardError
-        If it is damaged.
+    MissingDataError if there is none, or the split is another than ``all``, its only one.
     """
     path = local_shard(name, root)
     if not path.is_file():
@@ -117,7 +109,6 @@ class SuiteSparseInvK(FactorDataset):
         labels = dataset_spec(SUITESPARSE).labels
         if label not in labels:
             raise ConfigurationError(f"no label {label!r}; there are: {', '.join(labels)}")
-        self._label = label
         if version is None:
             version = LOCAL if pattern == LARGE else dataset_spec(SUITESPARSE).newest
         shard = read_local_shard(pattern, split, root) if version == LOCAL else None
@@ -126,6 +117,7 @@ class SuiteSparseInvK(FactorDataset):
             version,
             pattern,
             split,
+            label,
             scaled=scaled,
             shard=shard,
             root=root,
@@ -149,13 +141,8 @@ class SuiteSparseInvK(FactorDataset):
         return cls(root, split, label, version=version, pattern=configuration)
 
     def _targets(self, shard: Shard) -> NDArray[np.float64]:
-        if self._label != "best":
-            return shard.labels[self._label]
+        if self.label != "best":
+            return shard.labels[self.label]
         ic0_wins = np.array([winner == "ic0" for winner in shard.facts["winner"]])
         by_entry = np.repeat(ic0_wins, np.diff(shard.nnz_offsets))
         return np.where(by_entry, shard.labels["ic0"], shard.labels["invk"])
-
-    @property
-    def label(self) -> str:
-        """Which factor is served."""
-        return self._label

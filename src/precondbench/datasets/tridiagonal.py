@@ -6,9 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 import precondbench
 from precondbench.datasets.base import FactorDataset
 from precondbench.errors import ConfigurationError, ShardError
@@ -32,7 +29,6 @@ from precondbench.shards import (
     ShardHeader,
     read_shard,
     shard_in_memory,
-    upper_label,
 )
 
 _SPECS = {"spd" if spec.symmetric else "lu": spec for spec in dataset_specs() if spec.tridiagonal}
@@ -125,6 +121,7 @@ class SyntheticTridiag(FactorDataset):
             version,
             config,
             split,
+            target,
             scaled=False,
             root=root,
             transform=transform,
@@ -269,24 +266,14 @@ class SyntheticTridiag(FactorDataset):
             header.version,
             header.configuration,
             header.split,
+            target,
             scaled=False,
             shard=shard,
             transform=transform,
         )
         return self
 
-    def _targets(self, shard: Shard) -> NDArray[np.float64]:
-        return shard.labels[self.target]
-
-    def _upper_targets(self, shard: Shard) -> NDArray[np.float64] | None:
-        return None if shard.symmetric else shard.labels[upper_label(self.target)]
-
     @property
     def kind(self) -> str:
         """``spd`` or ``lu``."""
         return "spd" if self._loaded().symmetric else "lu"
-
-    @property
-    def label(self) -> str:
-        """The target."""
-        return self.target

@@ -153,7 +153,8 @@ class DatasetSpec:
     default_configuration : str
         Configuration that is meant when none is named.
     served_by : str
-        Name of the class in ``precondbench.datasets`` whose ``from_spec`` opens its splits.
+        Name of the class in ``precondbench.datasets`` whose ``from_spec`` opens its splits;
+        ``FactorDataset`` serves any of them.
     ranked : mapping of str to tuple of str
         Splits of each configuration of the newest version that have a leaderboard; ``all``
         stands for all splits together.
@@ -180,7 +181,7 @@ class DatasetSpec:
     versions: tuple[Version, ...]
     labels: tuple[str, ...]
     default_configuration: str
-    served_by: str
+    served_by: str = "FactorDataset"
     ranked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     symmetric: bool = True
     tridiagonal: bool = False
