@@ -70,9 +70,10 @@ def splits(
     root: Root = None,
     json: AsJson = False,
 ) -> None:
-    """Build splits of a dataset into the cache, unless they are there or a mirror has them.
+    """Build splits of a dataset into the cache.
 
-    An interrupted build continues where it was when it is started again.
+    Splits that are there or on a mirror are not built. An interrupted build continues when it is
+    started again.
     """
     from precondbench.recipes import obtain_shard
 
@@ -98,7 +99,7 @@ def check(
     root: Root = None,
     json: AsJson = False,
 ) -> None:
-    """Build splits again in memory and compare their digests with the manifest.
+    """Rebuild splits in memory and compare with the manifest.
 
     Exits with 1 if one differs, and names the first record that does.
     """
@@ -137,7 +138,7 @@ def manifest(
     dask: Dask = None,
     root: Root = None,
 ) -> None:
-    """Write a manifest with the digests of new splits; for maintainers.
+    """Write a manifest with new digests; for maintainers.
 
     A digest that is published already is never replaced.
     """
@@ -161,7 +162,7 @@ def collection(
     root: Root = None,
     json: AsJson = False,
 ) -> None:
-    """Factor all SPD matrices of a mirror of the SuiteSparse collection up to a size."""
+    """Factor all SPD matrices of a mirror up to a size."""
     from precondbench.datasets import local_shard
     from precondbench.recipes import build_collection_shard, mirror_entries
 
@@ -181,7 +182,7 @@ def unverified(
     root: Root = None,
     json: AsJson = False,
 ) -> None:
-    """Factor the SuiteSparse matrices of the catalogue that version 1.0 does not contain."""
+    """Factor the candidates that version 1.0 does not contain."""
     from precondbench.datasets import local_shard
     from precondbench.recipes import build_collection_shard, unverified_entries
 
@@ -211,7 +212,7 @@ def large(
     root: Root = None,
     json: AsJson = False,
 ) -> None:
-    """Factor SPD matrices of the SuiteSparse collection that are too large for the benchmark.
+    """Factor SPD matrices that are too large for the benchmark.
 
     Time and memory are estimated first; a matrix that needs too much memory is left out.
     """

@@ -44,7 +44,7 @@ def list_splits(
     root: Root = None,
     json: AsJson = False,
 ) -> None:
-    """List every split: its size, its digest, and whether it is in the cache."""
+    """List all splits, and which of them are in the cache."""
     from precondbench.recipes import cached_splits, select_plans
 
     rows = [
@@ -71,7 +71,7 @@ def info(
     root: Root = None,
     json: AsJson = False,
 ) -> None:
-    """Show what a dataset contains; with --split, one line a matrix (built if need be)."""
+    """Show what a dataset contains. With --split, list its matrices (built if needed)."""
     from precondbench.recipes import newest_version, select_plans
     from precondbench.shards import load_manifest
 
@@ -125,7 +125,7 @@ def verify(
     root: Root = None,
     json: AsJson = False,
 ) -> None:
-    """Check cached shards, or any shard file, against format and digests.
+    """Check cached shards, or a file, by format and digests.
 
     Exits with 1 if one is damaged. 'precondbench build check' builds splits again.
     """
@@ -161,7 +161,7 @@ def download(
     root: Root = None,
     json: AsJson = False,
 ) -> None:
-    """Bring splits from a mirror into the cache; nothing is built here.
+    """Download splits from a mirror into the cache.
 
     Mirrors: the one in PRECONDBENCH_MIRROR, then those of the manifest. Every file is checked
     against the digests of this library.
@@ -203,7 +203,7 @@ def export(
     root: Root = None,
     json: AsJson = False,
 ) -> None:
-    """Write A and L of every record of a split, unscaled and to the bit."""
+    """Write the matrices of a split to files. A and L are unscaled and exact to the bit."""
     from precondbench.recipes import BuildContext, export_split, newest_version, select_plans
 
     exports = []
@@ -253,9 +253,10 @@ def release(
     root: Root = None,
     json: AsJson = False,
 ) -> None:
-    """Write a folder for any static host: shards, manifest, checksums, cards, metadata.
+    """Write a folder of data for a static host.
 
-    Published files never change: a folder that holds other content is refused.
+    It contains shards, manifest, checksums, cards and metadata. Published files never change: a
+    folder that holds other content is refused.
     """
     from precondbench.recipes import select_plans, write_release
 
@@ -294,7 +295,7 @@ def release(
 def cite(
     dataset: Annotated[str | None, typer.Argument(help="By default all datasets.")] = None,
 ) -> None:
-    """Print BibTeX: the data, the paper it follows, and every source matrix."""
+    """Print BibTeX entries for data, paper and source matrices."""
     from precondbench.recipes import cite as entries
     from precondbench.shards import load_manifest
 

@@ -178,7 +178,7 @@ def doctor(
     root: Root = None,
     json: AsJson = False,
 ) -> None:
-    """Report versions, machine and data, and say what is wrong with this installation.
+    """Report versions, machine, data and problems.
 
     Put the output into a bug report. Exits with 1 if something needs attention.
     """

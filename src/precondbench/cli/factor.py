@@ -24,7 +24,7 @@ def factor(
     out: Annotated[Path | None, typer.Option(help="Write L to this .mtx or .npz file.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Factor a matrix, and compare Inv-K and IC(0) as preconditioners for PCG.
+    """Factor a matrix and compare Inv-K with IC(0) for PCG.
 
     Solves by the scoring protocol: scaled system, right-hand side from the matrix's digest,
     relative residual 1e-8, at most 10,000 iterations. ``--out`` writes the factor that was

@@ -55,7 +55,7 @@ def pack(
     fields: Fields = None,
     root: Root = None,
 ) -> None:
-    """Pack the runs of several seeds, or files of predictions, into a submission."""
+    """Pack runs, or files of predictions, into a submission."""
     from precondbench.leaderboard import pack_predictions, pack_runs, read_fields
 
     given = read_fields(fields or [], method, author, description)
@@ -83,7 +83,7 @@ def function(
     fields: Fields = None,
     root: Root = None,
 ) -> None:
-    """Call a function for every matrix of a split and pack what it returns."""
+    """Pack what a function returns for each matrix of a split."""
     from precondbench.datasets import open_dataset
     from precondbench.leaderboard import load_entry_point, pack_function, read_fields
 
@@ -105,7 +105,7 @@ def check_submission(
     root: Root = None,
     json: AsJson = False,
 ) -> None:
-    """Check a submission as the leaderboard does, without scoring it."""
+    """Check a submission without scoring it."""
     from precondbench.leaderboard import open_bundle
 
     submission = open_bundle(folder, root).submission
@@ -154,7 +154,7 @@ def reference(
     jobs: Jobs = 1,
     root: Root = None,
 ) -> None:
-    """Score the classical methods and oracles, and write their entries."""
+    """Score classical methods and oracles; write their entries."""
     from precondbench.leaderboard import TRACKS, score_reference, track_named
     from precondbench.recipes import open_executor
 
@@ -216,7 +216,7 @@ def reproduce(
     timeout: Annotated[float | None, typer.Option(help="Seconds for each command.")] = None,
     root: Root = None,
 ) -> None:
-    """Run the command that an entry states, and compare what it predicts."""
+    """Run the command of an entry and compare its predictions."""
     from precondbench.errors import ConfigurationError
     from precondbench.leaderboard import place_of, reproduce_entry
 
@@ -235,7 +235,7 @@ def render(
         Path("site")
     ),
 ) -> None:
-    """Render all entries as a static site that opens from a folder."""
+    """Render all entries as a static site."""
     from precondbench.leaderboard import render_site
 
     count = render_site(folder, out)

@@ -22,6 +22,9 @@ INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
 class _Commands(TyperGroup):
     """The commands; earlier spellings are answered with the current ones."""
 
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_COMMANDS)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         current = current_spelling(args)
         if current is not None:

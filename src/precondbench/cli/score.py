@@ -42,7 +42,7 @@ def score(
     root: Root = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, every matrix in it.")] = False,
 ) -> None:
-    """Score a file of predictions by cosine, PCG iterations, effective hops and n log K."""
+    """Score predictions. Prints cosine, iterations, effective hops and n log K."""
     from precondbench.leaderboard import score_file
 
     with progress_bar("scoring") as update:
@@ -74,7 +74,7 @@ def board(
     root: Root = None,
     json: AsJson = False,
 ) -> None:
-    """Rank files of predictions beside classical methods and oracles, and render a site."""
+    """Rank files of predictions. Classical methods and oracles are on the board, too."""
     from precondbench.leaderboard import (
         board_content,
         board_of_files,
@@ -104,9 +104,10 @@ def results(
     root: Root = None,
     json: AsJson = False,
 ) -> None:
-    """Score the finished runs of a folder that a file of results does not have yet.
+    """Score the finished runs of a folder into a file of results.
 
-    Each line of the file is one run on one split, with the command that trains it.
+    Runs that the file contains are skipped. Each line is one run on one split, with the command
+    that trains it.
     """
     from precondbench.leaderboard import SPLITS, summarise_results, update_results
 
@@ -166,7 +167,7 @@ def quickstart(
     root: Root = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
-    """Build both samples, train two models, score them, and render a board."""
+    """Build samples, train two models, score them, render a board."""
     from precondbench.leaderboard import (
         board_content,
         run_quickstart,

@@ -48,10 +48,12 @@ def train(
     root: Root = None,
     json: AsJson = False,
 ) -> None:
-    """Train a model by the paper's protocol and predict val, test and test_large.
+    """Train a model by the paper's protocol, and predict with it.
 
-    An interrupted run is continued; of a finished one, only the result is printed.
-    torchrun may start this command in several processes, which then share the work.
+    All splits but the one for training are predicted. An interrupted run is continued; of a
+    finished one, only the result is printed. torchrun may start this command in several
+    processes, which then share the work.
+
     Settings of the training: rounds, width, epochs, loss, scaling, learning_rate, decay_factor,
     decay_every, patience, batch_size, max_edges, device, compile, threads. Of the data: label,
     max_rows. TrainingConfiguration documents them.
