@@ -1,6 +1,6 @@
 from .entries import Leaderboard as Leaderboard
 from .local import board_of_files as board_of_files
-from .methods.registry import ReferenceMethod as ReferenceMethod
+from .methods.row import ReferenceMethod as ReferenceMethod
 from .methods.registry import classical_methods as classical_methods
 from .scoring.profile import profile as profile
 from .scoring.profile import profile_area as profile_area

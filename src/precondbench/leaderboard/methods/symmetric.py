@@ -1,8 +1,9 @@
-"""Classical preconditioners of SPD matrices, as functions A -> L or A -> M."""
+"""Classical methods and oracles of SPD matrices: functions A -> L or A -> M, and their rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +21,28 @@ from precondbench.factors import (
     khop_factor,
     local_invk,
     lower_pattern,
+    minimum_degree,
     pattern_of,
+    reverse_cuthill_mckee,
     shifted_ic0,
+)
+from precondbench.leaderboard.methods.row import (
+    FILLED,
+    HOPS,
+    MEIJERINK,
+    TRIDIAGONAL,
+    TRIL,
+    ReferenceMethod,
 )
 from precondbench.matrices import lower_csr
 from precondbench.quality import tridiagonal_part
-from precondbench.solvers import FactoredInverse, FactoredPreconditioner, after_reordering
+from precondbench.solvers import (
+    FactoredInverse,
+    FactoredPreconditioner,
+    after_reordering,
+    exact_cholesky,
+    smoothed_aggregation,
+)
 
 # Minutes on one core; a few matrices with large three-dimensional patches are beyond it.
 MOST_OPERATIONS = 1e12
@@ -109,3 +126,175 @@ def khop(A: csr_array, hops: int) -> csr_array:
 
 def _pattern(A: csr_array, name: str | None) -> LowerPattern | None:
     return None if name is None else pattern_of(A, name)
+
+
+_SPD = frozenset({TRIL, FILLED, TRIDIAGONAL})
+_NOT_FILLED = frozenset({TRIL, TRIDIAGONAL})
+_FILLED = frozenset({FILLED})
+_KAPORIN = "Kaporin, 1994; Schaefer, Katzfuss and Owhadi, 2021"
+_KOLOTILINA = "Kolotilina and Yeremin, 1993"
+
+ROWS: tuple[ReferenceMethod, ...] = (
+    ReferenceMethod("none", identity, "No preconditioner.", on=_SPD, quick=True),
+    ReferenceMethod("Jacobi", jacobi, "The diagonal of A.", on=_SPD, quick=True),
+    ReferenceMethod(
+        "symmetric Gauss-Seidel",
+        symmetric_gauss_seidel,
+        "A forward and a backward sweep, written as the factor (D + E) D^-1/2 for A = E + D + E^T.",
+        on=_SPD,
+    ),
+    ReferenceMethod(
+        "IC(0)",
+        ic0,
+        "Incomplete Cholesky without fill-in, in the order of the matrix.",
+        MEIJERINK,
+        on=_SPD,
+        exact_if_tridiagonal=True,
+        quick=True,
+    ),
+    ReferenceMethod(
+        "IC(0), smallest shift",
+        incomplete_smallest_shift,
+        "IC(0) of A + alpha diag(A); alpha is 0 or the first of 2^-20, 2^-19, ... that works.",
+        "Manteuffel, 1980",
+        exact_if_tridiagonal=True,
+    ),
+    ReferenceMethod(
+        "IC(0) after RCM",
+        partial(ic0_reordered, ordering=reverse_cuthill_mckee),
+        "IC(0) in reverse Cuthill-McKee order (SciPy).",
+        "Cuthill and McKee, 1969; Duff and Meurant, 1989",
+        form="operator",
+        exact_if_tridiagonal=True,
+    ),
+    ReferenceMethod(
+        "IC(0) after minimum degree",
+        partial(ic0_reordered, ordering=minimum_degree),
+        "IC(0) in multiple minimum-degree order (SuperLU).",
+        "Liu, 1985; Duff and Meurant, 1989",
+        form="operator",
+        exact_if_tridiagonal=True,
+    ),
+    ReferenceMethod(
+        "IC({level})",
+        incomplete,
+        "Incomplete Cholesky with fill-in up to level {level}, in the order of the matrix.",
+        "Meijerink and van der Vorst, 1977; Hysom and Pothen, 2002",
+        on=_FILLED,
+        takes_pattern=True,
+    ),
+    ReferenceMethod(
+        "IC({level}), smallest shift",
+        incomplete_smallest_shift,
+        "IC({level}) of A + alpha diag(A); alpha is 0 or the first of 2^-20, 2^-19, ... that "
+        "works.",
+        "Manteuffel, 1980",
+        on=_FILLED,
+        takes_pattern=True,
+    ),
+    ReferenceMethod(
+        "ICT of equal memory",
+        ict_of_equal_memory,
+        "Incomplete Cholesky that drops small entries: the smallest tolerance of 1, 1/2, 1/4, "
+        "... whose factor exists and has no more entries than that of IC({level}).",
+        "Munksgaard, 1980; Saad, 2003",
+        form="operator",
+        on=_FILLED,
+        takes_pattern=True,
+    ),
+    ReferenceMethod(
+        "Inv-K",
+        fixed_order_invk,
+        "The factor on the pattern of tril(A) with the smallest K-condition number of L^T A^-1 L.",
+        _KAPORIN,
+        on=_NOT_FILLED,
+        exact_if_tridiagonal=True,
+        quick=True,
+    ),
+    ReferenceMethod(
+        "Inv-K on tril(A)", fixed_order_invk, "Inv-K without the fill-in.", _KAPORIN, on=_FILLED
+    ),
+    ReferenceMethod(
+        "Inv-K",
+        fixed_order_invk,
+        "The factor on the pattern of IC({level}) with the smallest K-condition number of "
+        "L^T A^-1 L.",
+        _KAPORIN,
+        on=_FILLED,
+        takes_pattern=True,
+        quick=True,
+    ),
+    ReferenceMethod(
+        "Inv-K after RCM",
+        partial(invk_reordered, ordering=reverse_cuthill_mckee),
+        "Inv-K in reverse Cuthill-McKee order (SciPy).",
+        "Kaporin, 1994",
+        form="operator",
+        exact_if_tridiagonal=True,
+    ),
+    ReferenceMethod(
+        "Inv-K after RCM",
+        partial(invk_reordered, ordering=reverse_cuthill_mckee),
+        "Inv-K in reverse Cuthill-McKee order (SciPy), on the pattern of IC({level}) in that "
+        "order.",
+        "Kaporin, 1994",
+        form="operator",
+        on=_FILLED,
+        takes_pattern=True,
+    ),
+    *(
+        ReferenceMethod(
+            f"local-patch Inv-K, k = {hops}",
+            partial(patch_invk, hops=hops),
+            f"Inv-K with A replaced, for each column, by its part within {hops} "
+            f"{'hop' if hops == 1 else 'hops'} of it: the strongest local baseline. Refused "
+            f"beyond {MOST_OPERATIONS:.0e} multiply-adds.",
+        )
+        for hops in (1, 3, 5, 7)
+    ),
+    ReferenceMethod(
+        "FSAI",
+        factorised_inverse,
+        "Factorised sparse approximate inverse G^T G with G on the pattern of tril(A).",
+        _KOLOTILINA,
+        form="operator",
+    ),
+    ReferenceMethod(
+        "FSAI",
+        factorised_inverse,
+        "Factorised sparse approximate inverse G^T G with G on the pattern of IC({level}).",
+        _KOLOTILINA,
+        form="operator",
+        on=_FILLED,
+        takes_pattern=True,
+    ),
+    ReferenceMethod(
+        "smoothed-aggregation AMG",
+        smoothed_aggregation,
+        "One V-cycle with a hierarchy by PyAMG: constant near null space, prolongation smoothed "
+        "with row-sum weights, one forward Gauss-Seidel sweep down and one backward up.",
+        "Vanek, Mandel and Brezina, 1996; Bell, Olson and Schroder, 2022",
+        form="operator",
+        on=_SPD,
+    ),
+    ReferenceMethod(
+        "Cholesky",
+        exact_cholesky,
+        "The exact factor with all its fill-in, in minimum-degree order: a direct solver.",
+        form="operator",
+        kind="oracle",
+        on=_SPD,
+    ),
+    *(
+        ReferenceMethod(
+            f"{hops}-hop oracle",
+            partial(khop, hops=hops),
+            "Cholesky restarted so many rows back: the best that a window of the rows behind "
+            "can do.",
+            kind="oracle",
+            on=frozenset({TRIDIAGONAL}),
+            quick=True,
+        )
+        for hops in HOPS
+    ),
+)

@@ -20,7 +20,8 @@ from precondbench.leaderboard.entries import (
     write_entry,
     write_track,
 )
-from precondbench.leaderboard.methods.registry import ReferenceMethod, reference_rows
+from precondbench.leaderboard.methods.registry import reference_rows
+from precondbench.leaderboard.methods.row import ReferenceMethod
 from precondbench.leaderboard.scoring.score import (
     score_bundle,
     score_seeds,

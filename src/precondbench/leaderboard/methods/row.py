@@ -1,0 +1,80 @@
+"""The shape of a row of the library on boards: a method with its name and the boards it is on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal
+
+from scipy.sparse import csr_array
+
+from precondbench.quality import Context
+
+# Kinds of boards.
+TRIL, FILLED, TRIDIAGONAL = "tril", "filled", "tridiagonal"
+LU, TRIDIAGONAL_LU = "lu", "tridiagonal-lu"
+HOPS = (0, 1, 2, 4, 8, 16, 32)
+MEIJERINK = "Meijerink and van der Vorst, 1977"
+
+
+@dataclass(frozen=True)
+class ReferenceMethod:
+    """A classical method or oracle as the boards show it, with the setup of every method.
+
+    Attributes
+    ----------
+    name : str
+        Name on the board. ``{level}`` stands for the level of fill of the track.
+    function : callable
+        A -> L on the pattern of the track, or (L, U), or a linear operator close to the inverse
+        of A; importable by name, so that worker processes can call it.
+    description : str
+        One or two sentences; ``{level}`` as in the name.
+    reference : str or None
+        Where it comes from.
+    form : {"factor", "operator"}
+        What the function returns.
+    kind : {"classical", "oracle"}
+        Oracles know what no method can know, or are exact; they have no rank.
+    on : frozenset of str
+        Boards it stands on: ``tril`` and ``filled`` of SPD matrices with factors on tril(A) or on
+        a larger pattern, ``tridiagonal``, ``lu``, ``tridiagonal-lu``.
+    exact_if_tridiagonal : bool
+        Whether it is the exact factor of a tridiagonal matrix: no baseline there, an oracle.
+    takes_pattern : bool
+        Whether its function has an argument ``pattern``, which on filled boards is that of the
+        track.
+    quick : bool
+        Whether it also stands on boards of one's own, which are to be there in seconds.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    description: str
+    reference: str | None = None
+    form: Literal["factor", "operator"] = "factor"
+    kind: Literal["classical", "oracle"] = "classical"
+    on: frozenset[str] = frozenset({TRIL, TRIDIAGONAL})
+    exact_if_tridiagonal: bool = False
+    takes_pattern: bool = False
+    quick: bool = False
+
+    def setup(self, A: csr_array, context: Context) -> Any:
+        """Return what the function gives for a matrix."""
+        return self.function(A)
+
+    def at(self, board: str, pattern: str) -> ReferenceMethod:
+        """Return the row as it stands on a board, its pattern and level filled in."""
+        level = pattern.removeprefix("level-")
+        row = replace(
+            self,
+            name=self.name.format(level=level),
+            description=self.description.format(level=level),
+        )
+        if self.takes_pattern and board == FILLED:
+            row = replace(row, function=partial(self.function, pattern=pattern))
+        if self.exact_if_tridiagonal and board in (TRIDIAGONAL, TRIDIAGONAL_LU):
+            exact = f"{row.description} Exact here: a tridiagonal matrix has no fill-in."
+            row = replace(row, kind="oracle", description=exact)
+        return row
