@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from precondbench import SyntheticTridiag, evaluate
 from precondbench.baselines import build_model, predict
 from precondbench.errors import ConfigurationError, PredictionError
 
@@ -59,3 +60,10 @@ def test_sizes_are_checked(model, tridiagonal_graphs):
         predict(model, tridiagonal_graphs([5]), batch_size=0)
     with pytest.raises(ConfigurationError, match="threads is 0"):
         predict(model, tridiagonal_graphs([5]), threads=0)
+
+
+def test_a_model_is_a_method(model):
+    data = SyntheticTridiag(split="val")[:3]
+    found, expected = evaluate(data, model), evaluate(data, predict(model, data))
+    assert found.status == expected.status
+    np.testing.assert_allclose(found.cosine, expected.cosine, rtol=1e-4)

@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import Any, ClassVar, Literal, get_args
 
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor, nn
 
 from precondbench.baselines.batch import GraphBatch
 from precondbench.errors import ConfigurationError
+from precondbench.quality import Context
 
 Scaling = Literal["standardised", "unit-diagonal"]
 
@@ -170,6 +172,12 @@ class FactorModel(nn.Module):
                 f"{self.name} is a recurrence for tridiagonal matrices, and one of these has an "
                 "entry further from the diagonal; train it on synthetic-tridiag"
             )
+
+    def setup(self, A: csr_array, context: Context) -> csr_array:
+        """Predict the factor of one matrix: a model is a :class:`~precondbench.quality.Method`."""
+        from precondbench.baselines.prediction import predict_factor
+
+        return predict_factor(self, A)
 
     @property
     def core(self) -> str | None:
