@@ -85,12 +85,12 @@ def draw_profiles(curves: Sequence[Curve]) -> Markup:
                     "times the iterations of the target",
                 )
             )
-    _titles(drawing, "iterations at most so many times those of the target", "share of matrices")
+    _titles(drawing, "iterations relative to those of the target, at most", "share of matrices")
     return drawing.svg(
         "profile",
         "Performance profiles",
-        "For each method, the share of matrices solved with at most so many times the iterations "
-        "of the target; the higher a curve, the better. The table below holds the same numbers.",
+        "For each method, the share of matrices solved within a given multiple of the iterations "
+        "of the target; higher curves are better. The table below contains the same numbers.",
     )
 
 

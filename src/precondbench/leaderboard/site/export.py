@@ -16,7 +16,7 @@ FORMAT, FORMAT_VERSION = "precondbench-leaderboard", 1
 
 
 def board_content(standings: Sequence[Standing]) -> dict[str, Any]:
-    """Return what ``leaderboard.json`` holds; its keys are described in docs/submitting.md."""
+    """Return the content of ``leaderboard.json``; docs/submitting.md describes its keys."""
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -149,7 +149,7 @@ def _explanation(standing: Standing) -> str:
     if standing.real:
         text = (
             f"{count} real matrices. Ranked by the area under the performance profile, where the "
-            "target has 0.5 and 16 times fewer iterations on every matrix 1."
+            "target scores 0.5 and 16 times fewer iterations on every matrix score 1."
         )
     else:
         text = (
@@ -157,7 +157,7 @@ def _explanation(standing: Standing) -> str:
             f"{number(standing.target_iterations)}."
         )
     exact = [markdown(row.entry.method) for row in standing.rows if _exact(standing, row)]
-    return text + (f" Exact, and not shown: {', '.join(exact)}." if exact else "")
+    return text + (f" Exact methods, not shown: {', '.join(exact)}." if exact else "")
 
 
 def _exact(standing: Standing, row: RankedRow) -> bool:

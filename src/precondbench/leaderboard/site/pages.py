@@ -44,8 +44,8 @@ VERDICTS: dict[Verdict, str] = {
     "neither": "neither converges",
 }
 TIERS = {
-    "scored": "The predictions were scored for this board; what made them is what the authors say.",
-    "reproduced": "The maintainers ran the command above, and it gave these predictions.",
+    "scored": "The predictions were scored for this board; their origin is stated by the authors.",
+    "reproduced": "The maintainers ran the command above and obtained these predictions.",
     "reference": "Code of the precondbench library itself, which anyone can run again.",
 }
 
@@ -134,7 +134,7 @@ def _render(environment: Environment, name: str, up: str, **content: Any) -> str
 
 
 def _card(standing: Standing) -> dict[str, Any]:
-    """What a reader sees first of a track: who is best, by how much, on what."""
+    """Summary of a track: the best entries and their lead."""
     return {
         "standing": standing,
         "strip": draw_strip(standing, f"strip-{standing.track.id}"),
@@ -144,7 +144,7 @@ def _card(standing: Standing) -> dict[str, Any]:
 
 
 def _lead(standing: Standing) -> float | None:
-    """By how much the best learned entry is ahead: of area, or times fewer iterations."""
+    """Lead of the best learned entry: difference of area, or ratio of iterations."""
     learned, classical = standing.best_learned, standing.best_classical
     if learned is None or classical is None:
         return None
