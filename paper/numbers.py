@@ -88,7 +88,7 @@ def invk_against_ic0(root: str | Path | None = None) -> dict[str, Any] | None:
     manifest = load_manifest()
     digests, matrices = {}, []
     for plan in release_plans(patterns=[DEFAULT_PATTERN]):
-        names = (plan.dataset, plan.version, plan.configuration, plan.split)
+        names = plan.names
         digests[plan.split] = manifest.split(*names).content_digest
         path = shard_path(cache_root(root), *names, digests[plan.split])
         if not path.is_file():

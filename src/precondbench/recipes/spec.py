@@ -110,9 +110,14 @@ class SplitPlan:
     builder: Builder = field(repr=False)
 
     @property
+    def names(self) -> tuple[str, str, str, str]:
+        """Dataset, version, configuration and split."""
+        return self.dataset, self.version, self.configuration, self.split
+
+    @property
     def path_name(self) -> str:
         """``dataset/version/configuration/split``."""
-        return f"{self.dataset}/{self.version}/{self.configuration}/{self.split}"
+        return "/".join(self.names)
 
     def records(self, context: BuildContext) -> Iterator[Record]:
         """Build the records in order."""
@@ -131,11 +136,14 @@ class Version:
         One sentence without a full stop, for the manifest and for releases.
     builder : Builder
         Its configurations and splits.
+    licence : str
+        SPDX identifier; by default that of the SuiteSparse collection.
     """
 
     name: str
     description: str
     builder: Builder
+    licence: str = "CC-BY-4.0"
 
 
 @dataclass(frozen=True)

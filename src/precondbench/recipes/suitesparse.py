@@ -1,4 +1,7 @@
-"""Families of matrices, and the rule that gives each family one split."""
+"""Recipe of the real benchmark: matrices of the SuiteSparse collection with Inv-K and IC(0).
+
+Each family of matrices belongs to one split, by a rule that also places families to come.
+"""
 
 from __future__ import annotations
 
@@ -44,9 +47,9 @@ SPLIT_SALT = 2117
 def family(name: str) -> str:
     """Return the family of a matrix of the collection, from its name alone.
 
-    The stem of the name (leading digits dropped, letters up to the next digit or underscore,
-    lower case), where a short list joins stems that name one kind of problem. Groups do not
-    enter: ``HB/bcsstk28`` and ``Boeing/bcsstk34`` are one family.
+    The stem of the name (leading digits dropped, letters up to the next digit or underscore, lower
+    case), where a short list joins stems that name one kind of problem. Groups are ignored:
+    ``HB/bcsstk28`` and ``Boeing/bcsstk34`` are one family.
 
     Parameters
     ----------
@@ -60,7 +63,7 @@ def family(name: str) -> str:
 
     Examples
     --------
-    >>> from precondbench.recipes.suitesparse import family
+    >>> from precondbench.recipes import family
     >>> family("bcsstm07"), family("1138_bus"), family("Trefethen_20b"), family("s3rmt3m1")
     ('bcsst', 'bus', 'trefethen', 's')
     """
@@ -70,17 +73,17 @@ def family(name: str) -> str:
 
 
 def split_of_family(name: str, salt: int = SPLIT_SALT) -> str:
-    """Return the split of a family: a stated hash, so that a new family has one place, too.
+    """Return the split of a family, by a fixed hash that also places families to come.
 
-    The first four bytes of sha256("precondbench:<salt>:<family>"), as a big-endian integer
-    over 2**32, are a number t in [0, 1): train below 0.6, val below 0.8, else test.
+    The first four bytes of sha256("precondbench:<salt>:<family>"), as a big-endian integer over
+    2**32, are a number t in [0, 1): train below 0.6, val below 0.8, else test.
 
     Parameters
     ----------
     name : str
-        Name of the family, from :func:`family`.
+        The family, see :func:`family`.
     salt : int
-        Number in the hashed text; that of version 1.0 by default.
+        A whole number; the default is fixed.
 
     Returns
     -------
@@ -89,7 +92,7 @@ def split_of_family(name: str, salt: int = SPLIT_SALT) -> str:
 
     Examples
     --------
-    >>> from precondbench.recipes.suitesparse import split_of_family
+    >>> from precondbench.recipes import split_of_family
     >>> split_of_family("bcsst")
     'train'
     """
@@ -168,14 +171,10 @@ SPLITS = ("train", "val", "test")
 
 
 def left_out_by_index(entry: CollectionEntry) -> str:
-    """Say why a matrix is no candidate, from the index alone; empty if it is one.
+    """Why a matrix is no candidate, from the index alone; empty if it is one.
 
     Diagonal matrices have trivial factors; duplicates are marked by the collection itself.
 
-    Examples
-    --------
-    >>> from precondbench.recipes.suitesparse import left_out_by_index
-    >>> from precondbench.matrices import catalogue
     >>> {e.name: left_out_by_index(e) for e in catalogue() if e.name in ("bcsstk07", "bcsstm05")}
     {'bcsstm05': 'diagonal', 'bcsstk07': 'duplicate'}
     """

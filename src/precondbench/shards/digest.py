@@ -144,14 +144,7 @@ def facts_digest(facts: Iterable[Mapping[str, int | float | str]]) -> str:
 
 
 def check_digest(digest: Any, what: str) -> str:
-    r"""Return the digest if it is 64 lower-case hexadecimal digits; DigestError names ``what``.
-
-    >>> check_digest("abc", "digest of record 0")
-    Traceback (most recent call last):
-        ...
-    precondbench.errors.DigestError: digest of record 0 is 'abc'; it must be 64 lower-case \
-    hexadecimal digits
-    """
+    """Return the digest if it is 64 lower-case hexadecimal digits; DigestError names ``what``."""
     if not isinstance(digest, str) or _DIGEST.fullmatch(digest) is None:
         raise DigestError(f"{what} is {digest!r}; it must be 64 lower-case hexadecimal digits")
     return digest

@@ -1,4 +1,4 @@
-"""Rebuild splits in memory and compare with, or write, the manifest's digests."""
+"""Rebuild splits in memory, and compare their digests with the manifest's or add them to it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from precondbench.shards import (
     split_digest,
 )
 
-# The collection's licence; factors computed from its matrices go out under the same.
+# Of the collection.
 LICENCE = "CC-BY-4.0"
 
 
@@ -93,28 +93,29 @@ def check_plan(
         Both digests, and the first record that differs.
     """
     context = context or BuildContext()
-    entry = manifest.split(plan.dataset, plan.version, plan.configuration, plan.split)
+    entry = manifest.split(*plan.names)
     expected = entry.content_digest
-    names, digests, facts = [], [], []
     with TemporaryDirectory() as scratch:
-        records = plan.records(replace(context, root=Path(scratch)))
-        for record in counted(records, plan.count, context.progress):
-            names.append(record.name)
-            digests.append(record_digest(record))
-            facts.append(record.facts)
-    digest = split_digest(digests)
+        digests, facts = _digests(plan, replace(context, root=Path(scratch)))
+    digest = split_digest(digests.values())
     if digest == expected:
-        same_facts = entry.facts_digest in (None, facts_digest(facts))
+        same_facts = entry.facts_digest in (None, facts)
         return CheckResult(plan, digest, expected, "" if same_facts else "facts", same_facts)
-    published = shard_path(
-        context.folder, plan.dataset, plan.version, plan.configuration, plan.split, expected
-    )
+    published = shard_path(context.folder, *plan.names, expected)
     first = ""
     if published.is_file():
-        shard = read_shard(published)
-        pairs = zip(names, digests, shard.record_digests, strict=False)
-        first = next((name for name, ours, theirs in pairs if ours != theirs), "")
+        pairs = zip(digests.items(), read_shard(published).record_digests, strict=False)
+        first = next((name for (name, ours), theirs in pairs if ours != theirs), "")
     return CheckResult(plan, digest, expected, first)
+
+
+def _digests(plan: SplitPlan, context: BuildContext) -> tuple[dict[str, str], str]:
+    """Build a split, and return the digest of each record by name, and that of all facts."""
+    digests, facts = {}, []
+    for record in counted(plan.records(context), plan.count, context.progress):
+        digests[record.name] = record_digest(record)
+        facts.append(record.facts)
+    return digests, facts_digest(facts)
 
 
 def golden_manifest(
@@ -149,11 +150,8 @@ def golden_manifest(
     context = context or BuildContext()
     data: dict[str, Any] = base.model_dump(mode="json")
     for plan in all_plans() if plans is None else plans:
-        digests, facts = [], []
-        for record in plan.records(context):
-            digests.append(record_digest(record))
-            facts.append(record.facts)
-        digest = split_digest(digests)
+        digests, facts = _digests(plan, context)
+        digest = split_digest(digests.values())
         version = data["datasets"].setdefault(plan.dataset, {})
         version = version.setdefault(plan.version, _version_entry(plan))
         configuration = version["configurations"].setdefault(
@@ -167,7 +165,7 @@ def golden_manifest(
                 f"{plan.path_name} has digest {digest} but the manifest says "
                 f"{known['content_digest']}; published content never changes: make a new version"
             )
-        known["facts_digest"] = facts_digest(facts)
+        known["facts_digest"] = facts
         configuration["recipe"]["splits"][plan.split] = plan.recipe
     return Manifest.model_validate(data)
 
@@ -216,10 +214,10 @@ def golden_sources(context: BuildContext) -> list[SourceEntry]:
 def updated_manifest(
     base: Manifest, dataset: str, plans: Iterable[SplitPlan], context: BuildContext
 ) -> Manifest:
-    """Return the manifest with digests of these splits; for real data first its sources.
+    """Return the manifest with digests of these splits; for real data with new sources first.
 
-    The sources decide which matrices a split of the real benchmark holds, so its plans are
-    made anew from them.
+    The sources decide which matrices a split of the real benchmark holds, so its plans are made
+    anew from them.
     """
     if not dataset_spec(dataset).from_collection:
         return golden_manifest(base, plans, context)
@@ -228,7 +226,7 @@ def updated_manifest(
 
 
 def label_digests(record: Record) -> dict[str, str]:
-    """Sha256 of each label's float64 values, little-endian; missing labels are left out."""
+    """Sha256 of each existing label's float64 values, little-endian."""
     return {
         label: hashlib.sha256(values.astype("<f8").tobytes()).hexdigest()
         for label, values in record.labels.items()
@@ -238,10 +236,10 @@ def label_digests(record: Record) -> dict[str, str]:
 
 def _version_entry(plan: SplitPlan) -> dict[str, Any]:
     versions = dataset_spec(plan.dataset).versions
-    (description,) = (v.description for v in versions if v.name == plan.version)
+    (version,) = (v for v in versions if v.name == plan.version)
     return {
         "reproducible": "bitwise",
-        "licence": LICENCE,
-        "description": description,
+        "licence": version.licence,
+        "description": version.description,
         "configurations": {},
     }

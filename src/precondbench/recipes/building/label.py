@@ -76,9 +76,6 @@ class FactoredMatrix:
 def winner_of(ic0: Outcome | None, invk: Outcome) -> str:
     """Compare two solves with the margin: ``ic0``, ``inv-k``, ``tie`` or ``neither``.
 
-    Examples
-    --------
-    >>> from precondbench.recipes.building.label import winner_of
     >>> from precondbench.quality import Outcome
     >>> from precondbench.solvers import Status
     >>> winner_of(Outcome(Status.CONVERGED, 100, 0.0), Outcome(Status.CONVERGED, 97, 0.0))
@@ -106,9 +103,6 @@ def outcome_facts(solves: Mapping[str, Outcome | None]) -> dict[str, int | float
 def iterations_text(facts: Mapping[str, int | float | str], labels: Mapping[str, str]) -> str:
     """Iterations or status of some methods, by their names in facts and in words.
 
-    Examples
-    --------
-    >>> from precondbench.recipes.building.label import iterations_text
     >>> facts = {"iterations_ic0": -1, "status_ic0": "breakdown", "iterations_invk": 24}
     >>> iterations_text(facts, {"ic0": "IC(0)", "invk": "Inv-K"})
     'IC(0) breakdown, Inv-K 24'

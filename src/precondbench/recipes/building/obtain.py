@@ -65,17 +65,16 @@ def obtain_shard(
     """
     plan = split_plan(dataset, version, configuration, split)
     manifest = load_manifest()
-    entry = manifest.split(dataset, version, configuration, split)
+    entry = manifest.split(*plan.names)
     context = context or BuildContext()
     if root is not None:
         context = replace(context, root=Path(root))
     folder = context.folder
-    target = shard_path(folder, dataset, version, configuration, split, entry.content_digest)
+    target = shard_path(folder, *plan.names, entry.content_digest)
     if target.is_file():
         return target
     reasons: list[str] = []
-    names = (dataset, version, configuration, split)
-    fetched = Offers(manifest).fetch(*names, folder, reasons=reasons)
+    fetched = Offers(manifest).fetch(*plan.names, folder, reasons=reasons)
     if fetched is not None:
         return fetched
     with locked(target):
@@ -126,14 +125,7 @@ def build_plan(
     DigestError
         If the digest is not the expected one; nothing is left behind.
     """
-    header = ShardHeader(
-        dataset=plan.dataset,
-        version=plan.version,
-        configuration=plan.configuration,
-        split=plan.split,
-        recipe=plan.recipe,
-        creator=precondbench.__version__,
-    )
+    header = ShardHeader(*plan.names, recipe=plan.recipe, creator=precondbench.__version__)
     context = context or BuildContext()
     records = counted(plan.records(context), plan.count, context.progress)
     building = target.with_name(f".{target.name}.building")
@@ -176,9 +168,8 @@ def cached_splits(plans: Iterable[SplitPlan], root: str | Path | None = None) ->
     manifest = load_manifest()
     found = []
     for plan in plans:
-        names = (plan.dataset, plan.version, plan.configuration, plan.split)
-        entry = manifest.split(*names)
-        path = shard_path(cache_root(root), *names, entry.content_digest)
+        entry = manifest.split(*plan.names)
+        path = shard_path(cache_root(root), *plan.names, entry.content_digest)
         found.append(CachedSplit(plan, path, entry.content_digest, entry.facts_digest))
     return found
 
@@ -217,11 +208,10 @@ def download_split(
     Raises MissingDataError if none has it; the message gives the reason for each.
     """
     reasons: list[str] = []
-    names = (plan.dataset, plan.version, plan.configuration, plan.split)
-    path = offers.fetch(*names, root, progress=progress, reasons=reasons)
+    path = offers.fetch(*plan.names, root, progress=progress, reasons=reasons)
     if path is None:
         raise MissingDataError(
             f"no mirror has {plan.path_name}: {'; '.join(reasons)}. To build it here, "
-            f"run 'precondbench build {plan.dataset} --version {plan.version}'"
+            f"run 'precondbench build splits {plan.dataset} --version {plan.version}'"
         )
     return path

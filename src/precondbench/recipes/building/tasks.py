@@ -1,4 +1,4 @@
-"""Factor many matrices, in parallel and resumably: one finished matrix is never done again."""
+"""Factor many matrices in parallel and resumably: a finished matrix is never done again."""
 
 from __future__ import annotations
 
@@ -47,20 +47,10 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Task:
-    """One matrix to factor.
+    """One matrix to factor: from a mirror (``source``), or from its formula if that is None.
 
-    Attributes
-    ----------
-    entry : CollectionEntry
-        Which matrix.
-    source : str or None
-        Mirror (folder or URL) that holds it; None to make it from its formula.
-    download_cache : str or None
-        Folder for what a URL source downloads.
-    max_operations : float
-        Budget, see ``factor_matrix``.
-    pattern : str
-        Pattern of the labels, or ``large`` for tril(A) by the method that ``invk`` chooses.
+    ``download_cache`` is a folder for what a URL downloads. ``pattern`` is that of the labels, or
+    ``large`` for tril(A) by the method that ``invk`` chooses.
     """
 
     entry: CollectionEntry
@@ -103,16 +93,11 @@ class Task:
 
 
 class PartStore:
-    """Finished matrices on disk, one small file or two each.
+    """Finished matrices in a folder, which may be deleted at any time.
 
-    ``<name>-<key>.h5`` holds the record, ``<name>-<key>.json`` outcome, facts and digest. The
-    JSON is written last and names the record's digest, so a part is complete or it is not
-    there, whenever the process dies.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Where; it may be deleted at any time.
+    ``<name>-<key>.h5`` holds the record, ``<name>-<key>.json`` outcome, facts and digest. The JSON
+    is written last and contains the digest of the record, so a part is complete or absent, whenever
+    the process dies.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -177,7 +162,7 @@ def _run(task: Task) -> FactoredMatrix:
 
 
 def _start_worker(parent: int, level: int) -> None:
-    """Log as the parent does, and end when it is gone: a killed build leaves no process behind."""
+    """Log as the parent does, and end with it: a killed build leaves no process behind."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("precondbench").setLevel(level)
 
@@ -217,25 +202,11 @@ def factor_all(
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> list[FactoredMatrix]:
-    """Factor every matrix; results come in the order of the tasks, however they were made.
+    """Factor every matrix; results are in the order of the tasks, however they were made.
 
-    Parameters
-    ----------
-    tasks : sequence of Task
-        What to do.
-    store : PartStore, optional
-        Finished parts are taken from it and kept in it.
-    executor : concurrent.futures.Executor, optional
-        Where to work: a process pool, or ``dask.distributed.Client(...).get_executor()``. By
-        default this process. Results travel back by pickling, so workers need no access to the
-        store, only to the source.
-    progress : callable, optional
-        Called as ``progress(done, total, name)``.
-
-    Returns
-    -------
-    list of FactoredMatrix
-        One a task.
+    Finished parts are taken from the store and kept in it. ``executor`` is a process pool or
+    ``dask.distributed.Client(...).get_executor()``, by default this process. Results are sent back
+    pickled, so workers need access to the source, not to the store.
     """
     results: dict[int, FactoredMatrix] = {}
     total = len(tasks)
@@ -279,27 +250,10 @@ def _results(
 
 @contextmanager
 def open_executor(jobs: int = 1, dask: str | None = None) -> Iterator[Executor | None]:
-    """Open workers for ``factor_all``.
+    """Open workers for ``factor_all``: processes here, or those of a Dask scheduler at an address.
 
-    Parameters
-    ----------
-    jobs : int
-        Processes on this machine; 1 works in this process.
-    dask : str, optional
-        Address of a Dask scheduler, for example ``tcp://10.0.0.1:8786``; its workers need this
-        library and access to the source.
-
-    Yields
-    ------
-    concurrent.futures.Executor or None
-        The workers; None for this process.
-
-    Raises
-    ------
-    ConfigurationError
-        If ``jobs`` is below 1, both are asked for, or dask.distributed is not installed.
-    MissingDataError
-        If the scheduler does not answer.
+    Yields None for this process alone. ConfigurationError if ``jobs`` is below 1, both are asked
+    for, or dask.distributed is not installed; MissingDataError if the scheduler does not answer.
     """
     if jobs < 1 or (jobs > 1 and dask):
         raise ConfigurationError(f"jobs is {jobs}; give 1 or more, or a Dask address, not both")

@@ -69,8 +69,7 @@ def export_split(
         raise ConfigurationError(f"no format {to!r}; there are: {', '.join(FORMATS)}")
     if to == "binsparse":
         _import_binsparse()
-    names = (plan.dataset, plan.version, plan.configuration, plan.split)
-    shard = read_shard(obtain_shard(*names, context=context))
+    shard = read_shard(obtain_shard(*plan.names, context=context))
     known = shard.factor_labels
     wanted = known if labels is None else list(dict.fromkeys(labels))
     for label in wanted:
@@ -78,7 +77,7 @@ def export_split(
             raise ConfigurationError(
                 f"{plan.path_name} has no factor {label!r}; there are: {', '.join(known)}"
             )
-    target = Path(folder).joinpath(*names)
+    target = Path(folder).joinpath(*plan.names)
     files: list[Path] = []
     missing: list[str] = []
     for i in range(len(shard)):

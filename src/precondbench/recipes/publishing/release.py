@@ -187,13 +187,12 @@ def _prepare(
     plan: SplitPlan, manifest: Manifest, folder: Path, flat: bool, root: str | Path | None
 ) -> ReleasedSplit:
     """Find a split's shard and check all of it."""
-    names = (plan.dataset, plan.version, plan.configuration, plan.split)
-    digest = manifest.split(*names).content_digest
-    path = shard_path(Path(), *names, digest).as_posix()
+    digest = manifest.split(*plan.names).content_digest
+    path = shard_path(Path(), *plan.names, digest).as_posix()
     path = path.replace("/", "--") if flat else path
     # What is published already stays, even if a build here has other bytes for the same content.
     published = (folder / path).is_file()
-    source = folder / path if published else obtain_shard(*names, root)
+    source = folder / path if published else obtain_shard(*plan.names, root)
     try:
         shard = read_shard(source)
         shard.verify()
