@@ -15,6 +15,7 @@ from precondbench import SuiteSparseInvK, SyntheticTridiag
 from precondbench.cli import app
 from precondbench.errors import SubmissionError
 from precondbench.leaderboard import (
+    load_entry_point,
     open_bundle,
     pack_function,
     pack_predictions,
@@ -248,3 +249,19 @@ def test_commands(runs, tmp_path, monkeypatch):
     ):
         assert message in " ".join(run(*arguments, code=2).stderr.split())
     assert json.loads(run("schema").stdout) == json.loads(json.dumps(submission_schema()))
+
+
+def test_a_method_is_packed_as_a_function_is(tmp_path):
+    (tmp_path / "named.py").write_text(
+        "from precondbench import ic0\n\n"
+        "class Named:\n"
+        "    def setup(self, A, context):\n"
+        "        return ic0(A) if context.name.startswith('HB/') else None\n\n"
+        "method = Named()\n"
+    )
+    data = SuiteSparseInvK(split="test", version="sample")
+    pack_function(load_entry_point(f"{tmp_path / 'named.py'}:method"), data, tmp_path / "s", SAID)
+    values = open_bundle(tmp_path / "s").predictions.by_name(0, data.shard)
+    assert {name: given is not None for name, given in values.items()} == {
+        name: name.startswith("HB/") for name in data.names
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Self
@@ -73,8 +74,7 @@ class HopLadder:
     def effective_hops(self, mean_iterations: float) -> float:
         """Return the k, between whole numbers by linear interpolation, that needs as many.
 
-        The ladder falls with k, so the rungs around ``mean_iterations`` are found by
-        bisection. 0 means no better than the 0-hop rule; a submission as good as the exact
+        0 means no better than the 0-hop rule; a submission as good as the exact
         factor gets the shortest window that is as good.
 
         Parameters
@@ -99,14 +99,10 @@ class HopLadder:
         return low + (above - mean_iterations) / (above - below)
 
     def _first_at_most(self, mean_iterations: float) -> int:
-        low, high = 0, self.top
-        while low < high:
-            middle = (low + high) // 2
-            if self.mean_iterations(middle) <= mean_iterations:
-                high = middle
-            else:
-                low = middle + 1
-        return low
+        # The ladder falls, so its negative rises.
+        return bisect_left(
+            range(self.top), -mean_iterations, key=lambda hops: -self.mean_iterations(hops)
+        )
 
 
 def _window_iterations(problem: Problem, hops: int) -> int:

@@ -24,7 +24,7 @@ from precondbench.leaderboard.submissions.schema import (
     values_digest,
     write_submission,
 )
-from precondbench.quality import Refusal, context_of, problem_of, set_up
+from precondbench.quality import Method, Refusal, context_of, problem_of, set_up
 from precondbench.shards import find_predictions, read_predictions, write_predictions
 
 _LINKS = ("code", "paper")
@@ -60,8 +60,10 @@ def read_fields(
     return {k: v for k, v in {**fields, "links": links or None}.items() if v is not None}
 
 
-def load_entry_point(entry: str) -> Callable[[Any], Any]:
-    """Import a function A -> L from ``module:function`` or ``file.py:function``, running its code.
+def load_entry_point(entry: str) -> Any:
+    """Import a function A -> L, or a method, from ``module:name`` or ``file.py:name``.
+
+    The code of the module or file is run.
 
     Examples
     --------
@@ -75,9 +77,9 @@ def load_entry_point(entry: str) -> Callable[[Any], Any]:
             f"{entry!r} is not an entry point; write for example mine.py:predict"
         )
     function: Any = getattr(import_user_code(source), name, None)
-    if not callable(function):
+    if not callable(function) and not isinstance(function, Method):
         raise ConfigurationError(f"{source} has no function {name!r}")
-    return function  # type: ignore[no-any-return]
+    return function
 
 
 def pack_runs(
@@ -127,13 +129,13 @@ def pack_runs(
 
 
 def pack_function(
-    function: Callable[[Any], Any],
+    function: Method | Callable[[Any], Any],
     dataset: Any,
     folder: str | Path,
     fields: Mapping[str, Any],
     root: str | Path | None = None,
 ) -> Submission:
-    """Make a submission of what a function A -> L or (L, U) gives; a breakdown is a failure."""
+    """Make a submission of what a method, or a function A -> L or (L, U), gives."""
     values: dict[str, NDArray[np.float64] | None] = {}
     start = perf_counter()
     for i in range(len(dataset)):
