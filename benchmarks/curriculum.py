@@ -1,9 +1,9 @@
-"""Does a recurrent model learn to go on for longer from longer matrices, or from easier ones first?
+"""Generalisation of a recurrent model to longer matrices, by the laws and sizes it is trained on.
 
     python benchmarks/curriculum.py [--configurations growth] [--seeds 0 1 2] [--json FILE]
 
 BidirectionalGRU (one layer, width 32, unit diagonal, log-relative-error, as in nonlocal_grid.toml)
-with the same number of rows seen in every variant:
+with the same number of rows in every variant:
 
 - `n = 50`: the training split of the configuration;
 - `n = 25 to 200`: sizes mixed, an eighth of the graphs at 200;
@@ -38,7 +38,7 @@ def of_one_size(law: str, graphs: int) -> list[Any]:
 
 
 def of_mixed_sizes(law: str, graphs: int) -> list[Any]:
-    """As many rows in all, a quarter of them at each of four sizes."""
+    """Return the same number of rows in total, a quarter of them at each of four sizes."""
     rows = 50 * graphs
     return [
         graph
@@ -48,7 +48,7 @@ def of_mixed_sizes(law: str, graphs: int) -> list[Any]:
 
 
 def with_easier_laws(law: str, graphs: int) -> list[Any]:
-    """Half of the graphs from uniform."""
+    """Return a set with half of the graphs from uniform."""
     return of_one_size(law, graphs // 2) + of_one_size("uniform", graphs // 2)
 
 

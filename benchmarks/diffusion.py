@@ -25,12 +25,12 @@ def dimension_of(problem: str) -> int:
 
 
 def points_a_side(problem: str, n: int) -> int:
-    """Cells a side for about n cells."""
+    """Return the cells per side for about n cells."""
     return round(n ** (1.0 / dimension_of(problem)))
 
 
 def diffusion(problem: str, m: int) -> sp.csr_array:
-    """Return the matrix of -div(k grad u) with u = 0 on the boundary, m cells a side.
+    """Return the matrix of -div(k grad u) with u = 0 on the boundary, m cells per side.
 
     The flux between two cells is the harmonic mean of their coefficients, in the weak direction
     of an anisotropic problem (the last one) times 1e-3. High contrast: blocks of m/16 cells a side

@@ -10,7 +10,7 @@ from scipy.sparse.linalg import splu
 
 
 def direct_library() -> str:
-    """Name of what factorises directly here."""
+    """Return the name of the direct solver."""
     try:
         import sksparse.cholmod  # noqa: F401
     except ImportError:
@@ -26,7 +26,7 @@ class Direct:
 
     @property
     def entries(self) -> int:
-        """Entries of L; CHOLMOD copies it to tell."""
+        """Number of entries of L; CHOLMOD copies L to count them."""
         return self._count()
 
 

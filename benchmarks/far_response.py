@@ -1,10 +1,10 @@
-"""What trained models make of a change of A_11 in rows beyond the eighth, against what they should.
+"""Response of trained models to a change of A_11 in rows beyond the eighth, and the true response.
 
     python benchmarks/far_response.py RUNS [--json FILE] [--matrices 50]
 
 RUNS is the folder of `precondbench train-grid benchmarks/nonlocal_grid.toml`. For every
-model there, on the test matrices of the configuration it was trained on: mean and extremes over the
-seeds of the median gain and the median relative error of the response, beside the oracle of 7 hops.
+model in it, and for the 7-hop oracle, on the test matrices of the training configuration: mean and
+extremes over the seeds of the median gain and the median relative error of the response.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def summary(seeds: list[dict[str, float]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure everything there is."""
+    """Measure all models."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=Path)
     parser.add_argument("--json", type=Path)

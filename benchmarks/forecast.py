@@ -1,8 +1,8 @@
-"""What `precondbench build large` forecasts, against what it takes.
+"""Forecasts of `precondbench build large`, compared with measurements.
 
-Every matrix in a process of its own, one thread, kernels compiled before: the forecast from the
-symbolic analysis, then Inv-K; seconds are of the processor, memory is the peak of
-both over what the process held before. Grids, and the matrices of a mirror from 9,000 rows on.
+Every matrix runs in its own process with one thread and compiled kernels: first the forecast from
+the symbolic analysis, then Inv-K. Seconds are processor time, and memory is the peak of both above the
+previous memory of the process. Grids, and the matrices of a mirror with 9,000 rows or more.
 
     python benchmarks/forecast.py [--json FILE] [--mirror FOLDER] [--slow]
 """

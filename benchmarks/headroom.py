@@ -1,4 +1,4 @@
-"""What a correction of local-patch Inv-K could win at most, and what a constant wins, in n log K.
+"""Largest gain in n log K from correcting local-patch Inv-K, and the gain of a constant correction.
 
     python benchmarks/headroom.py [--splits train test] [--max-rows 5000] [--json FILE]
 
@@ -31,7 +31,7 @@ SHARES = (0.5, 1.0, 2.0)
 
 
 def column_scaled(values: torch.Tensor, batch: GraphBatch) -> torch.Tensor:
-    """Return the factor with its columns scaled as well as they can be."""
+    """Return the factor with optimally scaled columns."""
     assert batch.inverse is not None
     column = batch.edge_index[0, batch.lower]
     first, second, weight = batch.inverse.first, batch.inverse.second, batch.inverse.weight
@@ -53,7 +53,7 @@ def closed(batch: GraphBatch, hops: int, share: float) -> torch.Tensor:
 
 
 def measure(split: str, max_rows: int) -> list[dict[str, Any]]:
-    """Measure n log K of every factor on every matrix, one row a factor."""
+    """Measure n log K of every factor on every matrix, one row per factor."""
     dataset = DataSelection(
         dataset="suitesparse-invk", version="1.0", label="invk", max_rows=max_rows
     ).open_small(split)

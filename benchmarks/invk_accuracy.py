@@ -1,9 +1,9 @@
-"""Inv-K by both methods against extended precision, condition numbers from 1e4 to 1e14.
+"""Accuracy of both methods for Inv-K, for condition numbers from 1e4 to 1e14.
 
 Powers of the second difference matrix, T^p of size m, with the pattern of tril(T^q): their
-eigenvalues are known. The reference is the definition in 80 digits. Beside the largest relative
-error of a column of L stand the figures that the library itself reports: the residual of A Z = I,
-and diag(L^T A^-1 L) - 1 at six columns.
+eigenvalues are known. The reference is the definition in 80 digits. In addition to the largest
+relative error of a column of L, the results contain the figures reported by the library: the
+residual of A Z = I, and diag(L^T A^-1 L) - 1 at six columns.
 
     python benchmarks/invk_accuracy.py [--json FILE]
 """

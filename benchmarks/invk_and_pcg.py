@@ -1,9 +1,9 @@
-"""Inv-K against Algorithm 1 with a dense inverse, and PCG against SciPy, in one run.
+"""Comparison of Inv-K with Algorithm 1 with a dense inverse, and of PCG with SciPy, in one run.
 
-Each measurement of Inv-K runs in a process of its own, so that its peak memory is its own;
-"extra" is the peak over what the process held before, with all kernels compiled. The dense way
-is what a careful user of the paper's Algorithm 1 would write: A^-1 by Cholesky (LAPACK, all
-cores), then one small solve a column.
+Each measurement of Inv-K runs in its own process, so that peak memory is measured separately;
+"extra" is the peak above the previous memory of the process, with compiled kernels. The dense
+method is an efficient version of the paper's Algorithm 1: A^-1 by Cholesky (LAPACK, all cores), then one
+small solve per column.
 
     python benchmarks/invk_and_pcg.py [--sizes 1000,4000,10000] [--large 100000] [--json FILE]
 """
@@ -82,7 +82,7 @@ def in_a_process(method: str, n: int) -> dict[str, float]:
 
 
 def compare_invk(sizes: list[int], large: int) -> list[dict[str, float]]:
-    """Print time and memory of both ways and their ratios."""
+    """Print time and memory of both methods and their ratios."""
     print("Inv-K, 2D Poisson    dense: s   extra MB     ours: s   extra MB    time ratio  memory")
     rows = []
     for n in sizes:
@@ -115,7 +115,7 @@ def compare_invk(sizes: list[int], large: int) -> list[dict[str, float]]:
 
 
 def compare_pcg(n: int = 40_000) -> dict[str, float]:
-    """Print the time of a solve with IC(0) by our kernel and by SciPy."""
+    """Print the time of a solve with IC(0) by this library and by SciPy."""
     from precondbench import ic0, pcg
 
     A = poisson_2d(n)

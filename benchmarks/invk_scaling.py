@@ -1,11 +1,11 @@
 """Inv-K by dense inverse, blocked solves, and selected inversion: growth of time and memory.
 
-Every measurement runs in a process of its own, kernels compiled before, so that its peak memory
-is its own; "extra" is the peak over what the process held before. The dense way solves for
-the identity with a Cholesky factor (scipy.linalg.cho_factor, cho_solve), then one small system a
-column. The blocked way solves for 256 columns of the identity at a time with a sparse factor
+Every measurement runs in its own process with compiled kernels, so that peak memory is measured
+separately; "extra" is the peak above the previous memory of the process. The dense method solves
+for the identity with a Cholesky factor (scipy.linalg.cho_factor, cho_solve), then one small system per
+column. The blocked method solves for 256 columns of the identity at a time with a sparse factor
 (CHOLMOD by scikit-sparse where it is installed, else SuperLU), keeps the entries of A^-1 that
-Inv-K needs, then does as the simplicial way does.
+Inv-K needs, then continues like the simplicial method.
 The accuracy is max |diag(L^T A^-1 L) - 1| over six columns by refined solves, measured after the
 time.
 
@@ -34,7 +34,7 @@ from direct_solver import direct, direct_library
 from peak_memory import forget_peak, peak_mb
 
 METHODS = ("dense", "blocked", "simplicial", "supernodal")
-# Columns of the identity that are solved for at a time.
+# Number of columns of the identity per solve.
 BLOCK = 256
 # Grid sizes by dimension and method.
 GRIDS = {
@@ -55,7 +55,7 @@ QUICK = 5000
 
 
 def poisson(kind: str, m: int) -> sp.csr_array:
-    """Five- or seven-point Laplacian with m points a side."""
+    """Five- or seven-point Laplacian with m points per side."""
     one = np.ones(m)
     T = sp.diags_array([-one[1:], 2 * one, -one[1:]], offsets=[-1, 0, 1])
     eye = sp.eye_array(m)
@@ -271,7 +271,7 @@ def grids(largest: float) -> list[dict]:
 
 
 def real_matrices(folder: str) -> list[dict]:
-    """All matrices of a mirror but the two largest of Trefethen, chosen way, in this process."""
+    """All matrices of a mirror except the two largest Trefethen ones, default method."""
     from precondbench.factors import invk_report
     from precondbench.matrices import Collection
 
@@ -304,7 +304,7 @@ def real_matrices(folder: str) -> list[dict]:
 
 
 def main() -> None:
-    """Run everything asked for and print the ratios."""
+    """Run the selected measurements and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", help="also write the figures to this file, keeping others there")
     parser.add_argument("--figure", type=Path, help="draw the grids to this file")

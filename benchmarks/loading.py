@@ -1,10 +1,10 @@
-"""Time from a shard to a ready PyG dataset, against stock PyG processing of a Python list.
+"""Time from a shard to a PyG dataset, compared with standard PyG processing of a Python list.
 
 All start from the same shard and end with a dataset whose items can be indexed, 1000 graphs of
-50 nodes. The stock way is what the PyG documentation shows: read the records into a Python list
+50 nodes. The standard method is that of the PyG documentation: read the records into a Python list
 of SciPy pairs, make a list of ``Data`` objects, ``InMemoryDataset.collate``, ``save``, ``load``.
 "Cold" has no processed tensors; "cold, list given" leaves out reading the records into the list;
-"warm" is stock PyG reading its processed tensors back. Ours keeps none and is the same each time.
+"warm" is standard PyG reading its processed tensors back. precondbench stores no processed tensors.
 
     python benchmarks/loading.py [--repeat 5] [--json FILE]
 """
@@ -29,7 +29,7 @@ from precondbench.shards import read_shard
 
 
 class Stock(InMemoryDataset):
-    """The same graphs the usual way."""
+    """The same graphs with standard PyG processing."""
 
     pairs: ClassVar[list] = []
     shard_path: Path
@@ -44,7 +44,7 @@ class Stock(InMemoryDataset):
         return ["data.pt"]
 
     def process(self) -> None:
-        """Read the records if need be, convert pair by pair, collate, save."""
+        """Read the records if necessary, convert pair by pair, collate, save."""
         pairs = self.pairs or read_pairs(self.shard_path)
         self.save([self.graph(name, A, L) for name, A, L in pairs], self.processed_paths[0])
 

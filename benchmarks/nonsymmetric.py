@@ -1,4 +1,4 @@
-"""Methods that learn nothing on the non-symmetric test splits, and ILU(0) on other matrices.
+"""Methods without training on the non-symmetric test splits, and ILU(0) on other matrices.
 
     python benchmarks/nonsymmetric.py [--json FILE]
 
@@ -43,7 +43,7 @@ class One:
         return 1
 
     def pair(self, index: int) -> Pair:
-        """Return the one there is."""
+        """Return the pair."""
         return self._pair
 
 
@@ -91,7 +91,7 @@ def other(name: str, A: sp.csr_array) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure, print, and write what is asked for."""
+    """Measure, print, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, help="Write the results here, too.")
     arguments = parser.parse_args()

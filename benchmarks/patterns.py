@@ -1,4 +1,4 @@
-"""Memory against iterations: Inv-K and incomplete Cholesky on the same patterns, real matrices.
+"""Memory and iterations of Inv-K and incomplete Cholesky on the same patterns, real matrices.
 
     python benchmarks/patterns.py [--version sample] [--out benchmarks/results/patterns.json]
 
@@ -21,13 +21,13 @@ from precondbench.quality import problem_of
 
 SPLITS = ("train", "val", "test")
 TOLERANCES = (1e-2, 1e-3)
-# ICT may fill in nearly everything; a pattern so large compares nothing.
+# ICT may fill in nearly everything; larger patterns are excluded.
 MOST_FILL = 10
 OUT = Path(__file__).parent / "results" / "patterns.json"
 
 
 def measure(version: str) -> list[dict[str, Any]]:
-    """Return one row a matrix and pattern."""
+    """Return one row per matrix and pattern."""
     rows = []
     for split in SPLITS:
         data = {

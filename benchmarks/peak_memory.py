@@ -1,4 +1,4 @@
-"""Peak memory of this process, from a moment on."""
+"""Peak memory of this process since a given moment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def peak_mb() -> float:
 
 
 def forget_peak() -> float:
-    """Start anew, where the system can (Linux); return the peak from here on, what is held now."""
+    """Reset the peak to the current memory, where supported (Linux), and return it."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     return peak_mb()

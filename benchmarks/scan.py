@@ -1,7 +1,7 @@
-"""The parallel scan of MoebiusScan against the sequential loop: time by the number of rows.
+"""Time of the parallel scan of MoebiusScan and of the sequential loop by the number of rows.
 
 Both compute the running products of 8 heads of 2 x 2 matrices of one matrix with n rows, in
-float32, forwards alone and with the gradient; the loop takes one step a row. Ratios of medians of
+float32, forwards alone and with the gradient; the loop takes one step per row. Ratios of medians of
 one run.
 
     python benchmarks/scan.py [--json FILE] [--device cpu|cuda] [--figure FILE]
@@ -57,7 +57,7 @@ def synchronise(matrices: Tensor) -> None:
 
 
 def measure(device: str) -> list[dict]:
-    """All sizes, both ways in turn."""
+    """All sizes, both methods in turn."""
     rows = []
     for n in ROWS:
         matrices = torch.randn(1, n, HEADS, 2, 2, generator=torch.Generator().manual_seed(n))
@@ -74,7 +74,7 @@ def measure(device: str) -> list[dict]:
 
 
 def figure(rows: list[dict], path: Path, device: str) -> None:
-    """Both ways over n, with lines of slope one and of log n."""
+    """Both methods over n, with lines of slope one and of log n."""
     from matplotlib.figure import Figure
 
     chosen = [row for row in rows if not row["gradient"]]
@@ -95,7 +95,7 @@ def figure(rows: list[dict], path: Path, device: str) -> None:
 
 
 def main() -> None:
-    """Measure, print, and write what is asked for."""
+    """Measure, print, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path)
     parser.add_argument("--device", default="cpu")

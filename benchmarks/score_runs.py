@@ -1,9 +1,9 @@
-"""Put the baselines on the leaderboard, by the way any submission takes.
+"""Add the baselines to the leaderboard in the same way as any submission.
 
     python benchmarks/score_runs.py RUNS --folder leaderboard --submissions FOLDER
 
 RUNS is the folder of `precondbench train`. Every model with runs of three seeds or more is packed
-for each split that is a track, checked and scored. Submissions are left in their folder.
+for each split that is a track, checked and scored. Submissions are kept in their folder.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from precondbench.leaderboard import pack_runs, score_submission
 from precondbench.recipes import open_executor
 
 FEWEST_SEEDS = 3
-# Node models of the paper's Graph Network; the others are networks of their own.
+# Node models of the paper's Graph Network; the others are complete networks.
 NODE_MODELS = (
     "MLP",
     "GATv2",
@@ -32,7 +32,7 @@ PAPER = "https://arxiv.org/abs/2502.01397"
 
 
 def description(run: Path) -> dict[str, Any]:
-    """What a submission of this library says of itself."""
+    """Description of a submission of this library."""
     training = RunConfiguration.from_mapping(read_toml(run / "configuration.toml")).training
     said: dict[str, Any] = {"authors": ["precondbench"], "licence": "Apache-2.0"}
     summary = model_summary(training.model)

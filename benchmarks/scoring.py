@@ -1,4 +1,4 @@
-"""Scoring the real test split for one submission: how long, and on what.
+"""Time to score a submission on the real test split, by part of the scorer.
 
     python benchmarks/scoring.py runs/suitesparse/MLP-4/seed-0/predictions-test.safetensors
 

@@ -1,10 +1,10 @@
-"""Models trained at n = 50 on matrices twenty times as large.
+"""Evaluation of models trained at n = 50 on matrices twenty times as large.
 
     python benchmarks/size_generalisation.py RUNS [--json FILE] [--n 1000] [--count 20]
 
 RUNS is the folder of `precondbench train-grid benchmarks/nonlocal_grid.toml`. Every model
 there predicts the factors of COUNT matrices of the law it was trained on; iterations as on the
-leaderboard, mean and extremes over the seeds, beside the oracle of 7 hops.
+leaderboard, mean and extremes over the seeds, together with the 7-hop oracle.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def row(data: SyntheticTridiag, predictions: list[Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure everything there is."""
+    """Measure all models."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=Path)
     parser.add_argument("--json", type=Path)

@@ -1,10 +1,10 @@
 """Setup, solve and memory of preconditioners and a direct solver on diffusion problems.
 
-Every measurement runs in a process of its own, one thread, kernels compiled before. Setup is
+Every measurement runs in its own process with one thread and compiled kernels. Setup is
 from A to a preconditioner; the solve is conjugate gradients to a relative residual of 1e-8 with at
-most 10,000 steps (the direct solver: two triangular solves). "extra" is the peak memory over what
-the process held with A in it. A measurement that would need more operations or memory than
-stated below is not begun, and the row says why; one that takes longer than LIMIT is ended.
+most 10,000 steps (the direct solver: two triangular solves). "extra" is the peak memory above that
+of the process with A. A measurement that would need more operations or memory than the limits
+below is skipped, and its row states the reason; one that takes longer than LIMIT is terminated.
 Direct Cholesky is CHOLMOD (scikit-sparse) where it is installed, else SuperLU in symmetric mode.
 
     python benchmarks/solver_study.py --json FILE [--sizes 1000,10000] [--problems ...]
@@ -75,7 +75,7 @@ SELECTED_INVERSION = ("Inv-K", "Inv-K after RCM")
 
 
 def refusal(method: str, A: sp.csr_array) -> str | None:
-    """Why a measurement is not begun, or None."""
+    """Return why a measurement is skipped, or None."""
     if method not in (*SELECTED_INVERSION, "direct Cholesky"):
         return None
     from precondbench.factors import lower_pattern, plan_inversion
@@ -134,7 +134,7 @@ def solve_with(A: sp.csr_array, b: np.ndarray, M: Any, pcg: Any) -> tuple[str, i
 
 
 def in_a_process(problem: str, n: int, method: str) -> dict[str, Any]:
-    """Run :func:`measure` in a new process, ended after LIMIT."""
+    """Run :func:`measure` in a new process, terminated after LIMIT."""
     command = [sys.executable, __file__, "--measure", problem, str(n), method]
     one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     row = {"problem": problem, "size": n, "method": method}
@@ -155,7 +155,7 @@ def in_a_process(problem: str, n: int, method: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure what is asked for; rows already in the file are kept."""
+    """Run the selected measurements; rows already in the file are kept."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path)
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
@@ -183,7 +183,7 @@ def main() -> None:
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Keep what was measured so far."""
+    """Save the measurements made so far."""
     order = {name: k for k, name in enumerate((*PROBLEMS, *METHODS))}
     rows = sorted(rows, key=lambda r: (order[r["problem"]], r["size"], order[r["method"]]))
     machine = {

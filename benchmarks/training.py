@@ -1,13 +1,13 @@
-"""Training: ours against the stock way of PyG, in one run.
+"""Training with precondbench and with the standard loop of PyG, in one run.
 
     python benchmarks/training.py            # on the CPU, or on CUDA where there is one
     python benchmarks/training.py --compile  # also torch.compile and stacked seeds
 
-Stock is the loop of PyG's own examples: ``DataLoader(dataset, batch_size=16, shuffle=True)``,
+The standard loop is that of PyG's examples: ``DataLoader(dataset, batch_size=16, shuffle=True)``,
 which collates every batch, ``torch.optim.Adam(model.parameters())``, and edge inputs
 concatenated as in ``MetaLayer``. All start from the same weights and see the same batches, so
 losses differ by rounding, which training amplifies. Epochs alternate, so that a busy machine
-slows all down; the ratio is that of the medians. Written to benchmarks/results/training.json.
+affects all; the ratio is that of the medians. Written to benchmarks/results/training.json.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class ConcatenatingEdgeModel(nn.Module):
 
 
 def wait(device: torch.device) -> None:
-    """Let a GPU finish."""
+    """Wait for the GPU."""
     if device.type == "cuda":
         torch.cuda.synchronize()
 
@@ -147,7 +147,7 @@ def compare(name: str, rounds: int, dataset, device, epochs: int) -> dict[str, o
 
 
 def compiled(name: str, rounds: int, dataset, device) -> dict[str, object]:
-    """What torch.compile costs and gains, and what stacking three seeds by vmap does."""
+    """Measure torch.compile, and stacking three seeds by vmap."""
     graphs = ResidentGraphs(dataset, device)
     batch = graphs.batch(torch.arange(BATCH))
     networks = []

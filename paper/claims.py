@@ -13,12 +13,12 @@ from precondbench.recipes import SUITESPARSE, SYNTHETIC
 
 # Of summarise_results, with both measures of the cosine.
 Summary = Mapping[str, Any]
-# Models closer than this, relative to 1 - cosine, are level whatever their seeds say.
+# Models closer than this, relative to 1 - cosine, are level regardless of their seeds.
 LEVEL = 0.01
 
 
 def best_depth(summaries: Sequence[Summary], model: str, rounds: set[int] | None = None) -> Summary:
-    """Return the summary of a model at the depth, of those given, with the largest mean cosine."""
+    """Return the summary of a model at its best depth, the one with the largest mean cosine."""
     candidates = [
         row
         for row in summaries
@@ -30,7 +30,7 @@ def best_depth(summaries: Sequence[Summary], model: str, rounds: set[int] | None
 def compared(
     summaries: Sequence[Summary], first: str, second: str
 ) -> tuple[Summary, Summary] | None:
-    """Two models, each at its best among the depths beyond one block that both have.
+    """Return two models, each at its best among the common depths beyond one block.
 
     Parameters
     ----------
@@ -56,20 +56,20 @@ def compared(
 
 
 def is_above(first: Summary, second: Summary) -> bool:
-    """Whether every seed of one is better than all of the other, and 1 - cosine by over 1 %."""
+    """Whether every seed is better than all of the other, with 1 - cosine lower by over 1 %."""
     a, b = first["one_minus_cosine_mean"], second["one_minus_cosine_mean"]
     return bool(a["max"] < b["min"] and a["mean"] < (1 - LEVEL) * b["mean"])
 
 
 def relation(first: Summary, second: Summary) -> str:
-    """Say "above", "below" or "level with"."""
+    """Return "above", "below" or "level with"."""
     if is_above(first, second):
         return "above"
     return "below" if is_above(second, first) else "level with"
 
 
 def describe(row: Summary) -> str:
-    """Say what a model is, how long it was trained, and what its cosine is."""
+    """Describe a model, its training and its cosine."""
     cosine, seeds = row["cosine_mean"], len(row["seeds"])
     spread = f"{cosine['min']:.5f} to {cosine['max']:.5f}, {seeds} seeds" if seeds > 1 else "1 seed"
     blocks = "1 block" if row["rounds"] == 1 else f"{row['rounds']} blocks"
@@ -80,13 +80,13 @@ def describe(row: Summary) -> str:
 
 
 def times(better: Summary, worse: Summary) -> str:
-    """Say how many times as large 1 - cosine of the second is as that of the first."""
+    """Return the ratio of 1 - cosine of the second to that of the first in words."""
     ratio = worse["one_minus_cosine_mean"]["mean"] / better["one_minus_cosine_mean"]["mean"]
     return f"{ratio:.3g} times" if ratio >= 1.1 or ratio <= 0.9 else f"{ratio:.4f} times"
 
 
 def caution(rows: Sequence[Summary]) -> str:
-    """Return a sentence to append where models were not trained equally long, else nothing."""
+    """Return a sentence to append if the maximum epochs differ, else an empty string."""
     if len({row["max_epochs"] for row in rows}) == 1:
         return ""
     return " The compared models have different maximum numbers of epochs."
@@ -103,14 +103,14 @@ Ceilings = Mapping[tuple[str, str, int], float]
 
 @dataclass(frozen=True)
 class Claim:
-    """One statement of the paper beside what was measured.
+    """One statement of the paper with the measured result.
 
     Attributes
     ----------
     source : str
-        Where the paper says it.
+        Place in the paper.
     statement : str
-        What it says.
+        The statement.
     verdict : str
         ``AGREES``, ``IN_PART``, ``DIFFERS`` or ``NOT_MEASURED``.
     finding : str
@@ -124,10 +124,10 @@ class Claim:
 
 
 def check_claims(rows: Iterable[Mapping[str, Any]], ceilings: Ceilings) -> list[Claim]:
-    """Compare what sections 2.1 and 6.3 and the later abstract say with results on test splits.
+    """Compare statements of sections 2.1 and 6.3 and of the later abstract with results.
 
-    A model is above another if every seed is, and 1 - cosine differs by more than 1 %. Each of
-    two models stands with the best of the depths beyond one block that both have.
+    A model is above another if every seed is and 1 - cosine differs by more than 1 %. Two models
+    are compared at the best depth of each, among the common depths beyond one block.
 
     Parameters
     ----------
@@ -324,7 +324,7 @@ def _low_cosines(sets: Sets) -> Claim:
     if not everything:
         return _unmeasured(LATER, statement, "any model")
     low = [(row, name) for row, name in everything if row["cosine_mean"]["mean"] <= LOW_COSINE]
-    # A key case is a set on which it is not one model alone.
+    # A key case is a set on which at least half of the models are that low.
     key_case = any(
         2 * sum(of == name for _, of in low) >= len(summaries) for name, summaries in sets.items()
     )

@@ -1,4 +1,4 @@
-"""Make figures with matplotlib and write them so that equal figures are equal files."""
+"""Reproducible figures with matplotlib: equal figures are equal files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def new_figure(width: float = 6.0, height: float = 4.0, columns: int = 1) -> tup
 
 
 def save_figure(figure: Any, path: Path) -> None:
-    """Write a figure as SVG or PNG, as the name of the file says; equal figures, equal files."""
+    """Write a figure as SVG or PNG, depending on the file name."""
     import matplotlib as mpl
 
     # Without a date and with fixed identifiers equal figures are equal files.

@@ -1,4 +1,4 @@
-"""The paper's figures from stored results, with companions that show what a solver makes of it."""
+"""Figures of the paper from stored results, and additional figures about solver iterations."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COSINE = (
 ITERATIONS = (Panel("iterations_mean", "mean PCG iterations (better below)", True),)
 HOPS = (Panel("effective_hops", "effective hops (better above)"),)
 RATIO = (Panel("ratio_to_target", "PCG iterations over the target's", True),)
-# Of the five outcomes; told apart by shape as well as by a colour that everyone can see.
+# Of the five outcomes; distinguished by shape and by a colour-blind safe colour.
 _CASE_MARKS = (
     ("D", "#009e73"),
     ("o", "#56b4e9"),
@@ -44,7 +44,7 @@ _NO_RUNS = "there are no results of runs by the protocol on {}"
 
 @dataclass(frozen=True)
 class DrawnFigures:
-    """What :func:`draw_paper_figures` drew.
+    """Result of :func:`draw_paper_figures`.
 
     Attributes
     ----------
@@ -123,7 +123,7 @@ def five_outcomes(facts: Sequence[Mapping[str, Any]], neither: int) -> dict[str,
 def draw_invk_against_ic0(
     facts: Sequence[Mapping[str, Any]], neither: int, path: str | Path
 ) -> None:
-    """Draw iterations with Inv-K against iterations with IC(0); failures stand on the margin.
+    """Draw iterations with Inv-K against iterations with IC(0); failures are on the margin.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def draw_paper_figures(
     stored_iterations: str | Path | None = None,
     formats: Sequence[str] = FORMATS,
 ) -> DrawnFigures:
-    """Draw every figure of the paper for which there are numbers, and its companions.
+    """Draw every figure of the paper for which there are numbers, and additional figures.
 
     Equal rows give equal files. ``figure1``: change of the diagonal of L. ``figure2``: Inv-K
     against IC(0). ``figure3``: cosine by model and depth on uniform tridiagonal matrices, with

@@ -1,4 +1,4 @@
-"""Figures of models side by side: scores by depth, and distances to the ceiling of twins."""
+"""Figures that compare models: scores by depth, and distances to the ceiling of twins."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from paper.drawing import new_figure, save_figure
 
 Summary = Mapping[str, Any]
 
-# Order of the paper; the same mark and colour in every figure. Colours of Okabe and Ito, which
-# people with any colour vision tell apart.
+# Order of the paper; the same mark and colour in every figure. The colour-blind safe palette of
+# Okabe and Ito.
 MODELS: dict[str, tuple[str, str]] = {
     "MLP": ("s", "#000000"),
     "GATv2": ("v", "#e69f00"),
@@ -22,10 +22,10 @@ MODELS: dict[str, tuple[str, str]] = {
     "FastGraphTransformer": ("P", "#009e73"),
     "GlobalGraphTransformer": ("X", "#cc79a7"),
 }
-# They see every row of a matrix, so that no ceiling for local rules holds for them.
+# They see every row of a matrix, so the ceiling of local rules does not apply to them.
 MODELS_OF_ALL_PAIRS = frozenset({"FastGraphTransformer", "GlobalGraphTransformer"})
 _OTHERS = (("*", "#6b6b6b"), ("h", "#9b7653"), ("<", "#3b3b98"), (">", "#7d8b2f"))
-# Mean, lowest and highest of one model stand this far from those of the next.
+# Horizontal distance between the marks of adjacent models.
 _DODGE = 0.09
 
 
@@ -52,7 +52,7 @@ class Panel:
 
 
 def in_order(names: Sequence[str]) -> list[str]:
-    """Models in the order of the paper, others after them by name."""
+    """Models in the order of the paper, followed by the others by name."""
     order = {name: number for number, name in enumerate(MODELS)}
     return sorted(set(names), key=lambda name: (order.get(name, len(order)), name))
 
@@ -165,7 +165,7 @@ def draw_against_ceiling(
     ceilings: Mapping[tuple[str, int], float],
     path: str | Path,
 ) -> None:
-    """Draw 1 - cosine of every model, one panel a set, with the least a local rule can have.
+    """Draw 1 - cosine of every model, one panel per set, with the minimum for local rules.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Numbers behind the paper's figures that no run is needed for."""
+"""Numbers for the figures of the paper that require no training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from precondbench.recipes import RELEASE_VERSION as SUITESPARSE_VERSION
 from precondbench.recipes import SUITESPARSE, SYNTHETIC, release_plans
 from precondbench.shards import cache_root, load_manifest, read_shard, shard_path
 
-# Options without a key of their own in a row that the paper's protocol leaves alone.
+# Options without their own key in a row that the paper's protocol does not change.
 _NOT_THE_PAPERS = {"scaling", "decay_every", "patience"}
 _FACTS = ("iterations_ic0", "iterations_invk", "winner", "status_ic0", "status_invk")
 
@@ -108,7 +108,7 @@ def invk_against_ic0(root: str | Path | None = None) -> dict[str, Any] | None:
 
 
 def read_invk_against_ic0(path: str | Path) -> dict[str, Any]:
-    """Read what :func:`invk_against_ic0` returned from a JSON file.
+    """Read the result of :func:`invk_against_ic0` from a JSON file.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def twin_ceilings(
 def protocol_summaries(
     rows: Iterable[Mapping[str, Any]], dataset: str, version: str, configuration: str, split: str
 ) -> list[dict[str, Any]]:
-    """Summaries of the runs by the paper's protocol on one split, one a model and depth.
+    """Summaries of the runs by the paper's protocol on one split, one per model and depth.
 
     The protocol is a width of 16, negative cosine as loss and a first learning rate of 1e-3;
     it has 300 epochs. Of several kinds of run of one model and depth, the one that was asked for
