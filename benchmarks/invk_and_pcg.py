@@ -2,8 +2,8 @@
 
 Each measurement of Inv-K runs in its own process, so that peak memory is measured separately;
 "extra" is the peak above the previous memory of the process, with compiled kernels. The dense
-method is an efficient version of the paper's Algorithm 1: A^-1 by Cholesky (LAPACK, all cores), then one
-small solve per column.
+method is an efficient version of the paper's Algorithm 1: A^-1 by Cholesky (LAPACK, all cores),
+then one small solve per column.
 
     python benchmarks/invk_and_pcg.py [--sizes 1000,4000,10000] [--large 100000] [--json FILE]
 """

@@ -2,12 +2,11 @@
 
 Every measurement runs in its own process with compiled kernels, so that peak memory is measured
 separately; "extra" is the peak above the previous memory of the process. The dense method solves
-for the identity with a Cholesky factor (scipy.linalg.cho_factor, cho_solve), then one small system per
-column. The blocked method solves for 256 columns of the identity at a time with a sparse factor
-(CHOLMOD by scikit-sparse where it is installed, else SuperLU), keeps the entries of A^-1 that
-Inv-K needs, then continues like the simplicial method.
-The accuracy is max |diag(L^T A^-1 L) - 1| over six columns by refined solves, measured after the
-time.
+for the identity with a Cholesky factor (scipy.linalg.cho_factor, cho_solve), then one small system
+per column. The blocked method solves for 256 columns of the identity at a time with a sparse
+factor (CHOLMOD by scikit-sparse where it is installed, else SuperLU), keeps the entries of A^-1
+that Inv-K needs, then continues like the simplicial method. The accuracy is max |diag(L^T A^-1 L)
+- 1| over six columns by refined solves, measured after the time.
 
     python benchmarks/invk_scaling.py [--json FILE] [--figure FILE] [--quick] [--trefethen]
         [--mirror FOLDER]
