@@ -1,8 +1,8 @@
 """Forecasts of `precondbench build large`, compared with measurements.
 
 Every matrix runs in its own process with one thread and compiled kernels: first the forecast from
-the symbolic analysis, then Inv-K. Seconds are processor time, and memory is the peak of both above the
-previous memory of the process. Grids, and the matrices of a mirror with 9,000 rows or more.
+the symbolic analysis, then Inv-K. Seconds are processor time, and memory is the peak of both above
+the previous memory of the process. Grids, and the matrices of a mirror with 9,000 rows or more.
 
     python benchmarks/forecast.py [--json FILE] [--mirror FOLDER] [--slow]
 """
