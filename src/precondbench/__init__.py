@@ -1,4 +1,4 @@
-"""precondbench: the benchmark by which learned sparse preconditioners are judged.
+"""precondbench: a benchmark for learned sparse preconditioners.
 
 Names are loaded on first use, so that importing the package is cheap and touches neither
 torch nor the network.
