@@ -28,7 +28,7 @@ def save_model(
     path: str | os.PathLike[str],
     weights: Mapping[str, torch.Tensor] | None = None,
 ) -> None:
-    """Write a model; equal models give equal bytes, and the file is whole or absent.
+    """Write a model to a file, in one step; equal models give equal bytes.
 
     Parameters
     ----------

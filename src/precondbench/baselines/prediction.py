@@ -86,7 +86,7 @@ def predict(
     repeated = [name for name, count in Counter(graphs.names).items() if count > 1]
     if repeated:
         raise PredictionError(
-            f"{len(repeated)} names stand for more than one graph, first {repeated[0]!r}; "
+            f"{len(repeated)} names belong to more than one graph, first {repeated[0]!r}; "
             "predictions are distinguished by name"
         )
     was_training = model.training

@@ -140,7 +140,7 @@ def project_adjoint(  # type: ignore[no-untyped-def]
         g_column[q[c]] = z[c] - g_left * y[c]
 
 
-# What is left of a 2 by 2 minor of the remainder after its pivot is at least this part,
+# A 2 by 2 minor of the remainder keeps at least this part after its pivot,
 MARGIN = 1.0 + 1e-6
 # and the diagonal of the remainder stays within these multiples of that of A.
 LEAST, MOST = 1e-10, 1e3
@@ -322,7 +322,7 @@ def compensated_elimination(
     there is no breakdown. The derivative is the adjoint of the recurrence, at its cost; it takes
     raised pivots as given, and is cut where it explodes.
 
-    With ``kept`` the other entries of the pattern are memory: elimination goes on with them,
+    With ``kept`` the other entries of the pattern are memory: elimination continues with them,
     but column k of the result is the first column of the Schur complement of the remainder, on
     the rows of column k, onto those that are kept. That is how Inv-K treats rows of A.
 

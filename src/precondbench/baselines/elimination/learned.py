@@ -91,7 +91,7 @@ def _powers(pattern: LowerPattern, power: int) -> float:
 
 # Numbers that the network gives lie within this of zero, and shares within one.
 RANGE = 4.0
-# Of the derivative that stands for the search of a shift: its logarithm by the mean share.
+# Derivative of the logarithm of the shift by the mean share, in place of that of the search.
 RELIEF = 10.0
 # Shifts of a whole matrix that are tried where pivots would have to be raised.
 SHIFTS = tuple(4.0**k for k in range(-6, 3))

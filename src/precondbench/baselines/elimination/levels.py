@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
-from typing import Any, NamedTuple
+from functools import wraps
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +14,8 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from precondbench._internal import kernel
 from precondbench.baselines.batch import GraphBatch
 from precondbench.factors import LowerPattern
+
+MadeT = TypeVar("MadeT")
 
 # By identity of the tensor of lower edges: batches of one pattern share it.
 _PATTERNS: MutableMapping[Tensor, dict[str, Any]] = WeakTensorKeyDictionary()
@@ -59,59 +62,54 @@ def _count_triples(indptr, indices, write, entry, first, second):  # type: ignor
     return count
 
 
+def _remembered(make: Callable[[Tensor, Tensor], MadeT]) -> Callable[[Tensor, Tensor], MadeT]:
+    """Decorator: compute a function of ``(edge_index, lower)`` once for each ``lower``."""
+
+    @wraps(make)
+    def find(edge_index: Tensor, lower: Tensor) -> MadeT:
+        known = _PATTERNS.setdefault(lower, {})
+        if make.__name__ not in known:
+            known[make.__name__] = make(edge_index, lower)
+        found: MadeT = known[make.__name__]
+        return found
+
+    return find
+
+
+@_remembered
 def pattern_of(edge_index: Tensor, lower: Tensor) -> LowerPattern:
     """Return the lower triangles of all graphs of a batch as one block-diagonal pattern.
 
     ``lower`` goes by rows, the diagonal last in each, as in a shard.
     """
-
-    def make() -> LowerPattern:
-        column, row = edge_index.index_select(1, lower).cpu().numpy()
-        counts = np.bincount(row)
-        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        return LowerPattern(indptr, column.astype(np.int32))
-
-    found: LowerPattern = _remembered(lower, "pattern", make)
-    return found
+    column, row = edge_index.index_select(1, lower).cpu().numpy()
+    counts = np.bincount(row)
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return LowerPattern(indptr, column.astype(np.int32))
 
 
+@_remembered
 def levels(edge_index: Tensor, lower: Tensor) -> list[Tensor]:
     """Return the rows of each level of the elimination DAG, on the device of the edges.
 
     Row i comes after all rows j < i with A_ij != 0; rows of one level do not depend on each
     other. Graphs of a batch share their levels: the first rows of all are in level 0.
     """
-
-    def make() -> list[Tensor]:
-        pattern = pattern_of(edge_index, lower)
-        level = torch.from_numpy(_levels(pattern.indptr, pattern.indices))
-        order = torch.argsort(level, stable=True).to(edge_index.device)
-        return list(torch.split(order, torch.bincount(level).tolist()))
-
-    found: list[Tensor] = _remembered(lower, "levels", make)
-    return found
+    pattern = pattern_of(edge_index, lower)
+    level = torch.from_numpy(_levels(pattern.indptr, pattern.indices))
+    order = torch.argsort(level, stable=True).to(edge_index.device)
+    return list(torch.split(order, torch.bincount(level).tolist()))
 
 
+@_remembered
 def triples(edge_index: Tensor, lower: Tensor) -> Triples:
     """Return the products of a factorisation without fill-in, on the device of the edges."""
-
-    def make() -> Triples:
-        pattern = pattern_of(edge_index, lower)
-        none = np.empty((3, 0), np.int64)
-        count = _count_triples(pattern.indptr, pattern.indices, False, *none)
-        found = np.empty((3, count), np.int64)
-        _count_triples(pattern.indptr, pattern.indices, True, *found)
-        return Triples(*(torch.from_numpy(part).to(edge_index.device) for part in found))
-
-    found: Triples = _remembered(lower, "triples", make)
-    return found
-
-
-def _remembered(lower: Tensor, name: str, make: Callable[[], Any]) -> Any:
-    known = _PATTERNS.setdefault(lower, {})
-    if name not in known:
-        known[name] = make()
-    return known[name]
+    pattern = pattern_of(edge_index, lower)
+    none = np.empty((3, 0), np.int64)
+    count = _count_triples(pattern.indptr, pattern.indices, False, *none)
+    found = np.empty((3, count), np.int64)
+    _count_triples(pattern.indptr, pattern.indices, True, *found)
+    return Triples(*(torch.from_numpy(part).to(edge_index.device) for part in found))
 
 
 def unit_entries(batch: GraphBatch) -> tuple[Tensor, Tensor]:

@@ -79,7 +79,7 @@ def _sweep(
     place = torch.empty(size, dtype=torch.int64, device=h.device)
     order = torch.cat(rows)
     place[order] = torch.arange(size, device=h.device)
-    # Edges in the order in which their targets come; sources are then found in what is finished.
+    # Edges in the order of their targets; sources are then among the rows already updated.
     off = off[torch.argsort(place[target[off]], stable=True)]
     sources, targets, values = place[source[off]], place[target[off]], e.index_select(0, off)
     count = torch.bincount(targets, minlength=size)

@@ -65,8 +65,8 @@ class MessagePassingMLP(NodeModel):
 class GATv2(NodeModel):
     """Graph attention of Brody et al. (2021), one head: attention reads nodes, not edges.
 
-    ``torch_geometric.nn.GATv2Conv`` without ``edge_dim``, as the paper says of its GAT. What an
-    edge knows reaches a node only through the edge model of the next block.
+    ``torch_geometric.nn.GATv2Conv`` without ``edge_dim``, as in the paper. The
+    representation of an edge reaches a node only through the edge model of the next block.
     """
 
     def __init__(self, width: int) -> None:
@@ -82,7 +82,7 @@ class GATv2(NodeModel):
 class GEN(NodeModel):
     """Generalised aggregation of Li et al. (2020): a softmax over messages of nodes.
 
-    ``torch_geometric.nn.GENConv`` without edge features, as the paper says of its GEN. Its
+    ``torch_geometric.nn.GENConv`` without edge features, as in the paper. Its
     perceptron normalises layers here, not batches: batch statistics would let every node see
     all others, in its own graph and in those that happen to share its batch.
     """

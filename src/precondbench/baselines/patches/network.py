@@ -111,14 +111,13 @@ def patch_graphs(pattern: LowerPattern, hops: int, device: torch.device) -> Patc
 class PatchNetwork(Network):
     r"""Message passing within the patch of each column, read out where its entries are.
 
-    What ``local_invk`` computes with ``rounds`` - 1 hops by linear algebra, learned: a column of L
-    depends on the nodes within ``rounds`` - 1 hops of its rows and on nothing else. Unlike in
-    message passing on A, a node has a representation in every patch, which knows how far it is
-    from the column and on which side, so that patches do not blur into each other. On a
-    tridiagonal matrix ``rounds`` rounds carry everything that is in a patch, and the oracle of
-    ``rounds`` - 1 hops is the best that can be reached.
+    The learned counterpart of ``local_invk`` with ``rounds`` - 1 hops: a column of L depends on the
+    nodes within ``rounds`` - 1 hops of its rows and on nothing else. Unlike in message passing on
+    A, a node has a representation in every patch, with its distance from the column and its side,
+    so that patches do not mix. On a tridiagonal matrix ``rounds`` rounds carry everything that is
+    in a patch, and the oracle of ``rounds`` - 1 hops is the best that can be reached.
 
-    The price is a graph as many times larger as a patch has nodes.
+    The graph is larger by the number of nodes of a patch.
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ class _RowRecurrence(_Fitted):
         """Return values on the lower edges, float64."""
         graphs = PaddedGraphs.of(batch.batch)
         a, b = (graphs.pad(part[:, None])[:, :, 0] for part in by_row(batch.core, batch))
-        # The first row has no entry below the diagonal; whatever stands for the row before, b = 0.
+        # The first row has no row before it and b = 0, so any value does.
         before = torch.ones_like(a[:, 0])
         tiny = torch.finfo(a.dtype).tiny
         pivots, belows = [], []
@@ -67,7 +67,7 @@ class _RowRecurrence(_Fitted):
             given = (a[:, i], b[:, i], before)
             belows.append(self.below_features(*given) @ self.below)
             square = self.pivot_features(*given) @ self.pivot if i else a[:, 0]
-            # Rounding may leave nothing of a pivot; a value must be there all the same.
+            # Rounding may leave a pivot that is not positive; the value must still be finite.
             before = square.clamp_min(tiny).sqrt()
             pivots.append(before)
         diagonal, below = (
@@ -78,7 +78,7 @@ class _RowRecurrence(_Fitted):
 
 
 class DivisionCell(_RowRecurrence):
-    r"""A cell that knows the algorithm, a division included: the ceiling, not a competitor.
+    r"""A cell with the algorithm built in, division included: a ceiling for learned recurrences.
 
     For tridiagonal matrices with diagonal a and subdiagonal b,
 
@@ -86,8 +86,8 @@ class DivisionCell(_RowRecurrence):
         L_(i,i-1) = e_0 + e_1 b_i + e_2 b_i / L_(i-1,i-1),
 
     from row to row, and L_11^2 = a_1. Cholesky's method has c_1 = 1, c_4 = -1, e_2 = 1 and zeros
-    else; least squares finds them. Nothing is left to descend on: one epoch is enough. It reads A
-    as it is, so its scaling is "standardised".
+    otherwise; least squares finds them. There is no gradient descent: one epoch is enough. It
+    reads A as it is, so its scaling is "standardised".
 
     Parameters
     ----------
@@ -229,10 +229,10 @@ class MoebiusCell(_Fitted):
         if not graphs.full:
             identity = torch.eye(2, dtype=padded.dtype, device=padded.device)
             padded = torch.where(graphs.real()[:, :, None, None], padded, identity)
-        # In a first row b = 0, and the map gives A_11 whatever stands for the row before.
+        # In a first row b = 0, and the map gives A_11 for any row before.
         vectors = graphs.unpad(prefix_products(padded).sum(-1))
         square = vectors[:, 0] / vectors[:, 1]
-        # Rounding may leave nothing of a pivot; a value must be there all the same.
+        # Rounding may leave a pivot that is not positive; the value must still be finite.
         pivot = torch.where(square > 0, square, a).sqrt()
         features = monomials((a, b, 1.0 / pivot.roll(1)), DEGREE)
         column, row = batch.lower_ends

@@ -183,7 +183,7 @@ class MoebiusScan(Network):
     the four numbers off row i of tril(A): products of 2 x 2 matrices, which an associative scan
     forms in about 2 log2(n) steps. Heads run from both ends. That the pivots of a tridiagonal
     matrix follow such a recurrence, d_i = A_ii - A_(i,i-1)^2 / d_(i-1), is not built in: which
-    numbers a row gives, and what is read off the states, is learned from data. Products are
+    numbers a row gives and what is computed from the states is learned from data. Products are
     normalised at every step, so that float32 suffices for any n.
 
     Parameters

@@ -25,7 +25,7 @@ Count = Annotated[int, Field(ge=1, le=10**9)]
 
 @settings_class
 class TrainingConfiguration:
-    """What a run was asked to do; the defaults are the paper's protocol on synthetic data.
+    """Settings of training; the defaults are the protocol of the paper on synthetic data.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def resolve_device(name: str) -> torch.device:
 
 @settings_class
 class RunConfiguration:
-    r"""What to learn from and how; the file ``configuration.toml`` of a run.
+    r"""Data and training of a run; its file ``configuration.toml``.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ class RunConfiguration:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> RunConfiguration:
-        """Read the tables ``data`` and ``training``; what is left out takes its default.
+        """Read the tables ``data`` and ``training``; settings left out take their defaults.
 
         Raises
         ------
@@ -179,7 +179,7 @@ class RunConfiguration:
         return replace(self, data=self.data.resolved())
 
     def to_toml(self) -> str:
-        """Return the configuration as TOML, one setting a line; what is None is left out."""
+        """Return the configuration as TOML, one setting per line, without those that are None."""
         return table_to_toml("data", self.data) + "\n" + table_to_toml("training", self.training)
 
 
@@ -195,7 +195,7 @@ def run_tables(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def table_to_toml(name: str, settings: DataSelection | TrainingConfiguration) -> str:
-    """Write one flat table of strings, numbers and truth values; what is None is left out."""
+    """Write one flat table of strings, numbers and truth values, without those that are None."""
     # JSON writes these types as TOML does, non-ASCII characters as escapes that TOML shares.
     values = asdict(settings)
     lines = [f"{key} = {json.dumps(value)}" for key, value in values.items() if value is not None]

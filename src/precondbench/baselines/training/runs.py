@@ -174,7 +174,7 @@ def read_grid(path: str | Path) -> list[RunConfiguration]:
     """Read the runs of a grid file, in its order.
 
     A grid is a list of tables ``[[runs]]``. Keys are those of ``DataSelection`` and
-    ``TrainingConfiguration``; a value that is a list stands for one run with each of its
+    ``TrainingConfiguration``; a list of values means one run with each of its
     elements. Of several lists the first varies slowest.
 
     Parameters
@@ -252,7 +252,7 @@ def run_grid(
     started: Callable[[int, RunConfiguration, Path], None] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, int]:
-    """Train what is not done yet, one run after the other, and count the outcomes.
+    """Train the runs that are not finished, one after the other, and count the outcomes.
 
     Several processes may work on one folder at once: each takes runs that no other holds. Before
     a run ``started(number, run, folder)`` is called, numbers from 1. Outcomes are ``trained``,
