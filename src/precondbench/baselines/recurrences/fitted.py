@@ -78,7 +78,7 @@ class _RowRecurrence(_Fitted):
 
 
 class DivisionCell(_RowRecurrence):
-    r"""A cell with the algorithm built in, division included: a ceiling for learned recurrences.
+    r"""A cell that knows the algorithm, a division included: the ceiling, not a competitor.
 
     For tridiagonal matrices with diagonal a and subdiagonal b,
 
