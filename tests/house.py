@@ -1,4 +1,4 @@
-"""The structure of the library as its files state it: modules, imports, doors."""
+"""The structure of the library: modules, imports, doors."""
 
 import ast
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Files of predictions: in HDF5, as versions up to 0.1 wrote them, and with other values."""
+"""Prediction files for tests: HDF5 as written up to version 0.1, and invalid values."""
 
 from dataclasses import fields
 

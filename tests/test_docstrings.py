@@ -1,4 +1,4 @@
-"""Every example in a docstring is run."""
+"""The examples in all docstrings."""
 
 import doctest
 import importlib

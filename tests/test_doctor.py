@@ -1,4 +1,4 @@
-"""The report on an installation: right on a sound one, and it names what is broken."""
+"""The report on an installation: correct on a sound one, and naming what is broken."""
 
 import json
 from importlib import metadata

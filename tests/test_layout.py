@@ -1,4 +1,4 @@
-"""The house: imports point one way and go through doors, folders and modules stay readable."""
+"""Layout: one-way imports through doors, readable folders and modules."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""What a user's type checker sees: annotations of the public names, under ``mypy --strict``."""
+"""Annotations of the public names as seen by a user's type checker, ``mypy --strict``."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What a wheel holds, and that building it twice gives the same bytes."""
+"""Content and reproducibility of the wheel."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Running products of 2 x 2 matrices: against one multiplication after the other, and pivots."""
+"""Running products of 2 x 2 matrices, compared with sequential multiplication, and pivots."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Two processes train what one does."""
+"""Training with two processes gives the result of one."""
 
 import json
 import os

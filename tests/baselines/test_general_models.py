@@ -1,4 +1,4 @@
-"""Learned models for general matrices: what they are at first, and what they may not do."""
+"""Learned models for general matrices: initial values and restrictions."""
 
 import numpy as np
 import pytest

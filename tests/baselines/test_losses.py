@@ -1,4 +1,4 @@
-"""Losses against their formulas in dense matrices."""
+"""Losses, compared with their formulas in dense matrices."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Node models against their formulas."""
+"""Node models, compared with their formulas."""
 
 import pytest
 import torch

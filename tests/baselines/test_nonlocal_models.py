@@ -1,4 +1,4 @@
-"""Models that carry a state along the rows: what they see, what they recover, what they refuse."""
+"""Models with a state along the rows: reach, recovered recurrences and refusals."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A run that is interrupted goes on to the result of one that was not."""
+"""Resumed runs have the result of uninterrupted runs."""
 
 import json
 

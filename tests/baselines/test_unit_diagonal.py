@@ -1,4 +1,4 @@
-"""Models shown a unit diagonal are equivariant under diagonal scaling, whatever they learned."""
+"""Models with a unit diagonal as input are equivariant under diagonal scaling."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""The command line: what it prints, what it exits with."""
+"""The command line: output and exit codes."""
 
 import json
 import subprocess

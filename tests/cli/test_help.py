@@ -1,4 +1,4 @@
-"""The help of every command: examples that parse, and options that are explained."""
+"""The help of every command: valid examples and documented options."""
 
 import re
 import shlex

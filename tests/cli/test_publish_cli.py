@@ -1,4 +1,4 @@
-"""``release``, ``download``, ``export`` and ``cite``: what they print and exit with."""
+"""``release``, ``download``, ``export`` and ``cite``: output and exit codes."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""``precondbench train`` and ``board``: settings, resuming, grids, models of one's own."""
+"""``precondbench train`` and ``board``: settings, resuming, grids, user models."""
 
 import json
 import tomllib

@@ -1,4 +1,4 @@
-"""An exception that nobody thought of is one line, and a traceback for those who ask."""
+"""Unexpected exceptions are reported in one line, with a traceback on request."""
 
 import pytest
 

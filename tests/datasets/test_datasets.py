@@ -1,4 +1,4 @@
-"""PyG datasets: what they serve, exactly, and what users do with them."""
+"""PyG datasets: exact content, and common uses."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Twins as they are served, and data of one's own."""
+"""Twins, and generated datasets."""
 
 import numpy as np
 import pytest

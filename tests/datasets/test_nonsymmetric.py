@@ -1,4 +1,4 @@
-"""The non-symmetric data set: what it serves, what is scored, and what is refused."""
+"""The non-symmetric dataset: content, scores and refusals."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""The site is built without a warning, and says all that is public."""
+"""The site builds without warnings and lists the public API."""
 
 import importlib
 import importlib.util

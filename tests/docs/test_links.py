@@ -1,4 +1,4 @@
-"""Links of pages lead to files and headings that are there, on GitHub as on the site."""
+"""Links of pages lead to existing files and headings, on GitHub and on the site."""
 
 import re
 from functools import cache

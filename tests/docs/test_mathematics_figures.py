@@ -1,4 +1,4 @@
-"""The figures of the mathematics show what the pages say of them."""
+"""The figures of the mathematics agree with the text of the pages."""
 
 import runpy
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""docs/nonlocal.md shows the committed results, and what it says of them holds."""
+"""docs/nonlocal.md agrees with the committed results."""
 
 import importlib.util
 import json

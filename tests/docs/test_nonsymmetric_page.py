@@ -1,4 +1,4 @@
-"""docs/nonsymmetric.md shows the committed results, and they are what is measured."""
+"""docs/nonsymmetric.md agrees with the committed results and with new measurements."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""The table of docs/patterns.md is what benchmarks/patterns.py measured."""
+"""The table of docs/patterns.md agrees with the results of benchmarks/patterns.py."""
 
 import json
 import runpy

@@ -1,4 +1,4 @@
-"""README.md is one screen, and its table says what the leaderboard says."""
+"""README.md is at most one screen, and its table agrees with the leaderboard."""
 
 import importlib.util
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""docs/reliability.md counts the cases that there are."""
+"""docs/reliability.md has the current counts of cases."""
 
 import runpy
 from pathlib import Path

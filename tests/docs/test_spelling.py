@@ -1,4 +1,4 @@
-"""Words are spelt, and spelt the British way: factorisation, neighbour, behaviour."""
+"""Spelling, in British English: factorisation, neighbour, behaviour."""
 
 import importlib.util
 import re

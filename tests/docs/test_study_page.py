@@ -1,4 +1,4 @@
-"""docs/study.md shows the committed results, and what it says in words holds for them."""
+"""docs/study.md agrees with the committed results."""
 
 import importlib.util
 import json

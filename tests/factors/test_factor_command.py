@@ -1,4 +1,4 @@
-"""``precondbench factor`` writes the factor that its report is about."""
+"""``precondbench factor`` writes the factor described in its report."""
 
 import json
 

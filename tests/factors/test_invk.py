@@ -1,4 +1,4 @@
-"""Inv-K against extended precision, and everything the theory says it must satisfy."""
+"""Inv-K, compared with extended precision and with its theory."""
 
 import mpmath
 import numpy as np

@@ -1,4 +1,4 @@
-"""Method and order are chosen, results are checked, memory is bounded."""
+"""Choice of method and order, checks of results, and bounds on memory."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Local-patch Inv-K against a dense computation from its definition."""
+"""Local-patch Inv-K, compared with a dense computation from its definition."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""A new factor and a new solver: one file and one line in the door each, nothing else."""
+"""A new factor and a new solver are one file and one line in the door each."""
 
 import os
 import shutil

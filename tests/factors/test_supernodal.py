@@ -1,4 +1,4 @@
-"""Supernodal selected inversion against dense extended precision, theory and the simplicial way."""
+"""Supernodal selected inversion, compared with extended precision and the simplicial method."""
 
 import mpmath
 import numpy as np

@@ -1,4 +1,4 @@
-"""Right-hand sides, factors, operators and predictions that do not fit, and ``factor``."""
+"""Invalid right-hand sides, factors, operators and predictions, and ``factor``."""
 
 import numpy as np
 import scipy.sparse as sp

@@ -1,4 +1,4 @@
-"""Checkpoints, saved states and run folders that are damaged, foreign or made to do harm."""
+"""Damaged, foreign and malicious checkpoints, saved states and run folders."""
 
 import json
 import struct

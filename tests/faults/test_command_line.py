@@ -1,4 +1,4 @@
-"""Options of every command with wrong types, values and names; rubbish for every input file."""
+"""Options with wrong types, values and names; invalid content for every input file."""
 
 import re
 

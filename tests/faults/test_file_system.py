@@ -1,4 +1,4 @@
-"""Disks that are full, names that are taken, folders that are files, homes that are missing."""
+"""Full disks, occupied names, folders in place of files, missing home folders."""
 
 import errno
 import os

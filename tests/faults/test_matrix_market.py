@@ -1,4 +1,4 @@
-"""Matrix Market files that are wrong, odd or made to do harm."""
+"""Wrong, unusual and malicious Matrix Market files."""
 
 import gzip
 import io

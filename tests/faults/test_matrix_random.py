@@ -1,4 +1,4 @@
-"""Matrices that nobody thought of, and what is written and read again."""
+"""Random matrices, and round trips through files."""
 
 import warnings
 

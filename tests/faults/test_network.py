@@ -1,4 +1,4 @@
-"""Servers on the loopback interface that lie, stall, break off or come back."""
+"""Faulty servers on the loopback interface: wrong data, stalls, disconnects, recovery."""
 
 import contextlib
 import hashlib

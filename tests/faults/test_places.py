@@ -1,4 +1,4 @@
-"""Caches, homes, inputs and streams that are not what they should be."""
+"""Invalid caches, home folders, inputs and streams."""
 
 import builtins
 import errno

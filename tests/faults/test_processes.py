@@ -1,4 +1,4 @@
-"""Two processes on one cache, killed work, and clocks that jump."""
+"""Two processes on one cache, killed processes, and clock changes."""
 
 import os
 import signal

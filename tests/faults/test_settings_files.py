@@ -1,4 +1,4 @@
-"""TOML of grids and runs, lines of results, and the JSON files of a run's folder."""
+"""TOML of grids and runs, lines of results, and the JSON files of a run folder."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Files of other versions of the library, and entries of the leaderboard that were changed."""
+"""Files of other versions of the library, and modified entries of the leaderboard."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The leaderboard of the repository: complete, what its entries claim, and what comes out again."""
+"""The committed leaderboard: complete, consistent, and reproducible."""
 
 from pathlib import Path
 

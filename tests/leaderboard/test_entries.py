@@ -1,4 +1,4 @@
-"""Entries: written, read, scored again to the last digit, and refused when they do not fit."""
+"""Entries: writing, reading, exact rescoring, and refusals."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Boards of one's own: files of predictions beside classical methods, in memory and as a site."""
+"""Local boards: prediction files with classical methods, in memory and as a site."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Tracks of LU pairs by the ordinary path: pack, check, score, score again, render."""
+"""Tracks of LU pairs through all steps: pack, check, score, score again, render."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""A new classical row: one file and one line in the registry of rows, nothing else."""
+"""A new classical row is one file and one line in the registry of rows."""
 
 import os
 import shutil

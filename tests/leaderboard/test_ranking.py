@@ -1,4 +1,4 @@
-"""Ranking: known answers, and numbers of an entry that no other entry changes."""
+"""Ranking: known answers, and independence of other entries."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Running an entry's command again, and refusing to run anything else."""
+"""Running the command of an entry again, and refusing other commands."""
 
 import copy
 import json

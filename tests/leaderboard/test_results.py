@@ -1,4 +1,4 @@
-"""Results of runs: collecting, the file of rows, summaries, commands."""
+"""Results of runs: collection, the file of rows, summaries, commands."""
 
 import json
 import math

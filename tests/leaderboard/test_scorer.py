@@ -1,4 +1,4 @@
-"""Tracks and the scorer: the same entry whoever computes it, on whatever machine."""
+"""Tracks and the scorer: entries are identical on every machine."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The site without a browser: whole, escaped, the same bytes, never in the place of others."""
+"""The site without a browser: complete, escaped, reproducible, and safe to write."""
 
 import json
 import re

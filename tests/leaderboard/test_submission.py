@@ -1,4 +1,4 @@
-"""Submissions: packing, checking, and refusing what is malformed or hostile."""
+"""Submissions: packing, checking, and refusing malformed or hostile input."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The workflow that scores changed entries again, its steps run on a repository of their own."""
+"""The workflow that scores changed entries again, run on a separate repository."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""One clear error for each unusable matrix; files are read as they are."""
+"""One clear error for each unusable matrix; reading of files."""
 
 import gzip
 

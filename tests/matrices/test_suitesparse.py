@@ -1,4 +1,4 @@
-"""Formulas equal the collection's files; mirrors are read without trusting them."""
+"""Formulas equal the files of the collection; mirrors are not trusted."""
 
 import io
 import tarfile

@@ -1,4 +1,4 @@
-"""The paper's claims, which runs they are checked on, and the page that shows them."""
+"""Claims of the paper, the runs they are checked on, and the page that shows them."""
 
 import make_results_page as page_maker
 from paper.__main__ import main

@@ -1,4 +1,4 @@
-"""What is committed as measured: consistent, complete, and below what can be proved."""
+"""Committed results are consistent, complete, and below the proven bounds."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The paper's figures: their numbers, what is drawn, and what is left out."""
+"""Figures of the paper: their numbers, and the choice of what is drawn."""
 
 import json
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""The ceiling of local rules on twins, against brute force and against local rules."""
+"""The ceiling of local rules on twins, compared with brute force and with local rules."""
 
 import numpy as np
 import pytest

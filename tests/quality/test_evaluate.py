@@ -1,4 +1,4 @@
-"""evaluate(): every form of prediction, and failures that are counted, never hidden."""
+"""evaluate(): all forms of predictions, and the counting of failures."""
 
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context

@@ -1,4 +1,4 @@
-"""BibTeX that BibTeX can read, and words that are the collection's own."""
+"""BibTeX that BibTeX can read, with the titles and names of the collection."""
 
 import csv
 import re

@@ -1,4 +1,4 @@
-"""Exported files hold what the shard holds, to the bit."""
+"""Exported files equal the shard, to the bit."""
 
 import numpy as np
 import pytest

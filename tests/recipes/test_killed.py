@@ -1,4 +1,4 @@
-"""kill -9 at random moments: what is served afterwards is right, and nothing stays behind."""
+"""kill -9 at random moments: later results are correct and nothing is left behind."""
 
 import hashlib
 import io

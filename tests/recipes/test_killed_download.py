@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a download, and eight who want the same file at once."""
+"""kill -9 during a download, and eight processes that request the same file."""
 
 import functools
 import os

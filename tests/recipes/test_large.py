@@ -1,4 +1,4 @@
-"""The configuration ``large``: forecast, refused rather than killed, built, served."""
+"""The configuration ``large``: forecast, refusal, build, and use."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What a release holds, and that what is published never changes."""
+"""Content of a release, and that published files never change."""
 
 import csv
 import importlib.util

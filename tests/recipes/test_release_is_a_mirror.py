@@ -1,4 +1,4 @@
-"""Release, serve over HTTP, download with nothing else present."""
+"""Release, serve over HTTP, and download without other data."""
 
 import functools
 import hashlib

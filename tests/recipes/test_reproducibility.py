@@ -1,4 +1,4 @@
-"""Content digests are the manifest's, whatever the CPU target and the number of threads."""
+"""Content digests agree with the manifest for all CPU targets and numbers of threads."""
 
 import os
 import subprocess

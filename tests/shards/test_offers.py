@@ -1,4 +1,4 @@
-"""What a mirror offers is accepted for its content, never for what the mirror says about it."""
+"""Files of a mirror are accepted by their content only."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The cache: right bytes or none, once, and no network when it is forbidden."""
+"""The cache: correct files only, one build, and no network when it is disabled."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Digests: known answers, what they see, what they do not see."""
+"""Digests: known answers, and the changes they detect or ignore."""
 
 import hashlib
 import struct

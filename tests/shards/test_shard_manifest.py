@@ -1,4 +1,4 @@
-"""The manifest: read, checked, written alike every time."""
+"""The manifest: reading, checks, reproducible writing."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""Record: what it accepts, and one clear error for everything else."""
+"""Record: accepted input, and one clear error for everything else."""
 
 import pickle
 

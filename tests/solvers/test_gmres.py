@@ -1,4 +1,4 @@
-"""GMRES: counts of SciPy's, exact answers, statuses, and the same bits in every setting."""
+"""GMRES: comparison with SciPy, exact answers, statuses, and reproducibility."""
 
 import os
 import subprocess

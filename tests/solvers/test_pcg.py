@@ -1,4 +1,4 @@
-"""PCG against SciPy, its statuses, and the protocol's invariances."""
+"""PCG: comparison with SciPy, statuses, and invariances of the protocol."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Operators: each against its dense formula, symmetric, positive, and in the same solver."""
+"""Operators: comparison with dense formulas, symmetry, definiteness, and the solver."""
 
 import numpy as np
 import pytest
