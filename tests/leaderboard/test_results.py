@@ -25,6 +25,7 @@ from precondbench.leaderboard.scoring.results import (
 )
 from precondbench.quality import problem as scoring
 from precondbench.shards import write_predictions
+from prediction_files import as_hdf5
 
 SAMPLE = DataSelection(dataset="suitesparse-invk", version="sample", max_rows=1000)
 
@@ -160,6 +161,14 @@ def test_what_was_scored_before_a_damaged_run_is_kept(by_hand, tmp_path):
     rows, new = update_results(path, tmp_path / "runs", ["val"])
     assert ([row["seed"] for row in rows], new) == ([0, 1, 2], 2)
     assert read_results(path) == rows
+
+
+def test_runs_of_older_versions_are_scored(by_hand, tmp_path):
+    folder = by_hand("a", uniform(seed=3))
+    new = collect_results(tmp_path / "runs", ["val"])
+    as_hdf5(folder / "predictions-val.safetensors")
+    (folder / "predictions-val.safetensors").unlink()
+    assert collect_results(tmp_path / "runs", ["val"]) == new
 
 
 def test_predictions_of_another_seed(by_hand, tmp_path):

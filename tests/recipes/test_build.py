@@ -28,8 +28,8 @@ from precondbench.recipes import (
     split_plan,
     unverified_entries,
 )
-from precondbench.recipes.building.check import label_digests
 from precondbench.recipes.building.label import winner_of
+from precondbench.recipes.building.obtain import label_digests
 from precondbench.recipes.building.tasks import Task
 from precondbench.recipes.suitesparse import SAMPLE_SPLITS, family, split_of_family
 from precondbench.shards import load_manifest, read_shard

@@ -16,10 +16,10 @@ from precondbench.recipes import (
     check_plan,
     dataset_spec,
     factor_matrix,
-    golden_manifest,
     obtain_shard,
     select_plans,
 )
+from precondbench.recipes.building.obtain import golden_manifest
 from precondbench.recipes.spec import Version
 from precondbench.shards import load_manifest
 

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from precondbench.errors import DigestError
-from precondbench.recipes import all_plans, check_plan, golden_manifest, release_plans
+from precondbench.recipes import all_plans, check_plan, release_plans
+from precondbench.recipes.building.obtain import golden_manifest
 from precondbench.shards import load_manifest
 
 REBUILD = """

@@ -124,7 +124,7 @@ def collate_graphs(arrays: GraphArrays) -> tuple[Data, dict[str, Any]]:
     return data, slices
 
 
-# The default representation of an object says where it lies, not what it is.
+# The default representation of an object is its address, not its content.
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 

@@ -68,8 +68,8 @@ class SyntheticTridiag(FactorDataset):
         Random law of the matrices; see docs/data.md.
     target : {"modified", "literal"}
         ``modified``: the Cholesky factor of the record's own matrix, which is A + e_1 e_1^T, or
-        A for one half of the twins. ``literal``: chol(A), what equation (7) of the paper says
-        to the letter, although the model sees A + e_1 e_1^T.
+        A for one half of the twins. ``literal``: chol(A), as in equation (7) of the paper,
+        although the model sees A + e_1 e_1^T.
     transform, pre_transform, pre_filter, force_reload
         As for every PyG dataset.
     version : str
@@ -169,7 +169,7 @@ class SyntheticTridiag(FactorDataset):
         seed : int
             Records depend on law, n, seed and their index only.
         kind : {"spd", "lu"}
-            As for the class; a law of your own says it itself.
+            As for the class; a law of your own determines it.
         law : str or Law, optional
             A named law, or one of your own, instead of growth with c.
         twins : bool

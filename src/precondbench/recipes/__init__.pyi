@@ -1,7 +1,5 @@
-from .building.check import CheckResult as CheckResult
-from .building.check import check_plan as check_plan
-from .building.check import golden_manifest as golden_manifest
-from .building.check import golden_sources as golden_sources
+from .building.obtain import CheckResult as CheckResult
+from .building.obtain import check_plan as check_plan
 from .building.label import FactoredMatrix as FactoredMatrix
 from .building.label import factor_matrix as factor_matrix
 from .building.obtain import build_plan as build_plan
@@ -23,7 +21,7 @@ from .suitesparse import split_of_family as split_of_family
 from .building.obtain import cached_splits as cached_splits
 from .building.obtain import download_split as download_split
 from .building.obtain import shard_fault as shard_fault
-from .building.check import updated_manifest as updated_manifest
+from .building.obtain import updated_manifest as updated_manifest
 from .building.label import LARGE as LARGE
 from .building.label import MARGIN as MARGIN
 from .building.collection import FROM_ROWS as FROM_ROWS

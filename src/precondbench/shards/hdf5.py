@@ -79,7 +79,7 @@ def member(parent: Any, name: str, kind: type) -> Any:
         raise ShardError(f"{where} is missing; fetch or build the file again")
     if not isinstance(link, h5py.HardLink):
         raise ShardError(
-            f"{where} is a link ({type(link).__name__}); links are not allowed, distrust it"
+            f"{where} is a link ({type(link).__name__}); links are not allowed; do not use it"
         )
     found = parent[name]
     if not isinstance(found, kind):
@@ -93,7 +93,7 @@ def read_column(dataset: Any) -> NDArray[Any] | list[str]:
     if dataset.shape is None or len(dataset.shape) != 1:
         raise ShardError(f"{where} has shape {dataset.shape}; every array is a vector")
     if dataset.is_virtual or dataset.external:
-        raise ShardError(f"{where} keeps its data in other files; that is not allowed, distrust it")
+        raise ShardError(f"{where} keeps its data in other files; do not use it")
     plan = dataset.id.get_create_plist()
     filters = {plan.get_filter(k)[0] for k in range(plan.get_nfilters())}
     if filters - _FILTERS:

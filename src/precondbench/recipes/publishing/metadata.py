@@ -30,7 +30,7 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
 
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("precondbench.recipes.publishing"),
-    # Markdown is no HTML; what comes from elsewhere passes the filter "cell".
+    # Markdown is not HTML; text from elsewhere passes the filter "cell".
     autoescape=False,  # noqa: S701
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,

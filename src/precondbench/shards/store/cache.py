@@ -63,7 +63,7 @@ def cache_root(root: str | os.PathLike[str] | None = None) -> Path:
 
 
 def mirrors(manifest: Manifest | None = None) -> list[str]:
-    """Mirrors in the order in which they are asked.
+    """Mirrors in the order in which they are used.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def shard_path(
 def locked(path: Path, timeout: float = 1800.0) -> Iterator[None]:
     """Hold the lock of ``path``, ``.name.lock`` next to it, among all processes that ask for it.
 
-    Waits for ``timeout`` seconds (for ever if negative), then raises MissingDataError.
+    Waits for ``timeout`` seconds (forever if negative), then raises MissingDataError.
     """
     import filelock
 

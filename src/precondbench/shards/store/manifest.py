@@ -41,7 +41,7 @@ class _Entry(BaseModel):
 
 
 class ShardFile(_Entry):
-    """One published file; its path stands for these bytes for ever."""
+    """One published file; its path always stands for these bytes."""
 
     path: RelativePath = Field(description="Below a mirror.")
     bytes: int = Field(gt=0, description="Size of the file.")

@@ -237,7 +237,7 @@ def _check(file: Path, entry: ShardFile, check: Callable[[Path], None] | None) -
         try:
             check(file)
         except ShardError as error:
-            # The temporary name says nothing to anyone.
+            # The temporary name means nothing to users.
             raise WrongBytesError(str(error).replace(str(file), entry.path)) from None
 
 
@@ -261,7 +261,7 @@ class Offers:
     def __init__(self, manifest: Manifest, sources: Sequence[str] | None = None) -> None:
         self._manifest = manifest
         self._sources = list(mirrors(manifest) if sources is None else sources)
-        # What a mirror's manifest says, or why there is none.
+        # Manifests of the mirrors, or why there is none.
         self._own: dict[str, Any | RefusalError] = {}
 
     def fetch(
@@ -396,5 +396,5 @@ def _check_content(names: Names, entry: SplitEntry, path: Path) -> None:
     if entry.facts_digest is not None and shard.facts_digest() != entry.facts_digest:
         raise DigestError(
             f"{path}: its records are right, but what it says about them is not what this library "
-            "expects (iterations, winners); distrust where it comes from"
+            "expects (iterations, winners); do not use files from there"
         )
