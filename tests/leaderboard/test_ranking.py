@@ -8,13 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from precondbench.leaderboard.board import Standing
-from precondbench.leaderboard.scoring.profile import (
+from precondbench.leaderboard.scoring.ranking import (
     TAUS,
+    Spread,
     profile,
     profile_area,
+    rank_entries,
+    ranked_by,
     shares_within,
 )
-from precondbench.leaderboard.scoring.ranking import Spread, rank_entries, ranked_by
 
 TARGETS = [16, 32, 100, 1]
 

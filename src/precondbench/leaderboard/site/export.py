@@ -7,8 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from precondbench.leaderboard.board import Standing
-from precondbench.leaderboard.scoring.profile import TAUS, shares_within
-from precondbench.leaderboard.scoring.ranking import RankedRow, Spread, ranked_by
+from precondbench.leaderboard.scoring.ranking import (
+    TAUS,
+    RankedRow,
+    Spread,
+    ranked_by,
+    shares_within,
+)
 from precondbench.leaderboard.site.text import markdown, number, percent
 from precondbench.quality import rounded
 

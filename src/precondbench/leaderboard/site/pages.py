@@ -16,8 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from precondbench.errors import LeaderboardError
 from precondbench.leaderboard.board import IC0, INVK, Standing, Verdict, standings_of
 from precondbench.leaderboard.entries import Leaderboard, read_leaderboard
-from precondbench.leaderboard.scoring.profile import TAUS, shares_within
-from precondbench.leaderboard.scoring.ranking import RankedRow
+from precondbench.leaderboard.scoring.ranking import TAUS, RankedRow, shares_within
 from precondbench.leaderboard.site.charts import (
     curves_of,
     draw_cosine,
