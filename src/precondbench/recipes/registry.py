@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import difflib
 from functools import cache
+from importlib import import_module
 
 from precondbench.errors import ConfigurationError
 from precondbench.recipes.spec import DatasetSpec, SplitPlan
-from precondbench.recipes.suitesparse import SUITESPARSE_SPEC
-from precondbench.recipes.synthetic import SYNTHETIC_LU_SPEC, SYNTHETIC_SPEC
 
-# A new dataset is a module that defines its spec, and one line here.
-_SPECS = (
-    SYNTHETIC_SPEC,
-    SYNTHETIC_LU_SPEC,
-    SUITESPARSE_SPEC,
+# A new dataset is a module that defines ``SPECS``, and one line here.
+_MODULES = (
+    "synthetic",
+    "suitesparse",
+)
+_SPECS: tuple[DatasetSpec, ...] = tuple(
+    spec for name in _MODULES for spec in import_module(f"precondbench.recipes.{name}").SPECS
 )
 
 

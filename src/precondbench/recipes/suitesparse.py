@@ -309,6 +309,7 @@ SUITESPARSE_SPEC = DatasetSpec(
     from_collection=True,
     batch_size=8,
 )
+SPECS = (SUITESPARSE_SPEC,)
 
 
 def release_plans(

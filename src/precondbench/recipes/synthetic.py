@@ -166,17 +166,19 @@ def _spec(
     )
 
 
-SYNTHETIC_SPEC = _spec(
-    SYNTHETIC,
-    "Tridiagonal",
-    "Tridiagonal SPD matrices with exact, non-local Cholesky factors",
-    "cholesky",
-    ("uniform", "growth", "sawtooth", "twin", "hard"),
-)
-SYNTHETIC_LU_SPEC = _spec(
-    SYNTHETIC_LU,
-    "Tridiagonal LU",
-    "Non-symmetric tridiagonal matrices with exact, non-local LU factors",
-    "lu",
-    LAWS["lu"],
+SPECS = (
+    _spec(
+        SYNTHETIC,
+        "Tridiagonal",
+        "Tridiagonal SPD matrices with exact, non-local Cholesky factors",
+        "cholesky",
+        ("uniform", "growth", "sawtooth", "twin", "hard"),
+    ),
+    _spec(
+        SYNTHETIC_LU,
+        "Tridiagonal LU",
+        "Non-symmetric tridiagonal matrices with exact, non-local LU factors",
+        "lu",
+        LAWS["lu"],
+    ),
 )
