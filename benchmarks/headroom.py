@@ -22,7 +22,7 @@ import torch
 from precondbench.baselines import GraphBatch, LearnedClosure, build_model
 from precondbench.baselines.batch import ResidentGraphs
 from precondbench.baselines.losses import get_loss
-from precondbench.baselines.patches.closure import MOST
+from precondbench.baselines.patches import MOST_REDUCED
 from precondbench.datasets import DataSelection
 
 CORES = ("shifted-ic0", "local-patch-1", "local-patch-3")
@@ -45,7 +45,7 @@ def closed(batch: GraphBatch, hops: int, share: float) -> torch.Tensor:
     model = build_model("LearnedClosure", hops + 1, scaling="unit-diagonal")
     assert isinstance(model.network, LearnedClosure)
     # A sigmoid reaches 0 only at minus infinity.
-    part = max(share / MOST, 1e-30)
+    part = max(share / MOST_REDUCED, 1e-30)
     with torch.no_grad():
         model.network.start.fill_(math.log(part / (1 - part)))
         values: torch.Tensor = model(batch)

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from precondbench.baselines.recurrences.learned import normalised_product, prefix_products
+from precondbench.baselines.recurrences import normalised_product, prefix_products
 from precondbench.baselines.training.run_directory import describe_environment
 
 ROWS = [100, 300, 1000, 3000, 10_000, 30_000, 100_000]

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from precondbench.baselines.recurrences.learned import normalised_product, prefix_products
+from precondbench.baselines.recurrences import normalised_product, prefix_products
 
 
 def sequential_products(matrices):

@@ -18,8 +18,7 @@ from precondbench.baselines import (
 )
 from precondbench.baselines.batch import ResidentGraphs
 from precondbench.baselines.losses import get_loss
-from precondbench.baselines.patches.closure import closed_patches
-from precondbench.baselines.patches.network import patch_graphs
+from precondbench.baselines.patches import closed_patches, patch_graphs
 from precondbench.errors import ConfigurationError
 from precondbench.factors import local_invk, lower_pattern, shifted_ic0
 from precondbench.matrices import formula_matrix
@@ -331,7 +330,7 @@ def test_patches_are_breadth_first_searches(graphs):
 
 
 def test_patches_too_large_for_memory_are_refused(monkeypatch):
-    monkeypatch.setattr("precondbench.baselines.patches.network.MOST", 1000)
+    monkeypatch.setattr("precondbench.baselines.patches.MOST_EDGES", 1000)
     with pytest.raises(ConfigurationError, match="take fewer rounds, smaller batches"):
         predict(build_model("PatchNetwork", 3), Graphs([graph(GRID)]))
 

@@ -17,27 +17,27 @@ ModelT = TypeVar("ModelT", bound=ModelClass)
 
 # Where the class of each model of this package is; a new model is one line here.
 _BUILT_IN = {
-    "BidirectionalGRU": "recurrences.learned",
+    "BidirectionalGRU": "recurrences",
     "ChowPatel": "elimination.sweeps",
     "CorrectedIC0": "elimination.corrected",
     "CorrectedPatch": "elimination.corrected",
-    "DivisionCell": "recurrences.fitted",
+    "DivisionCell": "recurrences",
     "EliminationSweep": "elimination.sweeps",
     "FastGraphTransformer": "message_passing.node_models",
     "GATv2": "message_passing.node_models",
     "GEN": "message_passing.node_models",
     "GlobalGraphTransformer": "message_passing.node_models",
     "GraphTransformer": "message_passing.node_models",
-    "LearnedClosure": "patches.closure",
+    "LearnedClosure": "patches",
     "LearnedElimination": "elimination.learned",
     "LiFactor": "message_passing.published",
     "MLP": "message_passing.node_models",
     "MessagePassingMLP": "message_passing.node_models",
-    "MoebiusCell": "recurrences.fitted",
-    "MoebiusScan": "recurrences.learned",
-    "MonomialCell": "recurrences.fitted",
+    "MoebiusCell": "recurrences",
+    "MoebiusScan": "recurrences",
+    "MonomialCell": "recurrences",
     "NeuralIF": "message_passing.published",
-    "PatchNetwork": "patches.network",
+    "PatchNetwork": "patches",
 }
 _REGISTERED: dict[str, ModelClass] = {}
 

@@ -1,1 +1,0 @@
-"""Networks on the patch of each column."""

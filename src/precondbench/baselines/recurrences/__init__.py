@@ -1,1 +1,0 @@
-"""Recurrences over the rows of a matrix."""
