@@ -72,10 +72,10 @@ def info(
     json: AsJson = False,
 ) -> None:
     """Show what a dataset contains. With --split, list its matrices (built if needed)."""
-    from precondbench.recipes import newest_version, select_plans
+    from precondbench.recipes import dataset_spec, select_plans
     from precondbench.shards import load_manifest
 
-    plans = select_plans(dataset, version or newest_version(dataset), config, split)
+    plans = select_plans(dataset, version or dataset_spec(dataset).newest, config, split)
     if split is not None:
         _print_matrices(f"{dataset} {split}", plans, root, json)
         return
@@ -166,12 +166,12 @@ def download(
     Mirrors: the one in PRECONDBENCH_MIRROR, then those of the manifest. Every file is checked
     against the digests of this library.
     """
-    from precondbench.recipes import download_split, newest_version, select_plans
+    from precondbench.recipes import dataset_spec, download_split, select_plans
     from precondbench.shards import Offers, load_manifest
 
     offers = Offers(load_manifest(), None if mirror is None else [mirror])
     rows = []
-    for plan in select_plans(dataset, version or newest_version(dataset), config, split):
+    for plan in select_plans(dataset, version or dataset_spec(dataset).newest, config, split):
         with progress_bar(plan.path_name) as update:
 
             def in_kib(done: int, total: int, update: Any = update) -> None:
@@ -204,10 +204,10 @@ def export(
     json: AsJson = False,
 ) -> None:
     """Write the matrices of a split to files. A and L are unscaled and exact to the bit."""
-    from precondbench.recipes import BuildContext, export_split, newest_version, select_plans
+    from precondbench.recipes import BuildContext, dataset_spec, export_split, select_plans
 
     exports = []
-    for plan in select_plans(dataset, version or newest_version(dataset), config, split):
+    for plan in select_plans(dataset, version or dataset_spec(dataset).newest, config, split):
         with progress_bar(plan.path_name) as update:
             context = BuildContext(root=root)
             done = export_split(plan, out, to.value, labels=label, context=context, progress=update)

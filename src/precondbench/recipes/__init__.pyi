@@ -8,7 +8,6 @@ from .building.tasks import process_pool as process_pool
 from .registry import all_plans as all_plans
 from .registry import dataset_spec as dataset_spec
 from .registry import dataset_specs as dataset_specs
-from .registry import newest_version as newest_version
 from .registry import select_plans as select_plans
 from .registry import split_plan as split_plan
 from .spec import BuildContext as BuildContext

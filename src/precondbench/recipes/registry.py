@@ -88,22 +88,6 @@ def _all_plans() -> tuple[SplitPlan, ...]:
     return tuple(plan for spec in _SPECS for plan in spec.plans())
 
 
-def newest_version(dataset: str) -> str:
-    """Return the version that is meant when none is named.
-
-    Parameters
-    ----------
-    dataset : str
-        Name of the dataset.
-
-    Returns
-    -------
-    str
-        The version.
-    """
-    return dataset_spec(dataset).newest
-
-
 def select_plans(
     dataset: str | None = None,
     version: str | None = None,

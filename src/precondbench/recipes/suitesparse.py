@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import ClassVar
 
 from precondbench.errors import DigestError, MissingDataError, ShardError
 from precondbench.factors import DEFAULT_PATTERN, PATTERNS
@@ -121,39 +123,50 @@ SAMPLE_SPLITS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
-def _recipe(kind: str, matrices: Sequence[str], pattern: str) -> dict[str, object]:
-    recipe: dict[str, object] = {
-        "kind": kind,
-        "matrices": list(matrices),
-        "stored_zeros": "dropped",
-        "scaling": "power-of-two",
-    }
-    return recipe if pattern == DEFAULT_PATTERN else {**recipe, "pattern": pattern}
-
-
-def _title(pattern: str, split: str) -> str:
-    of = "" if pattern == DEFAULT_PATTERN else f"{pattern.replace('-', ' ')}, "
-    return of + ("all, nothing learned" if split == "all" else f"{split} matrices")
-
-
 @dataclass(frozen=True)
-class SampleBuilder:
-    """Matrices that formulas reproduce entry for entry; every pattern is a configuration."""
+class PatternBuilder(ABC):
+    """Real matrices with factors on patterns; every pattern is a configuration."""
 
     configurations: tuple[str, ...] = tuple(PATTERNS)
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def matrices(self) -> Mapping[str, Sequence[str]]:
+        """``group/name`` of the matrices of each split."""
 
     @property
     def splits(self) -> dict[str, int]:
         """Number of records of each split."""
-        return {split: len(matrices) for split, matrices in SAMPLE_SPLITS.items()}
+        return {split: len(names) for split, names in self.matrices().items()}
 
     def recipe(self, configuration: str, split: str) -> dict[str, object]:
-        """Everything that determines a split, as JSON."""
-        return _recipe("formulas", [name for name, _ in SAMPLE_SPLITS[split]], configuration)
+        """Everything that determines a split besides the matrices themselves, as JSON."""
+        recipe: dict[str, object] = {
+            "kind": self.kind,
+            "matrices": list(self.matrices()[split]),
+            "stored_zeros": "dropped",
+            "scaling": "power-of-two",
+        }
+        return recipe if configuration == DEFAULT_PATTERN else recipe | {"pattern": configuration}
 
     def title(self, configuration: str, split: str) -> str:
         """Pattern and split."""
-        return _title(configuration, split)
+        of = "" if configuration == DEFAULT_PATTERN else f"{configuration.replace('-', ' ')}, "
+        return of + ("all, nothing learned" if split == "all" else f"{split} matrices")
+
+    @abstractmethod
+    def records(self, configuration: str, split: str, context: BuildContext) -> Iterator[Record]:
+        """Build the records in order."""
+
+
+class SampleBuilder(PatternBuilder):
+    """Matrices that formulas reproduce entry for entry."""
+
+    kind = "formulas"
+
+    def matrices(self) -> Mapping[str, Sequence[str]]:
+        """``group/name`` of the matrices of each split."""
+        return {split: [name for name, _ in pairs] for split, pairs in SAMPLE_SPLITS.items()}
 
     def records(self, configuration: str, split: str, context: BuildContext) -> Iterator[Record]:
         """Build the records; ShardError if a matrix yields none, which a sound build excludes."""
@@ -216,32 +229,23 @@ def tasks_for(
 
 
 @dataclass(frozen=True)
-class CollectionBuilder:
-    """Matrices of the collection; every pattern is a configuration.
+class CollectionBuilder(PatternBuilder):
+    """Matrices of the collection.
 
     Which matrices a split holds depends on what became of each candidate: on ``sources``, by
     default those of the manifest.
     """
 
-    configurations: tuple[str, ...] = tuple(PATTERNS)
     sources: tuple[SourceEntry, ...] | None = None
+    kind = "collection"
 
     @property
     def _sources(self) -> tuple[SourceEntry, ...]:
         return _manifest_sources() if self.sources is None else self.sources
 
-    @property
-    def splits(self) -> dict[str, int]:
-        """Number of records of each split."""
-        return {split: len(names) for split, names in release_splits(self._sources).items()}
-
-    def recipe(self, configuration: str, split: str) -> dict[str, object]:
-        """Everything that determines a split besides the matrices themselves, as JSON."""
-        return _recipe("collection", release_splits(self._sources)[split], configuration)
-
-    def title(self, configuration: str, split: str) -> str:
-        """Pattern and split."""
-        return _title(configuration, split)
+    def matrices(self) -> Mapping[str, Sequence[str]]:
+        """``group/name`` of the matrices of each split."""
+        return release_splits(self._sources)
 
     def records(self, configuration: str, split: str, context: BuildContext) -> Iterator[Record]:
         """Build the records from a mirror of the collection.
@@ -250,7 +254,7 @@ class CollectionBuilder:
         matrix is not the one that the manifest knows, or was built differently.
         """
         known = {f"{entry.group}/{entry.name}": entry for entry in self._sources}
-        wanted = set(release_splits(self._sources)[split])
+        wanted = set(self.matrices()[split])
         entries = [entry for entry in candidates() if entry.full_name in wanted]
         allowed = MAX_OPERATIONS if configuration == DEFAULT_PATTERN else MAX_OPERATIONS_WITH_FILL
         tasks = tasks_for(entries, context, allowed, configuration)

@@ -1,7 +1,6 @@
 """Records, their digests, and the HDF5 files that carry them.
 
-The manifest and the cache are imported by name (:mod:`precondbench.shards.manifest`,
-:mod:`precondbench.shards.cache`), so that reading a shard loads neither pydantic nor pooch.
+Names are loaded when they are first used: reading a shard loads neither pydantic nor pooch.
 """
 
 import lazy_loader
