@@ -150,7 +150,7 @@ SPECS = (
         versions=(Version("1.0", "Poisson matrices on an interval", PoissonBuilder()),),
         labels=("modified", "literal"),
         default_configuration="interval",
-        served_by="SyntheticTridiag",
+        served_by="FactorDataset",
     ),
 )
 '''
