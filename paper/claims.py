@@ -32,18 +32,7 @@ def compared(
 ) -> tuple[Summary, Summary] | None:
     """Return two models, each at its best among the common depths beyond one block.
 
-    Parameters
-    ----------
-    summaries : sequence of mapping
-        Of one split.
-    first, second : str
-        Names of models.
-
-    Returns
-    -------
-    tuple or None
-        Summaries of the two, in this order; None if they share no such depth. With one block no
-        message is passed before the edges are decoded, and all models are alike.
+    With one block no message is passed before the edges are decoded, and all models are alike.
     """
     depths = [
         {row["rounds"] for row in summaries if row["model"] == model and row["rounds"] > 1}
@@ -103,19 +92,7 @@ Ceilings = Mapping[tuple[str, str, int], float]
 
 @dataclass(frozen=True)
 class Claim:
-    """One statement of the paper with the measured result.
-
-    Attributes
-    ----------
-    source : str
-        Place in the paper.
-    statement : str
-        The statement.
-    verdict : str
-        ``AGREES``, ``IN_PART``, ``DIFFERS`` or ``NOT_MEASURED``.
-    finding : str
-        The numbers.
-    """
+    """One statement of the paper with the measured result."""
 
     source: str
     statement: str
@@ -128,18 +105,6 @@ def check_claims(rows: Iterable[Mapping[str, Any]], ceilings: Ceilings) -> list[
 
     A model is above another if every seed is and 1 - cosine differs by more than 1 %. Two models
     are compared at the best depth of each, among the common depths beyond one block.
-
-    Parameters
-    ----------
-    rows : iterable of mapping
-        Rows of runs, see ``read_results``; whatever there are.
-    ceilings : mapping
-        Of ``twin_ceilings``.
-
-    Returns
-    -------
-    list of Claim
-        In the order of the paper.
 
     Examples
     --------

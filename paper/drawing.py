@@ -9,15 +9,7 @@ from precondbench._internal import replacing
 
 
 def new_figure(width: float = 6.0, height: float = 4.0, columns: int = 1) -> tuple[Any, Any]:
-    """Return a figure and its axes, an array of them if there are several columns.
-
-    Parameters
-    ----------
-    width, height : float
-        In inches.
-    columns : int
-        Panels side by side.
-    """
+    """Return a figure and its axes, an array of them if there are several columns."""
     # The object interface: no global state, no display, no backend to choose.
     from matplotlib.figure import Figure
 

@@ -44,30 +44,14 @@ _NO_RUNS = "there are no results of runs by the protocol on {}"
 
 @dataclass(frozen=True)
 class DrawnFigures:
-    """Result of :func:`draw_paper_figures`.
-
-    Attributes
-    ----------
-    files : list of pathlib.Path
-        Every file written.
-    left_out : dict of str to str
-        Name of a figure that was not drawn -> why.
-    """
+    """Files written, and for each figure that was not drawn the reason."""
 
     files: list[Path] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
 
 
 def draw_diagonal_changes(path: str | Path, n: int = 50) -> None:
-    """Draw Figure 1: the change of L_kk against k, 1D Poisson left, Theorem 2.1 right.
-
-    Parameters
-    ----------
-    path : path-like
-        File to write, ``.svg`` or ``.png``.
-    n : int
-        Rows of both matrices.
-    """
+    """Draw Figure 1: the change of L_kk against k, 1D Poisson left, Theorem 2.1 right."""
     figure, (left, right) = new_figure(8.4, 3.4, 2)
     changes = diagonal_changes(n)
     k = np.arange(1, n + 1)
@@ -93,20 +77,7 @@ def draw_diagonal_changes(path: str | Path, n: int = 50) -> None:
 
 
 def five_outcomes(facts: Sequence[Mapping[str, Any]], neither: int) -> dict[str, int]:
-    """Count the cases of the paper's Figure 2, with ties apart.
-
-    Parameters
-    ----------
-    facts : sequence of mapping
-        Facts of every matrix with at least one label that converges.
-    neither : int
-        How many more there are where neither does.
-
-    Returns
-    -------
-    dict of str to int
-        Only Inv-K converges; both do and Inv-K, neither or IC(0) needs fewer; neither converges.
-    """
+    """Count the cases of Figure 2, with ties apart; where neither converges, no facts are given."""
     alone = sum(row["iterations_ic0"] == -1 for row in facts)
     both = [row for row in facts if row["iterations_ic0"] != -1 and row["iterations_invk"] != -1]
     return {
@@ -123,17 +94,7 @@ def five_outcomes(facts: Sequence[Mapping[str, Any]], neither: int) -> dict[str,
 def draw_invk_against_ic0(
     facts: Sequence[Mapping[str, Any]], neither: int, path: str | Path
 ) -> None:
-    """Draw iterations with Inv-K against iterations with IC(0); failures are on the margin.
-
-    Parameters
-    ----------
-    facts : sequence of mapping
-        Facts of every matrix with at least one label that converges.
-    neither : int
-        How many more there are where neither does.
-    path : path-like
-        File to write, ``.svg`` or ``.png``.
-    """
+    """Draw iterations with Inv-K against iterations with IC(0); failures are on the margin."""
     figure, axes = new_figure(6.0, 5.0)
     counts = five_outcomes(facts, neither)
     margin = 20_000.0
@@ -177,30 +138,8 @@ def draw_paper_figures(
     against IC(0). ``figure3``: cosine by model and depth on uniform tridiagonal matrices, with
     ``-iterations``, ``-hops`` and ``-twin``: sets that no local rule can solve. ``figure4``: the
     same for real matrices, with ``-iterations`` relative to the target factor.
-
-    Parameters
-    ----------
-    rows : sequence of mapping
-        Rows of runs, see ``read_results``.
-    out : path-like
-        Folder for the files.
-    root : path-like, optional
-        Cache folder.
-    stored_iterations : path-like, optional
-        JSON file of :func:`invk_against_ic0`, for a machine whose cache lacks the real
-        benchmark.
-    formats : sequence of str
-        Of ``svg`` and ``png``.
-
-    Returns
-    -------
-    DrawnFigures
-        Files, and what could not be drawn.
-
-    Raises
-    ------
-    ConfigurationError
-        If ``stored_iterations`` is there but damaged.
+    ``stored_iterations`` is a JSON file of :func:`invk_against_ic0`, for a machine whose cache
+    lacks the real benchmark.
     """
     out = Path(out)
     drawn = DrawnFigures()

@@ -31,19 +31,7 @@ _DODGE = 0.09
 
 @dataclass(frozen=True)
 class Panel:
-    """One axis of a figure by rounds.
-
-    Attributes
-    ----------
-    measure : str
-        One of ``MEASURES``.
-    label : str
-        What stands beside the axis.
-    logarithmic : bool
-        Scale of the axis.
-    downwards : bool
-        Smaller values above.
-    """
+    """One axis of a figure by rounds."""
 
     measure: str
     label: str
@@ -83,19 +71,7 @@ def _bar(spread: Mapping[str, float]) -> list[list[float]]:
 def draw_by_rounds(
     summaries: Sequence[Summary], panels: Sequence[Panel], title: str, path: str | Path
 ) -> None:
-    """Draw measures against the number of blocks: means over seeds, bars from lowest to highest.
-
-    Parameters
-    ----------
-    summaries : sequence of mapping
-        Of ``protocol_summaries``; at least one must have a measure of a panel.
-    panels : sequence of Panel
-        From left to right.
-    title : str
-        What was scored.
-    path : path-like
-        File to write, ``.svg`` or ``.png``.
-    """
+    """Draw measures against the number of blocks: means over seeds, bars from lowest to highest."""
     figure, grid = new_figure(3.6 * len(panels) + 2.6, 3.6, len(panels))
     models = in_order([row["model"] for row in summaries])
     styles, names = _styles(models), _legend_names(summaries)
@@ -165,18 +141,7 @@ def draw_against_ceiling(
     ceilings: Mapping[tuple[str, int], float],
     path: str | Path,
 ) -> None:
-    """Draw 1 - cosine of every model, one panel per set, with the minimum for local rules.
-
-    Parameters
-    ----------
-    sets : mapping
-        Name of a configuration -> summaries of ``protocol_summaries``.
-    ceilings : mapping
-        (configuration, rounds) -> largest mean cosine of a local model; none for sets that are
-        not of twins.
-    path : path-like
-        File to write, ``.svg`` or ``.png``.
-    """
+    """Draw 1 - cosine of every model, one panel per set, with the minimum for local rules."""
     figure, grid = new_figure(3.2 * len(sets) + 1.6, 3.8, len(sets))
     columns = [grid] if len(sets) == 1 else list(grid)
     everything = [row for summaries in sets.values() for row in summaries]

@@ -29,23 +29,8 @@ def diagonal_changes(n: int = 50) -> dict[str, NDArray[np.float64]]:
     """Change of the diagonal of L when 1 is added to A_11: the numbers of the paper's Figure 1.
 
     Both factors of both matrices come from closed forms in which nothing cancels. The matrix of
-    Theorem 2.1 is singular in double precision, so that factoring it would give noise.
-
-    Parameters
-    ----------
-    n : int
-        Rows, at most 90: w = L^-1 e_1 of Theorem 2.1 has the entries +-k!, and their squares
-        must not overflow.
-
-    Returns
-    -------
-    dict of str to numpy.ndarray
-        ``poisson`` and ``theorem 2.1``: L'_kk - L_kk, float64 of shape (n,).
-
-    Raises
-    ------
-    ConfigurationError
-        If n is not between 1 and 90.
+    Theorem 2.1 is singular in double precision, so that factoring it would give noise. n is at
+    most 90: w = L^-1 e_1 has the entries +-k!, and their squares must not overflow.
 
     Examples
     --------
@@ -70,20 +55,10 @@ def diagonal_changes(n: int = 50) -> dict[str, NDArray[np.float64]]:
 
 
 def invk_against_ic0(root: str | Path | None = None) -> dict[str, Any] | None:
-    """Iterations with Inv-K and with IC(0) on version 1.0 of the real benchmark.
+    """Iterations with Inv-K and with IC(0) on version 1.0 of the real benchmark, for JSON.
 
-    Parameters
-    ----------
-    root : path-like, optional
-        Cache folder.
-
-    Returns
-    -------
-    dict or None
-        For JSON: ``dataset``, ``version``, ``content_digests`` by split, ``neither`` (how many
-        more matrices there are where neither converges) and ``matrices``, one dictionary each
-        with ``name``, ``n`` and facts, by size. None if a split is not in the cache: nothing
-        is fetched or built for a figure.
+    ``neither`` counts the matrices where neither converges; ``matrices`` has the facts of each of
+    the others, by size. None if a split is not in the cache: nothing is fetched or built.
     """
     manifest = load_manifest()
     digests, matrices = {}, []
@@ -108,13 +83,7 @@ def invk_against_ic0(root: str | Path | None = None) -> dict[str, Any] | None:
 
 
 def read_invk_against_ic0(path: str | Path) -> dict[str, Any]:
-    """Read the result of :func:`invk_against_ic0` from a JSON file.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is not there or damaged.
-    """
+    """Read the result of :func:`invk_against_ic0` from a JSON file."""
     path = Path(path)
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
@@ -133,18 +102,8 @@ def twin_ceilings(
 ) -> dict[tuple[str, str, int], float]:
     """Best mean cosine of networks that see one row further with each block, on sets of twins.
 
-    Parameters
-    ----------
-    rows : iterable of mapping
-        Rows or summaries of runs; their sets, splits and depths are looked up.
-    root : path-like, optional
-        Cache folder.
-
-    Returns
-    -------
-    dict
-        (configuration, split, rounds) -> ceiling, where the set is of twins and the ceiling is
-        stored.
+    Keys are (configuration, split, rounds), for the sets, splits and depths of the rows where
+    the ceiling is stored.
     """
     from precondbench.datasets import SyntheticTridiag
 
@@ -170,18 +129,6 @@ def protocol_summaries(
     The protocol is a width of 16, negative cosine as loss and a first learning rate of 1e-3;
     it has 300 epochs. Of several kinds of run of one model and depth, the one that was asked for
     the most epochs counts; among these, the one with the fewest settings of its own.
-
-    Parameters
-    ----------
-    rows : iterable of mapping
-        Rows of runs.
-    dataset, version, configuration, split : str
-        Names of the split.
-
-    Returns
-    -------
-    list of dict
-        As of :func:`summarise_results`, by model and rounds.
     """
     wanted = {
         "dataset": dataset,

@@ -1,5 +1,10 @@
 """Claims of the paper, the runs they are checked on, and the page that shows them."""
 
+import doctest
+import importlib
+
+import pytest
+
 import make_results_page as page_maker
 from paper.__main__ import main
 from paper.claims import check_claims
@@ -126,3 +131,10 @@ def test_page_of_nothing(tmp_path):
     text = (tmp_path / "results.md").read_text()
     assert "There are no results yet." in text
     assert "Agrees" not in text
+
+
+@pytest.mark.parametrize("name", ["claims", "numbers"])
+def test_examples(name):
+    result = doctest.testmod(importlib.import_module(f"paper.{name}"))
+    assert result.attempted
+    assert not result.failed

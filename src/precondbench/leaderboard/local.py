@@ -1,4 +1,4 @@
-"""Boards of one's own: predictions of any split beside classical methods, kept in memory."""
+"""Boards in memory: predictions of any split with classical methods, ranked as the leaderboard is."""
 
 from __future__ import annotations
 

@@ -26,14 +26,7 @@ ROWS: tuple[ReferenceMethod, ...] = tuple(
 
 
 def reference_rows(track: TrackName, *, quick: bool = False) -> dict[str, ReferenceMethod]:
-    """Return the classical methods and oracles of a track by name.
-
-    Parameters
-    ----------
-    track : TrackName
-        The track.
-    quick : bool
-        Only those of boards of one's own.
+    """Return the classical methods and oracles of a track by name, or the ``quick`` ones.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The shape of a row of the library on boards: a method with its name and the boards it is on."""
+"""Rows of the library on boards: a method, what it is called, and the boards it is on."""
 
 from __future__ import annotations
 
@@ -36,17 +36,18 @@ class ReferenceMethod:
     form : {"factor", "operator"}
         What the function returns.
     kind : {"classical", "oracle"}
-        Oracles know what no method can know, or are exact; they have no rank.
+        Oracles use knowledge that methods do not have, or are exact; they have no rank.
     on : frozenset of str
-        Boards it stands on: ``tril`` and ``filled`` of SPD matrices with factors on tril(A) or on
+        Boards it is on: ``tril`` and ``filled`` of SPD matrices with factors on tril(A) or on
         a larger pattern, ``tridiagonal``, ``lu``, ``tridiagonal-lu``.
     exact_if_tridiagonal : bool
-        Whether it is the exact factor of a tridiagonal matrix: no baseline there, an oracle.
+        Whether it is the exact factor of a tridiagonal matrix, and so an oracle there.
     takes_pattern : bool
         Whether its function has an argument ``pattern``, which on filled boards is that of the
         track.
     quick : bool
-        Whether it also stands on boards of one's own, which are to be there in seconds.
+        Whether it is also on the boards of ``board_of_files`` and the quickstart, which take
+        seconds.
     """
 
     name: str
