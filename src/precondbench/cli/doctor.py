@@ -147,10 +147,10 @@ def _not_writable(folder: Path) -> str:
 
 
 def _reproduction() -> Finding:
-    from precondbench.recipes import check_plan, select_plans
+    from precondbench.recipes import SUITESPARSE, check_plan, select_plans
     from precondbench.shards import load_manifest
 
-    (plan,) = select_plans("suitesparse-invk", "sample", "tril", "test")
+    (plan,) = select_plans(SUITESPARSE, "sample", "tril", "test")
 
     def rebuilt() -> str:
         result = check_plan(plan, load_manifest())

@@ -31,7 +31,11 @@ from precondbench.shards import (
     shard_in_memory,
 )
 
-_SPECS = {"spd" if spec.symmetric else "lu": spec for spec in dataset_specs() if spec.tridiagonal}
+_SPECS = {
+    "spd" if spec.symmetric else "lu": spec
+    for spec in dataset_specs()
+    if spec.served_by == "SyntheticTridiag"
+}
 
 
 def _spec(kind: str) -> DatasetSpec:
