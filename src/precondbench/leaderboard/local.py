@@ -1,4 +1,4 @@
-"""Boards in memory: predictions of any split with classical methods, ranked as the leaderboard is."""
+"""Boards in memory: predictions of any split ranked together with classical methods."""
 
 from __future__ import annotations
 

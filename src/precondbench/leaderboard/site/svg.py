@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-# Outlines of marks around (0, 0); told apart without colour.
+# Outlines of marks around (0, 0), distinguishable without colour.
 SHAPES: dict[str, str] = {
     "circle": "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",
     "square": "M-3.6-3.6h7.2v7.2h-7.2z",
@@ -115,7 +115,7 @@ class Drawing:
         )
 
     def mark(self, point: Point) -> None:
-        """Draw a mark; what it stands for shows when pointed at."""
+        """Draw a mark with a tooltip."""
         self._parts.append(
             Markup('<path class="{}" transform="translate({} {})" d="{}">{}</path>').format(
                 point.style,
