@@ -1,4 +1,4 @@
-"""precondbench: a benchmark for learned sparse preconditioners.
+"""precondbench: the benchmark by which learned sparse preconditioners are judged.
 
 Names are loaded on first use, so that importing the package is cheap and touches neither
 torch nor the network.

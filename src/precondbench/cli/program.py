@@ -37,7 +37,7 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="precondbench",
     cls=_Commands,
-    help="A benchmark for learned sparse preconditioners.",
+    help="The benchmark by which learned sparse preconditioners are judged.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
