@@ -175,36 +175,60 @@ assert evaluate(data, ic0).summary["iterations_mean"] == 1.0
 """
 
 NETWORK = '''
-"""One linear layer."""
+"""L_ij = A_ij / (A_jj + shift)^(1/2), with a shift to learn."""
 
-from __future__ import annotations
-
-from torch import Tensor, nn
+import torch
 
 from precondbench.baselines.base import Network
-from precondbench.baselines.batch import GraphBatch
 
 
-class OneLayer(Network):
-    """An affine map of the entries of tril(A)."""
+class NewModel(Network):
+    """The 0-hop rule with a shift."""
 
-    def __init__(self, rounds: int, width: int) -> None:
+    raw_features = True
+
+    def __init__(self, rounds, width):
         super().__init__(rounds, width)
-        self.map = nn.Linear(1, 1)
+        self.shift = torch.nn.Parameter(torch.tensor(0.5))
 
-    def forward(self, batch: GraphBatch) -> Tensor:
-        """Return one value for each lower edge."""
-        values: Tensor = self.map(batch.lower_entries[:, None]).squeeze(1)
-        return values
+    def forward(self, batch):
+        column, _ = batch.lower_ends
+        return batch.lower_entries / (batch.x[column, 0] + self.shift).sqrt()
+'''
+
+NODE_MODEL = '''
+"""A node model without exchange between nodes."""
+
+from precondbench.baselines.message_passing.graph_network import NodeModel, mlp
+
+
+class NewModel(NodeModel):
+    """h_i <- h_i + f(h_i)."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.update = mlp(width, width, width)
+
+    def forward(self, h, edge_index, e, batch):
+        return h + self.update(h)
 '''
 
 USE_NETWORK = """
-from precondbench import SyntheticTridiag
-from precondbench.baselines import TrainingConfiguration, model_names, predict, train
-assert "OneLayer" in model_names()
-data = SyntheticTridiag.generate(n=8, count=8, c=1.0)
-trained = train(data, data, TrainingConfiguration(model="OneLayer", epochs=2, device="cpu"))
-assert len(predict(trained.model, data)) == 8
+from precondbench import SyntheticTridiag, evaluate
+from precondbench.baselines import (
+    TrainingConfiguration, load_model, model_names, model_summary, predict, train
+)
+assert "NewModel" in model_names() and model_summary("NewModel")
+sets = {
+    split: SyntheticTridiag.generate(n=8, count=4, seed=seed)
+    for seed, split in enumerate(("train", "val"))
+}
+settings = TrainingConfiguration(model="NewModel", rounds=2, epochs=1, device="cpu")
+result = train(sets["train"], sets["val"], settings, out_dir="run")
+before = predict(result.model, sets["val"])
+after = predict(load_model("run/checkpoint.safetensors"), sets["val"])
+assert all((before[name] == after[name]).all() for name in before)
+assert evaluate(sets["val"], before).summary["matrices"] == 4
 """
 
 ROW = '''
@@ -273,9 +297,17 @@ CASES = {
         USE_FAMILY,
     ),
     "network": Case(
-        "baselines/linear.py",
+        "baselines/new_model.py",
         NETWORK,
-        '    "OneLayer": "linear",\n',
+        '    "NewModel": "new_model",\n',
+        "baselines/registry.py",
+        '    "PatchNetwork":',
+        USE_NETWORK,
+    ),
+    "node-model": Case(
+        "baselines/new_model.py",
+        NODE_MODEL,
+        '    "NewModel": "new_model",\n',
         "baselines/registry.py",
         '    "PatchNetwork":',
         USE_NETWORK,
