@@ -148,3 +148,12 @@ def test_zero_hop_rule():
     L = lower_csr(khop_factor(a, 0))
     np.testing.assert_allclose(L.diagonal(), np.sqrt(a.diagonal))
     np.testing.assert_allclose(L.diagonal(-1), a.subdiagonal / np.sqrt(a.diagonal[:-1]))
+
+
+def test_locality_tells_the_laws_apart():
+    """A change of A_11 hardly reaches the last row of ``local``, and does that of ``growth``."""
+    last = {}
+    for name in ("local", "growth"):
+        sample = draw(LAWS["cholesky"][name], 50, 0)
+        last[name] = profile_of_factors(sample.literal, sample.modified).change[-1]
+    assert last["local"] < 1e-4 < last["growth"]
