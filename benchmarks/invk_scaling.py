@@ -121,7 +121,8 @@ def blocked_invk(A: sp.csr_array) -> sp.csr_array:
 
 def measure(method: str, kind: str, m: int) -> dict[str, float | str]:
     """Time one method in this process."""
-    from precondbench.factors import invk_report, lower_pattern, plan_inversion
+    from precondbench.factors import invk_report, lower_pattern
+    from precondbench.factors.inverse.plan import plan_inversion
 
     A = matrix_of(kind, m)
     small = poisson("3D", 6)

@@ -78,7 +78,8 @@ def refusal(method: str, A: sp.csr_array) -> str | None:
     """Return why a measurement is skipped, or None."""
     if method not in (*SELECTED_INVERSION, "direct Cholesky"):
         return None
-    from precondbench.factors import lower_pattern, plan_inversion
+    from precondbench.factors import lower_pattern
+    from precondbench.factors.inverse.plan import plan_inversion
 
     plan = plan_inversion(A, lower_pattern(sp.csr_array(sp.tril(A, format="csr"))))
     share = 0.25 if method == "direct Cholesky" else 1.0

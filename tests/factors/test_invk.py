@@ -9,8 +9,15 @@ from hypothesis import strategies as st
 
 from precondbench import invk, k_condition
 from precondbench.errors import BreakdownError, MatrixError
-from precondbench.factors import column_quadratic_forms, ic0, lower_pattern, selected_inverse
-from precondbench.matrices import check_spd_candidate, clamped_beam, formula_matrix
+from precondbench.factors import (
+    column_quadratic_forms,
+    ic0,
+    lower_pattern,
+    selected_inverse,
+    trace_form,
+)
+from precondbench.matrices import check_spd_candidate, formula_matrix
+from precondbench.matrices.suitesparse.formulas import clamped_beam
 
 
 def reference_invk(A, pattern=None) -> np.ndarray:
@@ -90,6 +97,9 @@ def test_unit_diagonal_of_the_preconditioned_inverse(name):
     Z = selected_inverse(A, lower_pattern(sp.tril(A)))
     forms = column_quadratic_forms(Z, lower_pattern(L), L.data)
     assert np.max(np.abs(forms - 1.0)) < (1e-7 if name == "HB/nos1" else 1e-12)
+    pairs = trace_form(Z, lower_pattern(L))
+    trace = np.sum(pairs.weight * L.data[pairs.first] * L.data[pairs.second])
+    np.testing.assert_allclose(trace, np.sum(forms), rtol=1e-12)
     dense = L.toarray()
     np.testing.assert_allclose(
         np.diag(dense.T @ np.linalg.solve(A.toarray(), dense)), 1.0, atol=1e-6

@@ -12,9 +12,10 @@ import scipy.sparse as sp
 
 from precondbench import invk
 from precondbench.errors import AccuracyWarning, BreakdownError, ConfigurationError
-from precondbench.factors import invk_report, lower_pattern, plan_inversion
+from precondbench.factors import invk_report, lower_pattern
 from precondbench.factors.inv_k import api as inversion
 from precondbench.factors.inverse.accuracy import probe_inverse
+from precondbench.factors.inverse.plan import plan_inversion
 from precondbench.factors.symbolic import ordering
 from precondbench.matrices import formula_matrix
 

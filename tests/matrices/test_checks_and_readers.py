@@ -13,6 +13,7 @@ from precondbench.matrices import (
     check_general,
     check_spd_candidate,
     general_scaling,
+    matrix_digest,
     power_of_two_scaling,
     read_matrix,
     write_matrix,
@@ -82,6 +83,10 @@ def test_scaling_is_a_power_of_two_to_order_one(value):
     (scale,) = power_of_two_scaling(np.array([value]))
     assert np.frexp(scale)[0] == 0.5
     assert 0.5 <= value * scale * scale < 2.0
+
+
+def test_digest_of_the_smallest_matrix():
+    assert matrix_digest(check_spd_candidate([[1.0]]))[:16] == "f92de3a13718520a"
 
 
 def test_write_and_read_is_exact(tmp_path, poisson_2d):

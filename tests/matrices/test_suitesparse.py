@@ -7,14 +7,8 @@ import numpy as np
 import pytest
 
 from precondbench.errors import ConfigurationError, MatrixError, MissingDataError
-from precondbench.matrices import (
-    FORMULA_NAMES,
-    Collection,
-    clamped_beam,
-    formula_matrix,
-    torsion,
-    trefethen,
-)
+from precondbench.matrices import FORMULA_NAMES, Collection, formula_matrix
+from precondbench.matrices.suitesparse.formulas import clamped_beam, torsion, trefethen
 
 MTX = b"%%MatrixMarket matrix coordinate real symmetric\n2 2 3\n1 1 2.0\n2 1 -1.0\n2 2 2.0\n"
 INDEX = "1\n01-Jan-2026 00:00:00\nG,tiny,2,2,4,1,0,0,1,1,1,test problem,4\n"

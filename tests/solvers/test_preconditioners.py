@@ -12,11 +12,11 @@ from precondbench.quality import problem_of
 from precondbench.solvers import (
     FactoredInverse,
     FactoredPreconditioner,
-    VCycle,
     after_reordering,
     exact_cholesky,
     smoothed_aggregation,
 )
+from precondbench.solvers.preconditioners import VCycle
 
 
 def dense(operator):

@@ -1,19 +1,11 @@
-from .checks import check_general as check_general
 from .checks import check_spd_candidate as check_spd_candidate
-from .checks import general_scaling as general_scaling
-from .checks import matrix_digest as matrix_digest
-from .checks import power_of_two_scaling as power_of_two_scaling
 from .files import read_matrix as read_matrix
 from .files import write_matrix as write_matrix
-from .suitesparse.collection import CATALOGUE_LIMIT as CATALOGUE_LIMIT
 from .suitesparse.collection import Collection as Collection
 from .suitesparse.collection import CollectionEntry as CollectionEntry
 from .suitesparse.collection import catalogue as catalogue
 from .suitesparse.formulas import FORMULA_NAMES as FORMULA_NAMES
-from .suitesparse.formulas import clamped_beam as clamped_beam
 from .suitesparse.formulas import formula_matrix as formula_matrix
-from .suitesparse.formulas import torsion as torsion
-from .suitesparse.formulas import trefethen as trefethen
 from .tridiagonal.diagonals import from_factor as from_factor
 from .tridiagonal.diagonals import semiseparable_factor as semiseparable_factor
 from .tridiagonal.diagonals import theorem_2_1_factor as theorem_2_1_factor
@@ -30,11 +22,15 @@ from .tridiagonal.laws import TridiagonalSample as TridiagonalSample
 from .tridiagonal.bases import UniformStream as UniformStream
 from .tridiagonal.laws import draw as draw
 from .tridiagonal.laws import growth_law as growth_law
-from .tridiagonal.laws import tridiagonal_law as tridiagonal_law
 
 # Between the packages of this library; not promised to users.
+from .checks import check_general as check_general
 from .checks import check_indices as check_indices
+from .checks import general_scaling as general_scaling
+from .checks import matrix_digest as matrix_digest
+from .checks import power_of_two_scaling as power_of_two_scaling
 from .suitesparse.collection import SOURCE_VARIABLE as SOURCE_VARIABLE
+from .tridiagonal.bases import Family as Family
 from .tridiagonal.diagonals import interleave as interleave
 from .tridiagonal.diagonals import tridiagonal_pattern as tridiagonal_pattern
-from .tridiagonal.bases import Family as Family
+from .tridiagonal.laws import tridiagonal_law as tridiagonal_law

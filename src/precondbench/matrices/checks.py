@@ -166,27 +166,10 @@ def _check_diagonal(diagonal: NDArray[np.float64], name: str) -> None:
 
 
 def power_of_two_scaling(diagonal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Powers of two s with s_i^2 A_ii in [0.5, 2).
+    """Powers of two s with s_i^2 A_ii in [0.5, 2), from the positive diagonal of A.
 
     A -> S A S and L -> S L are then exact in binary arithmetic: every factor here commutes
     with it to the bit, barring overflow and underflow.
-
-    Parameters
-    ----------
-    diagonal : numpy.ndarray
-        Positive diagonal of A, shape (n,).
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 of shape (n,), each a power of two.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from precondbench.matrices import power_of_two_scaling
-    >>> power_of_two_scaling(np.array([1.0, 100.0, 1e-6]))
-    array([1.000e+00, 1.250e-01, 1.024e+03])
     """
     _, exponent = np.frexp(diagonal)
     scale: NDArray[np.float64] = np.ldexp(1.0, -(exponent // 2))
@@ -194,41 +177,10 @@ def power_of_two_scaling(diagonal: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def check_general(matrix: Any, name: str = "matrix") -> csr_array:
-    """Check a square matrix and return it as a float64 CSR copy.
+    """Check a square matrix and return it as a sorted float64 CSR copy with its whole diagonal.
 
-    Duplicate entries are summed and column indices sorted. Stored zeros off the diagonal are
-    dropped; a stored zero on the diagonal stays, since elimination may fill it.
-
-    Parameters
-    ----------
-    matrix : sparse array, sparse matrix or array_like
-        The matrix; integer and boolean types are converted to float64. A dense one counts
-        as holding its whole diagonal.
-    name : str
-        Its name in error messages.
-
-    Returns
-    -------
-    scipy.sparse.csr_array
-        Shape (n, n), float64, sorted, every diagonal entry stored.
-
-    Raises
-    ------
-    MatrixError
-        If the matrix is not two-dimensional, empty, not square, complex, not finite, or lacks
-        a diagonal entry.
-
-    Examples
-    --------
-    >>> from precondbench.matrices import check_general
-    >>> check_general([[0, 2], [-1, 3]]).nnz
-    4
-    >>> from scipy.sparse import csr_array
-    >>> check_general(csr_array([[0, 2], [-1, 3]]), "my A")
-    Traceback (most recent call last):
-        ...
-    precondbench.errors.MatrixError: my A stores no diagonal entry in row 0 (1 such rows); \
-permute the rows to a full diagonal (scipy.sparse.csgraph.maximum_bipartite_matching)
+    Stored zeros off the diagonal are dropped; one on the diagonal stays, since elimination may fill
+    it. A dense matrix counts as holding its whole diagonal.
     """
     dense = not sparse.issparse(matrix)
     matrix = _square(matrix, name)
@@ -264,28 +216,10 @@ permute the rows to a full diagonal (scipy.sparse.csgraph.maximum_bipartite_matc
 
 
 def general_scaling(matrix: csr_array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Powers of two r and c such that the largest entry of each row and column is in [0.5, 1).
+    """Powers of two r, c such that the largest entry of each row and column is in [0.5, 1).
 
-    Rows first, then columns. A -> R A C, L -> R L R^-1 and U -> R U C are then exact in binary
-    arithmetic, barring overflow and underflow, and a unit diagonal of L stays one. Unlike the
-    symmetric scaling it does not need the diagonal, which may hold zeros. A row or column of
-    zeros gets 1.
-
-    Parameters
-    ----------
-    matrix : scipy.sparse.csr_array
-        Checked matrix (:func:`check_general`).
-
-    Returns
-    -------
-    rows, columns : numpy.ndarray
-        float64 of shape (n,), each a power of two.
-
-    Examples
-    --------
-    >>> from precondbench.matrices import check_general, general_scaling
-    >>> general_scaling(check_general([[8.0, 1.0], [0.25, 0.25]]))
-    (array([0.0625, 2.    ]), array([1., 1.]))
+    Rows first, then columns; a row or column of zeros gets 1. A -> R A C, L -> R L R^-1 and
+    U -> R U C are exact, and a unit diagonal of L stays one. The diagonal of A may hold zeros.
     """
     n = matrix.shape[0]
     row = np.repeat(np.arange(n), np.diff(matrix.indptr))
@@ -307,22 +241,6 @@ def matrix_digest(matrix: csr_array) -> str:
 
     The hash is over n, row pointers and column indices (int64) and values (float64) of the
     full matrix in sorted CSR, all little-endian.
-
-    Parameters
-    ----------
-    matrix : scipy.sparse.csr_array
-        Result of :func:`precondbench.matrices.check_spd_candidate`.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-
-    Examples
-    --------
-    >>> from precondbench.matrices import check_spd_candidate, matrix_digest
-    >>> matrix_digest(check_spd_candidate([[1.0]]))[:16]
-    'f92de3a13718520a'
     """
     digest = hashlib.sha256()
     digest.update(np.int64(matrix.shape[0]).astype("<i8").tobytes())

@@ -2,10 +2,8 @@ from .solves import PCGResult as PCGResult
 from .solves import Status as Status
 from .conjugate_gradients import pcg as pcg
 from .minimal_residual import gmres as gmres
-from .preconditioners import VCycle as VCycle
 from .preconditioners import smoothed_aggregation as smoothed_aggregation
 from .preconditioners import FactoredInverse as FactoredInverse
-from .preconditioners import FactoredPreconditioner as FactoredPreconditioner
 from .preconditioners import Preconditioner as Preconditioner
 from .preconditioners import after_reordering as after_reordering
 from .preconditioners import exact_cholesky as exact_cholesky
@@ -15,3 +13,4 @@ from .conjugate_gradients import pcg_operator as pcg_operator
 from .conjugate_gradients import pcg_values as pcg_values
 from .minimal_residual import gmres_operator as gmres_operator
 from .minimal_residual import gmres_values as gmres_values
+from .preconditioners import FactoredPreconditioner as FactoredPreconditioner

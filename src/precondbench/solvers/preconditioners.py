@@ -54,17 +54,7 @@ class Preconditioner(LinearOperator):  # type: ignore[misc]
 
 
 class FactoredPreconditioner(Preconditioner):
-    """M = P^T (L L^T)^-1 P.
-
-    Parameters
-    ----------
-    pattern : LowerPattern
-        Of L.
-    values : numpy.ndarray
-        float64 (pattern.nnz,).
-    position : numpy.ndarray
-        int64 (n,): row i of A is row position[i] of L.
-    """
+    """M = P^T (L L^T)^-1 P, for which row i of A is row position[i] of L."""
 
     def __init__(
         self,
@@ -104,7 +94,7 @@ def after_reordering(
 
     Returns
     -------
-    FactoredPreconditioner
+    Preconditioner
         M = P^T (L L^T)^-1 P, in the order of A.
 
     Raises
@@ -186,7 +176,7 @@ def exact_cholesky(A: Any) -> FactoredPreconditioner:
 
     Returns
     -------
-    FactoredPreconditioner
+    Preconditioner
         A^-1 up to rounding.
 
     Raises
@@ -292,20 +282,8 @@ class _Level:
 class VCycle(Preconditioner):
     """One V-cycle from zero: a forward Gauss-Seidel sweep down, a backward one up.
 
-    That makes it symmetric. The coarsest system is solved exactly.
-
-    Parameters
-    ----------
-    matrices : list of scipy.sparse.csr_array
-        A of each level, finest first.
-    prolongations : list of scipy.sparse.csr_array
-        From each level but the finest to the one above it.
-
-    Raises
-    ------
-    BreakdownError
-        If the coarsest matrix is not positive definite in double precision; a prolongation with
-        a column of zeros makes it singular.
+    That makes it symmetric. The coarsest system is solved exactly: BreakdownError if its matrix is
+    not positive definite, as where a prolongation has a column of zeros. Finest level first.
     """
 
     def __init__(self, matrices: list[csr_array], prolongations: list[csr_array]) -> None:
@@ -352,7 +330,7 @@ def smoothed_aggregation(A: Any) -> VCycle:
 
     Returns
     -------
-    VCycle
+    Preconditioner
         One V-cycle as an operator.
 
     Raises

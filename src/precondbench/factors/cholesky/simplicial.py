@@ -12,25 +12,10 @@ from precondbench.factors.symbolic.tree import SymbolicFactor
 
 
 def scale_symmetrically(matrix: csr_array, scale: NDArray[np.float64]) -> csr_array:
-    """Return S A S for a diagonal S, given as a vector that scales A to a diagonal of order one.
+    """Return S A S on the same pattern for a vector s that scales A to a diagonal of order one.
 
-    Parameters
-    ----------
-    matrix : scipy.sparse.csr_array
-        Matrix, shape (n, n).
-    scale : numpy.ndarray
-        float64 (n,): the diagonal of S.
-
-    Returns
-    -------
-    scipy.sparse.csr_array
-        A matrix of its own on the same pattern.
-
-    Raises
-    ------
-    BreakdownError
-        If an entry overflows, as none of a positive definite matrix does: |A_ij| is below
-        sqrt(A_ii A_jj).
+    BreakdownError if an entry overflows, as none of a positive definite matrix does: |A_ij| is
+    below sqrt(A_ii A_jj).
     """
     with np.errstate(over="ignore"):
         data = matrix.data * scale[matrix.indices]

@@ -48,22 +48,7 @@ def _ic0(indptr, indices, a):  # type: ignore[no-untyped-def]
 
 
 def ic0_values(pattern: LowerPattern, a: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
-    """IC(0) on a pattern: values in CSR order and the column of breakdown, -1 if there is none.
-
-    Parameters
-    ----------
-    pattern : LowerPattern
-        Pattern of tril(A), or any other with the diagonal.
-    a : numpy.ndarray
-        float64 (pattern.nnz,): tril(A) on it.
-
-    Returns
-    -------
-    values : numpy.ndarray
-        float64 (pattern.nnz,); complete only if there was no breakdown.
-    column : int
-        First column whose pivot is not positive and finite, or -1.
-    """
+    """IC(0) from tril(A) on a pattern: values in CSR order, and the column of breakdown or -1."""
     values, column = _ic0(pattern.indptr, pattern.indices, a)
     return values, int(column)
 

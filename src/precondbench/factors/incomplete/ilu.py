@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from precondbench._internal import kernel
 from precondbench.errors import BreakdownError
-from precondbench.factors.patterns.triangular import LUPattern, lu_pattern
+from precondbench.factors.patterns.triangular import lu_pattern
 from precondbench.matrices import check_general
 
 
@@ -37,27 +36,6 @@ def _ilu0(indptr, indices, diagonal, a):  # type: ignore[no-untyped-def]
         if out[diagonal[i]] == 0.0:
             return out, i
     return out, -1
-
-
-def ilu0_values(pattern: LUPattern, a: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
-    """ILU(0) on a pattern: L and U stored together, and the row of breakdown, -1 for none.
-
-    Parameters
-    ----------
-    pattern : LUPattern
-        Pattern of A.
-    a : numpy.ndarray
-        float64 (pattern.nnz,): A on it.
-
-    Returns
-    -------
-    values : numpy.ndarray
-        float64 (pattern.nnz,); complete only if there was no breakdown.
-    row : int
-        First row whose pivot is zero or which holds an entry that is not finite, or -1.
-    """
-    values, row = _ilu0(pattern.indptr, pattern.indices, pattern.diagonal, a)
-    return values, int(row)
 
 
 def ilu0(A: Any) -> tuple[csr_array, csr_array]:
@@ -98,37 +76,18 @@ def ilu0(A: Any) -> tuple[csr_array, csr_array]:
     """
     matrix = check_general(A, "A")
     pattern = lu_pattern(matrix)
-    values, row = ilu0_values(pattern, np.asarray(matrix.data, dtype=np.float64))
+    values, row = _ilu0(pattern.indptr, pattern.indices, pattern.diagonal, matrix.data)
     if row >= 0:
         raise BreakdownError(
             f"ILU(0) broke down: the pivot of row {row} is zero or not finite; permute the rows, "
             "or shift the diagonal",
-            row,
+            int(row),
         )
     return pattern.factors(values)
 
 
 def jacobi_lu(A: Any) -> tuple[csr_array, csr_array]:
-    """Jacobi as a pair of factors: L = I, U = diag(A).
-
-    Parameters
-    ----------
-    A : sparse array, sparse matrix or array_like
-        Real square matrix with every diagonal entry stored, shape (n, n).
-
-    Returns
-    -------
-    L : scipy.sparse.csr_array
-        The identity.
-    U : scipy.sparse.csr_array
-        Diagonal.
-
-    Examples
-    --------
-    >>> from precondbench.factors import jacobi_lu
-    >>> jacobi_lu([[2.0, 1.0], [4.0, 5.0]])[1].diagonal()
-    array([2., 5.])
-    """
+    """Jacobi as a pair of factors: L = I, U = diag(A)."""
     matrix = check_general(A, "A")
     pattern = lu_pattern(matrix)
     values = np.zeros(pattern.nnz)

@@ -83,27 +83,10 @@ ILL_CONDITIONED = (
 def invk_values(
     inverse: SelectedInverse, pattern: LowerPattern, workers: int = 1
 ) -> NDArray[np.float64]:
-    """Inv-K on a pattern from the selected inverse; values in the pattern's CSR order.
+    """Inv-K on a pattern from the inverse selected for it; values in the pattern's CSR order.
 
-    Parameters
-    ----------
-    inverse : SelectedInverse
-        What :func:`selected_inverse` returned for this pattern.
-    pattern : LowerPattern
-        Pattern of L.
-    workers : int
-        Threads over columns; the result does not depend on it.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (nnz,).
-
-    Raises
-    ------
-    BreakdownError
-        If a block of the computed inverse is not positive definite: A is too ill-conditioned
-        for double precision.
+    BreakdownError if a block of the computed inverse is not positive definite: A is too
+    ill-conditioned for double precision.
     """
     structure = pattern.columns()
     out = np.zeros(pattern.nnz)
@@ -241,22 +224,7 @@ def _quadratic_forms(  # type: ignore[no-untyped-def]
 def column_quadratic_forms(
     inverse: SelectedInverse, pattern: LowerPattern, values: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Diagonal of L^T A^-1 L for a factor on the pattern the inverse was selected for.
-
-    Parameters
-    ----------
-    inverse : SelectedInverse
-        From :func:`precondbench.factors.selected_inverse`.
-    pattern : LowerPattern
-        The same pattern (or one inside it).
-    values : numpy.ndarray
-        float64 (pattern.nnz,): L in CSR order.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (n,); all ones for Inv-K.
-    """
+    """Diagonal of L^T A^-1 L from the inverse selected for that pattern or more."""
     forms: NDArray[np.float64] = _quadratic_forms(*pattern.columns(), values, *inverse.arrays)
     return forms
 
@@ -265,14 +233,8 @@ def column_quadratic_forms(
 class TraceForm:
     """trace(L^T A^-1 L) = sum_p weight_p l[first_p] l[second_p], l the entries of L by rows.
 
-    Attributes
-    ----------
-    first, second : numpy.ndarray
-        int64 (pairs,): positions in the pattern, entries of one column of L.
-    weight : numpy.ndarray
-        float64 (pairs,): (A^-1)_jk for two entries in rows j and k, doubled where j != k.
-    log_determinant : float
-        log det A.
+    ``first`` and ``second`` are positions of entries of one column of L, ``weight`` is (A^-1)_jk
+    for their rows j and k, doubled where j != k. ``log_determinant`` is log det A.
     """
 
     first: NDArray[np.int64]
@@ -309,29 +271,7 @@ def _fill_pairs(  # type: ignore[no-untyped-def]
 def trace_form(inverse: SelectedInverse, pattern: LowerPattern) -> TraceForm:
     """List the pairs of entries that share a column of a pattern, with their weights.
 
-    Parameters
-    ----------
-    inverse : SelectedInverse
-        From ``selected_inverse(A, pattern)``.
-    pattern : LowerPattern
-        Pattern of L. A column with m entries gives m (m + 1) / 2 pairs.
-
-    Returns
-    -------
-    TraceForm
-        Pairs, weights and log det A.
-
-    Examples
-    --------
-    >>> from precondbench.factors import lower_pattern, selected_inverse, trace_form
-    >>> from precondbench.matrices import lower_csr, poisson_1d, tridiagonal_csr
-    >>> A = tridiagonal_csr(poisson_1d(3))
-    >>> pattern = lower_pattern(lower_csr(poisson_1d(3)))
-    >>> form = trace_form(selected_inverse(A, pattern), pattern)
-    >>> l = [1.0, 0.0, 1.0, 0.0, 1.0]  # the identity: the trace of A^-1 is 3/4 + 1 + 3/4
-    >>> pairs = zip(form.first, form.second, form.weight)
-    >>> round(float(sum(weight * l[i] * l[j] for i, j, weight in pairs)), 12)
-    2.5
+    A column with m entries gives m (m + 1) / 2 pairs.
     """
     colptr, rows, where = pattern.columns()
     lengths = np.diff(colptr)

@@ -128,21 +128,10 @@ SURELY_SMALL = 200
 
 @dataclass(frozen=True)
 class InversionPlan:
-    """Method and elimination order of a selected inversion, with their cost.
+    """Method and elimination order of a selected inversion on the pattern ``graph``.
 
-    Attributes
-    ----------
-    method : {"simplicial", "supernodal"}
-        How to factorise and invert.
-    ordering : {"minimum-degree", "metis", "natural"}
-        Where the order comes from.
-    graph : scipy.sparse.csr_array
-        Pattern on which the inverse is selected.
-    position : numpy.ndarray
-        int64 (n,): elimination step of each row.
-    operations : float
-        Squares of column counts of the factor, summed: half the multiply-add pairs of the
-        inversion. NaN where no analysis was needed.
+    ``position`` is the elimination step of each row, ``operations`` the squares of column counts
+    of the factor, summed: half the multiply-add pairs of the inversion; NaN without an analysis.
     """
 
     method: str
@@ -161,40 +150,7 @@ def _operations(graph: csr_array, position: NDArray[np.int64]) -> float:
 def plan_inversion(
     matrix: csr_array, pattern: LowerPattern, method: str = "auto", ordering: str = "auto"
 ) -> InversionPlan:
-    """Choose how to select the inverse of a matrix on a pattern.
-
-    Parameters
-    ----------
-    matrix : scipy.sparse.csr_array
-        Checked symmetric matrix.
-    pattern : LowerPattern
-        Pattern of L.
-    method : {"auto", "simplicial", "supernodal"}
-        ``auto``: simplicial where that takes less than about a tenth of a second.
-    ordering : {"auto", "minimum-degree", "metis", "natural"}
-        Order of elimination inside the computation; the pattern keeps the order of the matrix.
-        ``auto``: minimum degree; for large work METIS, if pymetis is installed and does less.
-
-    Returns
-    -------
-    InversionPlan
-        The choice.
-
-    Raises
-    ------
-    ConfigurationError
-        If a name does not exist, or METIS is chosen and not installed.
-
-    Examples
-    --------
-    >>> from precondbench.factors import lower_pattern, plan_inversion
-    >>> from precondbench.matrices import lower_csr, poisson_1d, tridiagonal_csr
-    >>> plan = plan_inversion(
-    ...     tridiagonal_csr(poisson_1d(9)), lower_pattern(lower_csr(poisson_1d(9)))
-    ... )
-    >>> plan.method, plan.ordering
-    ('simplicial', 'minimum-degree')
-    """
+    """Choose how to select the inverse of a matrix on a pattern; see ``invk`` for the settings."""
     for name, value, choices in (("method", method, METHODS), ("ordering", ordering, ORDERINGS)):
         if value not in choices:
             raise ConfigurationError(f"{name} is {value!r}; choose one of {', '.join(choices)}")
@@ -255,29 +211,13 @@ class Forecast:
 
 
 def analysis_bytes(pattern: LowerPattern) -> int:
-    """Memory that :func:`forecast_invk` may need itself, an upper bound from column counts.
-
-    Examples
-    --------
-    >>> from precondbench.factors import lower_pattern
-    >>> analysis_bytes(lower_pattern([[1, 0], [1, 1]]))
-    880
-    """
+    """Memory that :func:`forecast_invk` may need itself, an upper bound from column counts."""
     pairs = float(np.sum(_column_lengths(pattern) ** 2))
     return int(BYTES_A_ROW * pattern.n + BYTES_A_NONZERO * pattern.nnz + BYTES_A_PAIR * pairs)
 
 
 def forecast_invk(matrix: csr_array, pattern: LowerPattern, workers: int = 1) -> Forecast:
-    """Order and analyse a matrix as ``invk`` does for large ones, and stop there.
-
-    Examples
-    --------
-    >>> from precondbench.factors import lower_pattern
-    >>> from precondbench.matrices import lower_csr, poisson_1d, tridiagonal_csr
-    >>> A, T = tridiagonal_csr(poisson_1d(300)), lower_pattern(lower_csr(poisson_1d(300)))
-    >>> forecast_invk(A, T).operations
-    1197.0
-    """
+    """Order and analyse a matrix as ``invk`` does for large ones, and stop there."""
     plan = plan_inversion(matrix, pattern, method="supernodal")
     supernodes = find_supernodes(plan.graph, plan.position)
     entries = supernodes.entries

@@ -216,20 +216,7 @@ def matrix_and_pattern(A: Any, pattern: Any = None) -> tuple[csr_array, LowerPat
 
 
 def lower_values(matrix: csr_array, pattern: LowerPattern | None = None) -> NDArray[np.float64]:
-    """Entries of a sorted symmetric matrix on a lower pattern; zero where A has none.
-
-    Parameters
-    ----------
-    matrix : scipy.sparse.csr_array
-        Checked matrix (:func:`precondbench.matrices.check_spd_candidate`).
-    pattern : LowerPattern, optional
-        By default the pattern of tril(A).
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 of shape (pattern.nnz,).
-    """
+    """Entries of a checked symmetric matrix on a lower pattern, by default that of tril(A)."""
     if pattern is None:
         lower = csr_array(sparse.tril(matrix, format="csr"))
         return np.asarray(lower.data, dtype=np.float64)
@@ -254,13 +241,7 @@ def _values_on(a_indptr, a_indices, a_data, indptr, indices):  # type: ignore[no
 
 
 def factor_values(L: Any, name: str = "L") -> tuple[LowerPattern, NDArray[np.float64]]:
-    """Split a lower-triangular factor into its checked pattern and its values.
-
-    Raises
-    ------
-    MatrixError
-        If L is not square, not lower triangular, lacks a diagonal entry, or is not finite.
-    """
+    """Split a lower-triangular factor into its checked pattern and its values."""
     full = csr_array(_real_matrix(L, name), dtype=np.float64, copy=True)
     full.sum_duplicates()
     pattern = lower_pattern(full)
@@ -332,41 +313,13 @@ class LUPattern(Pattern):
 
     def factors(self, values: NDArray[np.float64]) -> tuple[csr_array, csr_array]:
         """Split values into L, with its unit diagonal stored, and U."""
-        rows, strict = self.rows(), self.strictly_lower()
-        lower = np.where(strict, values, 1.0)
-        in_lower = rows >= self.indices
-        return (
-            _taken(self.n, rows, self.indices, lower, in_lower),
-            _taken(self.n, rows, self.indices, values, ~strict),
-        )
-
-
-def _taken(
-    n: int,
-    rows: NDArray[np.int64],
-    indices: NDArray[np.int32],
-    values: NDArray[np.float64],
-    kept: NDArray[np.bool_],
-) -> csr_array:
-    indptr = np.concatenate(([0], np.cumsum(np.bincount(rows[kept], minlength=n))))
-    matrix = csr_array((values[kept], indices[kept], indptr.astype(np.int32)), shape=(n, n))
-    matrix.has_sorted_indices = True
-    return matrix
+        unit = np.where(self.strictly_lower(), values, 1.0)
+        lower = csr_array(sparse.tril(self.csr(unit), format="csr"))
+        return lower, csr_array(sparse.triu(self.csr(values), format="csr"))
 
 
 def lu_pattern(matrix: csr_array) -> LUPattern:
-    """Return the pattern of a matrix that need not be symmetric.
-
-    Parameters
-    ----------
-    matrix : scipy.sparse.csr_array
-        From :func:`precondbench.matrices.check_general`.
-
-    Returns
-    -------
-    LUPattern
-        All entries of the matrix.
-    """
+    """Return the pattern of all entries of a matrix checked by ``check_general``."""
     indptr = matrix.indptr.astype(np.int64)
     indices = matrix.indices.astype(np.int32)
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(indptr))

@@ -67,23 +67,7 @@ def has_metis() -> bool:
 
 
 def nested_dissection(graph: csr_array) -> NDArray[np.int64]:
-    """Nested dissection order of a symmetric pattern, by METIS.
-
-    Parameters
-    ----------
-    graph : scipy.sparse.csr_array
-        Symmetric pattern; values are ignored.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64 of shape (n,): position[i] is the step in which row i is eliminated.
-
-    Raises
-    ------
-    ConfigurationError
-        If pymetis is not installed.
-    """
+    """Nested dissection order of a symmetric pattern, by METIS: the step of each row."""
     if not has_metis():
         raise ConfigurationError(
             "ordering 'metis' needs the package pymetis: pip install pymetis, or leave the "

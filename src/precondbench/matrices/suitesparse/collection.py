@@ -325,12 +325,9 @@ def _read_archive(archive: Path, entry: CollectionEntry) -> csr_array:
     raise MatrixError(f"{archive} does not contain {wanted}")
 
 
-CATALOGUE_LIMIT = 50_000
-
-
 @cache
 def catalogue() -> tuple[CollectionEntry, ...]:
-    """Return the 161 entries, by size, then name.
+    """Return the 161 real positive definite entries with n < 50,000, by size, then name.
 
     Taken from the collection's index of 8 October 2020 (2893 matrices).
 
@@ -345,22 +342,11 @@ def catalogue() -> tuple[CollectionEntry, ...]:
     >>> len(catalogue()), catalogue()[0].full_name
     (161, 'Oberwolfach/LFAT5')
     """
-    text = (
-        resources.files("precondbench.matrices.suitesparse")
-        .joinpath("catalogue.csv")
-        .read_text("utf-8")
-    )
-    return tuple(
-        CollectionEntry(
-            matrix_id=int(row["id"]),
-            group=row["group"],
-            name=row["name"],
-            rows=int(row["n"]),
-            columns=int(row["n"]),
-            nnz=int(row["nnz"]),
-            real=True,
-            positive_definite=True,
-            kind=row["kind"],
-        )
-        for row in csv.DictReader(text.splitlines())
-    )
+    folder = resources.files("precondbench.matrices.suitesparse")
+    text = folder.joinpath("catalogue.csv").read_text("utf-8")
+    entries = []
+    for row in csv.DictReader(text.splitlines()):
+        number, n, nnz = int(row["id"]), int(row["n"]), int(row["nnz"])
+        facts = (n, n, nnz, True, True, row["kind"])
+        entries.append(CollectionEntry(number, row["group"], row["name"], *facts))
+    return tuple(entries)

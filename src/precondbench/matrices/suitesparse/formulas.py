@@ -25,25 +25,9 @@ def _primes(count: int) -> NDArray[np.int64]:
 
 
 def trefethen(n: int) -> csr_array:
-    """Return primes on the diagonal, and ones where |i - j| is a power of two.
+    """``JGD_Trefethen/Trefethen_n``: primes on the diagonal, ones where |i - j| is a power of two.
 
-    Parameters
-    ----------
-    n : int
-        Rows.
-
-    Returns
-    -------
-    scipy.sparse.csr_array
-        ``JGD_Trefethen/Trefethen_n``; N. Trefethen's SIAM 100-digit challenge, problem 7.
-
-    Examples
-    --------
-    >>> from precondbench.matrices import trefethen
-    >>> trefethen(3).toarray()
-    array([[2., 1., 1.],
-           [1., 3., 1.],
-           [1., 1., 5.]])
+    N. Trefethen's SIAM 100-digit challenge, problem 7.
     """
     if n < 1:
         raise MatrixError(f"n is {n}; a Trefethen matrix needs n >= 1")
@@ -72,22 +56,10 @@ def grid_9_point(m: int = 30) -> csr_array:
 
 
 def clamped_beam(elements: int) -> csr_array:
-    r"""Stiffness matrix of a beam clamped at both ends: ``HB/nos1`` (80) and ``HB/nos2`` (320).
+    """Stiffness matrix of a beam clamped at both ends: ``HB/nos1`` (80) and ``HB/nos2`` (320).
 
-    Length 10, EI = 1e5, EA = 1e4, three unknowns a node (axial, transverse, rotation), with
-    h = 10 / elements, D = diag(2 EA/h, 24 EI/h^3, 8 EI/h) and
-    U = [[-EA/h, 0, 0], [0, -12 EI/h^3, 6 EI/h^2], [0, -6 EI/h^2, 2 EI/h]]:
-    A is block tridiagonal with D on and U above the diagonal.
-
-    Parameters
-    ----------
-    elements : int
-        Number of beam elements, at least 2.
-
-    Returns
-    -------
-    scipy.sparse.csr_array
-        Shape (3 elements - 3, 3 elements - 3).
+    Length 10, EI = 1e5, EA = 1e4, three unknowns a node (axial, transverse, rotation): block
+    tridiagonal with D on and U above the diagonal.
     """
     if elements < 2:
         raise MatrixError(f"elements is {elements}; a clamped beam needs at least 2")
@@ -112,16 +84,6 @@ def torsion(m: int = 200) -> csr_array:
 
     Weighted graph Laplacian plus 0.2 I; an edge weighs 1 between interior nodes, 1/2 between
     an interior and a boundary node, and is absent between boundary nodes.
-
-    Parameters
-    ----------
-    m : int
-        Points a side.
-
-    Returns
-    -------
-    scipy.sparse.csr_array
-        Shape (m^2, m^2).
     """
     index = np.arange(m * m).reshape(m, m)
     interior = np.zeros((m, m), dtype=bool)

@@ -198,25 +198,7 @@ LAWS: dict[Family, dict[str, Law]] = {
 
 
 def tridiagonal_law(name: str, family: Family = "cholesky") -> Law:
-    """Look a law up by name.
-
-    Parameters
-    ----------
-    name : str
-        Name of a configuration.
-    family : {"cholesky", "lu"}
-        Its family; some names are in both.
-
-    Returns
-    -------
-    Law
-        ``LAWS[family][name]``.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no such law; the message lists those there are.
-    """
+    """Return ``LAWS[family][name]``; the error lists the names there are."""
     try:
         return LAWS[family][name]
     except KeyError:
