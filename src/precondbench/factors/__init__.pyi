@@ -33,7 +33,6 @@ from .inv_k.api import cores as cores
 from .inv_k.columns import column_quadratic_forms as column_quadratic_forms
 from .inv_k.columns import invk_values as invk_values
 from .inv_k.columns import trace_form as trace_form
-from .inv_k.columns import TraceForm as TraceForm
 from .inv_k.local import eliminate_patch as eliminate_patch
 from .inv_k.local import forget as forget
 from .inv_k.local import grow_patch as grow_patch

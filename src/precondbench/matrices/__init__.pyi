@@ -29,6 +29,7 @@ from .checks import check_indices as check_indices
 from .checks import general_scaling as general_scaling
 from .checks import matrix_digest as matrix_digest
 from .checks import power_of_two_scaling as power_of_two_scaling
+from .checks import sparse_or_array as sparse_or_array
 from .suitesparse.collection import SOURCE_VARIABLE as SOURCE_VARIABLE
 from .tridiagonal.bases import Family as Family
 from .tridiagonal.diagonals import interleave as interleave

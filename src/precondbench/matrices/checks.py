@@ -69,6 +69,17 @@ def check_spd_candidate(matrix: Any, name: str = "matrix") -> csr_array:
     return symmetric
 
 
+def sparse_or_array(matrix: Any, name: str) -> Any:
+    """Return a sparse matrix as it is, its indices checked, and anything else as an array."""
+    if sparse.issparse(matrix):
+        check_indices(matrix, name)
+        return matrix
+    try:
+        return np.asarray(matrix)
+    except ValueError as error:
+        raise MatrixError(f"{name} cannot be read as a matrix: {error}") from None
+
+
 def check_indices(matrix: Any, name: str) -> None:
     """Refuse a sparse matrix whose indices point outside it, because compiled code follows them.
 
@@ -135,13 +146,7 @@ def _check_symmetry(full: csr_array, name: str) -> None:
 
 def _square(matrix: Any, name: str) -> Any:
     """Return a sparse matrix as it is and anything else as an array: square, real, not empty."""
-    if sparse.issparse(matrix):
-        check_indices(matrix, name)
-    else:
-        try:
-            matrix = np.asarray(matrix)
-        except ValueError as error:
-            raise MatrixError(f"{name} cannot be read as a matrix: {error}") from None
+    matrix = sparse_or_array(matrix, name)
     if matrix.ndim != 2:
         raise MatrixError(f"{name} has {matrix.ndim} dimension(s); a matrix has two")
     rows, columns = matrix.shape

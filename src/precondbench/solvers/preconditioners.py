@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -273,12 +272,6 @@ def _prolong(p_indptr, p_indices, p_data, coarse, x):  # type: ignore[no-untyped
         x[i] += total
 
 
-@dataclass(frozen=True)
-class _Level:
-    A: csr_array
-    P: csr_array
-
-
 class VCycle(Preconditioner):
     """One V-cycle from zero: a forward Gauss-Seidel sweep down, a backward one up.
 
@@ -287,15 +280,13 @@ class VCycle(Preconditioner):
     """
 
     def __init__(self, matrices: list[csr_array], prolongations: list[csr_array]) -> None:
-        self.levels = [_Level(A, P) for A, P in zip(matrices[:-1], prolongations, strict=True)]
+        self.levels = list(zip(matrices[:-1], prolongations, strict=True))
         try:
             self.coarsest = exact_cholesky(matrices[-1])
         except MatrixError as error:
             raise BreakdownError(f"the coarsest matrix cannot be used: {error}", 0) from None
-        entries = self.coarsest.entries + sum(
-            3 * level.A.nnz + 2 * level.P.nnz for level in self.levels
-        )
-        super().__init__(matrices[0].shape[0], entries)
+        swept = sum(3 * A.nnz + 2 * P.nnz for A, P in self.levels)
+        super().__init__(matrices[0].shape[0], self.coarsest.entries + swept)
 
     def apply(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the result of one cycle for A x = r, started at x = 0."""
@@ -304,7 +295,7 @@ class VCycle(Preconditioner):
     def _cycle(self, depth: int, b: NDArray[np.float64]) -> NDArray[np.float64]:
         if depth == len(self.levels):
             return self.coarsest.apply(b)
-        A, P = self.levels[depth].A, self.levels[depth].P
+        A, P = self.levels[depth]
         x = np.zeros(b.size)
         _forward_sweep(A.indptr, A.indices, A.data, b, x)
         residual = _restrict_residual(

@@ -20,7 +20,7 @@ TILE = 512
 
 @dataclass(frozen=True)
 class SupernodalFactor:
-    """L of A = L L^T by supernodes, and log det A.
+    """L of A = L L^T by supernodes.
 
     The values are one array of dense blocks by columns that can be overwritten; upper triangles
     are unspecified. ``subtrees`` may be worked on at the same time.
@@ -29,7 +29,6 @@ class SupernodalFactor:
     supernodes: Supernodes
     subtrees: Subtrees
     values: NDArray[np.float64]
-    log_determinant: float
 
 
 @kernel
@@ -214,16 +213,6 @@ def _absorb(outer, passed, first, rowptr, rows, block, owner, values):  # type: 
         t0 = t1
 
 
-@kernel
-def _log_pivots(first, rowptr, block, values):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for s in range(first.size - 1):
-        height = first[s + 1] - first[s] + rowptr[s + 1] - rowptr[s]
-        for t in range(first[s + 1] - first[s]):
-            total += np.log(values[block[s] + t * (height + 1)])
-    return total
-
-
 def _factorise_parts(
     supernodes: Supernodes, subtrees: Subtrees, values: NDArray[np.float64], workers: int
 ) -> int:
@@ -294,10 +283,7 @@ def factorise_blocks(
             failed = _factorise_top(supernodes, subtrees, values, workers)
     if failed >= 0:
         raise not_positive_definite(order, failed)
-    log_determinant = 2.0 * float(
-        _log_pivots(supernodes.first, supernodes.rowptr, supernodes.block, values)
-    )
-    return SupernodalFactor(supernodes, subtrees, values, log_determinant)
+    return SupernodalFactor(supernodes, subtrees, values)
 
 
 @kernel

@@ -18,14 +18,13 @@ STRIP = 24
 
 @dataclass(frozen=True)
 class SupernodalInverse:
-    """Entries of A^-1 where the supernodal factor of A has entries, and log det A.
+    """Entries of A^-1 where the supernodal factor of A has entries.
 
     The values are dense blocks by columns; lower triangles count.
     """
 
     supernodes: Supernodes
     values: NDArray[np.float64]
-    log_determinant: float
 
 
 @kernel
@@ -202,7 +201,7 @@ def invert_blocks(factor: SupernodalFactor, workers: int = 1) -> SupernodalInver
 
         for _ in in_order(run, factor.subtrees.parts, workers):
             pass
-    return SupernodalInverse(factor.supernodes, values, factor.log_determinant)
+    return SupernodalInverse(factor.supernodes, values)
 
 
 @kernel

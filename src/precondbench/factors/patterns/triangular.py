@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csr_array
 
 from precondbench._internal import kernel
 from precondbench.errors import MatrixError
-from precondbench.matrices import check_indices, check_spd_candidate
+from precondbench.matrices import check_spd_candidate, sparse_or_array
 
 
 @dataclass(frozen=True)
@@ -173,9 +173,7 @@ def lower_pattern(pattern: Any, n: int | None = None) -> LowerPattern:
     if isinstance(pattern, LowerPattern):
         result = pattern
     else:
-        stored = pattern if sparse.issparse(pattern) else csr_array(np.asarray(pattern))
-        check_indices(stored, "pattern")
-        coo = sparse.coo_array(stored)
+        coo = sparse.coo_array(sparse_or_array(pattern, "pattern"))
         if coo.ndim != 2 or coo.shape[0] != coo.shape[1] or coo.shape[0] == 0:
             raise MatrixError(f"pattern has shape {coo.shape}; a square one is needed")
         if np.any(coo.col > coo.row):
@@ -255,13 +253,7 @@ def factor_values(L: Any, name: str = "L") -> tuple[LowerPattern, NDArray[np.flo
 
 
 def _real_matrix(L: Any, name: str) -> Any:
-    if issparse(L):
-        check_indices(L, name)
-    else:
-        try:
-            L = np.asarray(L)
-        except ValueError as error:
-            raise MatrixError(f"{name} cannot be read as a matrix: {error}") from None
+    L = sparse_or_array(L, name)
     if L.ndim != 2 or L.dtype.kind not in "fiub":
         raise MatrixError(
             f"{name} has {L.ndim} dimension(s) and entries of type {L.dtype}; give a matrix of "

@@ -195,13 +195,6 @@ def find_supernodes(graph: csr_array, position: NDArray[np.int64]) -> Supernodes
     """Symbolic analysis for supernodal factorisation, in little more than the size of the graph.
 
     The elimination order is replaced by an equivalent postorder of its elimination tree.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from scipy.sparse import csr_array
-    >>> find_supernodes(csr_array(np.ones((5, 5))), np.arange(5)).first
-    array([0, 5])
     """
     order, parent, colptr, below = postordered(graph, position)
     counts = column_counts(parent, colptr, below)

@@ -103,13 +103,7 @@ class Collection:
         self._entries: list[CollectionEntry] | None = None
 
     def entries(self) -> list[CollectionEntry]:
-        """Return the whole index, in the collection's order.
-
-        Raises
-        ------
-        MissingDataError
-            If the index cannot be fetched or read.
-        """
+        """Return the whole index, in the collection's order; MissingDataError if it has none."""
         if self._entries is None:
             if self.folder is not None:
                 self._entries = _parse_index(self.folder / "files" / "ssstats.csv")
@@ -134,19 +128,10 @@ class Collection:
         return self.folder is None or self._archive(entry).is_file()
 
     def matrix(self, entry: CollectionEntry) -> csr_array:
-        """Read one matrix.
+        """Read one matrix, checked by ``check_spd_candidate``.
 
-        Returns
-        -------
-        scipy.sparse.csr_array
-            Checked symmetric matrix; stored zeros dropped.
-
-        Raises
-        ------
-        MissingDataError
-            If the mirror does not have it.
-        MatrixError
-            If the archive is damaged or not what the index says.
+        MissingDataError if the mirror does not have it, MatrixError if the archive is damaged or
+        not what the index says.
         """
         archive = self._archive(entry) if self.folder is not None else self._download(entry)
         if not archive.is_file():

@@ -112,21 +112,9 @@ FORMULAS: dict[str, Callable[[], csr_array]] = {
 }
 
 # In the collection; the formula knows every size.
-_TREFETHEN_SIZES = (
-    "20b",
-    "20",
-    "150",
-    "200b",
-    "200",
-    "300",
-    "500",
-    "700",
-    "2000",
-    "20000b",
-    "20000",
-)
+_TREFETHEN_SIZES = "20b 20 150 200b 200 300 500 700 2000 20000b 20000"
 FORMULA_NAMES: tuple[str, ...] = (
-    *(f"JGD_Trefethen/Trefethen_{size}" for size in _TREFETHEN_SIZES),
+    *(f"JGD_Trefethen/Trefethen_{size}" for size in _TREFETHEN_SIZES.split()),
     *FORMULAS,
 )
 _TREFETHEN = re.compile(r"JGD_Trefethen/Trefethen_([1-9][0-9]{0,5})(b?)")

@@ -46,20 +46,7 @@ class UniformStream:
         self._bits = np.random.PCG64(list(entropy))
 
     def uniform(self, size: int, low: float = 0.0, high: float = 1.0) -> NDArray[np.float64]:
-        """Draw ``size`` numbers of the uniform law on [low, high).
-
-        Parameters
-        ----------
-        size : int
-            How many numbers.
-        low, high : float
-            The interval; the value is ``low + (high - low) * t`` with t in [0, 1).
-
-        Returns
-        -------
-        numpy.ndarray
-            float64 of shape (size,).
-        """
+        """Draw ``size`` numbers ``low + (high - low) * t``, t uniform on [0, 1)."""
         raw = self._bits.random_raw(size)
         unit = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
         if low == 0.0 and high == 1.0:
@@ -72,11 +59,6 @@ class UniformStream:
         Mean 0, variance 1, and close to the normal law, yet made by additions in a stated
         order only, where a true normal draw needs log, exp or cos, whose last bits differ
         between builds.
-
-        Returns
-        -------
-        numpy.ndarray
-            float64 of shape (size,), within [-6, 6).
         """
         draws = self.uniform(12 * size).reshape(12, size)
         total: NDArray[np.float64] = draws[0].copy()
