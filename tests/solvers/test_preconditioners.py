@@ -104,7 +104,7 @@ def test_multigrid_is_the_two_grid_formula(poisson_2d):
     A = poisson_2d(5)
     M = smoothed_aggregation(A)
     assert len(M.levels) == 1
-    full, P = A.toarray(), M.levels[0].P.toarray()
+    full, P = A.toarray(), M.levels[0][1].toarray()
     eye = np.eye(25)
     coarse = eye - P @ np.linalg.solve(P.T @ full @ P, P.T @ full)
     before = eye - np.linalg.solve(np.tril(full), full)
