@@ -139,7 +139,7 @@ def factor_matrix(
     kind : str
         Problem domain, kept as a fact.
     pattern_name : str
-        Pattern of both labels: that of tril(A), or of IC(1) or IC(2).
+        Pattern of both labels: ``tril``, or ``level-1`` or ``level-2`` for that of IC(1), IC(2).
     max_operations : float
         Above this predicted cost nothing is computed: the outcome is ``too dear``.
     announce : callable, optional
