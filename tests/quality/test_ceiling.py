@@ -134,6 +134,15 @@ def test_the_ceiling_is_attained(family, k):
     assert best == pytest.approx(twin_ceiling(pair.literal, pair.modified, k), abs=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("family", "known"), [("cholesky", [0.994, 0.996, 1.0]), ("lu", [0.98, 0.99, 1.0])]
+)
+def test_known_ceilings(family, known):
+    pair = draw(LAWS[family]["twin"], 20, 0)
+    found = [twin_ceiling(pair.literal, pair.modified, k) for k in (0, 7, 20)]
+    assert [round(value, 3) for value in found] == known
+
+
 def test_twins_agree_but_for_one_entry():
     for law in TWINS:
         pair = draw(law, law.rows, 2)

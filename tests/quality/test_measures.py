@@ -24,7 +24,6 @@ from precondbench.quality import (
     locality_profile,
     one_minus_cosine,
     problem_of,
-    profile_of_factors,
 )
 
 vectors = hnp.arrays(np.float64, 6, elements=st.floats(-1e3, 1e3).filter(lambda x: abs(x) > 1e-3))
@@ -86,9 +85,9 @@ def test_k_of_mismatched_sizes():
 def test_poisson_influence_decays_like_one_over_distance():
     """Figure 1, left: L'_kk / L_kk - 1 for the 1D Laplacian falls like 1 / k^2 at most."""
     A = tridiagonal_csr(poisson_1d(100))
-    profile = locality_profile(A, invk)
+    change = locality_profile(A, invk)
     k = np.arange(10, 60)
-    slope = np.polyfit(np.log(k), np.log(profile.change[k]), 1)[0]
+    slope = np.polyfit(np.log(k), np.log(change[k]), 1)[0]
     assert -2.5 < slope < -1.5
 
 
@@ -99,16 +98,16 @@ def test_theorem_2_1_changes_everything():
     factor = theorem_2_1_factor(30)
     first_column = np.cumprod(np.concatenate(([1.0], -np.arange(2.0, 31.0))))
     after = updated_factor(factor, first_column**2)
-    profile = profile_of_factors(factor, after)
-    assert np.all(profile.change > 0.4)
-    assert profile.change[-1] > 20
+    change = np.abs(after.diagonal / factor.diagonal - 1)
+    assert np.all(change > 0.4)
+    assert change[-1] > 20
 
 
 def test_profile_follows_graph_distance(poisson_2d):
     A = poisson_2d(7)
-    profile = locality_profile(A, ic0, row=24)
-    np.testing.assert_array_equal(profile.distance, np.arange(7))
-    assert profile.change[0] == pytest.approx(np.sqrt(2) - 1, rel=0.5)
+    change = locality_profile(A, ic0, row=24)
+    assert change.shape == (7,)
+    assert change[0] == pytest.approx(np.sqrt(2) - 1, rel=0.5)
     with pytest.raises(MatrixError, match="row is 49"):
         locality_profile(A, ic0, row=49)
     with pytest.raises(MatrixError, match="must be positive"):

@@ -14,54 +14,19 @@ from precondbench.matrices import Diagonals
 Vector = NDArray[np.float64]
 
 
-class FactSource(Protocol):
-    """What :func:`mean_ceiling` needs of a dataset."""
+class _FactSource(Protocol):
+    """A dataset with facts about its records."""
 
-    def __len__(self) -> int:
-        """Return the number of records."""
-        ...
+    def __len__(self) -> int: ...
 
-    def facts(self, index: int) -> Mapping[str, int | float | str]:
-        """Return the facts of one record."""
-        ...
+    def facts(self, index: int) -> Mapping[str, int | float | str]: ...
 
 
 def twin_ceiling(first: Diagonals, second: Diagonals, columns: int) -> float:
     """Largest mean cosine on two twins of a rule that sees A_11 in the first columns only.
 
-    A and A + e_1 e_1^T differ in their first entry. A rule whose values in columns
-    ``columns`` + 1, ..., n of L, and in those rows of U, do not depend on A_11 gives the same
-    values there for both, and is free in the first ones. Its mean cosine with the two factors,
-    L and U stored together, is at most this (proof in docs/twins.md).
-
-    Parameters
-    ----------
-    first, second : Diagonals
-        Cholesky or LU factors of the twins; pivots and multipliers have equal signs.
-    columns : int
-        Columns of L that may depend on A_11, from 0 to n. A Graph Network of K blocks with
-        message-passing node models has K, a k-hop oracle k + 1.
-
-    Returns
-    -------
-    float
-        In [0, 1]; 1 for ``columns = n``.
-
-    Raises
-    ------
-    MatrixError
-        If the sizes differ or ``columns`` is out of range.
-
-    Examples
-    --------
-    >>> from precondbench.matrices import LAWS, draw
-    >>> from precondbench.quality import twin_ceiling
-    >>> pair = draw(LAWS["cholesky"]["twin"], 20, 0)
-    >>> [round(twin_ceiling(pair.literal, pair.modified, k), 3) for k in (0, 7, 20)]
-    [0.994, 0.996, 1.0]
-    >>> pair = draw(LAWS["lu"]["twin"], 20, 0)
-    >>> [round(twin_ceiling(pair.literal, pair.modified, k), 3) for k in (0, 7, 20)]
-    [0.98, 0.99, 1.0]
+    A and A + e_1 e_1^T have the factors ``first`` and ``second``. The rule may use A_11 in the
+    first ``columns`` columns of L and rows of U; proof in docs/twins.md.
     """
     if second.n != first.n or not 0 <= columns <= first.n:
         raise MatrixError(
@@ -83,15 +48,19 @@ def _split(factor: Diagonals, columns: int) -> tuple[Vector, Vector]:
     return near, np.concatenate([vector[columns:] for vector in vectors])
 
 
-def mean_ceiling(dataset: FactSource, columns: int) -> float:
+def mean_ceiling(dataset: _FactSource, columns: int) -> float:
     """Largest mean cosine over a dataset of twins of a rule that sees A_11 in some columns only.
+
+    docs/twins.md states and proves the bound for one pair.
 
     Parameters
     ----------
-    dataset : FactSource
-        A split of twins, or whole pairs of it, in the order of the shard.
+    dataset : SyntheticTridiag
+        A split of twins, or whole pairs of it, in the order of the shard; ``len`` and
+        ``facts(i)`` are enough.
     columns : int
-        As for :func:`twin_ceiling`.
+        Columns of L that may depend on A_11, from 0 to n. A Graph Network of K blocks with
+        message-passing node models has K, a k-hop oracle k + 1.
 
     Returns
     -------
@@ -142,20 +111,8 @@ def _are_twins(
 def shared_cosine(near: Vector, far: Vector, other_near: Vector, other_far: Vector) -> float:
     r"""Maximise 1/2 [cos((a, x), (near, far)) + cos((b, x), (other_near, other_far))].
 
-    Over vectors a, b and a shared x. With a and b optimal this is the maximum over unit x of
-    1/2 [sqrt(|near|^2 + (x . far)^2) / |l| + the same for the other], and an optimal x lies
-    between the two far parts in their plane, which leaves one angle. The two far parts must
-    enclose at most a right angle; those of twins do.
-
-    Parameters
-    ----------
-    near, far, other_near, other_far : numpy.ndarray
-        Parts of the two targets.
-
-    Returns
-    -------
-    float
-        The maximum.
+    Over vectors a, b and a shared x. With a and b optimal, an optimal unit x lies between the two
+    far parts in their plane, which leaves one angle; they must enclose at most a right angle.
     """
     n1, f1, n2, f2 = (float(np.sum(v * v)) for v in (near, far, other_near, other_far))
     if f1 == 0.0 or f2 == 0.0:

@@ -22,16 +22,16 @@ from precondbench.quality.method import (
     prediction_of,
     set_up,
 )
-from precondbench.quality.outcome import Row
 from precondbench.quality.pair import Pair, PairSource
-from precondbench.quality.problem import problem_of
+from precondbench.quality.problem import Row, problem_of
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """Outcomes of one method on the matrices of a dataset, by columns, and their summary.
 
-    Every column is a tuple with one item a matrix, in the dataset's order.
+    Every column is a tuple with one item a matrix, in the dataset's order; ``rows`` has them
+    matrix by matrix.
 
     Attributes
     ----------
@@ -157,7 +157,7 @@ def evaluate(
 
     Parameters
     ----------
-    dataset : PairSource
+    dataset : sequence of pairs
         Anything with ``len`` and ``pair(i)``: a precondbench dataset, or your own.
     predictions : mapping, sequence, callable or Method
         name -> values or L; or a list of those in the dataset's order; or a function A -> L; or
@@ -215,7 +215,7 @@ def evaluate_many(
 
     Parameters
     ----------
-    dataset : PairSource
+    dataset : sequence of pairs
         As for :func:`evaluate`.
     methods : mapping
         Name of a method -> its predictions, each as for :func:`evaluate`.

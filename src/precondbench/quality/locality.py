@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +13,9 @@ from scipy.sparse.csgraph import dijkstra
 
 from precondbench.errors import BreakdownError, MatrixError
 from precondbench.factors import factor_values, ic0
-from precondbench.matrices import Diagonals, check_spd_candidate
-from precondbench.quality.outcome import MAXITER
+from precondbench.matrices import check_spd_candidate
 from precondbench.quality.pair import Pair
-from precondbench.quality.problem import Problem, problem_of
+from precondbench.quality.problem import MAXITER, Problem, problem_of
 from precondbench.quality.values import is_tridiagonal, tridiagonal_part
 
 
@@ -91,7 +89,6 @@ class HopLadder:
         if mean_iterations >= self.mean_iterations(low):
             return float(low)
         if mean_iterations <= self.mean_iterations(high):
-            # The shortest window that is as good as the whole matrix.
             return float(self._first_at_most(self.mean_iterations(high)))
         high = self._first_at_most(mean_iterations)
         low = high - 1
@@ -112,51 +109,9 @@ def _window_iterations(problem: Problem, hops: int) -> int:
         return MAXITER
 
 
-@dataclass(frozen=True)
-class LocalityProfile:
-    """Relative change of L by graph distance from the changed entry of A.
-
-    Attributes
-    ----------
-    distance : numpy.ndarray
-        int64 (d,): 0, 1, 2, ... edges of the graph of A between the changed row and the row
-        of the diagonal entry of L.
-    change : numpy.ndarray
-        float64 (d,): largest |L'_ii - L_ii| / |L_ii| at that distance.
-    """
-
-    distance: NDArray[np.int64]
-    change: NDArray[np.float64]
-
-
-def profile_of_factors(before: Diagonals, after: Diagonals) -> LocalityProfile:
-    """Profile of two bidiagonal factors whose matrices differ in entry (1, 1).
-
-    Parameters
-    ----------
-    before, after : Diagonals
-        The factors.
-
-    Returns
-    -------
-    LocalityProfile
-        Relative change of L_kk at the distance k - 1.
-
-    Examples
-    --------
-    >>> from precondbench.matrices import semiseparable_factor, updated_factor
-    >>> from precondbench.quality import profile_of_factors
-    >>> L = semiseparable_factor([1.0, 1.0], [1.0, 1.0])
-    >>> profile_of_factors(L, updated_factor(L, [1.0, 1.0])).change.round(3)
-    array([0.414, 0.225])
-    """
-    change = np.abs(after.diagonal / before.diagonal - 1.0)
-    return LocalityProfile(np.arange(before.n, dtype=np.int64), change)
-
-
 def locality_profile(
     A: Any, factor: Callable[[Any], Any], row: int = 0, relative_change: float = 1.0
-) -> LocalityProfile:
+) -> NDArray[np.float64]:
     """Change A[row, row] by a relative amount, refactor, and see how far L changes.
 
     Parameters
@@ -173,8 +128,9 @@ def locality_profile(
 
     Returns
     -------
-    LocalityProfile
-        By distance in the graph of A; rows in other components are left out.
+    numpy.ndarray
+        float64 (d,): item k is the largest relative change |L'_ii - L_ii| / |L_ii| at k edges of
+        the graph of A from the changed row; rows in other components are left out.
 
     Raises
     ------
@@ -186,7 +142,7 @@ def locality_profile(
     >>> from precondbench import ic0
     >>> from precondbench.matrices import poisson_1d, tridiagonal_csr
     >>> from precondbench.quality import locality_profile
-    >>> locality_profile(tridiagonal_csr(poisson_1d(4)), ic0).change.round(3)
+    >>> locality_profile(tridiagonal_csr(poisson_1d(4)), ic0).round(3)
     array([0.414, 0.08 , 0.035, 0.02 ])
     """
     matrix = check_spd_candidate(A, "A")
@@ -207,7 +163,7 @@ def locality_profile(
     distance = hops[reached].astype(np.int64)
     change = np.zeros(int(distance.max()) + 1)
     np.maximum.at(change, distance, np.abs(after - before)[reached] / np.abs(before)[reached])
-    return LocalityProfile(np.arange(change.size, dtype=np.int64), change)
+    return change
 
 
 def _diagonal(L: Any) -> NDArray[np.float64]:
@@ -215,19 +171,8 @@ def _diagonal(L: Any) -> NDArray[np.float64]:
     return values[pattern.indptr[1:] - 1]
 
 
-@dataclass(frozen=True)
-class FarResponse:
-    """Response of a method to a change of A_11 in rows beyond some distance.
-
-    Attributes
-    ----------
-    gain : numpy.ndarray
-        float64 (matrices,): length of the method's response along the true one, over the
-        length of the true one; 1 is right, 0 no response.
-    error : numpy.ndarray
-        float64 (matrices,): relative error of the response in the 2-norm; 0 is right, 1 as bad
-        as none.
-    """
+class FarResponse(NamedTuple):
+    """Response of a method to a change of A_11, one number a matrix; see :func:`far_response`."""
 
     gain: NDArray[np.float64]
     error: NDArray[np.float64]
@@ -259,7 +204,9 @@ def far_response(
     Returns
     -------
     FarResponse
-        One number a matrix.
+        ``gain``, float64 (matrices,): length of the method's response along the true one, over
+        the length of the true one; 1 is right, 0 no response. ``error``, float64 (matrices,):
+        relative error of the response in the 2-norm; 0 is right, 1 as bad as none.
 
     Raises
     ------

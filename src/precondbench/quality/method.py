@@ -11,8 +11,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator
 
 from precondbench.errors import BreakdownError, CostError, PredictionError
-from precondbench.quality.outcome import Refusal
 from precondbench.quality.pair import Pair, PairSource
+from precondbench.quality.values import Refusal
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,8 @@
-"""Cosine similarity of factor values, the paper's measure."""
+"""Measures of a factor: its cosine with a target, and the K-condition number."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -85,17 +84,8 @@ def one_minus_cosine(predicted: ArrayLike, target: ArrayLike) -> float:
     return min(2.0, 0.5 * float(np.sum(difference * difference)))
 
 
-@dataclass(frozen=True)
-class KCondition:
-    """K-condition number of L^T A^-1 L.
-
-    Attributes
-    ----------
-    n_log_k : float
-        n log K (natural logarithm), at least 0; additive over independent blocks.
-    k : float
-        K itself, at least 1.
-    """
+class KCondition(NamedTuple):
+    """K-condition number of L^T A^-1 L; see :func:`k_condition`."""
 
     n_log_k: float
     k: float
@@ -136,7 +126,8 @@ def k_condition(A: Any, L: Any) -> KCondition:
     Returns
     -------
     KCondition
-        ``n_log_k`` and ``k``; 0 and 1 when L L^T is a multiple of A.
+        ``n_log_k``, n log K (natural logarithm), additive over independent blocks; and ``k``, K
+        itself. They are at least 0 and 1, and equal that when L L^T is a multiple of A.
 
     Raises
     ------

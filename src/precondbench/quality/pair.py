@@ -83,11 +83,9 @@ class Pair:
 
 
 class PairSource(Protocol):
-    """A dataset as :func:`~precondbench.quality.evaluate` needs it."""
+    """A dataset as ``evaluate`` needs it."""
 
-    def __len__(self) -> int:
-        """Return the number of pairs."""
-        ...
+    def __len__(self) -> int: ...
 
     def pair(self, index: int) -> Pair:
         """Return one pair."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Self
 
@@ -35,13 +36,8 @@ from precondbench.matrices import (
     power_of_two_scaling,
 )
 from precondbench.quality.metrics import k_condition_values, one_minus_cosine
-from precondbench.quality.outcome import MAXITER, RTOL, Outcome, Refusal, Row
 from precondbench.quality.pair import Pair
-from precondbench.quality.values import (
-    lower_values_of,
-    lu_values_of,
-    window_values,
-)
+from precondbench.quality.values import Refusal, lower_values_of, lu_values_of, window_values
 from precondbench.solvers import (
     PCGResult,
     Status,
@@ -52,6 +48,54 @@ from precondbench.solvers import (
 )
 
 Vector = NDArray[np.float64]
+# Where a solve stops; a failure counts as MAXITER iterations.
+RTOL = 1e-8
+MAXITER = 10_000
+
+
+class _Ended:
+    """What an outcome and a row tell about the end of a solve."""
+
+    status: str
+    iterations: int
+
+    @property
+    def solved(self) -> bool:
+        """Whether the solve converged."""
+        return self.status == Status.CONVERGED
+
+    @property
+    def penalised_iterations(self) -> int:
+        """Iterations; the limit where the solve failed."""
+        return self.iterations if self.solved else MAXITER
+
+
+@dataclass(frozen=True)
+class Outcome(_Ended):
+    """The end of one solve; :meth:`Problem.solve` documents the fields."""
+
+    status: Status
+    iterations: int
+    residual: float
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Row(_Ended):
+    """One matrix of an :class:`Evaluation`; its fields are that class's columns."""
+
+    name: str
+    n: int
+    nnz: int
+    status: str
+    iterations: int
+    target_iterations: int
+    residual: float | None = None
+    cosine: float | None = None
+    log10_one_minus_cosine: float | None = None
+    n_log_k: float | None = None
+    reason: str = ""
+    work: float | None = None
 
 
 class Problem(ABC):
@@ -138,6 +182,13 @@ class Problem(ABC):
             A negative diagonal entry is allowed: the sign of a column of L does not change L L^T.
         maxiter : int
             Most steps.
+
+        Returns
+        -------
+        Outcome
+            ``status`` (:class:`~precondbench.solvers.Status`), ``iterations`` (0 when invalid),
+            ``residual``, the true relative one at the end (NaN when invalid), ``reason`` why it
+            is invalid, ``solved``, and ``penalised_iterations``, the limit where it failed.
         """
         if isinstance(given, LinearOperator):
             result = self._solve_operator(partial(self._applied, given), maxiter)
@@ -186,7 +237,7 @@ class Problem(ABC):
         Returns
         -------
         Row
-            The outcome; a failure is a row with its reason.
+            One matrix of an :class:`Evaluation`; a failure is a row with its reason.
 
         Raises
         ------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,15 @@ from scipy.sparse import csr_array
 from precondbench.errors import MatrixError, PredictionError
 from precondbench.factors import LowerPattern, LUPattern, khop_factor
 from precondbench.matrices import Diagonals, check_indices, interleave, tridiagonal_csr
-from precondbench.quality.outcome import Refusal
 
 Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A prediction that cannot be used, which counts as a failure, and why."""
+
+    reason: str
 
 
 def lower_values_of(given: Any, pattern: LowerPattern, name: str) -> Vector | Refusal:
@@ -130,25 +137,7 @@ def _as_float(values: NDArray[Any], name: str) -> Vector:
 
 
 def is_tridiagonal(matrix: csr_array) -> bool:
-    """Whether a matrix has exactly the tridiagonal pattern, n >= 2.
-
-    Parameters
-    ----------
-    matrix : scipy.sparse.csr_array
-        Checked matrix.
-
-    Returns
-    -------
-    bool
-        True if every entry of the three diagonals is stored, and no other.
-
-    Examples
-    --------
-    >>> from precondbench.matrices import formula_matrix, poisson_1d, tridiagonal_csr
-    >>> from precondbench.quality import is_tridiagonal
-    >>> is_tridiagonal(tridiagonal_csr(poisson_1d(4))), is_tridiagonal(formula_matrix("HB/nos1"))
-    (True, False)
-    """
+    """Whether a matrix has exactly the tridiagonal pattern, n >= 2."""
     n = matrix.shape[0]
     if n < 2 or matrix.nnz != 3 * n - 2:
         return False
