@@ -72,27 +72,7 @@ class Method(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class FunctionMethod:
-    """A function A -> L, (L, U) or operator as a method."""
-
-    function: Callable[[csr_array], Any]
-
-    def setup(self, A: csr_array, context: Context) -> Any:
-        """Call the function."""
-        return self.function(A)
-
-
 Predictions = Method | Mapping[str, Any] | Sequence[Any] | Callable[[csr_array], Any]
-
-
-def method_of(given: Any) -> Method | None:
-    """Return a method, or a function wrapped as one; None for anything else."""
-    if isinstance(given, Method):
-        return given
-    if callable(given) and not isinstance(given, LinearOperator):
-        return FunctionMethod(given)
-    return None
 
 
 def context_of(dataset: PairSource, index: int, name: str) -> Context:
@@ -150,10 +130,9 @@ def set_up(given: Any, pair: Pair, context: Context) -> Any:
     A method that raises BreakdownError, CostError, ZeroDivisionError, FloatingPointError or
     numpy.linalg.LinAlgError has failed on this matrix; other exceptions are bugs and pass.
     """
-    method = method_of(given)
-    if method is not None:
+    if isinstance(given, Method) or (callable(given) and not isinstance(given, LinearOperator)):
         try:
-            given = method.setup(pair.A, context)
+            given = given.setup(pair.A, context) if isinstance(given, Method) else given(pair.A)
         except (BreakdownError, CostError, ArithmeticError, np.linalg.LinAlgError) as error:
             return Refusal(f"{type(error).__name__}: {error}")
     if given is None:

@@ -205,7 +205,6 @@ class Problem(ABC):
     def scaled(self, values: Vector) -> Vector:
         """Map values of factors of the unscaled matrix to the scaled system, exactly."""
 
-    @abstractmethod
     def window(self, hops: int) -> Vector:
         """Return the k-hop oracle: elimination restarted ``hops`` rows before each row.
 
@@ -214,6 +213,7 @@ class Problem(ABC):
         MatrixError
             If the matrix is not tridiagonal.
         """
+        return window_values(self._unscaled, hops, isinstance(self.pattern, LowerPattern))
 
     def log_k(self, values: Vector) -> float | None:
         """Return n log K(L^T A^-1 L); None where it is not defined or not computable."""
@@ -343,10 +343,6 @@ class SymmetricProblem(Problem):
         with np.errstate(over="ignore"):  # The solver finds what is not finite.
             return values * np.repeat(self.row_scale, np.diff(self.pattern.indptr))
 
-    def window(self, hops: int) -> Vector:
-        """Cholesky restarted ``hops`` rows before each row."""
-        return window_values(self._unscaled, hops, symmetric=True)
-
     def log_k(self, values: Vector) -> float | None:
         """N log K, or None where it is not finite or A is not positive definite in float64."""
         if self._inverse is None:
@@ -414,10 +410,6 @@ class GeneralProblem(Problem):
         with np.errstate(over="ignore", under="ignore"):
             result: Vector = values * (self.row_scale[self.pattern.rows()] * on_right)
         return result
-
-    def window(self, hops: int) -> Vector:
-        """Elimination restarted ``hops`` rows before each row."""
-        return window_values(self._unscaled, hops, symmetric=False)
 
     def _distance(self, values: Vector, target: Vector) -> float:
         return one_minus_cosine(values, target)
