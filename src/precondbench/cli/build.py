@@ -1,12 +1,13 @@
-"""``precondbench build``: splits of the datasets, and shards of other real matrices."""
+"""``precondbench build | factor``: splits of datasets, shards of real matrices, one factor."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -23,12 +24,16 @@ from precondbench.cli.output import (
     Version,
     command,
     log_to_stderr,
+    print_cached,
     print_json,
     print_rows,
     print_table,
     progress_bar,
     say,
 )
+
+if TYPE_CHECKING:
+    from precondbench.recipes import SplitPlan
 
 _LOG = logging.getLogger("precondbench.recipes")
 
@@ -37,9 +42,6 @@ Source = Annotated[
 ]
 Dask = Annotated[str | None, typer.Option(help="Address of a Dask scheduler.")]
 Out = Annotated[Path | None, typer.Option(help="Shard to write; by default in the cache.")]
-
-
-CACHED = {"split": "split", "records": "records", "path": "path"}
 
 
 class _PlainForm(TyperGroup):
@@ -79,12 +81,8 @@ def splits(
 
     plans = _plans(dataset, version, config, split, source)
     with _context(dataset, source, root, jobs, dask) as context:
-        rows = []
-        for plan in plans:
-            names = (plan.dataset, plan.version, plan.configuration, plan.split)
-            path = obtain_shard(*names, context=context)
-            rows.append({"split": plan.path_name, "records": plan.count, "path": str(path)})
-    print_rows("In the cache", rows, json, CACHED)
+        found = [(plan, obtain_shard(*plan.names, context=context)) for plan in plans]
+    print_cached(found, json)
 
 
 @command(app, "build check")
@@ -109,14 +107,9 @@ def check(
     plans = _plans(dataset, version, config, split, source)
     with _context(dataset, source, root, jobs, dask) as context:
         results = [check_plan(plan, load_manifest(), context) for plan in plans]
+    keys = ("agrees", "digest", "expected", "first_difference")
     rows = [
-        {
-            "split": result.plan.path_name,
-            "agrees": result.agrees,
-            "digest": result.digest,
-            "expected": result.expected,
-            "first_difference": result.first_difference,
-        }
+        {"split": result.plan.path_name, **{key: getattr(result, key) for key in keys}}
         for result in results
     ]
     columns = {"split": "split", "digest": "digest", "agrees": "agrees"}
@@ -240,6 +233,81 @@ def large(
         _print_built(*built, json)
 
 
+class Method(StrEnum):
+    """Factorisations of the command line, by the names of labels."""
+
+    INVK = "invk"
+    IC0 = "ic0"
+
+
+def factor(
+    matrix: Annotated[Path, typer.Argument(help="A .mtx, .mtx.gz or .npz file.")],
+    method: Annotated[Method, typer.Option(help="Which factor to make.")] = Method.INVK,
+    out: Annotated[Path | None, typer.Option(help="Write L to this .mtx or .npz file.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Factor a matrix and compare Inv-K with IC(0) for PCG.
+
+    Solves by the scoring protocol: scaled system, right-hand side from the matrix's digest,
+    relative residual 1e-8, at most 10,000 iterations. ``--out`` writes the factor that was
+    compared.
+    """
+    from precondbench.factors import LowerPattern, ic0, invk
+    from precondbench.matrices import read_matrix, write_matrix
+    from precondbench.recipes import factor_matrix
+
+    if out is not None and out.suffix not in {".mtx", ".npz"}:
+        raise typer.BadParameter("write to a .mtx or .npz file", param_hint="--out")
+    A = read_matrix(matrix)
+    result = factor_matrix(matrix.name, A)
+    values = result.tried.labels[method] if result.tried is not None else None
+    if result.tried is not None and values is not None:
+        L = LowerPattern(result.tried.indptr, result.tried.indices).csr(values)
+    else:  # Nothing was compared, or IC(0) broke down, which ic0 reports as an error.
+        L = invk(A) if method is Method.INVK else ic0(A)
+    if out is not None:
+        write_matrix(out, L)
+    facts = result.facts
+    if json:
+        print_json(
+            {
+                "matrix": str(matrix),
+                "n": A.shape[0],
+                "nnz": A.nnz,
+                "nnz_factor": L.nnz,
+                "method": str(method),
+                "out": str(out) if out else None,
+                "outcome": result.outcome,
+                "detail": result.detail,
+                "facts": facts,
+            }
+        )
+        return
+    say(f"{matrix.name}: n = {A.shape[0]}, nnz = {A.nnz}, factor has {L.nnz} entries")
+    if facts:
+        rows = [
+            (
+                label,
+                facts[f"iterations_{key}"] if facts[f"iterations_{key}"] != -1 else None,
+                facts[f"status_{key}"],
+                facts.get(f"n_log_k_{key}"),
+            )
+            for key, label in (
+                ("none", "none"),
+                ("jacobi", "Jacobi"),
+                ("ic0", "IC(0)"),
+                ("invk", "Inv-K"),
+            )
+        ]
+        print_table("PCG to 1e-8", ("preconditioner", "iterations", "status", "n log K"), rows)
+        if facts["breakdown_column"] != -1:
+            say(f"IC(0) broke down at column {facts['breakdown_column']} (counted from 0)")
+    else:
+        say(f"not compared: {result.outcome} ({result.detail})")
+    if out is not None:
+        say(f"wrote {method} factor to {out}")
+
+
 @contextmanager
 def _context(
     what: str, source: str | None, root: Path | None, jobs: int, dask: str | None
@@ -252,7 +320,7 @@ def _context(
 
 def _plans(
     dataset: str, version: str | None, config: str | None, split: str | None, source: str | None
-) -> list[Any]:
+) -> list[SplitPlan]:
     from precondbench.recipes import dataset_spec, dataset_specs, select_plans
 
     spec = dataset_spec(dataset)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from precondbench.cli.build import CACHED
 from precondbench.cli.output import (
     CHECK_FAILED,
     AsJson,
@@ -17,6 +16,7 @@ from precondbench.cli.output import (
     Root,
     Split,
     Version,
+    print_cached,
     print_json,
     print_rows,
     print_table,
@@ -24,19 +24,14 @@ from precondbench.cli.output import (
     say,
 )
 
+if TYPE_CHECKING:
+    from precondbench.recipes import SplitPlan
+
 # Columns of ``info --split``: those that the matrices of a dataset have facts for.
-_FACTS = (
-    "name",
-    "n",
-    "nnz",
-    "iterations_none",
-    "iterations_ic0",
-    "iterations_invk",
-    "n_log_k_invk",
-    "winner",
-    "breakdown_column",
-    "attempts",
-)
+_FACTS = [
+    "name", "n", "nnz", "iterations_none", "iterations_ic0", "iterations_invk", "n_log_k_invk",
+    "winner", "breakdown_column", "attempts",
+]  # fmt: skip
 
 
 def list_splits(
@@ -47,19 +42,11 @@ def list_splits(
     """List all splits, and which of them are in the cache."""
     from precondbench.recipes import cached_splits, select_plans
 
-    rows = [
-        {
-            "dataset": found.plan.dataset,
-            "version": found.plan.version,
-            "configuration": found.plan.configuration,
-            "split": found.plan.split,
-            "records": found.plan.count,
-            "digest": found.content_digest,
-            "cached": found.path.is_file(),
-        }
-        for found in cached_splits(select_plans(dataset), root)
-    ]
     columns = ("dataset", "version", "configuration", "split", "records", "digest", "cached")
+    rows = []
+    for found in cached_splits(select_plans(dataset), root):
+        own = (found.plan.count, found.content_digest, found.path.is_file())
+        rows.append(dict(zip(columns, (*found.plan.names, *own), strict=True)))
     print_rows("Splits", rows, json, {name: name for name in columns})
 
 
@@ -97,14 +84,13 @@ def info(
     print_table("Splits", ("configuration", "split", "records"), counts)
 
 
-def _print_matrices(title: str, plans: list[Any], root: Path | None, json: bool) -> None:
+def _print_matrices(title: str, plans: list[SplitPlan], root: Path | None, json: bool) -> None:
     from precondbench.recipes import obtain_shard
     from precondbench.shards import read_shard
 
     matrices = []
     for plan in plans:
-        names = (plan.dataset, plan.version, plan.configuration, plan.split)
-        shard = read_shard(obtain_shard(*names, root))
+        shard = read_shard(obtain_shard(*plan.names, root))
         for record in map(shard.record, range(len(shard))):
             sizes = {"name": record.name, "n": record.n, "nnz": record.nnz}
             matrices.append({**sizes, **record.facts})
@@ -170,16 +156,15 @@ def download(
     from precondbench.shards import Offers, load_manifest
 
     offers = Offers(load_manifest(), None if mirror is None else [mirror])
-    rows = []
+    found = []
     for plan in select_plans(dataset, version or dataset_spec(dataset).newest, config, split):
         with progress_bar(plan.path_name) as update:
 
             def in_kib(done: int, total: int, update: Any = update) -> None:
                 update(done >> 10, total >> 10, "KiB")
 
-            path = download_split(plan, offers, root, in_kib)
-        rows.append({"split": plan.path_name, "records": plan.count, "path": str(path)})
-    print_rows("In the cache", rows, json, CACHED)
+            found.append((plan, download_split(plan, offers, root, in_kib)))
+    print_cached(found, json)
 
 
 class Format(StrEnum):

@@ -18,14 +18,7 @@ import typer
 
 import precondbench
 from precondbench._internal import offline
-from precondbench.cli.output import (
-    CHECK_FAILED,
-    AsJson,
-    Root,
-    print_json,
-    print_table,
-    say,
-)
+from precondbench.cli.output import CHECK_FAILED, AsJson, Root, print_json, print_table, say
 from precondbench.errors import PrecondbenchError
 
 # Space for version 1.0 of the real data and its build.
@@ -188,9 +181,7 @@ def doctor(
         print_json([asdict(finding) for finding in findings])
     else:
         print_table(
-            "This installation",
-            ("", "", "found"),
-            [(f.subject, f.name, f.value) for f in findings],
+            "This installation", ("", "", "found"), [(f.subject, f.name, f.value) for f in findings]
         )
         for finding in wrong:
             say(f"{finding.name}: {finding.problem}")

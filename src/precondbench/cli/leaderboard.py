@@ -172,8 +172,7 @@ def reference(
 def check(
     entries: Annotated[list[Path], typer.Argument(help="Files LEADERBOARD/entries/TRACK/ID.json.")],
     submission: Annotated[
-        Path | None,
-        typer.Option(help="Of one entry; by default LEADERBOARD/submissions/TRACK/ID."),
+        Path | None, typer.Option(help="Of one entry; by default LEADERBOARD/submissions/TRACK/ID.")
     ] = None,
     jobs: Jobs = 1,
     root: Root = None,

@@ -96,6 +96,12 @@ def print_rows(
     print_table(title, list(columns.values()), cells)
 
 
+def print_cached(found: Sequence[tuple[Any, Path]], json: bool) -> None:
+    """Print plans of splits and the files that now hold them."""
+    rows = [{"split": p.path_name, "records": p.count, "path": str(path)} for p, path in found]
+    print_rows("In the cache", rows, json, {name: name for name in ("split", "records", "path")})
+
+
 @contextmanager
 def progress_bar(description: str) -> Iterator[Any]:
     """Show a progress bar if stderr is a terminal; yields ``update(done, total, text)``."""
@@ -186,10 +192,7 @@ def failing_clearly() -> Iterator[None]:
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "quickstart": ("quickstart", "quickstart --epochs 300 --out long-quickstart"),
     "list": ("list", "list suitesparse-invk --json"),
-    "info": (
-        "info suitesparse-invk",
-        "info synthetic-tridiag --config twin --split val",
-    ),
+    "info": ("info suitesparse-invk", "info synthetic-tridiag --config twin --split val"),
     "build splits": (
         "build splits synthetic-tridiag --config uniform",
         "build splits suitesparse-invk --source /data/suitesparse --jobs 8",

@@ -8,14 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from precondbench.cli.output import (
-    AsJson,
-    Root,
-    print_json,
-    print_table,
-    progress_bar,
-    say,
-)
+from precondbench.cli.output import AsJson, Root, print_json, print_table, progress_bar, say
 
 # Key of a summary -> heading.
 _SUMMARY = {
@@ -75,12 +68,7 @@ def board(
     json: AsJson = False,
 ) -> None:
     """Rank files of predictions. Classical methods and oracles are on the board, too."""
-    from precondbench.leaderboard import (
-        board_content,
-        board_of_files,
-        render_site,
-        standings_of,
-    )
+    from precondbench.leaderboard import board_content, board_of_files, render_site, standings_of
 
     with progress_bar("scoring") as update:
         ranked = board_of_files(predictions, root, update)
@@ -168,11 +156,7 @@ def quickstart(
     json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
     """Build samples, train two models, score them, render a board."""
-    from precondbench.leaderboard import (
-        board_content,
-        run_quickstart,
-        standings_of,
-    )
+    from precondbench.leaderboard import board_content, run_quickstart, standings_of
 
     voice = _Voice(silent=json)
     result = run_quickstart(
