@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from pathlib import Path
 from typing import Any
 
 import numpydoc.xref
@@ -19,7 +20,12 @@ def public_classes() -> dict[str, str]:
     found = {}
     for package in PACKAGES:
         module = importlib.import_module(f"precondbench.{package}")
-        for name in module.__all__:
+        stub = Path(str(module.__file__)).with_suffix(".pyi")
+        names = module.__all__
+        if stub.is_file():  # Below this line nothing is promised, so it has no page.
+            text = stub.read_text(encoding="utf-8").partition("# Between the packages")[0]
+            names = re.findall(r" as (\w+)$", text, re.MULTILINE)
+        for name in names:
             if isinstance(getattr(module, name), type):
                 found[name] = f"precondbench.{package}.{name}"
     return found

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from precondbench.cli import app
+from precondbench.cli import app, program
 from precondbench.matrices import formula_matrix, read_matrix, write_matrix
 from precondbench.recipes import all_plans
 
@@ -255,3 +255,30 @@ def test_help_names_every_command():
     ):
         assert command in text
         assert run(command, "--help").stdout
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    def fail():
+        raise TypeError("no such luck")
+
+    monkeypatch.setattr(program, "app", fail)
+
+
+@pytest.mark.usefixtures("broken")
+def test_an_unexpected_error_is_one_line(monkeypatch, capsys):
+    monkeypatch.delenv(program.TRACEBACK, raising=False)
+    with pytest.raises(SystemExit) as ended:
+        program.main()
+    said = capsys.readouterr().err
+    assert ended.value.code == program.INTERNAL_ERROR
+    assert said.startswith("precondbench: unexpected TypeError: no such luck")
+    assert said.count("\n") == 1
+    assert "precondbench doctor" in said
+
+
+@pytest.mark.usefixtures("broken")
+def test_the_traceback_is_there_for_those_who_ask(monkeypatch):
+    monkeypatch.setenv(program.TRACEBACK, "1")
+    with pytest.raises(TypeError, match="no such luck"):
+        program.main()

@@ -129,10 +129,3 @@ def test_cite():
     assert "suitesparse-HB" not in run("cite", "synthetic-tridiag").stdout
     assert "@software{precondbench-synthetic-tridiag-1.0," in run("cite").stdout
     assert "no dataset 'x'" in run("cite", "x", code=2).stderr
-
-
-def test_help_names_the_commands():
-    text = run("--help").stdout
-    for command in ("release", "download", "export", "cite"):
-        assert command in text
-        assert run(command, "--help").stdout

@@ -12,6 +12,7 @@ from precondbench.errors import ConfigurationError, MatrixError
 from precondbench.matrices import Diagonals
 
 Vector = NDArray[np.float64]
+Facts = Mapping[str, int | float | str]
 
 
 class _FactSource(Protocol):
@@ -19,7 +20,7 @@ class _FactSource(Protocol):
 
     def __len__(self) -> int: ...
 
-    def facts(self, index: int) -> Mapping[str, int | float | str]: ...
+    def facts(self, index: int) -> Facts: ...
 
 
 def twin_ceiling(first: Diagonals, second: Diagonals, columns: int) -> float:
@@ -98,9 +99,7 @@ def mean_ceiling(dataset: _FactSource, columns: int) -> float:
     return float(np.mean([float(facts[name]) for facts in records]))
 
 
-def _are_twins(
-    pair: tuple[Mapping[str, int | float | str], Mapping[str, int | float | str]],
-) -> bool:
+def _are_twins(pair: tuple[Facts, Facts]) -> bool:
     first, second = (
         {key: value for key, value in facts.items() if key.startswith("ceiling_")} for facts in pair
     )

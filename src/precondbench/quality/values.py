@@ -83,14 +83,13 @@ def lu_values_of(given: Any, pattern: LUPattern, name: str) -> Vector | Refusal:
         values = _place(matrix, pattern, name)
         if isinstance(values, str):
             return Refusal(f"entry {values} of {which} lies outside the pattern of A")
-        wrong = ~strict if which == "L" else strict
-        diagonal = values[pattern.diagonal]
+        mine = strict if which == "L" else ~strict
+        wrong = ~mine
         if which == "L":
-            unit = diagonal
+            unit = values[pattern.diagonal]
             wrong[pattern.diagonal] = False
         if np.any(values[wrong] != 0.0):
             return Refusal(f"{which} reaches across the diagonal")
-        mine = strict if which == "L" else ~strict
         together[mine] = values[mine]
     zero = np.flatnonzero(unit == 0.0)
     if zero.size:
