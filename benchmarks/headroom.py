@@ -19,10 +19,10 @@ from typing import Any
 
 import torch
 
-from precondbench.baselines import GraphBatch, LearnedClosure, build_model
+from precondbench.baselines import GraphBatch, build_model
 from precondbench.baselines.batch import ResidentGraphs
 from precondbench.baselines.losses import get_loss
-from precondbench.baselines.patches import MOST_REDUCED
+from precondbench.baselines.patches import MOST_REDUCED, LearnedClosure
 from precondbench.datasets import DataSelection
 
 CORES = ("shifted-ic0", "local-patch-1", "local-patch-3")

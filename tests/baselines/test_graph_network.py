@@ -4,14 +4,9 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
-from precondbench.baselines import (
-    MLP,
-    GraphBatch,
-    GraphNetwork,
-    MessagePassingMLP,
-    build_model,
-    mlp,
-)
+from precondbench.baselines import GraphBatch, build_model, mlp
+from precondbench.baselines.message_passing.graph_network import GraphNetwork
+from precondbench.baselines.message_passing.node_models import MLP, MessagePassingMLP
 from precondbench.errors import ConfigurationError
 
 LOCAL = ["GATv2", "GEN", "GraphTransformer", "MessagePassingMLP"]

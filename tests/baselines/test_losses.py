@@ -9,14 +9,13 @@ from precondbench import Pair, SuiteSparseInvK, k_condition
 from precondbench.baselines import (
     GraphBatch,
     TrainingConfiguration,
-    cosine_per_graph,
     loss_names,
     register_loss,
     train,
 )
 from precondbench.baselines import losses as losses_module
 from precondbench.baselines.batch import ResidentGraphs
-from precondbench.baselines.losses import get_loss
+from precondbench.baselines.losses import cosine_per_graph, get_loss
 from precondbench.errors import ConfigurationError
 
 

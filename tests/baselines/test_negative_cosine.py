@@ -3,7 +3,8 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
-from precondbench.baselines import GraphBatch, cosine_per_graph, negative_cosine
+from precondbench.baselines import GraphBatch, negative_cosine
+from precondbench.baselines.losses import cosine_per_graph
 from precondbench.errors import ConfigurationError
 
 

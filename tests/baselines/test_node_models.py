@@ -4,15 +4,15 @@ import pytest
 import torch
 from torch_geometric.nn import TransformerConv
 
-from precondbench.baselines import (
+from precondbench.baselines import GraphBatch
+from precondbench.baselines.message_passing import node_models
+from precondbench.baselines.message_passing.node_models import (
     GEN,
     FastGraphTransformer,
     GATv2,
     GlobalGraphTransformer,
-    GraphBatch,
     GraphTransformer,
 )
-from precondbench.baselines.message_passing import node_models
 
 WIDTH = 4
 

@@ -8,12 +8,12 @@ import torch
 from precondbench.baselines import (
     NodeModel,
     TrainingConfiguration,
-    cosine_per_graph,
     load_model,
     register_model,
     train,
 )
 from precondbench.baselines import registry as registry_module
+from precondbench.baselines.losses import cosine_per_graph
 from precondbench.baselines.training import fit as fitting_module
 from precondbench.errors import CheckpointError
 

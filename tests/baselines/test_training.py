@@ -7,12 +7,12 @@ import torch
 from precondbench.baselines import (
     TrainingConfiguration,
     build_model,
-    cosine_per_graph,
     load_model,
     negative_cosine,
     train,
 )
 from precondbench.baselines.batch import ResidentGraphs
+from precondbench.baselines.losses import cosine_per_graph
 from precondbench.errors import ConfigurationError, TrainingDivergedError
 
 

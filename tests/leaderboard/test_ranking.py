@@ -143,6 +143,8 @@ def test_effective_hops_are_those_of_the_scorer():
 def test_shares_at_the_taus():
     assert shares_within([1.0, 2.0, math.inf, 1 / 32], TAUS)[:1] == [0.25]
     assert shares_within([1.0, 2.0, math.inf, 1 / 32], TAUS)[-1] == 0.75
+    assert profile([2.0, 1.0, 2.0, math.inf]) == [(1.0, 0.25), (2.0, 0.75)]
+    assert shares_within([1.0, 4.0, math.inf, 0.5], [0.5, 1, 16]) == [0.25, 0.5, 0.75]
 
 
 outcome = st.one_of(

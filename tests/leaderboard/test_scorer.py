@@ -22,7 +22,7 @@ from precondbench.leaderboard import (
 )
 from precondbench.leaderboard.scoring.score import score_bundle, score_seeds, track_of
 from precondbench.leaderboard.tracks import OpenTrack, TrackName, open_track, spy_density
-from precondbench.matrices import formula_matrix
+from precondbench.matrices import formula_matrix, poisson_1d, tridiagonal_csr
 from precondbench.shards import write_predictions
 
 SAMPLE = TrackName("suitesparse-invk", "sample", "tril", "all", "best", "Sample")
@@ -90,6 +90,7 @@ def test_spy_plots():
     assert rows == ["".join(column) for column in zip(*rows, strict=True)]  # symmetric
     assert all(rows[i][i] != "0" for i in range(32))
     assert rows[0][31] == "0"
+    assert spy_density(tridiagonal_csr(poisson_1d(3))) == ["990", "999", "099"]
 
 
 def test_an_entry_has_every_outcome(bundle):

@@ -15,10 +15,13 @@ from precondbench.errors import LeaderboardError
 from precondbench.leaderboard import render_site
 from precondbench.leaderboard.board import standings_of
 from precondbench.leaderboard.entries import Leaderboard, MatrixInfo, write_entry, write_track
+from precondbench.leaderboard.scoring.ranking import Spread
 from precondbench.leaderboard.site import pages as site
 from precondbench.leaderboard.site.export import board_json, board_markdown
 from precondbench.leaderboard.site.pages import pages_of
-from precondbench.leaderboard.site.text import slugs
+from precondbench.leaderboard.site.svg import decade_ticks
+from precondbench.leaderboard.site.text import markdown, percent, slugs, span
+from precondbench.leaderboard.site.text import number as written
 from precondbench.leaderboard.submissions.schema import Links
 
 VOID = {"meta", "link", "input", "br", "hr", "img"}
@@ -359,3 +362,19 @@ def test_the_command(folder, tmp_path):
     result = runner.invoke(app, arguments)
     assert result.exit_code == 1
     assert "holds 'mine'" in " ".join(result.stderr.split())
+
+
+def test_numbers_and_names_are_written_for_readers():
+    numbers = [10_000, 123.4, 12.34, 0.5, 3, None]
+    assert list(map(written, numbers)) == ["10,000", "123", "12.3", "0.50", "3", "\N{EN DASH}"]
+    shares = [percent(share).split() for share in (1.0, 0.9999, 13 / 14)]
+    assert shares == [["100", "%"], ["99.9", "%"], ["92.9", "%"]]
+    assert span(Spread(0.5, 0.4, 0.6)) == "0.40\N{EN DASH}0.60"
+    assert span(Spread(1.0, 1.0, 1.0)) == ""
+    assert decade_ticks(1, 60) == [1.0, 2.0, 5.0, 10.0, 20.0, 50.0]
+    assert slugs(["HB/bcsstk01", "hb_bcsstk01", "../.."]) == {
+        "HB/bcsstk01": "hb-bcsstk01", "hb_bcsstk01": "hb-bcsstk01-2", "../..": "matrix"
+    }  # fmt: skip
+    assert markdown("IC(0) | <b>*best*</b>\nhttp://a.b") == (
+        "IC(0) \\| &lt;b&gt;\\*best\\*&lt;/b&gt; http\\://a.b"
+    )

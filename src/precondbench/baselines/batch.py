@@ -189,15 +189,8 @@ def _matrices(dataset: Any, need: str) -> Iterator[tuple[csr_array, LowerPattern
 class InversePairs:
     """Quadratic forms trace(L^T A^-1 L) of several graphs, see ``factors.TraceForm``.
 
-    Attributes
-    ----------
-    first, second : torch.Tensor
-        int64 [pairs]: positions among the lower edges, counted from the graph's own first one
-        in a dataset, from the first of all in a batch.
-    weight : torch.Tensor
-        float64 [pairs].
-    log_determinant : torch.Tensor
-        float64 [graphs]: log det A.
+    ``first`` and ``second`` are int64 positions among lower edges, of the graph in a dataset and of
+    all in a batch; ``weight`` and ``log_determinant`` are float64.
     """
 
     first: Tensor
@@ -227,11 +220,8 @@ def inverse_pairs(dataset: Any) -> tuple[InversePairs, Tensor]:
 class ResidentGraphs:
     """A dataset held on one device, from which minibatches are gathered.
 
-    Collating PyG items one by one costs more than gathering from concatenated tensors, and the
-    synthetic sets are small (1000 graphs of 50 nodes are 5 MB). Graphs may differ in size. Where
-    all have one pattern, batches of one size share their index tensors, made once: only values
-    are gathered, and shapes never change. Items have ``x``, ``edge_index``, ``edge_attr``,
-    ``lower_mask``, ``name`` and, for training, ``y``.
+    Faster than collating PyG items one by one. Where all graphs have one pattern, batches of one
+    size share their index tensors. Items are as in ``collate_graphs``; ``y`` is for training only.
     """
 
     def __init__(self, dataset: Iterable[Any], device: torch.device | str = "cpu") -> None:

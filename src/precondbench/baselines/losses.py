@@ -90,25 +90,7 @@ def _positive(values: Tensor) -> Tensor:
 
 
 def cosine_per_graph(predicted: Tensor, graphs: Any) -> Tensor:
-    """Cosine of predicted and true values, graph by graph, in float64.
-
-    Parameters
-    ----------
-    predicted : torch.Tensor
-        Values on the lower triangles of all graphs, as a model returns them.
-    graphs : GraphBatch, torch_geometric.data.Data or torch_geometric.data.Batch
-        The graphs, with labels ``y``.
-
-    Returns
-    -------
-    torch.Tensor
-        float64, one value for each graph; 0 where a vector is zero.
-
-    Raises
-    ------
-    ConfigurationError
-        If the graphs have no labels, or not one for each predicted value.
-    """
+    """Cosine of predicted and true values, graph by graph, float64; 0 where a vector is zero."""
     graph = GraphBatch.from_data(graphs)
     p, t = predicted.double(), _labels(predicted, graph)
     sums = _sums(torch.stack([p * t, p * p, t * t], dim=1), graph)
@@ -117,22 +99,24 @@ def cosine_per_graph(predicted: Tensor, graphs: Any) -> Tensor:
 
 
 def negative_cosine(predicted: Tensor, graphs: Any) -> Tensor:
-    """Return minus the mean over graphs of :func:`cosine_per_graph`: the loss of the paper.
-
-    It does not change when the prediction of a graph is multiplied by a positive number: L is
-    wanted up to scale.
+    """Return minus the mean over graphs of the cosine with the labels: the loss of the paper.
 
     Parameters
     ----------
     predicted : torch.Tensor
-        float64 (entries,): predicted values of all graphs, end to end.
-    graphs : GraphBatch
-        The graphs, with the true values.
+        Values on the lower triangles of all graphs, end to end, as a model returns them.
+    graphs : GraphBatch, torch_geometric.data.Data or torch_geometric.data.Batch
+        The graphs, with labels ``y``.
 
     Returns
     -------
     torch.Tensor
-        A number between -1 and 1.
+        float64, a number between -1 and 1.
+
+    Raises
+    ------
+    ConfigurationError
+        If the graphs have no labels, or not one for each predicted value.
     """
     return -cosine_per_graph(predicted, graphs).mean()
 
@@ -157,12 +141,10 @@ def log_relative_error(predicted: Tensor, graphs: GraphBatch) -> Tensor:
 
 @register_loss("k-condition", needs_inverse=True)
 def log_k_condition(predicted: Tensor, graphs: GraphBatch) -> Tensor:
-    r"""Log K(L^T A^-1 L), the measure that Inv-K minimises; it needs no label.
+    """Log K(L^T A^-1 L), the measure that Inv-K minimises (eq. 3 of the paper; Kaporin 1994).
 
-    log K = log(trace(L^T A^-1 L) / n) - (2 / n) sum_i log|L_ii| + (1 / n) log det A, natural
-    logarithms (eq. 3 of the paper; Kaporin 1994). The trace is exact, not an estimate: A^-1 is
-    needed only between rows that share a column of L, see ``factors.trace_form``. Zero for a
-    multiple of the exact factor, and bounded below by the value of Inv-K on a given pattern.
+    log K = log(trace(L^T A^-1 L) / n) - (2 / n) sum_i log|L_ii| + (1 / n) log det A; it needs no
+    label. The trace is exact: A^-1 is needed only between rows that share a column of L.
     """
     inverse = graphs.inverse
     if inverse is None:

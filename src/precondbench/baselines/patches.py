@@ -41,10 +41,8 @@ CUT = 1e3
 class PatchGraphs(NamedTuple):
     """Patches side by side; a node of A is in as many as contain it. All int64.
 
-    A place is a node of a patch: which node of A, the column (``anchor``) that the patch belongs
-    to, and hops from the rows of the column. A link joins two places of a patch (``source``,
-    ``target``) by an entry of A, of which it has the position in the CSR arrays. ``wanted`` has,
-    for each entry (i, j) of tril(A), the link (i, j) in the patch of column j.
+    A place is a node in the patch of a column (``anchor``). A link joins two places by the CSR
+    position of an entry of A; ``wanted`` is the link of each entry of tril(A) in its column.
     """
 
     node: Tensor
@@ -123,22 +121,10 @@ def patch_graphs(pattern: LowerPattern, hops: int, device: torch.device) -> Patc
 
 
 class PatchNetwork(Network):
-    r"""Message passing within the patch of each column, read out where its entries are.
+    """Message passing within the patch of each column, read out where its entries are.
 
-    The learned counterpart of ``local_invk`` with ``rounds`` - 1 hops: a column of L depends on the
-    nodes within ``rounds`` - 1 hops of its rows and on nothing else. Unlike in message passing on
-    A, a node has a representation in every patch, with its distance from the column and its side,
-    so that patches do not mix. On a tridiagonal matrix ``rounds`` rounds carry everything that is
-    in a patch, and the oracle of ``rounds`` - 1 hops is the best that can be reached.
-
-    The graph is larger by the number of nodes of a patch.
-
-    Parameters
-    ----------
-    rounds : int
-        Rounds of message passing; patches have ``rounds`` - 1 hops.
-    width : int
-        Width of representations.
+    Patches have ``rounds`` - 1 hops, as in ``local_invk``. A node has a representation in every
+    patch, with its distance from the column and its side, so that patches do not mix.
     """
 
     raw_features = True
@@ -267,17 +253,10 @@ def _all_columns(
 
 
 def closed_patches(outside: Tensor, a: Tensor, pattern: LowerPattern, hops: int) -> Tensor:
-    r"""Local-patch Inv-K of A, each patch reduced on its boundary, see ``local_invk``.
+    """Local-patch Inv-K of A with a_pp - sum_q outside_pq, over neighbours q outside, for a_pp.
 
-    In the patch P of a column a_pp is replaced by a_pp - sum_q outside_pq over the neighbours q
-    of p that are not in P. The Schur complement onto P of all that is outside would reduce it so,
-    and change the entries between boundary nodes, too. A column whose reduced patch is not
-    positive definite is computed without. The derivative by ``outside`` is the adjoint of the
-    solves, at their cost; by A it is not given.
-
-    ``outside`` is in the order of ``pattern.symmetric_csr``, ``a`` is tril(A), and the result is
-    float64 on the device of ``a``. A patch that is not positive definite even with its boundary
-    open is a BreakdownError.
+    ``outside`` is in the order of ``pattern.symmetric_csr``, ``a`` is tril(A). A column whose
+    reduced patch is not positive definite is computed without the reduction.
     """
     values: Tensor = _Closed.apply(outside, a, pattern, hops)  # type: ignore[no-untyped-call]
     return values
@@ -290,25 +269,11 @@ START = -1.1
 
 
 class LearnedClosure(Network):
-    r"""Local-patch Inv-K with ``rounds`` - 1 hops, and a learned reduction of each boundary node.
+    """Local-patch Inv-K with ``rounds`` - 1 hops, and a learned reduction of each boundary node.
 
-    Inv-K eliminates all nodes outside a column; ``local_invk`` eliminates those of a patch, and
-    takes A as it is at the boundary, as if there were nothing beyond. Here a node p of the boundary
-    keeps a_pp - sum_q w_pq a_pq^2 / a_qq over its neighbours q beyond, w_pq in (0, 4) from
-    message passing on A with ``rounds`` rounds: the pivot that eliminating q would leave, if w_pq
-    is right. On a tridiagonal matrix the right w_pq make it exact; they depend on all rows on the
-    far side of q. Elsewhere, entries between boundary nodes are left as they are.
-
-    It is local: an entry sees about 2 ``rounds`` hops. Each column is the solution of a linear
-    system in double precision, and where a reduced patch is not positive definite it is taken
-    as it is. Equivariant under scaling of A. ``k-condition`` is the loss that asks for it.
-
-    Parameters
-    ----------
-    rounds : int
-        Rounds of message passing; patches have ``rounds`` - 1 hops.
-    width : int
-        Width of the network.
+    A node p of the boundary keeps a_pp - sum_q w_pq a_pq^2 / a_qq over its neighbours q beyond,
+    with w_pq in (0, 4) from message passing. Equivariant under scaling of A. Where a reduced patch
+    is not positive definite, it is taken as it is.
     """
 
     # Patches are solved in double precision.

@@ -65,22 +65,8 @@ class EntryDecoder(nn.Module):
 class BidirectionalGRU(Network):
     """Gated recurrent units over the rows in elimination order, from both ends.
 
-    Row i enters as f(A_ii) + sum over j < i of g(A_ij); the states at i and j and A_ij give L_ij.
-    Nothing of the factorisation is built in but the order of the rows. A value may depend on
-    every entry of A, at the price of n steps one after the other.
-
-    Parameters
-    ----------
-    rounds : int
-        Layers of units, each over the states of the one before.
-    width : int
-        Width of the states of each direction.
-
-    References
-    ----------
-    Cho et al., "Learning phrase representations using RNN encoder-decoder for statistical
-    machine translation", EMNLP 2014. Schuster and Paliwal, "Bidirectional recurrent neural
-    networks", IEEE Transactions on Signal Processing 45 (1997).
+    ``rounds`` layers of units (Cho et al. 2014; Schuster and Paliwal 1997). Row i enters as f(A_ii)
+    + sum over j < i of g(A_ij); the states at i and j and A_ij give L_ij.
     """
 
     def __init__(self, rounds: int, width: int) -> None:
@@ -116,12 +102,10 @@ def normalised_product(left: Tensor, right: Tensor) -> Tensor:
 
 
 def prefix_products(matrices: Tensor) -> Tensor:
-    """Return M_i M_(i-1) ... M_0 for every i, each up to a positive factor.
+    """Return M_i M_(i-1) ... M_0 for every i, each up to a positive factor; [batch, n, ..., 2, 2].
 
-    Neighbours are multiplied, the products of half length are scanned in turn, and products of
-    odd length are filled in (Blelloch 1990): 2 n multiplications in 2 log2(n) steps, all of a step
-    at once. Every product is divided by its largest absolute entry, so that nothing overflows.
-    ``matrices`` is [batch, n, ..., 2, 2].
+    A scan after Blelloch (1990): neighbours are multiplied, the products of half length scanned in
+    turn, and products of odd length filled in. Each is divided by its largest absolute entry.
     """
     n = matrices.shape[1]
     if n == 1:
@@ -181,25 +165,10 @@ class _Layer(nn.Module):
 
 
 class MoebiusScan(Network):
-    r"""Learned linear-fractional recurrences over the rows, all rows at once by a parallel scan.
+    """Learned linear-fractional recurrences over the rows, all rows at once by a parallel scan.
 
-    A head carries z_i = (p_i z_(i-1) + q_i) / (r_i z_(i-1) + s_i), where a perceptron reads
-    the four numbers off row i of tril(A): products of 2 x 2 matrices, which an associative scan
-    forms in about 2 log2(n) steps. Heads run from both ends. That the pivots of a tridiagonal
-    matrix follow such a recurrence, d_i = A_ii - A_(i,i-1)^2 / d_(i-1), is not built in: which
-    numbers a row gives and what is computed from the states is learned from data. Products are
-    normalised at every step, so that float32 suffices for any n.
-
-    Parameters
-    ----------
-    rounds : int
-        Layers, each over the rows as the one before left them. One is best for tridiagonal data.
-    width : int
-        Width of hidden representations; half as many heads run in each direction.
-
-    References
-    ----------
-    Blelloch, "Prefix sums and their applications", CMU-CS-90-190 (1990).
+    A head carries z_i = (p_i z_(i-1) + q_i) / (r_i z_(i-1) + s_i), the four numbers learned from
+    row i of tril(A); ``rounds`` layers run ``width`` // 2 heads from both ends (Blelloch 1990).
     """
 
     def __init__(self, rounds: int, width: int) -> None:
@@ -285,21 +254,10 @@ class _RowRecurrence(_Fitted):
 
 
 class DivisionCell(_RowRecurrence):
-    r"""A cell that knows the algorithm, a division included: the ceiling, not a competitor.
+    """A cell that knows the algorithm, a division included: the ceiling, not a competitor.
 
-    For tridiagonal matrices with diagonal a and subdiagonal b,
-
-        L_ii^2 = c_0 + c_1 a_i + c_2 b_i + c_3 b_i^2 + c_4 b_i^2 / L_(i-1,i-1)^2,
-        L_(i,i-1) = e_0 + e_1 b_i + e_2 b_i / L_(i-1,i-1),
-
-    from row to row, and L_11^2 = a_1. Cholesky's method has c_1 = 1, c_4 = -1, e_2 = 1 and zeros
-    otherwise; least squares finds them. There is no gradient descent: one epoch is enough. It
-    reads A as it is, so its scaling is "standardised".
-
-    Parameters
-    ----------
-    rounds, width : int
-        Not used.
+    L_ii^2 is linear in 1, a_i, b_i, b_i^2 and b_i^2 / L_(i-1,i-1)^2, and L_(i,i-1) in 1, b_i and
+    b_i / L_(i-1,i-1), for diagonal a and subdiagonal b; Cholesky's coefficients are 0, 1 and -1.
     """
 
     def __init__(self, rounds: int, width: int) -> None:
@@ -315,21 +273,10 @@ class DivisionCell(_RowRecurrence):
 
 
 class MonomialCell(_RowRecurrence):
-    r"""A recurrence from row to row sought among all monomials, by least squares.
+    """A recurrence from row to row sought among all monomials, by least squares.
 
-    For tridiagonal matrices with diagonal a and subdiagonal b, L_ii^2 and L_(i,i-1) are linear
-    combinations of all monomials in a_i, b_i and 1 / L_(i-1,i-1) up to a degree. Built in are
-    that a row follows from the one before, that quotients may occur, and that squares of pivots
-    are simpler than pivots; which of the monomials occur (35 of degree up to 4) is learned. The
-    identification of dynamics from a library of terms (Brunton, Proctor and Kutz 2016)
-    without its search for few terms, which exact data does not need.
-
-    Parameters
-    ----------
-    rounds : int
-        Largest degree of the monomials; 4 includes the recurrence of Cholesky's method.
-    width : int
-        Not used.
+    L_ii^2 and L_(i,i-1) are linear in all monomials in a_i, b_i and 1 / L_(i-1,i-1) of degree up to
+    ``rounds``, a library of terms as in Brunton, Proctor and Kutz (2016); 4 includes Cholesky's.
     """
 
     def __init__(self, rounds: int, width: int) -> None:
@@ -386,20 +333,10 @@ def by_row(values: Tensor | None, batch: GraphBatch) -> tuple[Tensor, Tensor]:
 
 
 class MoebiusCell(_Fitted):
-    r"""Squared pivots by a fitted linear-fractional map from row to row, in log n steps.
+    """Squared pivots by a fitted linear-fractional map from row to row, in log n steps.
 
-    z_i = L_ii^2 follows z_i = (p_i z_(i-1) + q_i) / (r_i z_(i-1) + s_i), where p, q, r and s are
-    unknown polynomials of degree 2 in A_ii and A_(i,i-1): 24 coefficients up to a common factor,
-    the right singular vector of the smallest singular value of p z' + q - r z z' - s z = 0 over
-    all rows of the training matrices. Products of 2 x 2 matrices give all z at once by a parallel
-    scan; L_(i,i-1) is a fitted combination of monomials in the row and 1 / L_(i-1,i-1). That
-    squared pivots change by such a map is built in; which map is learned. Tridiagonal matrices
-    only, in double precision, on A as it is; one epoch is enough.
-
-    Parameters
-    ----------
-    rounds, width : int
-        Not used.
+    z_i = L_ii^2 follows z_i = (p z_(i-1) + q) / (r z_(i-1) + s) with polynomials of degree 2 in row
+    i, a singular vector of p z' + q - r z z' - s z = 0; L_(i,i-1) is fitted to monomials.
     """
 
     moebius: Tensor

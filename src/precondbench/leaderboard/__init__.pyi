@@ -2,9 +2,7 @@ from .entries import Leaderboard as Leaderboard
 from .local import board_of_files as board_of_files
 from .methods.row import ReferenceMethod as ReferenceMethod
 from .methods.registry import classical_methods as classical_methods
-from .scoring.ranking import profile as profile
 from .scoring.ranking import profile_area as profile_area
-from .scoring.ranking import shares_within as shares_within
 from .site.pages import render_site as render_site
 
 # Between the packages of this library; not promised to users.

@@ -210,15 +210,7 @@ def open_track(name: TrackName, root: str | Path | None = None) -> OpenTrack:
 def spy_density(matrix: csr_array) -> list[str]:
     """Draw the pattern of a square matrix as 32 rows of 32 digits, fewer for a smaller one.
 
-    0 is an empty cell, 9 as full as the fullest, on a scale of square roots, so that thin
-    diagonals are seen.
-
-    Examples
-    --------
-    >>> from precondbench.leaderboard.tracks import spy_density
-    >>> from precondbench.matrices import poisson_1d, tridiagonal_csr
-    >>> spy_density(tridiagonal_csr(poisson_1d(3)))
-    ['990', '999', '099']
+    0 is an empty cell, 9 as full as the fullest, on a scale of square roots.
     """
     n = int(matrix.shape[0])
     cells = min(n, DENSITY)

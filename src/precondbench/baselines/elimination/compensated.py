@@ -309,27 +309,11 @@ def raised_pivots(a: Tensor, share: Tensor, tilt: Tensor, pattern: LowerPattern)
 def compensated_elimination(
     a: Tensor, share: Tensor, tilt: Tensor, pattern: LowerPattern, kept: Tensor | None = None
 ) -> Tensor:
-    r"""Incomplete Cholesky factor whose dropped fill-in is compensated on the diagonal.
+    """Incomplete Cholesky factor whose dropped fill-in is compensated on the diagonal.
 
-    Pivot k would put -f, f = L_ik L_jk, at (i, j). Where (i, j) is not in the pattern it is
-    dropped, and s |f| t is added to a_ii, s |f| / t to a_jj, with t = tilt_ik / tilt_jk and
-    s = share_k (its first number where f > 0, its second where f < 0).
-
-    With s = 0 this is IC(0). With s = 1 the remainder stays positive definite whatever the
-    tilts: what is added to it, [[|f| t, f], [f, |f| / t]], is semidefinite (Ajiz and Jennings
-    1984, where t = 1). In between a pivot may come out too small. It is then raised to just
-    above the largest w_ik^2 / w_ii, which keeps every diagonal of the remainder w positive, so
-    there is no breakdown. The derivative is the adjoint of the recurrence, at its cost; it takes
-    raised pivots as given, and is cut where it explodes.
-
-    With ``kept`` the other entries of the pattern are memory: elimination continues with them,
-    but column k of the result is the first column of the Schur complement of the remainder, on
-    the rows of column k, onto those that are kept. That is how Inv-K treats rows of A.
-
-    ``a`` is tril(A) on the pattern, diagonals positive; ``share`` is [n, 2], where a negative one
-    takes from the diagonal, as modified factorisations do; ``tilt`` is [entries], positive. Several
-    graphs one after the other are one pattern. ``kept`` is true on the diagonal. L is computed in
-    float64 on the processor and returned in the type and place of ``a``, zero where not kept.
+    Pivot k adds s |f| t to a_ii and s |f| / t to a_jj for dropped f = L_ik L_jk at (i, j), with t =
+    tilt_ik / tilt_jk and s = share_k (first number for f > 0, second for f < 0). ``a`` is tril(A)
+    on the pattern; entries that are not ``kept`` are memory, onto which columns are projected.
     """
     everything = torch.ones(pattern.nnz, dtype=torch.bool) if kept is None else kept
     values: Tensor = _Elimination.apply(  # type: ignore[no-untyped-call]

@@ -36,22 +36,10 @@ class _Corrected(Network):
 
 
 class CorrectedIC0(_Corrected):
-    r"""L = IC(0) with the smallest shift + alpha times the output of a network, alpha from zero.
+    """L = IC(0) with the smallest shift + alpha times the output of a network, alpha from zero.
 
-    After PreCorrector (Trifonov, Rudikov, Iliev, Oseledets and Muravleva 2024), whose network
-    corrects an incomplete factor and whose alpha starts at zero, too, so that training starts at
-    the classical factor. There the network is trained on one family of matrices; here message
-    passing on the lower triangle reads A and the factor, and the diagonal is multiplied by an
-    exponential, which keeps it positive.
-
-    Not local: the factor depends on all that elimination depends on.
-
-    Parameters
-    ----------
-    rounds : int
-        Rounds of message passing.
-    width : int
-        Width of representations.
+    After PreCorrector (Trifonov, Rudikov, Iliev, Oseledets and Muravleva 2024); here message
+    passing on tril(A) reads A and the factor, and the diagonal is multiplied by an exponential.
     """
 
     core = "shifted-ic0"
@@ -64,22 +52,11 @@ class CorrectedIC0(_Corrected):
 
 
 class CorrectedPatch(_Corrected):
-    r"""L = local-patch Inv-K with its columns scaled by a network, which starts from none.
+    """L = local-patch Inv-K with its columns scaled by a network, which starts from none.
 
-    Column j of ``local_invk`` with patches of ``rounds`` - 1 hops is multiplied by an exponential
-    of what ``rounds`` rounds of message passing on A and the factor give at its diagonal. Scaling
-    columns makes the diagonal of L^T A^-1 L equal, which Inv-K has and a patch cannot know.
-    Ratios within a column are left alone: on ill-conditioned matrices they carry the vectors that
-    A nearly annihilates, and a correction entry by entry loses these.
-
-    It is as local as message passing, about 2 ``rounds`` hops.
-
-    Parameters
-    ----------
-    rounds : int
-        Rounds of message passing, 1 to 8; patches have ``rounds`` - 1 hops.
-    width : int
-        Width of representations.
+    Patches have ``rounds`` - 1 hops, and column j is multiplied by an exponential of what the
+    network gives at its diagonal. Ratios within a column carry the vectors that A nearly
+    annihilates.
     """
 
     def __init__(self, rounds: int, width: int) -> None:

@@ -98,33 +98,11 @@ SHIFTS = tuple(4.0**k for k in range(-6, 3))
 
 
 class LearnedElimination(Network):
-    r"""Elimination pivot by pivot with fill-in as memory, dropped fill-in compensated as learned.
+    """Elimination pivot by pivot with fill-in as memory, dropped fill-in compensated as learned.
 
-    The triples (row, pivot, row) of incomplete Cholesky with fill-in up to level ``rounds`` - 1
-    are gone through pivot after pivot, see ``compensated_elimination``; each column is projected
-    onto the rows of A as Inv-K projects. The compensation is learned. ``rounds`` rounds
-    of message passing on the lower triangle, which also read the pivots of plain eliminations
-    (without compensation: incomplete Cholesky; with all of it: Ajiz and Jennings 1984), give
-
-    - each pivot the share of dropped fill-in that it puts on the diagonal, in (-1, 1), for either
-      sign: 1 is that of Ajiz and Jennings, -1 for f > 0 that of modified factorisations
-      (Gustafsson 1978), and all start at 0;
-    - each row how much of what it is given it takes, and its part of a shift.
-
-    Where pivots come out too small the matrix is shifted, on average by the first of 0, 4^-6,
-    4^-5, ... that is enough, as for IC(0) (Manteuffel 1980). With weights of zero it is thus a
-    classical factor, and that is what training starts from.
-
-    An entry depends on all that its elimination depends on, at the cost of a factorisation and
-    not of levels times operator calls: the recurrence and its adjoint are compiled loops on the
-    processor. It needs A as it is, and rows in the order of elimination.
-
-    Parameters
-    ----------
-    rounds : int
-        Rounds of message passing; fill-in is kept up to level ``rounds`` - 1.
-    width : int
-        Width of representations.
+    Fill-in up to level ``rounds`` - 1 is kept. Message passing gives each pivot the share of
+    dropped fill-in that goes on the diagonal and each row its part of a shift, see
+    ``compensated_elimination``. Weights of zero give a classical factor (Manteuffel 1980).
     """
 
     raw_features = True

@@ -20,25 +20,10 @@ LEAST = 1e-3
 
 
 class EliminationSweep(Network):
-    r"""Nodes updated in the order of elimination, from the first row down and back up.
+    """Nodes updated in the order of elimination, from the first row down and back up.
 
-    h_i <- h_i + tanh f(h_i, mean_j m(h_j, e_ij)) over the neighbours j < i, which have been updated
-    already: one sweep carries what row 1 holds to the last row, as a triangular solve does. Every
-    second sweep goes up, over j > i. Rows of one level of the elimination DAG, of all graphs of
-    a batch, are updated together. L_ij is read off (h_i, h_j, e_ij), the diagonal through an
-    exponential.
-
-    Non-local with a state of ``width`` numbers a node: exact elimination on a tridiagonal matrix
-    needs one. On a mesh it needs as many as a front has entries, and the mean of messages cannot
-    tell which pairs of neighbours are joined. The time of a sweep is the number of levels, up to
-    n, times some operator calls. Rows must be in the order of elimination.
-
-    Parameters
-    ----------
-    rounds : int
-        Number of sweeps, down and up in turn.
-    width : int
-        Width of representations.
+    h_i <- h_i + tanh f(h_i, mean_j m(h_j, e_ij)) over the neighbours j < i, already updated; every
+    second of ``rounds`` sweeps goes up. Rows of one level of the elimination DAG go together.
     """
 
     def __init__(self, rounds: int, width: int) -> None:
@@ -130,25 +115,10 @@ def _write(state: Tensor, first: int, new: Tensor) -> Tensor:
 
 
 class ChowPatel(Network):
-    r"""Fixed-point sweeps towards IC(0), with learned start, damping and products.
+    """Fixed-point sweeps towards IC(0), with learned start, damping and products.
 
-    Chow and Patel (2015) compute IC(0) by sweeps over all entries at once,
-    L_ij <- (a_ij - s_ij) / L_jj and L_ii <- sqrt(a_ii - s_ii), s_ij = sum_k L_ik L_jk, k < j.
-    Each sweep is a round of messages on triples (i, k), (j, k) -> (i, j). Here ``rounds`` sweeps
-    are L <- (1 - w) L + w sweep(L), in which a perceptron of a_ij and of what the rows i and j
-    hold gives w in (0, 1), a factor in (0, 2) on s_ij, and a factor on the start tril(A). Factors
-    on s_ij let it leave IC(0), as modified factorisations do.
-
-    It is local: an entry sees ``rounds`` steps down the triples, and one for the features.
-    a_ii - s_ii is kept above a small part of a_ii and |L_ij| below sqrt(a_ii), so there is no
-    breakdown. It needs A as it is and the rows in the order of elimination.
-
-    Parameters
-    ----------
-    rounds : int
-        Number of sweeps.
-    width : int
-        Width of the perceptrons.
+    L <- (1 - w) L + w sweep(L), ``rounds`` times, with the sweeps of Chow and Patel (2015); w, a
+    factor on the products and one on the start tril(A) are learned. Pivots stay positive.
     """
 
     raw_features = True

@@ -72,7 +72,7 @@ class EdgeModel(nn.Module):
 
 
 class NodeModel(nn.Module):
-    """Base class of node models: how a block of a :class:`GraphNetwork` updates its nodes.
+    """Base class of node models: how a block of a ``GraphNetwork`` updates its nodes.
 
     A subclass is made with ``width`` and implements :meth:`forward`. ``register_model`` gives the
     Graph Network with this node model a name.
@@ -97,30 +97,11 @@ class NodeModel(nn.Module):
 
 
 class GraphNetwork(Network):
-    r"""Encoder, blocks of edge and node updates, decoder: section 6 of the paper.
+    """Encoder, blocks of edge and node updates, decoder: section 6 of the paper.
 
-    1. Encoder: h_i from A_ii and e_ij from (A_ij, sign(i - j)), by two perceptrons.
-    2. Processor, ``rounds`` blocks without a global model and without skip connections:
-       e_ij <- MLP(h_i, h_j, e_ij), then h <- node model(h, e).
-    3. Decoder: L_ij = MLP(e_ij) for i >= j.
-
-    Values are read off e, so the node update of the last block would reach no output: it has no
-    gradient, and weight decay or a distributed reducer would treat its parameters as live ones.
-    It is left out; the function computed is that of the full block. With one block all node models
-    are thus the same network.
-
-    With a node model that reads direct neighbours, L_ij depends on entries of A up to
-    ``rounds - 1`` edges away from i or j (``rounds - 1`` rows of a tridiagonal matrix). With one
-    that does not mix nodes it depends on A_ii, A_jj and A_ij alone.
-
-    Parameters
-    ----------
-    node_model : callable
-        Makes a :class:`NodeModel` of a given width.
-    rounds : int
-        Number of blocks. Messages are exchanged ``rounds - 1`` times.
-    width : int
-        Width of every hidden representation.
+    ``rounds`` blocks e_ij <- MLP(h_i, h_j, e_ij), h <- node model(h, e), between two perceptrons
+    that encode A_ii and (A_ij, sign(i - j)) and one that reads L_ij off e_ij. The last node update
+    would reach no output and is left out, so L_ij sees ``rounds`` - 1 edges.
     """
 
     def __init__(self, node_model: Callable[[int], nn.Module], rounds: int, width: int) -> None:

@@ -25,8 +25,7 @@ LARGEST_BLOCK = 2**24
 class MLP(NodeModel):
     """h_i <- f(h_i): no exchange between nodes, the baseline without context.
 
-    Depth does not widen its view: L_ij is a function of A_ii, A_jj and A_ij whatever the number
-    of blocks, since the edge model reads its two endpoints and these read nothing.
+    L_ij is a function of A_ii, A_jj and A_ij alone, whatever the number of blocks.
     """
 
     def __init__(self, width: int) -> None:
@@ -42,10 +41,8 @@ class MLP(NodeModel):
 class MessagePassingMLP(NodeModel):
     """h_i <- f2(h_i, mean over j in N(i) of f1(h_j, e_ij)), with two perceptrons.
 
-    The paper prints f1(h_i, e_ij). We let f1 read the sender h_j, as Gilmer et al. (2017) do and
-    as the node model in the documentation of PyG's ``MetaLayer`` does. The receptive field is
-    the same either way, because e_ij has already read h_j in the edge model of the block.
-    N(i) includes i itself: A has a diagonal, so no node is without a message.
+    The paper prints f1(h_i, e_ij); f1 reads the sender here, as in Gilmer et al. (2017) and PyG's
+    ``MetaLayer``, with the same receptive field. N(i) includes i, as A has a diagonal.
     """
 
     def __init__(self, width: int) -> None:
@@ -65,8 +62,7 @@ class MessagePassingMLP(NodeModel):
 class GATv2(NodeModel):
     """Graph attention of Brody et al. (2021), one head: attention reads nodes, not edges.
 
-    ``torch_geometric.nn.GATv2Conv`` without ``edge_dim``, as in the paper. The
-    representation of an edge reaches a node only through the edge model of the next block.
+    ``torch_geometric.nn.GATv2Conv`` without ``edge_dim``, as in the paper.
     """
 
     def __init__(self, width: int) -> None:
@@ -82,9 +78,8 @@ class GATv2(NodeModel):
 class GEN(NodeModel):
     """Generalised aggregation of Li et al. (2020): a softmax over messages of nodes.
 
-    ``torch_geometric.nn.GENConv`` without edge features, as in the paper. Its
-    perceptron normalises layers here, not batches: batch statistics would let every node see
-    all others, in its own graph and in those that happen to share its batch.
+    ``torch_geometric.nn.GENConv`` without edge features, as in the paper; layers are normalised and
+    not batches, whose statistics would let every node see all others.
     """
 
     def __init__(self, width: int) -> None:
@@ -100,8 +95,7 @@ class GEN(NodeModel):
 class GraphTransformer(NodeModel):
     """Graph transformer operator of Shi et al. (2020): attention to neighbours and their edges.
 
-    ``torch_geometric.nn.TransformerConv``, one head, with ``edge_dim``: keys and values read
-    e_ij. It differs from :class:`GATv2` in what the paper finds to matter, the use of edges.
+    ``torch_geometric.nn.TransformerConv``, one head, with ``edge_dim``: keys and values read e_ij.
     """
 
     def __init__(self, width: int) -> None:
@@ -115,12 +109,10 @@ class GraphTransformer(NodeModel):
 
 
 class FastGraphTransformer(NodeModel):
-    r"""Linear attention of SGFormer (Wu et al., 2024) within each graph, one head.
+    """Linear attention of SGFormer (Wu et al., 2024) within each graph, one head.
 
-    h_i <- (N v_i + q_i sum_j k_j^T v_j) / (N + q_i . sum_j k_j), sums over the N nodes of the
-    graph, with queries and keys divided by their Frobenius norm over the graph. Cost is linear
-    in N. Edges are not read, as in the original. Formulas (4) to (6) of the SGFormer paper,
-    with every sum and norm taken per graph: over a batch they would mix matrices.
+    h_i <- (N v_i + q_i sum_j k_j^T v_j) / (N + q_i . sum_j k_j), formulas (4) to (6) there, with
+    every sum and norm over the N nodes of one graph. Edges are not read.
     """
 
     def __init__(self, width: int) -> None:
@@ -149,14 +141,10 @@ def _frobenius_norm(matrices: Tensor) -> Tensor:
 
 
 class GlobalGraphTransformer(NodeModel):
-    r"""Softmax attention of every node to every node of its graph, with edge features.
+    """Softmax attention of every node to every node of its graph, with edge features.
 
-    The operator of ``GraphTransformer`` over all pairs in place of edges:
-    a_ij = softmax_j(q_i . (k_j + W e_ij) / sqrt(width)) and
-    h_i <- W_0 h_i + sum_j a_ij (v_j + W e_ij), where e_ij = 0 if A_ij = 0. The later version of
-    the paper tests such a network and finds that being global alone does not suffice; the
-    formula is ours. Work is quadratic in the rows of a matrix. Weights are computed in blocks of
-    at most 64 MiB, so that prediction for a large matrix is slow but not short of memory.
+    a_ij = softmax_j(q_i . (k_j + W e_ij) / sqrt(width)) and h_i <- W_0 h_i + sum_j a_ij (v_j + W
+    e_ij), with e_ij = 0 if A_ij = 0. Weights are computed in blocks of at most 64 MiB.
     """
 
     def __init__(self, width: int) -> None:

@@ -16,22 +16,10 @@ def _mean(values: Tensor, target: Tensor, size: int) -> Tensor:
 
 
 class NeuralIF(Network):
-    r"""Message passing down the lower and up the upper triangle in turn, skips from A.
+    """Message passing down the lower and up the upper triangle in turn, skips from A.
 
-    In the style of Häusner, Öktem and Sjölund (2023): a block sends messages along the edges of
-    tril(A), then back along those of its transpose, with one set of edge values; each block reads
-    the entries of A again; the diagonal is an exponential, so that L is invertible. Theirs has
-    more features of nodes and was trained on the Frobenius residual, here the loss
-    ``frobenius-residual``.
-
-    Local: 2 ``rounds`` - 1 hops.
-
-    Parameters
-    ----------
-    rounds : int
-        Number of blocks, each of two steps.
-    width : int
-        Width of representations.
+    In the style of Häusner, Öktem and Sjölund (2023): ``rounds`` blocks of two steps, each of which
+    reads the entries of A again; the diagonal is an exponential. 2 ``rounds`` - 1 hops.
     """
 
     def __init__(self, rounds: int, width: int) -> None:
@@ -59,21 +47,10 @@ class NeuralIF(Network):
 
 
 class LiFactor(Network):
-    r"""Graph Network whose two values of an edge are averaged, with diag(L) = diag(A)^(1/2).
+    """Graph Network whose two values of an edge are averaged, with diag(L) = diag(A)^(1/2).
 
-    In the style of Li, Chen, Du and Matusik (2023): edges in both directions, encoder, residual
-    blocks of edge and node updates, decoder; the values of (i, j) and (j, i) are averaged into
-    L_ij, and the diagonal is not learned. Theirs reads the right-hand side, too, and is trained on
-    solutions, which a protocol with one factor a matrix has no place for.
-
-    Local: ``rounds`` - 1 hops.
-
-    Parameters
-    ----------
-    rounds : int
-        Number of blocks.
-    width : int
-        Width of representations.
+    In the style of Li, Chen, Du and Matusik (2023), without the right-hand side: residual blocks of
+    edge and node updates, the values of (i, j) and (j, i) averaged. ``rounds`` - 1 hops.
     """
 
     # The diagonal is computed from A as it is.

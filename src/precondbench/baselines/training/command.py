@@ -35,21 +35,10 @@ _FORMER_FLAGS = {"--compile": "compile=true", "--no-compile": "compile=false"}
 
 
 def training_command(run: RunConfiguration) -> str:
-    r"""Return the command that trains a run; it ends with the seed.
+    """Return the command that trains a run; it ends with the seed.
 
-    Names of the data, model, rounds and epochs are written out, other settings where they
-    differ from the default.
-
-    Examples
-    --------
-    >>> from precondbench.baselines import RunConfiguration, TrainingConfiguration
-    >>> from precondbench.datasets import DataSelection
-    >>> from precondbench.baselines import training_command
-    >>> data = DataSelection(dataset="synthetic-tridiag", configuration="twin")
-    >>> run = RunConfiguration(data=data, training=TrainingConfiguration(model="MLP", seed=2))
-    >>> print(training_command(run).replace(" --model", "\n  --model"))
-    precondbench train synthetic-tridiag --config twin --version 1.0
-      --model MLP --set label=modified --set rounds=4 --set epochs=300 --seeds 2
+    Names of the data, model, rounds and epochs are written out, other settings where they differ
+    from the default.
     """
     from precondbench.baselines.training.configuration import TrainingConfiguration
     from precondbench.recipes import dataset_spec

@@ -129,45 +129,14 @@ def resolve_device(name: str) -> torch.device:
 
 @settings_class
 class RunConfiguration:
-    r"""Data and training of a run; its file ``configuration.toml``.
-
-    Parameters
-    ----------
-    data : DataSelection
-        Table ``[data]``.
-    training : TrainingConfiguration
-        Table ``[training]``.
-
-    Examples
-    --------
-    >>> from precondbench.baselines import RunConfiguration, TrainingConfiguration
-    >>> from precondbench.datasets import DataSelection
-    >>> run = RunConfiguration(
-    ...     data=DataSelection(dataset="synthetic-tridiag", configuration="twin"),
-    ...     training=TrainingConfiguration(model="MLP", epochs=100),
-    ... )
-    >>> print("\n".join(run.to_toml().splitlines()[:7]))
-    [data]
-    dataset = "synthetic-tridiag"
-    configuration = "twin"
-    <BLANKLINE>
-    [training]
-    model = "MLP"
-    rounds = 4
-    """
+    """Data and training of a run; its file ``configuration.toml``."""
 
     data: DataSelection
     training: TrainingConfiguration
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> RunConfiguration:
-        """Read the tables ``data`` and ``training``; settings left out take their defaults.
-
-        Raises
-        ------
-        ConfigurationError
-            If a table or a setting is unknown or has a bad value.
-        """
+        """Read the tables ``data`` and ``training``; settings left out take their defaults."""
         tables = run_tables(values)
         return cls(
             data=DataSelection(**tables["data"]),

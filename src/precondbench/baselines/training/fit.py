@@ -150,8 +150,9 @@ class TrainingResult:
     ----------
     model : FactorModel
         With the weights of the best epoch, in evaluation mode, on ``device``.
-    history : list of EpochRecord
-        One record an epoch.
+    history : list of dict
+        One record an epoch: ``epoch`` from 1, ``loss``, ``validation_loss``, ``validation_cosine``,
+        ``learning_rate`` and ``seconds``.
     best_epoch : int
         Epoch, counted from 1, with the smallest validation loss.
     best_validation_cosine : float
@@ -215,7 +216,7 @@ def train(
     data : DataSelection, optional
         Names of the data, written to ``configuration.toml``.
     progress : callable, optional
-        Called with the record of every epoch; ``training_progress`` makes one. Silent without.
+        Called with the record of every epoch, a dictionary.
 
     Returns
     -------

@@ -44,25 +44,7 @@ def check_history(records: Iterable[Any]) -> None:
 def training_progress(
     epochs: int, *, silent: bool = False, console: Console | None = None
 ) -> Iterator[ReportEpoch]:
-    """Open a display and yield the function that ``train`` calls after every epoch.
-
-    Parameters
-    ----------
-    epochs : int
-        Most epochs there can be; early stopping may end sooner.
-    silent : bool
-        Show nothing.
-    console : rich.console.Console, optional
-        Where to write; standard output if not given.
-
-    Examples
-    --------
-    >>> from precondbench.baselines import training_progress
-    >>> with training_progress(300) as report:
-    ...     report({"epoch": 1, "loss": -0.9, "validation_loss": -0.95,
-    ...             "validation_cosine": 0.95, "learning_rate": 1e-3, "seconds": 0.4})
-    epoch 1/300  loss -0.900000  validation cosine 0.950000  lr 1.0e-03  0.4 s
-    """
+    """Open a display and yield the function that ``train`` calls after every epoch."""
     console = console or Console()
     if silent:
         yield lambda record: None

@@ -146,19 +146,10 @@ def _read_state(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 class RunDirectory:
-    """Context manager that writes a run's files; without a path it writes nothing.
+    """Context manager that writes a run's files, see docs/training.md; without a path, none.
 
-    - ``configuration.toml``: the settings, written first;
-    - ``environment.json``: versions and devices;
-    - ``metrics.jsonl``: one line an epoch, flushed when the epoch ends;
-    - ``checkpoint.safetensors``: the best model so far, replaced whole;
-    - ``state.safetensors``: what an interrupted run continues from, until it is finished;
-    - ``result.json``: the outcome, written last; with it the run is finished.
-
-    A new run in the same directory replaces these files and touches no other.
-
-    ``key`` identifies the run, its settings and data: a state with another key is refused. With
-    ``writes=False``, for a process that only follows another, nothing is written.
+    ``result.json`` comes last: with it the run is finished. ``key`` identifies settings and data,
+    and a state with another key is refused. With ``writes=False`` nothing is written.
     """
 
     def __init__(

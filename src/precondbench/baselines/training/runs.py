@@ -173,37 +173,9 @@ def _predict_split(
 def read_grid(path: str | Path) -> list[RunConfiguration]:
     """Read the runs of a grid file, in its order.
 
-    A grid is a list of tables ``[[runs]]``. Keys are those of ``DataSelection`` and
-    ``TrainingConfiguration``; a list of values means one run with each of its
-    elements. Of several lists the first varies slowest.
-
-    Parameters
-    ----------
-    path : path-like
-        TOML file, for example paper/grid.toml of the repository.
-
-    Returns
-    -------
-    list of RunConfiguration
-        One for each run.
-
-    Raises
-    ------
-    ConfigurationError
-        If the file has no such table, or a setting is unknown or has a bad value.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from precondbench.baselines import read_grid
-    >>> grid = '''[[runs]]
-    ... dataset = "synthetic-tridiag"
-    ... model = ["MLP", "GATv2"]
-    ... seed = [0, 1, 2]
-    ... '''
-    >>> _ = Path("grid.toml").write_text(grid)
-    >>> [(run.training.model, run.training.seed) for run in read_grid("grid.toml")][:4]
-    [('MLP', 0), ('MLP', 1), ('MLP', 2), ('GATv2', 0)]
+    A grid is a list of tables ``[[runs]]`` with keys of ``DataSelection`` and
+    ``TrainingConfiguration``; a list of values means one run with each. Of several lists the first
+    varies slowest.
     """
     from precondbench.baselines.training.configuration import read_toml
 

@@ -26,15 +26,7 @@ ROWS: tuple[ReferenceMethod, ...] = tuple(
 
 
 def reference_rows(track: TrackName, *, quick: bool = False) -> dict[str, ReferenceMethod]:
-    """Return the classical methods and oracles of a track by name, or the ``quick`` ones.
-
-    Examples
-    --------
-    >>> from precondbench.leaderboard.methods.registry import reference_rows
-    >>> from precondbench.leaderboard import track_named
-    >>> list(reference_rows(track_named("synthetic-tridiag-lu-1.0-twin-test")))[:4]
-    ['none', 'Jacobi', 'Gauss-Seidel', 'symmetric Gauss-Seidel']
-    """
+    """Return the classical methods and oracles of a track by name, or the ``quick`` ones."""
     if track.tridiagonal:
         board = TRIDIAGONAL_LU if track.nonsymmetric else TRIDIAGONAL
     elif track.nonsymmetric:

@@ -36,12 +36,10 @@ class Spread:
 
 @dataclass(frozen=True)
 class RankedRow:
-    """One entry on the board of its track.
+    """One entry on the board of its track; every number is of the entry and the track alone.
 
-    Every number is of the entry and the track alone: no other entry changes it. A number that
-    exists for no seed is None. Oracles are placed among the others, but have no rank. Areas exist
-    on real tracks only, which they rank, and medians of ratios only where no seed fails on half
-    of the matrices.
+    A number that exists for no seed is None. Oracles have no rank. Areas exist on real tracks only,
+    and medians of ratios only where no seed fails on half of the matrices.
     """
 
     entry: Entry
@@ -175,24 +173,7 @@ def _area_of_one(ratio: float) -> float:
 
 
 def profile(ratios: Sequence[float]) -> list[tuple[float, float]]:
-    """Return the corners of a performance profile.
-
-    Parameters
-    ----------
-    ratios : sequence of float
-        As for :func:`profile_area`; of several seeds, joined.
-
-    Returns
-    -------
-    list of (float, float)
-        tau, and the share of ratios that are at most tau: from there on, until the next corner.
-
-    Examples
-    --------
-    >>> from precondbench.leaderboard import profile
-    >>> profile([2.0, 1.0, 2.0, float("inf")])
-    [(1.0, 0.25), (2.0, 0.75)]
-    """
+    """Return the corners (tau, share of ratios that are at most tau) of a performance profile."""
     finite = sorted(ratio for ratio in ratios if not math.isinf(ratio))
     corners: dict[float, float] = {}
     for number, ratio in enumerate(finite, 1):
@@ -201,24 +182,5 @@ def profile(ratios: Sequence[float]) -> list[tuple[float, float]]:
 
 
 def shares_within(ratios: Sequence[float], taus: Sequence[float] = TAUS) -> list[float]:
-    """Return the share of ratios that are at most each tau.
-
-    Parameters
-    ----------
-    ratios : sequence of float
-        As for :func:`profile_area`.
-    taus : sequence of float
-        Bounds; by default the powers of two from 1/16 to 16.
-
-    Returns
-    -------
-    list of float
-        One share a bound.
-
-    Examples
-    --------
-    >>> from precondbench.leaderboard import shares_within
-    >>> shares_within([1.0, 4.0, float("inf"), 0.5], [0.5, 1, 16])
-    [0.25, 0.5, 0.75]
-    """
+    """Return the share of ratios that are at most each tau."""
     return [sum(ratio <= tau for ratio in ratios) / len(ratios) for tau in taus]

@@ -331,33 +331,15 @@ def _check(row: Any, where: str) -> None:
 
 
 def options_of(row: Mapping[str, Any]) -> dict[str, str]:
-    """Return the options and settings of a row's command, as text.
-
-    Examples
-    --------
-    >>> from precondbench.leaderboard.scoring.results import options_of
-    >>> options_of({"command": "precondbench train d --set batch_size=4 --seeds 0"})
-    {'batch_size': '4', 'seeds': '0'}
-    """
+    """Return the options and settings of a row's command, as text."""
     return command_settings(str(row["command"]))
 
 
 def summarise_results(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
     """Mean and extremes over the seeds of runs that differ by nothing else, in the order of rows.
 
-    A summary has what the runs have in common, ``seeds`` and ``devices``, the ``command`` that
-    trains all seeds, and for each of ``MEASURES`` its ``mean``, ``min`` and ``max`` over the seeds
-    that have the number, or None.
-
-    Examples
-    --------
-    >>> from precondbench.leaderboard.scoring.results import ROW_KEYS
-    >>> from precondbench.leaderboard import summarise_results
-    >>> row = dict.fromkeys(ROW_KEYS, 0) | {"seed": 0, "cosine_mean": 0.5, "command": "c --seeds 0"}
-    >>> other = row | {"seed": 1, "cosine_mean": 0.75, "command": "c --seeds 1"}
-    >>> summary, = summarise_results([row, other])
-    >>> summary["cosine_mean"], summary["command"]
-    ({'mean': 0.625, 'min': 0.5, 'max': 0.75}, 'c --seeds 0,1')
+    A summary has what the runs have in common, ``seeds``, ``devices``, the ``command`` that trains
+    all seeds, and ``mean``, ``min`` and ``max`` of each of ``MEASURES``, or None.
     """
 
     def kind(row: Mapping[str, Any]) -> tuple[Any, ...]:

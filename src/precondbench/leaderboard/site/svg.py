@@ -48,14 +48,7 @@ class LogScale(Scale):
 
 
 def decade_ticks(low: float, high: float) -> list[float]:
-    """Ticks of a logarithmic axis: powers of ten, with 2 and 5 between them if there are few.
-
-    Examples
-    --------
-    >>> from precondbench.leaderboard.site.svg import decade_ticks
-    >>> decade_ticks(1, 60)
-    [1.0, 2.0, 5.0, 10.0, 20.0, 50.0]
-    """
+    """Ticks of a logarithmic axis: powers of ten, with 2 and 5 between them if there are few."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     steps = (1, 2, 5) if high <= 10**2.5 * low else (1,)
     stride = max(1, math.ceil((last - first) / 7))

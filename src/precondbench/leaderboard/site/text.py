@@ -12,14 +12,7 @@ _LONGEST_SLUG = 100
 
 
 def number(value: float | int | None) -> str:
-    """Write a number as short as a reader needs it; nothing is a dash.
-
-    Examples
-    --------
-    >>> from precondbench.leaderboard.site.text import number
-    >>> number(10_000), number(123.4), number(12.34), number(0.5), number(3), number(None)
-    ('10,000', '123', '12.3', '0.50', '3', '–')
-    """
+    """Write a number as short as a reader needs it; nothing is a dash."""
     if value is None:
         return DASH
     size = abs(value)
@@ -31,14 +24,7 @@ def number(value: float | int | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Write a share; 100 only if it is all.
-
-    Examples
-    --------
-    >>> from precondbench.leaderboard.site.text import percent
-    >>> [percent(share).split() for share in (1.0, 0.9999, 13 / 14)]
-    [['100', '%'], ['99.9', '%'], ['92.9', '%']]
-    """
+    """Write a share; 100 only if it is all."""
     if share is None:
         return DASH
     tenths = round(1000 * share)
@@ -49,15 +35,7 @@ def percent(share: float | None) -> str:
 
 
 def span(spread: Spread | None, digits: int = 2) -> str:
-    """Write the smallest and largest value over seeds; empty if they are one.
-
-    Examples
-    --------
-    >>> from precondbench.leaderboard.scoring.ranking import Spread
-    >>> from precondbench.leaderboard.site.text import span
-    >>> span(Spread(0.5, 0.4, 0.6)), span(Spread(1.0, 1.0, 1.0))
-    ('0.40–0.60', '')
-    """
+    """Write the smallest and largest value over seeds; empty if they are one."""
     if spread is None or spread.low == spread.high:
         return ""
     return f"{spread.low:,.{digits}f}{DASH}{spread.high:,.{digits}f}"
@@ -71,14 +49,7 @@ def safe_link(address: str | None) -> str | None:
 
 
 def slugs(names: Iterable[str]) -> dict[str, str]:
-    """Make names of files: lower-case letters, digits and hyphens, no two alike.
-
-    Examples
-    --------
-    >>> from precondbench.leaderboard.site.text import slugs
-    >>> slugs(["HB/bcsstk01", "hb_bcsstk01", "../.."])
-    {'HB/bcsstk01': 'hb-bcsstk01', 'hb_bcsstk01': 'hb-bcsstk01-2', '../..': 'matrix'}
-    """
+    """Make names of files: lower-case letters, digits and hyphens, no two alike."""
     taken: set[str] = set()
     result: dict[str, str] = {}
     for name in names:
@@ -94,14 +65,7 @@ def slugs(names: Iterable[str]) -> dict[str, str]:
 
 
 def markdown(text: str) -> str:
-    r"""Escape text for a cell of a Markdown table: nothing in it is a mark, a link or HTML.
-
-    Examples
-    --------
-    >>> from precondbench.leaderboard.site.text import markdown
-    >>> markdown("IC(0) | <b>*best*</b>\nhttp://a.b")
-    'IC(0) \\| &lt;b&gt;\\*best\\*&lt;/b&gt; http\\://a.b'
-    """
+    """Escape text for a cell of a Markdown table: nothing in it is a mark, a link or HTML."""
     flat = " ".join(text.split())
     flat = re.sub(r"([\\`*_\[\]|~:@$!])", r"\\\1", flat)
     # Renderers make links of bare addresses, too.

@@ -37,14 +37,7 @@ Progress = Callable[[int, int], None]
 
 
 def entry_id(method: str) -> str:
-    """Make the id of an entry from the name of its method.
-
-    Examples
-    --------
-    >>> from precondbench.leaderboard.submissions.check import entry_id
-    >>> entry_id("MessagePassingMLP (4 rounds)")
-    'messagepassingmlp-4-rounds'
-    """
+    """Make the id of an entry from the name of its method."""
     words = re.findall(r"[a-z0-9]+", method.lower())
     return "-".join(words)[:80] or "entry"
 

@@ -64,12 +64,6 @@ def load_entry_point(entry: str) -> Any:
     """Import a function A -> L, or a method, from ``module:name`` or ``file.py:name``.
 
     The code of the module or file is run.
-
-    Examples
-    --------
-    >>> from precondbench.leaderboard import load_entry_point
-    >>> load_entry_point("precondbench:ic0").__name__
-    'ic0'
     """
     source, _, name = entry.rpartition(":")
     if not source or not name:

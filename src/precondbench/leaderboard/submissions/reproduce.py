@@ -51,12 +51,6 @@ def training_commands(command: str | None) -> list[list[str]]:
 
     The command is untrusted: no other program or shell runs, and no option may name a file, a
     module or a folder.
-
-    Examples
-    --------
-    >>> from precondbench.leaderboard.submissions.reproduce import training_commands
-    >>> training_commands("precondbench train synthetic-tridiag --model MLP --seeds 0")
-    [['train', 'synthetic-tridiag', '--model', 'MLP', '--seeds', '0']]
     """
     lines = (command or "").split("\n")
     commands = []

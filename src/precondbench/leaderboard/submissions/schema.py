@@ -129,15 +129,7 @@ class Submission(_Model):
 
 
 def values_digest(values: NDArray[np.floating[Any]]) -> str:
-    """Digest of the predictions of one seed: sha256 of their little-endian bytes, NaN made one.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from precondbench.leaderboard.submissions.schema import values_digest
-    >>> values_digest(np.array([1.0, 2.0]))[:16]
-    'ab3dbdfd8609b201'
-    """
+    """Digest of the predictions of one seed: sha256 of their little-endian bytes, NaN made one."""
     kind = "<f4" if values.dtype == np.float32 else "<f8"
     plain = np.array(values, dtype=kind)
     plain[np.isnan(plain)] = np.nan
