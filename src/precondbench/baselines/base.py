@@ -77,13 +77,7 @@ class Network(nn.Module):
         raise NotImplementedError
 
     def fit(self, batch: GraphBatch) -> None:
-        """Solve for parameters on all training graphs, before the first epoch; by default nothing.
-
-        Parameters
-        ----------
-        batch : GraphBatch
-            All training graphs, with labels ``y``.
-        """
+        """Solve for parameters on all labelled training graphs, before the first epoch."""
 
 
 class FactorModel(nn.Module):
@@ -129,13 +123,7 @@ class FactorModel(nn.Module):
         self.network = network
 
     def forward(self, graphs: Any) -> Tensor:
-        """Return values of the lower triangles, graph after graph, in the order of the shard.
-
-        Parameters
-        ----------
-        graphs : GraphBatch, torch_geometric.data.Data or torch_geometric.data.Batch
-            The matrices.
-        """
+        """Return values of the lower triangles, graph after graph, of a batch in any form."""
         batch = GraphBatch.from_data(graphs)
         if self.scaling == "standardised":
             return self._values(batch)

@@ -38,8 +38,7 @@ class TrainingConfiguration:
     epochs : int
         At most this many passes over the training split.
     scaling : {"standardised", "unit-diagonal"}
-        Whether the model is shown A as it is, as in the paper, or scaled to a unit diagonal; its
-        values are then scaled back, so that it is equivariant (A -> D A D) by construction.
+        What the model is shown of the scale of A, see ``FactorModel``.
     learning_rate : float
         First learning rate of Adam.
     decay_factor : float
@@ -54,19 +53,17 @@ class TrainingConfiguration:
     batch_size : int
         Graphs a step: 16 for synthetic matrices, 8 for real ones.
     max_edges : int
-        Most edges at a time. A batch with more is taken in pieces whose gradients are added, so
-        this bounds memory and changes nothing else; a graph that alone has more goes alone.
+        Most edges at a time, unless one graph has more. A larger batch is taken in pieces whose
+        gradients are added, which bounds memory and changes nothing else.
     seed : int
         Seeds the weights and the order of the training graphs.
     device : {"auto", "cpu", "cuda"}
         "auto" takes CUDA where there is one.
     compile : bool
-        Train through ``torch.compile``: about 1.3 to 1.6 times as many steps a second on a
-        processor, after half a minute of compiling, which is kept for the next run. It needs a
-        C++ compiler and gives other roundings. Meant for long runs on graphs of one pattern.
+        Train through ``torch.compile``, which needs a C++ compiler and gives other roundings. For
+        long runs on graphs of one pattern: 1.3 to 1.6 times as many steps a second on a processor.
     threads : int
-        Processor threads. One is fastest for graphs of up to some thousand edges, see
-        ``cpu_threads``; give more for large matrices.
+        Processor threads. One is fastest for graphs of up to some thousand edges.
 
     Raises
     ------

@@ -43,11 +43,9 @@ class ReferenceMethod:
     exact_if_tridiagonal : bool
         Whether it is the exact factor of a tridiagonal matrix, and so an oracle there.
     takes_pattern : bool
-        Whether its function has an argument ``pattern``, which on filled boards is that of the
-        track.
+        Whether its function has an argument ``pattern``, on filled boards that of the track.
     quick : bool
-        Whether it is also on the boards of ``board_of_files`` and the quickstart, which take
-        seconds.
+        Whether it is also on the boards of ``board_of_files`` and the quickstart.
     """
 
     name: str
