@@ -5,7 +5,7 @@ hidden, q, the others, s, are wanted. What is wanted is the first column of the 
 of W[t, t] onto s, as Inv-K has it of A. ``at[x, y]``, x >= y, is the position of (t_x, t_y) among
 the stored entries of W, or -1.
 
-Where pivot k would put -f, f = L_ik L_jk, at an (i, j) outside the pattern, s |f| t is added to a_ii
+Where pivot k would put -f, f = L_ik L_jk, at (i, j) outside the pattern, s |f| t is added to a_ii
 and s |f| / t to a_jj, with t = tilt_ik / tilt_jk and s = share_k. s = 0 is IC(0). With s = 1 the
 remainder stays positive definite, as [[|f| t, f], [f, |f| / t]] is semidefinite (Ajiz and Jennings
 1984, where t = 1); s = -1 for f > 0 is that of modified factorisations (Gustafsson 1978). In
@@ -318,7 +318,7 @@ def compensated_elimination(
 ) -> Tensor:
     """Incomplete Cholesky factor whose dropped fill-in is compensated on the diagonal.
 
-    ``a`` is tril(A) on the pattern, ``share`` [n, 2] is s for f > 0 and for f < 0, ``tilt`` [entries]
+    ``a`` is tril(A) on the pattern, ``share`` [n, 2] is s for f > 0 and f < 0, ``tilt`` [entries]
     is positive. Entries that are not ``kept`` are memory. The result is zero where not kept, in
     the type and place of ``a``.
     """
