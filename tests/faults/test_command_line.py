@@ -84,8 +84,8 @@ wrong("export-unknown-format", f"export {DATA} --split val --to xml --out o", "'
 wrong("export-unknown-label", "export suitesparse-invk --version sample --config tril --split val "
       "--to mtx --out o --label lu", "has no factor 'lu'; there are: ic0, invk")  # fmt: skip
 wrong("release-unknown", "release o --dataset nothing", "no dataset 'nothing'")
-wrong("release-no-such-day", f"release o --dataset {DATA} --date 2026-02-30", "is no date")
-wrong("release-day-in-words", f"release o --dataset {DATA} --date today", "is no date")
+wrong("release-no-such-day", f"release o --dataset {DATA} --date 2026-02-30", "is not a date")
+wrong("release-day-in-words", f"release o --dataset {DATA} --date today", "is not a date")
 wrong("release-script-for-an-address", f"release o --dataset {DATA} --base-url javascript:x",
       "is no address to publish at")  # fmt: skip
 wrong("cite-unknown", "cite nothing", "nothing")

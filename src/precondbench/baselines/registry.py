@@ -84,7 +84,7 @@ def register_model(name: str) -> Callable[[ModelT], ModelT]:
                 f"{refused}: derive it from precondbench.baselines.Network, or from NodeModel if "
                 "it updates the nodes of a Graph Network"
             )
-        # Running a notebook cell again defines the same class anew; that is no conflict.
+        # Running a notebook cell again defines the same class again; that is not a conflict.
         if name in model_names() and _origin(_class(name)) != _origin(model):
             raise ConfigurationError(
                 f"{refused}: {_origin(_class(name))} has that name; choose another"

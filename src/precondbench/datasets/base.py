@@ -128,7 +128,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
 
     @classmethod
     def of_shard(cls, shard: Shard, label: str, *, scaled: bool = True) -> FactorDataset:
-        """Serve one label of a shard, for example of one's own.
+        """Serve one label of a shard, for example of your own.
 
         Parameters
         ----------

@@ -238,7 +238,7 @@ class SyntheticTridiag(FactorDataset):
         Raises
         ------
         ShardError
-            If it is no shard, is damaged (digests are checked), or has no such label.
+            If it is not a shard, is damaged (digests are checked), or has no such label.
 
         Examples
         --------

@@ -138,7 +138,7 @@ class Standing:
         return sorted(found, key=lambda o: (not o.solved, o.iterations, o.entry.id))
 
     def verdicts(self, entry: Entry) -> list[Verdict] | None:
-        """Compare an entry with IC(0) on every matrix; None where IC(0) is no baseline."""
+        """Compare an entry with IC(0) on every matrix; None where IC(0) is not a baseline."""
         baseline = self.by_id.get(IC0)
         if baseline is None or baseline.entry.kind != "classical" or entry.id == IC0:
             return None

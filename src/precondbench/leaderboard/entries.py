@@ -88,7 +88,7 @@ class MatrixInfo(_Model):
 
 
 class Track(_Model):
-    """What is ranked: a split, its matrices, and what can be said before anyone submits."""
+    """A ranking: a split, its matrices, and facts that do not depend on entries."""
 
     format: Literal["precondbench-track"]
     format_version: Literal[1]

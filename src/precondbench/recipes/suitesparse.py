@@ -184,7 +184,7 @@ SPLITS = ("train", "val", "test")
 
 
 def left_out_by_index(entry: CollectionEntry) -> str:
-    """Why a matrix is no candidate, from the index alone; empty if it is one.
+    """Why a matrix is not a candidate, from the index alone; empty if it is one.
 
     Diagonal matrices have trivial factors; duplicates are marked by the collection itself.
 

@@ -276,7 +276,7 @@ def assemble(
             raise ShardError(f"/{key} is missing; fetch or build the file again")
         found = np.dtype(str) if isinstance(column, list) else column.dtype
         if found != np.dtype(kind):
-            raise ShardError(f"/{key} holds {found}, not {np.dtype(kind)}; the file is no shard")
+            raise ShardError(f"/{key} holds {found}, not {np.dtype(kind)}; the file is not a shard")
         if size is not None and len(column) != size:
             raise ShardError(
                 f"/{key} has {len(column)} entries where the index asks for {size}; fetch or "
@@ -295,7 +295,9 @@ def assemble(
     for size, offset in (("n", "row_offset"), ("nnz", "nnz_offset")):
         sizes = take(f"index/{size}", np.int64, count)
         if sizes.min() < 1 or sizes.max() >= 2**40:  # the sum must not overflow
-            raise ShardError(f"/index/{size} has values that are no sizes; the file is no shard")
+            raise ShardError(
+                f"/index/{size} has values that are not sizes; the file is not a shard"
+            )
         ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
         if not np.array_equal(take(f"index/{offset}", np.int64, count), ends[:-1]):
             raise ShardError(f"/index/{offset} is not the running sum of /index/{size}")
@@ -318,7 +320,7 @@ def assemble(
     for key in sorted(columns):
         group, fact = key.split("/")
         if group != "index":
-            raise ShardError(f"/{key} is not part of the format; the file is no shard")
+            raise ShardError(f"/{key} is not part of the format; the file is not a shard")
         check_identifier(fact, "fact")
         column = columns[key]
         kind = str if isinstance(column, list) else column.dtype

@@ -49,7 +49,7 @@ class PredictionFile:
         What was to be predicted: ``modified``, ``literal``, ``best``, ``invk`` or ``ic0``.
     seeds : dict of int to numpy.ndarray
         Float32 or float64 values on the patterns of all records, in the shard's order; NaN
-        throughout a record is no prediction.
+        throughout a record means that there is no prediction.
     """
 
     method: str

@@ -112,12 +112,14 @@ def score_seeds(
 
 def track_of(bundle: Bundle) -> TrackName:
     """Return the track that a submission is for; SubmissionError if its split is not ranked."""
-    said = bundle.submission
-    name = ranked_track(said.dataset, said.version, said.configuration, said.split, said.label)
+    stated = bundle.submission
+    name = ranked_track(
+        stated.dataset, stated.version, stated.configuration, stated.split, stated.label
+    )
     if name is not None:
         return name
     raise SubmissionError(
-        f"{said.where}, label {said.label}, is not a track of the leaderboard; these are: "
+        f"{stated.where}, label {stated.label}, is not a track of the leaderboard; these are: "
         + ", ".join(f"{name.id} (label {name.label})" for name in TRACKS)
     )
 
@@ -134,27 +136,29 @@ def score_bundle(
 
     ``submitted`` is today if not given.
     """
-    said = bundle.submission
+    stated = bundle.submission
     seeds = predictions_by_seed(bundle.predictions, bundle.dataset)
     content = {
         "id": entry_id,
-        "method": said.method,
-        "kind": said.kind,
+        "method": stated.method,
+        "kind": stated.kind,
         "tier": "scored",
-        "description": said.description,
-        "authors": list(said.authors),
-        "links": said.links.model_dump(exclude_none=True),
-        "licence": said.licence,
-        "parameters": said.parameters,
-        "training": said.training,
-        "hardware": said.hardware,
-        "seconds": said.seconds.model_dump(exclude_none=True),
-        "command": said.command,
+        "description": stated.description,
+        "authors": list(stated.authors),
+        "links": stated.links.model_dump(exclude_none=True),
+        "licence": stated.licence,
+        "parameters": stated.parameters,
+        "training": stated.training,
+        "hardware": stated.hardware,
+        "seconds": stated.seconds.model_dump(exclude_none=True),
+        "command": stated.command,
         "submitted": (submitted or date.today()).isoformat(),
-        "predictions": dict(said.predictions),
+        "predictions": dict(stated.predictions),
     }
     return scored_entry(
-        track, content, score_seeds(track, {said.method: seeds}, executor, progress)[said.method]
+        track,
+        content,
+        score_seeds(track, {stated.method: seeds}, executor, progress)[stated.method],
     )
 
 
@@ -171,7 +175,7 @@ _NOT_STATED: dict[str, Any] = {
 def scored_entry(
     track: OpenTrack, content: Mapping[str, Any], evaluations: list[Evaluation]
 ) -> Entry:
-    """Return an entry: what is said of a method, and its evaluations on a track."""
+    """Return an entry: the description of a method, and its evaluations on a track."""
     return entry_of(
         {
             **_NOT_STATED,

@@ -118,8 +118,8 @@ def check_entry(
         submission = submission or submission_path(folder, track, entry)
         if not Path(submission).is_dir():
             raise LeaderboardError(
-                f"{track}/{entry} is scored from a submission, and {submission} is no folder; put "
-                "it there, or name it by --submission"
+                f"{track}/{entry} is scored from a submission, and {submission} is not a folder; "
+                "put it there, or name it by --submission"
             )
         bundle = open_bundle(submission, root)
         scored = score_bundle(bundle, opened, entry, executor, progress, day)

@@ -1,4 +1,4 @@
-"""Shards of one's own from a mirror of the SuiteSparse collection, of matrices of any size.
+"""Local shards from a mirror of the SuiteSparse collection, of matrices of any size.
 
 Large matrices are read and analysed first: a matrix that needs too much memory is refused before
 any is taken.

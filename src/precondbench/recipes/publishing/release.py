@@ -180,7 +180,7 @@ def _check_date(date: str | None) -> None:
     except ValueError:
         pass
     if date is not None:
-        raise ConfigurationError(f"{date!r} is no date; write YYYY-MM-DD")
+        raise ConfigurationError(f"{date!r} is not a date; write YYYY-MM-DD")
 
 
 def _prepare(
