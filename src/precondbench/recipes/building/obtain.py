@@ -232,7 +232,7 @@ def download_split(
     if path is None:
         raise MissingDataError(
             f"no mirror has {plan.path_name}: {'; '.join(reasons)}. To build it here, "
-            f"run 'precondbench build splits {plan.dataset} --version {plan.version}'"
+            f"run 'precondbench build {plan.dataset} --version {plan.version}'"
         )
     return path
 
