@@ -26,7 +26,7 @@ from precondbench.leaderboard.entries import (
     track_schema,
     write_entry,
 )
-from precondbench.leaderboard.submissions.check import entry_id
+from precondbench.leaderboard.submissions.check import _compare, entry_id
 from precondbench.shards import write_predictions
 
 TWIN = "synthetic-tridiag-1.0-twin-test"
@@ -126,6 +126,20 @@ def test_a_changed_track_is_found_out(board):
     path.write_text(json.dumps(content))
     with pytest.raises(LeaderboardError, match=rf"track {TWIN}.ladder.8 is 1.0, scored again"):
         check_entry(board, TWIN, "none")
+
+
+@pytest.mark.parametrize(("factor", "holds"), [(1 + 1e-9, True), (1 + 1e-5, False)])
+def test_the_last_digits_of_a_condition_number_are_those_of_a_machine(factor, holds):
+    """It is estimated with the BLAS of the machine; everything else is compared exactly."""
+    stored = {"matrices": [{"condition": 1e8 * factor, "n": 3}]}
+    again = {"matrices": [{"condition": 1e8, "n": 3}]}
+    if holds:
+        _compare(stored, again, "track x")
+    else:
+        with pytest.raises(LeaderboardError, match=r"matrices\[0\].condition is 100001000"):
+            _compare(stored, again, "track x")
+    with pytest.raises(LeaderboardError, match="cosine is"):
+        _compare({"cosine": factor}, {"cosine": 1.0}, "entry")
 
 
 def test_another_version_of_the_library_is_no_difference(board):

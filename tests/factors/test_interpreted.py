@@ -1,0 +1,83 @@
+"""Kernels give the same bits when Python runs them: compiling changes no order of operations."""
+
+import sys
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from precondbench import gmres, ic0, ilu0, invk, pcg
+from precondbench.factors import (
+    fsai,
+    ict,
+    khop_factor,
+    level_of_fill,
+    local_invk,
+    lower_pattern,
+    minimum_degree,
+    selected_inverse,
+    shifted_ic0,
+)
+from precondbench.matrices import formula_matrix, poisson_1d, tridiagonal_csr
+from precondbench.solvers import after_reordering, smoothed_aggregation
+
+
+@contextmanager
+def interpreted():
+    """Replace every compiled kernel of the library by its Python function."""
+    replaced = []
+    for name, module in list(sys.modules.items()):
+        if name.startswith("precondbench"):
+            for attribute, value in list(vars(module).items()):
+                function = getattr(value, "py_func", None)
+                if function is not None:
+                    replaced.append((module, attribute, value))
+                    setattr(module, attribute, function)
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    finally:
+        for module, attribute, value in replaced:
+            setattr(module, attribute, value)
+
+
+def grid():
+    """A 2D Laplacian with 42 unknowns whose values differ."""
+    A = sparse.csr_array(formula_matrix("HB/gr_30_30")[:42, :42])
+    D = sparse.diags_array(1.0 + np.arange(42) / 7)
+    return sparse.csr_array(D @ A @ D)
+
+
+def skew():
+    A = grid()
+    return sparse.csr_array(A + 0.25 * sparse.triu(A, 1))
+
+
+CASES = {
+    "ic0": lambda: ic0(grid()).data,
+    "shifted-ic0": lambda: shifted_ic0(grid())[0].data,
+    "ict": lambda: ict(grid(), drop_tolerance=0.01).data,
+    "ilu0": lambda: np.concatenate([factor.data for factor in ilu0(skew())]),
+    "fsai": lambda: fsai(grid()).data,
+    "level-of-fill": lambda: level_of_fill(grid(), 2).indices,
+    "inv-k": lambda: invk(grid(), method="simplicial").data,
+    "local-inv-k": lambda: local_invk(grid(), 2).data,
+    "window": lambda: khop_factor(poisson_1d(12), 3).diagonal,
+    "pcg": lambda: pcg(grid(), np.ones(42), ic0(grid())).x,
+    "pcg-operator": lambda: (
+        pcg(grid(), np.ones(42), M=after_reordering(grid(), minimum_degree, ic0)).x
+    ),
+    "multigrid": lambda: smoothed_aggregation(tridiagonal_csr(poisson_1d(60))) @ np.ones(60),
+    "gmres": lambda: gmres(skew(), np.ones(42), *ilu0(skew())).x,
+    "selected-inverse": lambda: (
+        selected_inverse(grid(), lower_pattern(sparse.tril(grid(), format="csr"))).values
+    ),
+}
+
+
+@pytest.mark.parametrize("run", CASES.values(), ids=CASES)
+def test_the_bits_are_those_of_python(run):
+    compiled = np.asarray(run())
+    with interpreted():
+        assert np.asarray(run()).tobytes() == compiled.tobytes()
