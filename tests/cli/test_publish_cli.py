@@ -74,7 +74,7 @@ def test_release_into_another_release(released):
 def test_download_says_why_there_is_nothing(tmp_path, monkeypatch):
     result = run("download", *SAMPLE, "--root", tmp_path / "c", code=3)
     assert "set PRECONDBENCH_MIRROR" in result.stderr
-    assert "precondbench build splits suitesparse-invk --version sample" in result.stderr
+    assert "precondbench build suitesparse-invk --version sample" in result.stderr
     assert result.stderr.count("\n") == 1
     monkeypatch.setenv("PRECONDBENCH_MIRROR", "http://127.0.0.1:9")
     result = run("download", *SAMPLE, "--root", tmp_path / "c", code=3)

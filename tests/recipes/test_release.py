@@ -322,8 +322,8 @@ def test_a_matrix_without_a_licence_is_not_published(tmp_path, monkeypatch):
         ({"base_url": "ftp://x"}, "no address to publish at"),
         ({"base_url": "https://x y"}, "no address to publish at"),
         ({"base_url": ""}, "no address to publish at"),
-        ({"date": "3.2.2026"}, "no date"),
-        ({"date": "20260203"}, "no date"),
+        ({"date": "3.2.2026"}, "not a date"),
+        ({"date": "20260203"}, "not a date"),
     ],
 )
 def test_arguments(tmp_path, arguments, message):
