@@ -7,7 +7,6 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -32,10 +31,13 @@ from precondbench.leaderboard.submissions.schema import (
     Sha256,
     Text,
 )
-from precondbench.quality import Evaluation
+from precondbench.quality import SIDES, Evaluation
 
 MOST_MATRICES = 10_000
-_HINT = "write it with `precondbench leaderboard score`"
+_HINT = (
+    "write it with `precondbench leaderboard score` of this version (files of protocol 1 must be "
+    "scored again)"
+)
 
 
 def _finite(value: float) -> float:
@@ -44,22 +46,16 @@ def _finite(value: float) -> float:
     return value
 
 
-def _day(value: str) -> str:
-    date.fromisoformat(value)  # Its ValueError says what is wrong.
-    return value
-
-
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,80}$")]
 Number = Annotated[float, AfterValidator(_finite)]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
-Day = Annotated[
-    str,
-    StringConstraints(pattern=r"^20[0-9]{2}-[01][0-9]-[0-3][0-9]$"),
-    AfterValidator(_day),
-]
+# A digest, or ``reference``.
+Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,80}$")]
 Digits = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,64}$")]
 Status = Literal["converged", "iteration-limit", "stagnated", "invalid"]
 PerMatrix = Field(max_length=MOST_MATRICES)
+Sides = Annotated[list[Count], Field(min_length=SIDES, max_length=SIDES)]
+Interval = Annotated[list[Number], Field(min_length=2, max_length=2)]
 
 
 class _Model(BaseModel):
@@ -71,7 +67,8 @@ class Protocol(_Model):
 
     rtol: Number
     maxiter: Count
-    version: Count
+    version: Literal[2]
+    sides: Literal[4] = Field(description="Right-hand sides of each matrix.")
     solver: Literal["PCG", "GMRES(50)"] = "PCG"
 
 
@@ -82,6 +79,7 @@ class MatrixInfo(_Model):
     n: Count
     nnz: Count = Field(description="Values of a prediction: L, or L and U.")
     kind: Line | None
+    family: Line = Field(description="Families are independent, their matrices are not.")
     condition: Number | None = Field(description="Of the scaled matrix, an estimate.")
     target_iterations: Count
     density: list[Digits] | None = Field(description="Spy plot, rows of digits.", max_length=64)
@@ -91,7 +89,7 @@ class Track(_Model):
     """A ranking: a split, its matrices, and facts that do not depend on entries."""
 
     format: Literal["precondbench-track"]
-    format_version: Literal[1]
+    format_version: Literal[2]
     id: Id
     title: Line
     dataset: Name
@@ -113,20 +111,30 @@ class Scorer(_Model):
     """What computed the scores."""
 
     precondbench: Line
-    protocol: Count
+    protocol: Literal[2]
 
 
 class StoredEvaluation(_Model):
     """Outcomes of one seed; lists are in the order of the track's matrices."""
 
     seed: Count | None
+    key: Key = Field(description="What three of the four right-hand sides are bound to.")
     summary: dict[Name, Number | Count | None]
     status: list[Status] = PerMatrix
-    iterations: list[Count] = PerMatrix
+    iterations: list[Count] = Field(
+        description="Of the side with the most.", max_length=MOST_MATRICES
+    )
+    sides: list[Sides] = Field(
+        description="Iterations of each side; the limit where it fails.", max_length=MOST_MATRICES
+    )
     residual: list[Number | None] = PerMatrix
     cosine: list[Number | None] = PerMatrix
     log10_one_minus_cosine: list[Number | None] = PerMatrix
     n_log_k: list[Number | None] = PerMatrix
+    condition: list[Number | None] = Field(
+        description="Condition number of L^-1 A L^-T, from the coefficients of PCG.",
+        max_length=MOST_MATRICES,
+    )
     work: list[Number | None] = Field(
         description="Numbers read by one application, over those of a factor on tril(A), "
         "or of L and U on the pattern of A.",
@@ -138,6 +146,7 @@ class StoredEvaluation(_Model):
         """Return the evaluation, with the matrices of its track."""
         matrices = track.matrices
         columns: dict[str, Any] = {name: tuple(getattr(self, name)) for name in _COLUMNS}
+        columns["sides"] = tuple(map(tuple, self.sides))
         return Evaluation(
             name=tuple(matrix.name for matrix in matrices),
             n=tuple(matrix.n for matrix in matrices),
@@ -146,6 +155,7 @@ class StoredEvaluation(_Model):
             reason=tuple(self.reason.get(str(i), "") for i in range(len(matrices))),
             summary={"matrices": len(matrices), **self.summary},
             seed=self.seed,
+            key=self.key,
             **columns,
         )
 
@@ -154,8 +164,10 @@ def stored(evaluation: Evaluation) -> dict[str, Any]:
     """Return what an entry keeps of an evaluation; its track has the rest."""
     return {
         "seed": evaluation.seed,
+        "key": evaluation.key,
         "summary": {k: v for k, v in evaluation.summary.items() if k != "matrices"},
         **{name: list(getattr(evaluation, name)) for name in _COLUMNS},
+        "sides": [list(counts) for counts in evaluation.sides],
         "reason": {str(i): reason for i, reason in enumerate(evaluation.reason) if reason},
     }
 
@@ -163,25 +175,35 @@ def stored(evaluation: Evaluation) -> dict[str, Any]:
 _COLUMNS = (
     "status",
     "iterations",
+    "sides",
     "residual",
     "cosine",
     "log10_one_minus_cosine",
     "n_log_k",
+    "condition",
     "work",
 )
+
+
+class Gain(_Model):
+    """The number that ranks over that of the start, mean and 95 % interval."""
+
+    mean: Number
+    low: Number
+    high: Number
 
 
 class Entry(_Model):
     """A method on a track: what it is, as its authors say, and what came of it, as scored."""
 
     format: Literal["precondbench-entry"]
-    format_version: Literal[1]
+    format_version: Literal[2]
     id: Id
     track: Id
     content_digest: Sha256
     method: Line
-    kind: Literal["learned", "classical", "oracle"]
-    tier: Literal["scored", "reproduced", "reference"]
+    kind: Literal["learned", "fitted", "classical", "oracle"]
+    tier: Literal["scored", "reference"]
     form: Literal["factor", "operator"] = Field(
         description="On the pattern of the track, or any operator close to the inverse of A."
     )
@@ -195,21 +217,43 @@ class Entry(_Model):
     hardware: Line | None
     seconds: Seconds
     command: Text | None
-    submitted: Day
     scorer: Scorer
-    predictions: dict[SeedName, Sha256]
+    predictions: dict[SeedName, Sha256] = Field(description="Seed -> digest of its values.")
+    weights: dict[SeedName, Sha256] = Field(description="Seed -> digest of its file of weights.")
+    interval: Interval = Field(description="95 % interval of the number that ranks.")
+    gain: Gain | None = Field(description="Over the start; none where there is no start.")
     seeds: list[StoredEvaluation] = Field(min_length=1, max_length=20)
+    start: list[StoredEvaluation] = Field(
+        description="The same model before its training, by seed.", max_length=20
+    )
 
     @model_validator(mode="after")
     def _lists_have_one_length(self) -> Entry:
-        lengths = {len(getattr(scores, name)) for scores in self.seeds for name in _COLUMNS}
+        scored = (*self.seeds, *self.start)
+        lengths = {len(getattr(scores, name)) for scores in scored for name in _COLUMNS}
         if len(lengths) != 1:
             raise ValueError(f"lists of outcomes have different lengths: {sorted(lengths)}")
+        return self
+
+    @model_validator(mode="after")
+    def _seeds_are_known(self) -> Entry:
+        seeds = [scores.seed for scores in self.seeds]
+        if len(set(seeds)) != len(seeds):
+            raise ValueError(f"a seed appears twice among {seeds}")
+        if self.start and [scores.seed for scores in self.start] != seeds:
+            raise ValueError("the starts have other seeds than the outcomes")
+        named = {str(seed) for seed in seeds}
+        if self.weights and set(self.weights) != named:
+            raise ValueError("the weights have other seeds than the outcomes")
         return self
 
     def evaluations(self, track: Track) -> list[Evaluation]:
         """Return the evaluation of every seed on the track that the entry is for."""
         return [scores.on(track) for scores in self.seeds]
+
+    def starts(self, track: Track) -> list[Evaluation]:
+        """Return the evaluation of the untrained model of every seed, if there are any."""
+        return [scores.on(track) for scores in self.start]
 
 
 @dataclass(frozen=True)
@@ -266,6 +310,12 @@ def place_of(path: str | Path) -> tuple[Path, str, str]:
 def submission_path(folder: str | Path, track: str, entry: str) -> Path:
     """Return where the submission of an entry is while a pull request with it is open."""
     return Path(folder) / "submissions" / track / entry
+
+
+def weights_path(folder: str | Path, track: Track, entry: str, seed: int) -> Path:
+    """Return where the weights of one seed are, the same for all splits of a configuration."""
+    data = f"{track.dataset}-{track.version}-{track.configuration}"
+    return Path(folder) / "weights" / data / entry / f"seed-{seed}.safetensors"
 
 
 def write_track(folder: str | Path, track: Track) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -114,11 +113,10 @@ def local_track(
         name: {None: row} for name, row in rows.items()
     }
     methods |= predicted
-    day = date.today().isoformat()
     entries: dict[str, Entry] = {}
     for method, seeds in score_seeds(track, methods, progress=progress).items():
         if method in rows:
-            entry = reference_entry(track, rows[method], seeds, day)
+            entry = reference_entry(track, rows[method], seeds)
         else:
             content = {
                 "id": _free_id(method, entries),
@@ -126,7 +124,6 @@ def local_track(
                 "kind": "learned",
                 "tier": "scored",
                 "authors": [],
-                "submitted": day,
                 **about[method],
             }
             entry = scored_entry(track, content, seeds)

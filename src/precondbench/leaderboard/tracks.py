@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array
@@ -16,18 +16,21 @@ from precondbench.matrices import LAWS
 from precondbench.quality import (
     MAXITER,
     RTOL,
+    SIDES,
     HopLadder,
     Pair,
     mean_ceiling,
     problem_of,
 )
-from precondbench.recipes import DatasetSpec, dataset_spec, dataset_specs
+from precondbench.recipes import DatasetSpec, dataset_spec, dataset_specs, family
 
 if TYPE_CHECKING:
     from precondbench.datasets import FactorDataset
 
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
+RankedBy = Literal["profile_area", "iterations_mean"]
+RANKED_BY: dict[str, RankedBy] = {"real": "profile_area", "synthetic": "iterations_mean"}
 LADDER = (0, 1, 2, 4, 8, 16, 32)
 CEILINGS = (1, 2, 4, 7, 8)
 DENSITY = 32
@@ -139,6 +142,19 @@ class OpenTrack:
             return digests[0]
         return hashlib.sha256("".join(digests).encode()).hexdigest()
 
+    @property
+    def ranked_by(self) -> RankedBy:
+        """The number that ranks."""
+        return RANKED_BY["synthetic" if self.name.tridiagonal else "real"]
+
+    @property
+    def families(self) -> list[str]:
+        """Family of each matrix; a drawn matrix is its own."""
+        return [self._family(data.names[i]) for data, i in self._places]
+
+    def _family(self, name: str) -> str:
+        return name if self.name.tridiagonal else family(name.rpartition("/")[2])
+
     def ladder(self) -> HopLadder | None:
         """Return the k-hop oracles of a tridiagonal track."""
         return HopLadder.where_defined(self.pair(i) for i in range(len(self)))
@@ -148,7 +164,7 @@ class OpenTrack:
         ladder = self.ladder()
         return {
             "format": "precondbench-track",
-            "format_version": 1,
+            "format_version": 2,
             "id": self.name.id,
             "title": self.name.title,
             "dataset": self.name.dataset,
@@ -162,6 +178,7 @@ class OpenTrack:
                 "rtol": RTOL,
                 "maxiter": MAXITER,
                 "version": PROTOCOL_VERSION,
+                "sides": SIDES,
                 "solver": "GMRES(50)" if self.name.nonsymmetric else "PCG",
             },
             "matrices": [self._describe_matrix(i) for i in range(len(self))],
@@ -178,6 +195,7 @@ class OpenTrack:
             "n": problem.pattern.n,
             "nnz": problem.pattern.nnz,
             "kind": facts["kind"] if real else None,
+            "family": self._family(pair.name),
             "condition": facts["condition_scaled"] if real else None,
             "target_iterations": problem.target_iterations,
             "density": spy_density(pair.A) if real else None,

@@ -23,10 +23,13 @@ from .method import set_up as set_up
 from .metrics import k_condition_values as k_condition_values
 from .problem import MAXITER as MAXITER
 from .problem import Outcome as Outcome
+from .problem import REFERENCE as REFERENCE
 from .problem import RTOL as RTOL
 from .problem import Row as Row
+from .problem import SIDES as SIDES
 from .problem import SymmetricProblem as SymmetricProblem
 from .values import Refusal as Refusal
 from .values import is_tridiagonal as is_tridiagonal
 from .values import tridiagonal_part as tridiagonal_part
+from .values import values_digest as values_digest
 from .values import window_values as window_values

@@ -10,6 +10,8 @@ from math import inf
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse.linalg import LinearOperator
 
 from precondbench.errors import PredictionError
 from precondbench.quality.locality import HopLadder
@@ -23,7 +25,8 @@ from precondbench.quality.method import (
     set_up,
 )
 from precondbench.quality.pair import Pair, PairSource
-from precondbench.quality.problem import Row, problem_of
+from precondbench.quality.problem import REFERENCE, Problem, Row, problem_of
+from precondbench.quality.values import values_digest
 
 
 @dataclass(frozen=True)
@@ -42,15 +45,20 @@ class Evaluation:
     status : tuple of str
         ``converged``, ``iteration-limit``, ``stagnated`` or ``invalid``.
     iterations : tuple of int
-        Steps of PCG (non-symmetric: GMRES) taken; 0 when invalid.
+        Steps of PCG (non-symmetric: GMRES) taken for the right-hand side that needs the most; 0
+        when invalid.
+    sides : tuple of tuple of int
+        Iterations for each of the four right-hand sides; 10000 where one fails.
     target_iterations : tuple of int
         Steps with the target factor; 10000 if it fails.
     residual : tuple of (float or None)
-        True relative residual at the end.
+        True relative residual at the end, the largest of the four.
     cosine, log10_one_minus_cosine : tuple of (float or None)
         Cosine with the target, and log10(1 - cosine), at least -32.
     n_log_k : tuple of (float or None)
         n log K(L^T A^-1 L), natural logarithm; none for non-symmetric matrices.
+    condition : tuple of (float or None)
+        Condition number of L^-1 A L^-T from the Lanczos coefficients of PCG; none for GMRES.
     reason : tuple of str
         Why it is invalid, else empty.
     work : tuple of (float or None)
@@ -64,6 +72,9 @@ class Evaluation:
         tridiagonal sets, ``effective_hops``.
     seed : int or None
         Seed of the method, where it has one.
+    key : str
+        What three of the four right-hand sides are bound to: the digest of the predictions, or
+        ``"reference"``.
     """
 
     name: tuple[str, ...]
@@ -71,23 +82,26 @@ class Evaluation:
     nnz: tuple[int, ...]
     status: tuple[str, ...]
     iterations: tuple[int, ...]
+    sides: tuple[tuple[int, ...], ...]
     target_iterations: tuple[int, ...]
     residual: tuple[float | None, ...]
     cosine: tuple[float | None, ...]
     log10_one_minus_cosine: tuple[float | None, ...]
     n_log_k: tuple[float | None, ...]
+    condition: tuple[float | None, ...]
     reason: tuple[str, ...]
     work: tuple[float | None, ...]
     summary: dict[str, float | int | None] = field(default_factory=dict)
     seed: int | None = None
+    key: str = REFERENCE
 
     @classmethod
-    def of(cls, rows: Sequence[Row], ladder: HopLadder | None = None) -> Self:
+    def of(cls, rows: Sequence[Row], ladder: HopLadder | None = None, key: str = REFERENCE) -> Self:
         """Return rows as columns, with their summary."""
         columns: dict[str, Any] = {
             name: tuple(getattr(row, name) for row in rows) for name in COLUMNS
         }
-        found = cls(**columns)
+        found = cls(**columns, key=key)
         return replace(found, summary=_summary(found, ladder))
 
     @cached_property
@@ -105,6 +119,11 @@ class Evaluation:
     def penalised_iterations(self) -> tuple[int, ...]:
         """Iterations; the limit where a solve failed."""
         return tuple(row.penalised_iterations for row in self.rows)
+
+    @property
+    def uneven(self) -> tuple[bool, ...]:
+        """Whether one right-hand side needs more than twice the iterations of another."""
+        return tuple(row.uneven for row in self.rows)
 
     @property
     def ratios(self) -> tuple[float, ...]:
@@ -149,6 +168,7 @@ def evaluate(
     dataset: PairSource,
     predictions: Predictions,
     *,
+    key: str | None = None,
     log_k: bool = True,
     ladder: HopLadder | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -166,6 +186,9 @@ def evaluate(
         close to A^-1, is solved with in the same way (``scipy.sparse.linalg.LinearOperator``);
         it has no cosine and no n log K. Where A is not symmetric, values are on the pattern of A
         as ILU(0) leaves them, or a tuple (L, U), and the solver is GMRES (docs/nonsymmetric.md).
+    key : str, optional
+        What three of the four right-hand sides of each matrix are bound to, see docs/protocol.md.
+        By default the digest of all predictions, or ``"reference"`` for a function or a method.
     log_k : bool
         Also compute n log K, which costs a factorisation of each matrix.
     ladder : HopLadder, optional
@@ -197,15 +220,18 @@ def evaluate(
     >>> result.iterations, result.rows[0].status, result.summary["effective_hops"]
     ((1,), 'converged', 29.0)
     """
-    return evaluate_many(dataset, {"": predictions}, log_k=log_k, ladder=ladder, progress=progress)[
-        ""
-    ]
+    keys = {} if key is None else {"": key}
+    found = evaluate_many(
+        dataset, {"": predictions}, keys=keys, log_k=log_k, ladder=ladder, progress=progress
+    )
+    return found[""]
 
 
 def evaluate_many(
     dataset: PairSource,
     methods: Mapping[str, Predictions],
     *,
+    keys: Mapping[str, str] | None = None,
     log_k: bool = True,
     ladder: HopLadder | None = None,
     executor: Executor | None = None,
@@ -219,6 +245,9 @@ def evaluate_many(
         As for :func:`evaluate`.
     methods : mapping
         Name of a method -> its predictions, each as for :func:`evaluate`.
+    keys : mapping, optional
+        Name of a method -> what its right-hand sides are bound to; those that are not named have
+        the key that :func:`evaluate` gives them.
     log_k : bool
         Also compute n log K.
     ladder : HopLadder, optional
@@ -248,8 +277,11 @@ def evaluate_many(
         for predictions in parts:
             check_cover(predictions, names)
     rows: dict[str, list[Row]] = {name: [] for name in methods}
+    bound = {
+        name: (keys or {}).get(name) or _key_of(dataset, given) for name, given in methods.items()
+    }
     run = map if executor is None else executor.map
-    arguments = (_items(dataset, methods, i) for i in range(count))
+    arguments = (_items(dataset, methods, bound, i) for i in range(count))
     for done, scored in enumerate(run(partial(_score_matrix, log_k=log_k), arguments), start=1):
         for name, row in scored.items():
             rows[name].append(row)
@@ -257,23 +289,51 @@ def evaluate_many(
             progress(done, count)
     if ladder is None:
         ladder = HopLadder.where_defined(dataset.pair(i) for i in range(count))
-    return {name: Evaluation.of(found, ladder) for name, found in rows.items()}
+    return {name: Evaluation.of(found, ladder, bound[name]) for name, found in rows.items()}
+
+
+def _key_of(dataset: PairSource, predictions: Predictions) -> str:
+    """Digest of all values; ``reference`` where there are functions or operators among them."""
+    if covers_all(predictions):
+        return REFERENCE
+    parts = []
+    for i in range(len(dataset)):
+        pair = dataset.pair(i)
+        given = prediction_of(predictions, i, pair.name)
+        if covers_all(given) or isinstance(given, LinearOperator):
+            return REFERENCE
+        parts.append(_as_values(given, problem_of(pair)))
+    return values_digest(np.concatenate(parts))
+
+
+def _as_values(given: Any, problem: Problem) -> NDArray[np.float64]:
+    """Values as a file of predictions holds them: NaN for a failure."""
+    placed = None if given is None else problem.place(given)
+    return placed if isinstance(placed, np.ndarray) else np.full(problem.pattern.nnz, np.nan)
+
+
+# Everything that scores one matrix: the pair, its context, and by name what is given and its key.
+_Item = tuple[Pair, Context, dict[str, tuple[Any, str]]]
 
 
 def _items(
-    dataset: PairSource, methods: Mapping[str, Predictions], index: int
-) -> tuple[Pair, Context, dict[str, Any]]:
+    dataset: PairSource, methods: Mapping[str, Predictions], keys: Mapping[str, str], index: int
+) -> _Item:
     pair = dataset.pair(index)
     given = {
-        name: prediction_of(predictions, index, pair.name) for name, predictions in methods.items()
+        name: (prediction_of(predictions, index, pair.name), keys[name])
+        for name, predictions in methods.items()
     }
     return pair, context_of(dataset, index, pair.name), given
 
 
-def _score_matrix(item: tuple[Pair, Context, dict[str, Any]], log_k: bool) -> dict[str, Row]:
+def _score_matrix(item: _Item, log_k: bool) -> dict[str, Row]:
     pair, context, given = item
     problem = problem_of(pair)
-    return {name: problem.score(set_up(one, pair, context), log_k) for name, one in given.items()}
+    return {
+        name: problem.score(set_up(one, pair, context), key, log_k)
+        for name, (one, key) in given.items()
+    }
 
 
 def _summary(found: Evaluation, ladder: HopLadder | None) -> dict[str, float | int | None]:

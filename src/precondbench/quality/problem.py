@@ -5,6 +5,7 @@ docs/protocol.md defines it for symmetric matrices, docs/nonsymmetric.md for oth
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,21 +37,26 @@ from precondbench.matrices import (
     power_of_two_scaling,
 )
 from precondbench.quality.metrics import k_condition_values, one_minus_cosine
-from precondbench.quality.pair import Pair
-from precondbench.quality.values import Refusal, lower_values_of, lu_values_of, window_values
-from precondbench.solvers import (
-    PCGResult,
-    Status,
+from precondbench.quality.one_by_one import (
+    SidesResult,
     gmres_operator,
     gmres_values,
     pcg_operator,
     pcg_values,
 )
+from precondbench.quality.pair import Pair
+from precondbench.quality.values import Refusal, lower_values_of, lu_values_of, window_values
+from precondbench.solvers import Status
 
 Vector = NDArray[np.float64]
 # Where a solve stops; a failure counts as MAXITER iterations.
 RTOL = 1e-8
 MAXITER = 10_000
+# Right-hand sides of a matrix, and the key of those that reference methods share.
+SIDES = 4
+REFERENCE = "reference"
+# Counts of one matrix that differ by more than this factor are marked.
+UNEVEN = 2
 
 
 class _Ended:
@@ -58,10 +64,11 @@ class _Ended:
 
     status: str
     iterations: int
+    sides: tuple[int, ...]
 
     @property
     def solved(self) -> bool:
-        """Whether the solve converged."""
+        """Whether the solve converged for every right-hand side."""
         return self.status == Status.CONVERGED
 
     @property
@@ -69,14 +76,21 @@ class _Ended:
         """Iterations; the limit where the solve failed."""
         return self.iterations if self.solved else MAXITER
 
+    @property
+    def uneven(self) -> bool:
+        """Whether one right-hand side needs more than twice the iterations of another."""
+        return max(self.sides) > UNEVEN * max(min(self.sides), 1)
+
 
 @dataclass(frozen=True)
 class Outcome(_Ended):
-    """The end of one solve; :meth:`Problem.solve` documents the fields."""
+    """The end of a solve; :meth:`Problem.solve` documents the fields."""
 
     status: Status
     iterations: int
+    sides: tuple[int, ...]
     residual: float
+    condition: float | None = None
     reason: str = ""
 
 
@@ -89,11 +103,13 @@ class Row(_Ended):
     nnz: int
     status: str
     iterations: int
+    sides: tuple[int, ...]
     target_iterations: int
     residual: float | None = None
     cosine: float | None = None
     log10_one_minus_cosine: float | None = None
     n_log_k: float | None = None
+    condition: float | None = None
     reason: str = ""
     work: float | None = None
 
@@ -102,9 +118,9 @@ class Problem(ABC):
     """The scaled linear system of one matrix, and its target; made by :func:`problem_of`.
 
     R A C has powers of two in the diagonal matrices R and C, so that factors are mapped exactly
-    and a matrix and a scaled copy of it give the same bits. The right-hand side is uniform on
-    [-1, 1), drawn from PCG64 seeded by a digest of R A C. A symmetric matrix has R = C and is
-    solved by PCG, another by GMRES.
+    and a matrix and a scaled copy of it give the same bits. There are four right-hand sides,
+    uniform on [-1, 1): one is bound to R A C, three also to a key, which names what is judged. A
+    symmetric matrix has R = C and is solved by PCG, another by GMRES.
 
     Attributes
     ----------
@@ -114,8 +130,8 @@ class Problem(ABC):
         Pattern of a prediction; its order is the order of values.
     matrix : scipy.sparse.csr_array
         R A C.
-    b : numpy.ndarray
-        Right-hand side, float64 (n,).
+    digest : str
+        Sha256 of R A C.
     row_scale, column_scale : numpy.ndarray
         Diagonals of R and C, float64 (n,).
 
@@ -143,7 +159,7 @@ class Problem(ABC):
     ) -> None:
         self.name = name
         self.matrix = matrix
-        self.b = right_hand_side(matrix)
+        self.digest = matrix_digest(matrix)
         self.row_scale, self.column_scale = row_scale, column_scale
         self._unscaled = A
         self._target: Vector | None = None
@@ -169,10 +185,34 @@ class Problem(ABC):
             If it does not fit the matrix: another length, shape or type.
         """
 
+    def sides(self, key: str = REFERENCE) -> Vector:
+        """Return the right-hand sides, float64 (n, 4).
+
+        Whoever fits a factor to them changes its digest, and with it all but the first.
+
+        Parameters
+        ----------
+        key : str
+            Names what is judged, in ASCII: the digest of all predictions of a split, or
+            ``"reference"``, which reference methods share.
+        """
+        names = [f"{self.digest}:{key}:{k}".encode("ascii") for k in range(1, SIDES)]
+        digests = [bytes.fromhex(self.digest), *(hashlib.sha256(name).digest() for name in names)]
+        n = self.matrix.shape[0]
+        columns = [
+            # The first 16 bytes of a digest, as one little-endian integer, seed PCG64.
+            UniformStream(int.from_bytes(digest[:16], "little")).uniform(n, -1.0, 1.0)
+            for digest in digests
+        ]
+        return np.ascontiguousarray(np.stack(columns, axis=1))
+
     def solve(
-        self, given: Vector | LinearOperator | None = None, maxiter: int = MAXITER
+        self,
+        given: Vector | LinearOperator | None = None,
+        key: str = REFERENCE,
+        maxiter: int = MAXITER,
     ) -> Outcome:
-        """Solve the system with a preconditioner of the unscaled matrix.
+        """Solve the system for its four right-hand sides with a preconditioner of A.
 
         Parameters
         ----------
@@ -180,26 +220,42 @@ class Problem(ABC):
             Values as :meth:`place` returns them, an operator close to the inverse of A, or no
             preconditioner. Values with a NaN, an infinity or a zero on the diagonal are invalid.
             A negative diagonal entry is allowed: the sign of a column of L does not change L L^T.
+        key : str
+            What the right-hand sides are bound to, see :meth:`sides`.
         maxiter : int
             Most steps.
 
         Returns
         -------
         Outcome
-            ``status`` (:class:`~precondbench.solvers.Status`), ``iterations`` (0 when invalid),
-            ``residual``, the true relative one at the end (NaN when invalid), ``reason`` why it
-            is invalid, ``solved``, and ``penalised_iterations``, the limit where it failed.
+            The worst of the four: ``status`` (:class:`~precondbench.solvers.Status`, of the first
+            side that failed), ``iterations``, the most (0 when invalid), ``sides``, the
+            iterations of each, the limit where one failed, ``residual``, the largest true
+            relative one at the end (NaN when invalid), ``condition``, that of the
+            preconditioned matrix as PCG saw it, ``reason`` why it is invalid, ``solved``, and
+            ``penalised_iterations``, the limit where it failed.
         """
+        b = self.sides(key)
         if isinstance(given, LinearOperator):
-            result = self._solve_operator(partial(self._applied, given), maxiter)
+            result = self._solve_operator(b, partial(self._applied, given), maxiter)
         elif given is None:
-            result = self._solve_values(None, maxiter)
+            result = self._solve_values(b, None, maxiter)
         else:
             reason = self._unusable(given)
             if reason:
                 return _invalid(reason)
-            result = self._solve_values(self.scaled(given), maxiter)
-        return Outcome(result.status, result.iterations, result.residual)
+            result = self._solve_values(b, self.scaled(given), maxiter)
+        failed = [status for status in result.status if status is not Status.CONVERGED]
+        return Outcome(
+            failed[0] if failed else Status.CONVERGED,
+            max(result.iterations),
+            tuple(
+                count if status is Status.CONVERGED else MAXITER
+                for count, status in zip(result.iterations, result.status, strict=True)
+            ),
+            max(result.residual),
+            result.condition,
+        )
 
     @abstractmethod
     def scaled(self, values: Vector) -> Vector:
@@ -221,16 +277,18 @@ class Problem(ABC):
 
     @cached_property
     def target_iterations(self) -> int:
-        """Iterations with the target; the limit if it fails."""
+        """Iterations with the target, on the sides of reference methods; the limit if it fails."""
         return self.solve(self._target).penalised_iterations
 
-    def score(self, given: Any, log_k: bool = True) -> Row:
+    def score(self, given: Any, key: str = REFERENCE, log_k: bool = True) -> Row:
         """Score one prediction.
 
         Parameters
         ----------
         given : array_like, sparse array, tuple, LinearOperator or Refusal
             As for :meth:`place`; or an operator close to the inverse of A; or a failure.
+        key : str
+            What the right-hand sides are bound to, see :meth:`sides`.
         log_k : bool
             Also compute n log K, which costs a factorisation of A, shared by all predictions.
 
@@ -248,11 +306,11 @@ class Problem(ABC):
             # It has iterations, but no values to compare and no factor to have a K.
             entries = getattr(given, "entries", None)
             work = None if entries is None else entries / self._once
-            return self._row(self.solve(given), work=work)
+            return self._row(self.solve(given, key), work=work)
         values = given if isinstance(given, Refusal) else self.place(given)
         if isinstance(values, Refusal):
             return self._row(_invalid(values.reason))
-        outcome = self.solve(values)
+        outcome = self.solve(values, key)
         if outcome.status is Status.INVALID:
             return self._row(outcome)
         return self._row(
@@ -275,11 +333,13 @@ class Problem(ABC):
             self.pattern.nnz,
             str(outcome.status),
             outcome.iterations,
+            outcome.sides,
             self.target_iterations,
             None if outcome.status is Status.INVALID else outcome.residual,
             None if distance is None else 1.0 - distance,
             None if distance is None else float(np.log10(max(distance, 1e-32))),
             n_log_k,
+            outcome.condition,
             outcome.reason,
             work,
         )
@@ -304,10 +364,12 @@ class Problem(ABC):
         """1 - cosine of values with the target."""
 
     @abstractmethod
-    def _solve_values(self, scaled: Vector | None, maxiter: int) -> PCGResult: ...
+    def _solve_values(self, b: Vector, scaled: Vector | None, maxiter: int) -> SidesResult: ...
 
     @abstractmethod
-    def _solve_operator(self, apply: Callable[[Vector], Vector], maxiter: int) -> PCGResult: ...
+    def _solve_operator(
+        self, b: Vector, apply: Callable[[Vector], Vector], maxiter: int
+    ) -> SidesResult: ...
 
 
 class SymmetricProblem(Problem):
@@ -362,11 +424,13 @@ class SymmetricProblem(Problem):
         signs = np.where(values[self._diagonal] < 0, -1.0, 1.0)
         return one_minus_cosine(values * signs[self.pattern.indices], target)
 
-    def _solve_values(self, scaled: Vector | None, maxiter: int) -> PCGResult:
-        return pcg_values(self.matrix, self.b, self.pattern, scaled, RTOL, maxiter)
+    def _solve_values(self, b: Vector, scaled: Vector | None, maxiter: int) -> SidesResult:
+        return pcg_values(self.matrix, b, self.pattern, scaled, RTOL, maxiter)
 
-    def _solve_operator(self, apply: Callable[[Vector], Vector], maxiter: int) -> PCGResult:
-        return pcg_operator(self.matrix, self.b, apply, RTOL, maxiter)
+    def _solve_operator(
+        self, b: Vector, apply: Callable[[Vector], Vector], maxiter: int
+    ) -> SidesResult:
+        return pcg_operator(self.matrix, b, apply, RTOL, maxiter)
 
 
 class GeneralProblem(Problem):
@@ -414,11 +478,13 @@ class GeneralProblem(Problem):
     def _distance(self, values: Vector, target: Vector) -> float:
         return one_minus_cosine(values, target)
 
-    def _solve_values(self, scaled: Vector | None, maxiter: int) -> PCGResult:
-        return gmres_values(self.matrix, self.b, self.pattern, scaled, RTOL, maxiter)
+    def _solve_values(self, b: Vector, scaled: Vector | None, maxiter: int) -> SidesResult:
+        return gmres_values(self.matrix, b, self.pattern, scaled, RTOL, maxiter)
 
-    def _solve_operator(self, apply: Callable[[Vector], Vector], maxiter: int) -> PCGResult:
-        return gmres_operator(self.matrix, self.b, apply, RTOL, maxiter)
+    def _solve_operator(
+        self, b: Vector, apply: Callable[[Vector], Vector], maxiter: int
+    ) -> SidesResult:
+        return gmres_operator(self.matrix, b, apply, RTOL, maxiter)
 
 
 def problem_of(pair: Pair) -> Problem:
@@ -451,14 +517,5 @@ def problem_of(pair: Pair) -> Problem:
     return SymmetricProblem.of(pair) if pair.symmetric else GeneralProblem.of(pair)
 
 
-def right_hand_side(matrix: csr_array) -> Vector:
-    """Uniform numbers on [-1, 1) from a stream named by the digest of the scaled matrix.
-
-    The first 16 bytes of the digest, as one little-endian integer, seed PCG64.
-    """
-    seed = int.from_bytes(bytes.fromhex(matrix_digest(matrix))[:16], "little")
-    return UniformStream(seed).uniform(matrix.shape[0], -1.0, 1.0)
-
-
 def _invalid(reason: str) -> Outcome:
-    return Outcome(Status.INVALID, 0, float("nan"), reason)
+    return Outcome(Status.INVALID, 0, (MAXITER,) * SIDES, float("nan"), reason=reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,13 @@ class Refusal:
     """A prediction that cannot be used, which counts as a failure, and why."""
 
     reason: str
+
+
+def values_digest(values: NDArray[np.floating[Any]]) -> str:
+    """Sha256 of values as little-endian float64, all NaN made one: it names predictions."""
+    plain = np.array(values, dtype="<f8")
+    plain[np.isnan(plain)] = np.nan
+    return hashlib.sha256(plain.tobytes()).hexdigest()
 
 
 def lower_values_of(given: Any, pattern: LowerPattern, name: str) -> Vector | Refusal:

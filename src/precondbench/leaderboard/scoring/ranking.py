@@ -12,9 +12,13 @@ import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from precondbench.leaderboard.entries import Entry, Track
+from precondbench.leaderboard.tracks import RANKED_BY, RankedBy
+from precondbench.matrices import UniformStream
 from precondbench.quality import Evaluation, rounded
 
 # log2 of the ratios where the area begins and ends: 16 times fewer and 16 times more iterations.
@@ -22,7 +26,6 @@ SPAN = 4.0
 # Of numbers that rank.
 DIGITS = 12
 TAUS = tuple(2.0**power for power in range(-4, 5))
-RankedBy = Literal["profile_area", "iterations_mean"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class RankedRow:
 
 def ranked_by(track: Track) -> RankedBy:
     """Name the number that ranks a track."""
-    return "profile_area" if track.kind == "real" else "iterations_mean"
+    return RANKED_BY[track.kind]
 
 
 def rank_entries(track: Track, entries: Mapping[str, Entry]) -> list[RankedRow]:
@@ -88,6 +91,56 @@ def rank_entries(track: Track, entries: Mapping[str, Entry]) -> list[RankedRow]:
         ranks[row.entry.id] = max(ranks.values(), default=1) if tied else count
         last = row.score.mean
     return [replace(row, rank=ranks.get(row.entry.id)) for row in rows]
+
+
+RESAMPLES = 2000
+
+
+def _numbers(number: RankedBy, evaluations: Sequence[Evaluation]) -> NDArray[np.float64]:
+    """Contribution of each matrix to the number that ranks, mean over the seeds."""
+    by_seed = [
+        [_area_of_one(ratio) for ratio in seed.ratios]
+        if number == "profile_area"
+        else list(map(float, seed.penalised_iterations))
+        for seed in evaluations
+    ]
+    return np.array([math.fsum(values) / len(by_seed) for values in zip(*by_seed, strict=True)])
+
+
+def _interval(values: NDArray[np.float64], families: Sequence[str]) -> tuple[float, float]:
+    """95 % interval of the mean of values by a bootstrap over families."""
+    names = sorted(set(families))
+    place = np.array([names.index(family) for family in families])
+    sums = np.bincount(place, values, len(names))
+    counts = np.bincount(place, minlength=len(names))
+    stream = UniformStream(2)
+    means = []
+    for _ in range(RESAMPLES):
+        drawn = (stream.uniform(len(names)) * len(names)).astype(int)
+        means.append(math.fsum(sums[drawn]) / int(np.sum(counts[drawn])))
+    means.sort()
+    cut = RESAMPLES // 40
+    return rounded(means[cut - 1], DIGITS), rounded(means[-cut], DIGITS)
+
+
+def interval_of(
+    number: RankedBy, families: Sequence[str], evaluations: Sequence[Evaluation]
+) -> tuple[float, float]:
+    """Return the 95 % interval of the number that ranks."""
+    return _interval(_numbers(number, evaluations), families)
+
+
+def gain_of(
+    number: RankedBy,
+    families: Sequence[str],
+    evaluations: Sequence[Evaluation],
+    starts: Sequence[Evaluation],
+) -> dict[str, float]:
+    """Return the number that ranks over that of the untrained start, with its 95 % interval."""
+    difference = _numbers(number, evaluations) - _numbers(number, starts)
+    low, high = _interval(difference, families)
+    mean = rounded(math.fsum(difference) / difference.size, DIGITS)
+    return {"mean": mean, "low": low, "high": high}
 
 
 def best_of_kind(rows: Iterable[RankedRow], kind: str) -> RankedRow | None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import precondbench
 from precondbench.errors import PredictionError, SubmissionError
 from precondbench.leaderboard.entries import Entry, entry_of, stored
+from precondbench.leaderboard.scoring.ranking import gain_of, interval_of
 from precondbench.leaderboard.submissions.schema import Bundle
 from precondbench.leaderboard.tracks import (
     PROTOCOL_VERSION,
@@ -88,18 +88,27 @@ def score_file(
 def score_seeds(
     track: OpenTrack,
     methods: Mapping[str, Mapping[int | None, Predictions]],
+    keys: Mapping[str, Mapping[int | None, str]] | None = None,
+    *,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> dict[str, list[Evaluation]]:
     """Score every seed of several methods on a track, rounded as entries are.
 
-    ``methods`` maps a name to predictions by seed, None for a method without one. The result
-    does not depend on ``executor``, whose workers take one matrix at a time.
+    ``methods`` maps a name to predictions by seed, None for a method without one. ``keys`` maps
+    it to what the right-hand sides are bound to, where that is not the digest of the values. The
+    result does not depend on ``executor``, whose workers take one matrix at a time.
     """
     flat = {(name, seed): given for name, seeds in methods.items() for seed, given in seeds.items()}
+    bound = {
+        str(number): keys[name][seed]
+        for number, (name, seed) in enumerate(flat)
+        if keys is not None and seed in keys.get(name, {})
+    }
     scored = evaluate_many(
         track,
         {str(number): given for number, given in enumerate(flat.values())},
+        keys=bound,
         ladder=track.ladder(),
         executor=executor,
         progress=progress,
@@ -130,12 +139,8 @@ def score_bundle(
     entry_id: str,
     executor: Executor | None = None,
     progress: Progress | None = None,
-    submitted: date | None = None,
 ) -> Entry:
-    """Score a checked submission on its track; what its authors say stands in the entry unchanged.
-
-    ``submitted`` is today if not given.
-    """
+    """Score a checked submission on its track; the entry repeats what its authors say."""
     stated = bundle.submission
     seeds = predictions_by_seed(bundle.predictions, bundle.dataset)
     content = {
@@ -152,13 +157,18 @@ def score_bundle(
         "hardware": stated.hardware,
         "seconds": stated.seconds.model_dump(exclude_none=True),
         "command": stated.command,
-        "submitted": (submitted or date.today()).isoformat(),
         "predictions": dict(stated.predictions),
     }
     return scored_entry(
         track,
         content,
-        score_seeds(track, {stated.method: seeds}, executor, progress)[stated.method],
+        score_seeds(
+            track,
+            {stated.method: seeds},
+            {stated.method: {int(seed): key for seed, key in stated.predictions.items()}},
+            executor=executor,
+            progress=progress,
+        )[stated.method],
     )
 
 
@@ -168,23 +178,34 @@ _NOT_STATED: dict[str, Any] = {
     "links": {},
     "seconds": {},
     "predictions": {},
+    "weights": {},
     **dict.fromkeys(("reference", "licence", "parameters", "training", "hardware", "command")),
 }
 
 
 def scored_entry(
-    track: OpenTrack, content: Mapping[str, Any], evaluations: list[Evaluation]
+    track: OpenTrack,
+    content: Mapping[str, Any],
+    evaluations: list[Evaluation],
+    starts: Sequence[Evaluation] = (),
 ) -> Entry:
-    """Return an entry: the description of a method, and its evaluations on a track."""
+    """Return an entry: the description of a method, and its evaluations on a track.
+
+    ``starts`` are those of the same model untrained.
+    """
+    families, number = track.families, track.ranked_by
     return entry_of(
         {
             **_NOT_STATED,
             **content,
             "format": "precondbench-entry",
-            "format_version": 1,
+            "format_version": 2,
             "track": track.name.id,
             "content_digest": track.content_digest,
             "scorer": {"precondbench": precondbench.__version__, "protocol": PROTOCOL_VERSION},
+            "interval": list(interval_of(number, families, evaluations)),
+            "gain": gain_of(number, families, evaluations, starts) if starts else None,
             "seeds": [stored(evaluation) for evaluation in evaluations],
+            "start": [stored(evaluation) for evaluation in starts],
         }
     )

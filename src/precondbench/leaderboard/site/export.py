@@ -81,7 +81,6 @@ def _row(standing: Standing, row: RankedRow) -> dict[str, Any]:
         "authors": list(entry.authors),
         "links": entry.links.model_dump(mode="json"),
         "parameters": entry.parameters,
-        "submitted": entry.submitted,
         "seeds": len(entry.seeds),
         "page": f"entries/{entry.track}/{entry.id}.html",
         "numbers": {name: _spread(spread) for name, spread in numbers.items()},

@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Callable
 from concurrent.futures import Executor
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -51,16 +50,15 @@ def score_submission(
     root: str | Path | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
-    submitted: date | None = None,
 ) -> Entry:
     """Check and score a submission, and write its entry, under an id made from the method's name.
 
-    An entry of that id on the same track is replaced. ``submitted`` is today by default.
+    An entry of that id on the same track is replaced.
     """
     bundle = open_bundle(submission, root)
     track = open_track(track_of(bundle), root)
     known = name or entry_id(bundle.submission.method)
-    entry = score_bundle(bundle, track, known, executor, progress, submitted)
+    entry = score_bundle(bundle, track, known, executor, progress)
     _write_track(folder, track)
     write_entry(folder, entry)
     return entry
@@ -73,16 +71,17 @@ def score_reference(
     root: str | Path | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
-    submitted: date | None = None,
 ) -> list[Entry]:
     """Score the classical methods and oracles of a track, and write their entries."""
     track = open_track(name, root)
     methods = reference_rows(name)
     scores = score_seeds(
-        track, {key: {None: row} for key, row in methods.items()}, executor, progress
+        track,
+        {key: {None: row} for key, row in methods.items()},
+        executor=executor,
+        progress=progress,
     )
-    day = (submitted or date.today()).isoformat()
-    entries = [reference_entry(track, methods[key], seeds, day) for key, seeds in scores.items()]
+    entries = [reference_entry(track, methods[key], seeds) for key, seeds in scores.items()]
     _write_track(folder, track)
     for entry in entries:
         write_entry(folder, entry)
@@ -107,14 +106,13 @@ def check_entry(
     board = read_leaderboard(folder)
     stored = _stored(board, track, entry)
     opened = open_track(track_named(track), root)
-    day = date.fromisoformat(stored.submitted)
     if stored.tier == "reference":
         methods = reference_rows(opened.name)
         if stored.method not in methods:
             raise LeaderboardError(f"the library has no method {stored.method!r} on {track}")
         method = methods[stored.method]
-        scores = score_seeds(opened, {"": {None: method}}, executor, progress)[""]
-        again = reference_entry(opened, method, scores, stored.submitted)
+        scores = score_seeds(opened, {"": {None: method}}, executor=executor, progress=progress)[""]
+        again = reference_entry(opened, method, scores)
     else:
         submission = submission or submission_path(folder, track, entry)
         if not Path(submission).is_dir():
@@ -123,9 +121,7 @@ def check_entry(
                 "put it there, or name it by --submission"
             )
         bundle = open_bundle(submission, root)
-        scored = score_bundle(bundle, opened, entry, executor, progress, day)
-        # Reproduction is a maintainer's finding, not an outcome of scoring.
-        again = scored.model_copy(update={"tier": stored.tier})
+        again = score_bundle(bundle, opened, entry, executor, progress)
     _compare(stored.model_dump(mode="json"), again.model_dump(mode="json"), f"{track}/{entry}")
     _compare(
         board.tracks[track].model_dump(mode="json"),
@@ -173,7 +169,6 @@ def reference_entry(
     track: OpenTrack,
     method: ReferenceMethod,
     evaluations: list[Evaluation],
-    submitted: str,
 ) -> Entry:
     """Return the entry of a row of the library."""
     content: dict[str, Any] = {
@@ -185,7 +180,6 @@ def reference_entry(
         "description": method.description,
         "reference": method.reference,
         "authors": ["precondbench"],
-        "submitted": submitted,
     }
     return scored_entry(track, content, evaluations)
 

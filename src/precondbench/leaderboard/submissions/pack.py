@@ -21,10 +21,16 @@ from precondbench.leaderboard.submissions.schema import (
     PREDICTIONS,
     Submission,
     open_bundle,
-    values_digest,
     write_submission,
 )
-from precondbench.quality import Method, Refusal, context_of, problem_of, set_up
+from precondbench.quality import (
+    Method,
+    Refusal,
+    context_of,
+    problem_of,
+    set_up,
+    values_digest,
+)
 from precondbench.shards import find_predictions, read_predictions, write_predictions
 
 _LINKS = ("code", "paper")

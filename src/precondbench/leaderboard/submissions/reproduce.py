@@ -17,9 +17,8 @@ from precondbench.baselines import current_training_command
 from precondbench.errors import PredictionError, SubmissionError
 from precondbench.leaderboard.entries import stored
 from precondbench.leaderboard.scoring.score import score_seeds
-from precondbench.leaderboard.submissions.schema import values_digest
 from precondbench.leaderboard.tracks import OpenTrack
-from precondbench.quality import Predictions
+from precondbench.quality import Predictions, values_digest
 from precondbench.shards import read_predictions
 
 # How far another machine, device or version of torch may lead.

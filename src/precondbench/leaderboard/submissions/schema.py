@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import stat
@@ -10,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -23,6 +20,7 @@ from pydantic import (
 
 from precondbench._internal import read_model, replacing
 from precondbench.errors import ConfigurationError, PredictionError, SubmissionError
+from precondbench.quality import values_digest
 from precondbench.recipes import select_plans
 from precondbench.shards import PredictionFile, find_predictions, load_manifest, read_predictions
 
@@ -126,14 +124,6 @@ class Submission(_Model):
     def where(self) -> str:
         """``dataset/version/configuration/split``."""
         return f"{self.dataset}/{self.version}/{self.configuration}/{self.split}"
-
-
-def values_digest(values: NDArray[np.floating[Any]]) -> str:
-    """Digest of the predictions of one seed: sha256 of their little-endian bytes, NaN made one."""
-    kind = "<f4" if values.dtype == np.float32 else "<f8"
-    plain = np.array(values, dtype=kind)
-    plain[np.isnan(plain)] = np.nan
-    return hashlib.sha256(kind.encode() + plain.tobytes()).hexdigest()
 
 
 def read_submission(folder: str | Path) -> Submission:
