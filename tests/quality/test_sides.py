@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +113,8 @@ def test_a_fit_to_the_public_side_is_worse_than_the_label(problem):
     """Under protocol 1 it would have won."""
     label = invk(GRID).data
     honest = problem.solve(label)
-    fits = [problem.solve(values) for values in fitted(problem, label, problem.sides()[:, 0])]
+    attempts = islice(fitted(problem, label, problem.sides()[:, 0]), 2)
+    fits = [problem.solve(values, maxiter=200) for values in attempts]
     assert min(fit.sides[0] for fit in fits) < 0.6 * honest.sides[0]
     assert min(fit.penalised_iterations for fit in fits) >= honest.iterations
 
