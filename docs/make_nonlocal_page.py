@@ -1,40 +1,46 @@
-"""Update the tables of docs/nonlocal.md.
+"""Update the tables and the findings of docs/nonlocal.md.
 
     python docs/make_nonlocal_page.py
 
-Reads the committed leaderboard and, from benchmarks/results, nonlocal.jsonl (`precondbench results`
-on the runs of benchmarks/nonlocal_grid.toml and nonlocal_real_grid.toml), far_response.json,
-size_generalisation.json, headroom.json and curriculum.json (from the benchmarks of these names).
+Reads, from benchmarks/results, nonlocal.jsonl (`precondbench results` on the runs of
+benchmarks/nonlocal_grid.toml and nonlocal_real_grid.toml), baselines.jsonl, invk_against_ic0.json,
+far_response.json, size_generalisation.json, headroom.json, curriculum.json, scan.json and
+real_board_protocol_1.json (from the benchmarks of these names). All are results of protocol 1.
 """
 
 from __future__ import annotations
 
-import json
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from making import DOCS, LEADERBOARD, RESULTS, markdown_table, stored, with_parts
+import nonlocal_findings
+import nonlocal_real
+from making import DOCS, RESULTS, markdown_table, short, span, stored, with_parts
+from paper.numbers import FITTED, steps_an_epoch
 from precondbench.leaderboard import read_results, summarise_results
 
 PAGE = DOCS / "nonlocal.md"
-ENTRIES = LEADERBOARD / "entries"
 
 Row = dict[str, Any]
 CONFIGURATIONS = ("uniform", "twin", "growth", "sawtooth", "hard")
+# Learned models, then those fitted by least squares.
 ORDER = (
-    "DivisionCell",
-    "MonomialCell",
-    "MoebiusCell",
     "BidirectionalGRU",
     "EliminationSweep",
     "MoebiusScan",
     "PatchNetwork",
     "MessagePassingMLP",
+    "7",
+    "MoebiusCell",
+    "MonomialCell",
+    "DivisionCell",
 )
-REAL = "suitesparse-invk-1.0-tril-test"
 # Entries of the board of real test matrices, in the order of the table.
 ON_THE_BOARD = (
+    "none",
+    "jacobi",
+    "symmetric-gauss-seidel",
     "ic-0",
     "ic-0-smallest-shift",
     "local-patch-inv-k-k-1",
@@ -47,24 +53,22 @@ ON_THE_BOARD = (
     "chowpatel-6-rounds-unit-diagonal",
     "messagepassingmlp-4-rounds-unit-diagonal",
     "messagepassingmlp-4-rounds",
+    "mlp-4-rounds",
+    "gatv2-4-rounds",
+    "gen-4-rounds",
+    "graphtransformer-4-rounds",
+    "fastgraphtransformer-4-rounds",
     "neuralif-3-rounds-unit-diagonal",
     "lifactor-3-rounds-unit-diagonal",
     "eliminationsweep-2-rounds-unit-diagonal",
 )
-TARGET = "inv-k"
-
-
-def _number(value: float) -> str:
-    if value == 0 or 0.01 <= abs(value) < 10_000:
-        return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-    return f"{value:.1e}"
 
 
 def _spread(found: Row | None) -> str:
     """Mean over the seeds, and the extremes where they differ."""
     if found is None:
         return ""
-    mean, least, most = (_number(found[key]) for key in ("mean", "min", "max"))
+    mean, least, most = (short(found[key]) for key in ("mean", "min", "max"))
     return mean if least == most else f"{mean} ({least} to {most})"
 
 
@@ -75,7 +79,9 @@ def _name(model: str, rounds: int, scaled: bool) -> str:
 def _folder(name: str) -> str:
     """Name of a model from the name of its folder of runs."""
     model, rounds, *scaling = name.split("-", 2)
-    return _name(model, int(rounds), bool(scaling)) if rounds.isdigit() else name
+    if not rounds.isdigit():
+        return name
+    return _name(model, int(rounds), bool(scaling)) + (", fitted" if model in FITTED else "")
 
 
 def _rank(model: str) -> tuple[int, str]:
@@ -86,8 +92,17 @@ def _is_scaled(summary: Row) -> bool:
     return "scaling=unit-diagonal" in summary["command"]
 
 
+def training_cells(summary: Row, sizes: Sequence[tuple[str, int]] = ()) -> list[str]:
+    """Kind, best epoch of the maximum, and gradient steps up to the best epoch, over the seeds."""
+    steps = steps_an_epoch(summary, sizes)
+    if steps is None:
+        return ["fitted", "-", "-"]
+    best = [summary["best_epoch"][key] for key in ("min", "max")]
+    return ["learned", f"{span(best)} of {summary['max_epochs']}", span(steps * k for k in best)]
+
+
 def tridiagonal_table(summaries: Iterable[Row], configuration: str) -> str:
-    """Test split and larger matrices, one line per model."""
+    """Test split and larger matrices, one line per model; fitted models are the last."""
     mine = [s for s in summaries if s["configuration"] == configuration]
     kinds = sorted(
         {(s["model"], s["rounds"], _is_scaled(s)) for s in mine},
@@ -106,6 +121,7 @@ def tridiagonal_table(summaries: Iterable[Row], configuration: str) -> str:
         lines.append(
             [
                 _name(*kind),
+                *training_cells(test),
                 f"{test['parameters']:,}",
                 _spread(test["one_minus_cosine_mean"]),
                 _spread(test["iterations_mean"]),
@@ -115,8 +131,9 @@ def tridiagonal_table(summaries: Iterable[Row], configuration: str) -> str:
                 f"{test['seconds']['mean']:,.0f}",
             ]
         )
-    head = ["model", "parameters", "1 - cosine", "iterations", "effective hops"]
-    return markdown_table([*head, "larger: iterations", "solved", "seconds"], lines)
+    head = ["model", "kind", "best epoch", "steps", "parameters", "1 - cosine", "iterations"]
+    head += ["effective hops", "larger: iterations", "larger: solved", "seconds"]
+    return markdown_table(head, lines, words=2)
 
 
 def response_table(rows: list[Row]) -> str:
@@ -146,7 +163,7 @@ def size_table(rows: list[Row]) -> str:
             found = [r for r in rows if (r["model"], r["configuration"]) == (model, configuration)]
             cell = ""
             if found:
-                cell = _number(found[0]["iterations"]["mean"])
+                cell = short(found[0]["iterations"]["mean"])
                 if found[0]["solved"] < 1:
                     cell += f" ({100 * found[0]['solved']:.3g} % solved)"
             cells.append(cell)
@@ -154,69 +171,43 @@ def size_table(rows: list[Row]) -> str:
     return markdown_table(["model", *(f"`{c}`" for c in CONFIGURATIONS)], lines)
 
 
-def entry(name: str) -> Row | None:
-    """Entry of the board of real test matrices."""
-    path = ENTRIES / REAL / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+def model_of(entry: Row, summaries: Iterable[Row]) -> Row | None:
+    """Summary of the runs of a learned entry."""
+    model, _, rest = entry["method"].partition(" (")
+    for found in summaries:
+        same = (found["model"], found["configuration"]) == (model, "tril")
+        same = same and rest.startswith(f"{found['rounds']} rounds")
+        if same and ("unit-diagonal" in rest) == _is_scaled(found):
+            return found
+    return None
 
 
-def ratio_to_target(name: str) -> list[float]:
-    """Median iterations over those of Inv-K, on what was solved, one number a seed."""
-    found, target = entry(name), entry(TARGET)
-    assert found is not None
-    assert target is not None
-    ratios = []
-    for seed in found["seeds"]:
-        solved = [status == "converged" for status in seed["status"]]
-        ours, theirs = (
-            statistics.median(count for count, ok in zip(counts, solved, strict=True) if ok)
-            for counts in (seed["iterations"], target["seeds"][0]["iterations"])
+def real_table(board: Row, summaries: Sequence[Row], sizes: Sequence[tuple[str, int]]) -> str:
+    """One line a method on the real test matrices, under protocol 1."""
+    entries = {entry["id"]: entry for entry in board["entries"]}
+    lines = []
+    for name in ON_THE_BOARD:
+        entry, target = entries[name], entries["inv-k"]
+        found = model_of(entry, summaries) if entry["kind"] == "learned" else None
+        training = ["", ""] if found is None else training_cells(found, sizes)[1:]
+        lines.append(
+            [
+                entry["method"],
+                entry["kind"],
+                *training,
+                "" if entry["parameters"] is None else f"{entry['parameters']:,}",
+                _of_seeds(nonlocal_real.solved(entry), 100, " %"),
+                span(map(statistics.fmean, nonlocal_real.penalised(entry))),
+                span(nonlocal_real.ratios(entry, target)),
+                str(nonlocal_real.above_tolerance(entry)),
+            ]
         )
-        ratios.append(ours / theirs)
-    return ratios
-
-
-def share_solved(name: str) -> list[float]:
-    """Share of matrices solved, one number a seed."""
-    found = entry(name)
-    assert found is not None
-    return [
-        sum(status == "converged" for status in seed["status"]) / len(seed["status"])
-        for seed in found["seeds"]
-    ]
+    head = ["method", "kind", "best epoch", "steps", "parameters", "solved", "mean iterations"]
+    return markdown_table([*head, "relative to Inv-K", "residual above 1e-8"], lines, words=2)
 
 
 def _of_seeds(values: list[float], scale: float = 1.0, end: str = "") -> str:
-    least, most = (f"{scale * value:.3g}" for value in (min(values), max(values)))
-    return least + end if least == most else f"{least} to {most}{end}"
-
-
-def real_table() -> str:
-    """One line a method on the real test matrices."""
-    lines = []
-    for name in ON_THE_BOARD:
-        found = entry(name)
-        if found is None:
-            continue
-        means = []
-        for seed in found["seeds"]:
-            counts = [
-                count if status == "converged" else 10_000
-                for count, status in zip(seed["iterations"], seed["status"], strict=True)
-            ]
-            means.append(statistics.fmean(counts))
-        lines.append(
-            [
-                found["method"],
-                "" if found["parameters"] is None else f"{found['parameters']:,}",
-                _of_seeds(share_solved(name), 100, " %"),
-                _of_seeds(means),
-                _of_seeds(ratio_to_target(name)),
-            ]
-        )
-    return markdown_table(
-        ["method", "parameters", "solved", "mean iterations", "median, over Inv-K's"], lines
-    )
+    return span(scale * value for value in values) + end
 
 
 def curriculum_table(rows: list[Row]) -> str:
@@ -275,15 +266,30 @@ def commands(summaries: Iterable[Row]) -> str:
 
 
 def filled(page: str) -> str:
-    """Return the page with updated tables."""
+    """Return the page with updated tables and findings."""
     summaries = summarise_results(read_results(RESULTS / "nonlocal.jsonl"))
+    learned = summaries + summarise_results(read_results(RESULTS / "baselines.jsonl"))
+    learned = [summary for summary in learned if summary["split"] == "test"]
+    sizes = [(row["split"], row["n"]) for row in stored("invk_against_ic0.json")["matrices"]]
+    response, curriculum = stored("far_response.json"), stored("curriculum.json")
+    scales, board = stored("size_generalisation.json"), stored("real_board_protocol_1.json")
+    headroom = stored("headroom.json")
     pieces = {name: tridiagonal_table(summaries, name) for name in CONFIGURATIONS}
     pieces |= {
-        "response": response_table(stored("far_response.json")),
-        "sizes": size_table(stored("size_generalisation.json")),
-        "real": real_table(),
-        "headroom": headroom_table(stored("headroom.json")),
-        "curriculum": curriculum_table(stored("curriculum.json")),
+        "scaling": nonlocal_findings.scaling(summaries),
+        "findings": nonlocal_findings.tridiagonal(summaries, scales, CONFIGURATIONS),
+        "response": response_table(response),
+        "responses": nonlocal_findings.responses(response),
+        "sizes": size_table(scales),
+        "real": real_table(board, learned, sizes),
+        "real findings": nonlocal_real.real(
+            board, [found for e in board["entries"] if (found := model_of(e, learned))]
+        ),
+        "headroom": headroom_table(headroom),
+        "headroom findings": nonlocal_real.headroom(headroom),
+        "curriculum": curriculum_table(curriculum),
+        "curriculum findings": nonlocal_findings.curriculum(curriculum),
+        "scan": nonlocal_findings.scan(stored("scan.json")["rows"]),
         "commands": commands(summaries),
     }
     return with_parts(page, pieces)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,59 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], words: 
     """Return a Markdown table; columns after the first ``words`` contain numbers."""
     lines = [header, [*["---"] * words, *["---:"] * (len(header) - words)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def paragraph(text: str, first: str = "") -> str:
+    """Return text in lines of at most 120 characters; lines after the first are indented.
+
+    Formulas, code and numbers with a minus sign are not broken, so that no line looks like an item
+    of a list.
+    """
+    kept = re.sub(
+        r"\$[^$]+\$|`[^`]+`|\bn = |\b\d+ (?=%)| [-+] \S+",
+        lambda found: found[0].replace(" ", "\0"),
+        text,
+    )
+    lines = textwrap.wrap(
+        kept,
+        120,
+        initial_indent=first,
+        subsequent_indent=" " * len(first),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines).replace("\0", " ")
+
+
+def bullets(texts: Iterable[str]) -> str:
+    """Return a list, one item a text; empty texts are left out."""
+    return "\n".join(paragraph(text, "- ") for text in texts if text)
+
+
+def listed(items: Iterable[str], word: str = "and") -> str:
+    """Return "a", "a and b" or "a, b and c"; "none" of no items."""
+    *others, last = list(items) or ["none"]
+    return f"{', '.join(others)} {word} {last}" if others else last
+
+
+def short(value: float) -> str:
+    """Return a number with three digits, or all those before the point."""
+    if value == 0 or 0.01 <= abs(value) < 1_000_000:
+        return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:.1e}"
+
+
+def span(values: Iterable[float]) -> str:
+    """Return the extremes of numbers as "x to y", or the number if they look the same."""
+    values = list(values)
+    least, most = short(min(values)), short(max(values))
+    return least if least == most else f"{least} to {most}"
+
+
+def counted(count: int, of: int, what: str = "") -> str:
+    """Return "all 3 sets", "2 of 3 sets" or "none of 3 sets"."""
+    share = f"all {of}" if count == of else f"{count or 'none'} of {of}"
+    return f"{share} {what}".rstrip()
 
 
 def with_parts(page: str, parts: Mapping[str, str]) -> str:

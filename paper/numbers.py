@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,11 +18,14 @@ from precondbench.leaderboard import options_of, summarise_results
 from precondbench.matrices import LAWS, theorem_2_1_factor, updated_factor
 from precondbench.quality import mean_ceiling
 from precondbench.recipes import RELEASE_VERSION as SUITESPARSE_VERSION
-from precondbench.recipes import SUITESPARSE, SYNTHETIC, release_plans
+from precondbench.recipes import SUITESPARSE, SYNTHETIC, dataset_spec, release_plans
 from precondbench.shards import cache_root, load_manifest, read_shard, shard_path
 
+# Models without gradient descent: least squares or a singular vector, the same for every seed.
+FITTED = ("DivisionCell", "MoebiusCell", "MonomialCell")
 # Options without their own key in a row that the paper's protocol does not change.
 _NOT_THE_PAPERS = {"scaling", "decay_every", "patience"}
+DEFAULT_BATCH = 16
 _FACTS = ("iterations_ic0", "iterations_invk", "winner", "status_ic0", "status_invk")
 
 
@@ -119,6 +123,27 @@ def twin_ceilings(
             if f"ceiling_{rounds:03d}" in dataset.facts(0):
                 ceilings[configuration, split, rounds] = mean_ceiling(dataset, rounds)
     return ceilings
+
+
+def steps_an_epoch(summary: Mapping[str, Any], sizes: Iterable[tuple[str, int]] = ()) -> int | None:
+    """Gradient steps of an epoch of a row of results or a summary; None for a fitted model.
+
+    Parameters
+    ----------
+    summary : mapping
+        Of ``summarise_results``, or a row.
+    sizes : iterable of (str, int)
+        Split and number of rows of every real matrix, as in ``invk_against_ic0``; needed where
+        large matrices were left out of training.
+    """
+    if summary["model"] in FITTED:
+        return None
+    names = (summary[key] for key in ("dataset", "version", "configuration"))
+    graphs = load_manifest().split(*names, "train").records
+    if summary["max_rows"] is not None:
+        graphs = sum(split == "train" and n <= summary["max_rows"] for split, n in sizes)
+    batch = options_of(summary).get("batch_size", dataset_spec(summary["dataset"]).batch_size)
+    return math.ceil(graphs / int(batch or DEFAULT_BATCH))
 
 
 def protocol_summaries(
