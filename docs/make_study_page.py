@@ -1,18 +1,19 @@
-"""Update the tables of docs/study.md and draw its figure.
+"""Update the tables and findings of docs/study.md and draw its figure.
 
     python docs/make_study_page.py
 
-Reads benchmarks/results/solver_study.json and forecast.json, which benchmarks/solver_study.py and
-benchmarks/forecast.py write.
+Reads solver_study.json, compensation.json and forecast.json in benchmarks/results, which the
+benchmarks of these names write.
 """
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
+import study_findings
 from making import DOCS, markdown_table, rewrite, stored, with_parts
+from study_findings import break_even, total
 
 PAGE = DOCS / "study.md"
 FIGURE = DOCS / "figures" / "study.svg"
@@ -38,13 +39,6 @@ def _rows(found: dict[str, Row]) -> int:
 
 def _seconds(value: float) -> str:
     return f"{value:.3f}" if value < 0.1 else f"{value:.3g}"
-
-
-def total(row: Row, sides: int = 1) -> float:
-    """Seconds of one core from A to ``sides`` solutions; infinite if there are none."""
-    if row["status"] != "converged":
-        return math.inf
-    return float(row["setup_cpu"] + sides * row["solve_cpu"])
 
 
 def _cell(row: Row | None) -> str:
@@ -94,18 +88,9 @@ def worth_table(rows: list[Row]) -> str:
             ours = found["Inv-K"]
             if ours["status"] != "converged":
                 continue
-            cells = [_break_even(ours, found[other]) for other in others]
+            cells = [break_even(ours, found[other]) for other in others]
             lines.append([problem, f"{ours['n']:,}", *cells])
     return markdown_table(["problem", "n", *others], lines)
-
-
-def _break_even(ours: Row, other: Row) -> str:
-    if other["status"] != "converged":
-        return str(other["status"])
-    later, sooner = ours["setup_cpu"] - other["setup_cpu"], other["solve_cpu"] - ours["solve_cpu"]
-    if sooner <= 0:
-        return "never" if later >= 0 else f"up to {math.floor(later / sooner):,}"
-    return f"{max(1, math.ceil(later / sooner)):,}"
 
 
 def memory_table(rows: list[Row]) -> str:
@@ -143,11 +128,24 @@ def forecast_table(rows: list[Row]) -> str:
     return markdown_table(["matrix", "n", "operations", *names], lines)
 
 
+def compensation_table(rows: list[Row]) -> str:
+    """Iterations of factors on tril(A), one line per problem and size."""
+    methods = list(rows[0]["iterations"])
+    lines = []
+    for row in rows:
+        counts = [row["iterations"][method] for method in methods]
+        cells = ["fails" if count is None else f"{count:,}" for count in counts]
+        lines.append([row["problem"], f"{row['n']:,}", *cells])
+    return markdown_table(["problem", "n", *methods], lines)
+
+
 def tables(results: dict[str, Any]) -> dict[str, str]:
     """Mark -> table."""
     rows = results["rows"]
     found = {problem.lower(): problem_table(rows, problem) for problem in _names(rows, "problem")}
     return found | {
+        "summary": study_findings.summary(rows, stored("compensation.json")),
+        "compensation": compensation_table(stored("compensation.json")),
         "winners": winners_table(rows),
         "worth": worth_table(rows),
         "memory": memory_table(rows),
