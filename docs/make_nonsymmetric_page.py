@@ -1,4 +1,4 @@
-"""Update the tables of docs/nonsymmetric.md.
+"""Update the tables and observations of docs/nonsymmetric.md.
 
     python docs/make_nonsymmetric_page.py
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from making import DOCS, markdown_table, rewrite, stored, with_parts
+from making import DOCS, bullets, listed, markdown_table, rewrite, short, stored, with_parts
 
 PAGE = DOCS / "nonsymmetric.md"
 
@@ -49,18 +49,56 @@ def matrices_table(results: dict[str, Any]) -> str:
     return markdown_table(["matrix", "n", "entries", *methods], lines)
 
 
+def observations(results: dict[str, Any]) -> str:
+    """What the tables show on cosines, short windows and local rules, as a list."""
+    found = {
+        (board["configuration"], board["n"], row["method"]): row
+        for board in results["boards"]
+        for row in board["rows"]
+    }
+    two, exact = (found["twin", 20, name] for name in ("2-hop oracle", "exact factors, ILU(0)"))
+    windows = [
+        (name, found["uniform", 200, name]["iterations_mean"])
+        for name in ("0-hop oracle", "1-hop oracle", "2-hop oracle")
+    ]
+    worse = [
+        f"on `{configuration}` at n = {n} they solve {100 * row['solved']:.3g} % with a mean "
+        f"cosine of {row['cosine_mean']:.2f}, and no preconditioner solves "
+        f"{100 * none['solved']:.3g} % in {short(none['iterations_mean'])} steps"
+        for (configuration, n, method), row in found.items()
+        if method == "0-hop oracle"
+        and (none := found[configuration, n, "none"])["iterations_mean"] < row["iterations_mean"]
+    ]
+    return bullets(
+        (
+            f"A high cosine does not imply few steps: on `twin` at n = 20 the 2-hop oracle has "
+            f"{two['cosine_mean']:.3f} and needs {short(two['iterations_mean'])} steps, the exact "
+            f"factors {short(exact['iterations_mean'])}.",
+            "Short windows cost restarts: on `uniform` at n = 200 "
+            + listed(f"the {name} needs {value:.0f} steps" for name, value in windows)
+            + ".",
+            "A local rule may be worse than no preconditioner. Where the 0-hop factors need more "
+            f"steps: {'; '.join(worse)}. Their pivots are too small, and the triangular solves "
+            "grow from row to row."
+            if worse
+            else "",
+        )
+    )
+
+
 def tables(results: dict[str, Any]) -> dict[str, str]:
     """Mark -> table."""
     return {
         "boards": boards_table(results, cosine=False),
         "cosines": boards_table(results, cosine=True),
+        "observations": observations(results),
         "matrices": matrices_table(results),
     }
 
 
-def filled(page: str, results: dict[str, Any]) -> str:
-    """Return the page with updated tables."""
-    return with_parts(page, tables(results))
+def filled(page: str) -> str:
+    """Return the page with updated tables and observations."""
+    return with_parts(page, tables(stored("nonsymmetric.json")))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,28 @@
-"""Update the table of the boards in docs/patterns.md.
+"""Update the tables and findings of docs/patterns.md.
 
     python docs/make_patterns_page.py
 
-Reads leaderboard/, which `precondbench leaderboard reference` writes.
+Reads leaderboard/, which `precondbench leaderboard reference` writes, and
+benchmarks/results/patterns.json, which benchmarks/patterns.py writes.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from making import DOCS, LEADERBOARD, markdown_table, rewrite, with_parts
+from making import (
+    DOCS,
+    LEADERBOARD,
+    listed,
+    markdown_table,
+    paragraph,
+    short,
+    span,
+    stored,
+    with_parts,
+)
 from precondbench.leaderboard.entries import Entry, Leaderboard, read_leaderboard
 
 PAGE = DOCS / "patterns.md"
@@ -23,6 +36,95 @@ METHODS = {
     "ICT of equal memory": "ict-of-equal-memory",
     "FSAI": "fsai",
 }
+
+
+NAMES = {"tril": "tril(A)", "level-1": "level 1", "level-2": "level 2"}
+
+
+def summary_table(summary: list[dict[str, Any]]) -> str:
+    """Entries, solved matrices and ratios by pattern."""
+    lines = [
+        [
+            _name(line["pattern"]),
+            f"{line['entries_median']:.2f}",
+            f"{line['ic_solved']} of {line['matrices']}",
+            f"{line['ic_ratio']:.2f}",
+            f"{line['invk_solved']} of {line['matrices']}",
+            f"{line['invk_ratio']:.2f}",
+        ]
+        for line in summary
+    ]
+    head = ["pattern", "entries", "IC solves", "ratio", "Inv-K solves", "ratio"]
+    return markdown_table(head, lines)
+
+
+def _name(pattern: str) -> str:
+    return NAMES.get(pattern) or f"ICT, {pattern.removeprefix('ict-')}"
+
+
+def summary_findings(summary: list[dict[str, Any]], rows: list[dict[str, Any]]) -> str:
+    """What more entries change, from the table and from the rows that both methods solve."""
+    of = {line["pattern"]: line for line in summary}
+    first, levels = of["tril"], [of[name] for name in PATTERNS[1:]]
+    entries = listed(
+        f"{line['entries_median']:.2f} times the entries ({_name(line['pattern'])}) the iterations "
+        f"of Inv-K are {line['invk_ratio']:.2f} of those on tril(A)"
+        for line in levels
+    )
+    fails = [
+        line["matrices"] - line["ic_solved"] for line in summary if line["pattern"][:3] == "ict"
+    ]
+    both = [row for row in rows if min(row["ic"], row["invk"] or -1) > 0]
+    by_pattern = {
+        pattern: float(
+            np.median([r["invk"] / r["ic"] for r in both if r["pattern"] == pattern])
+        )
+        for pattern in of
+    }
+    return "\n\n".join(
+        (
+            paragraph(
+                f"In the median, with {entries}. Incomplete Cholesky solves "
+                f"{first['ic_solved']} matrices on tril(A) and "
+                f"{listed(str(line['ic_solved']) for line in levels)} on the larger levels; with a "
+                f"drop tolerance it fails on {span(fails)} of {first['matrices']}."
+            ),
+            paragraph(
+                "On the matrices that both solve, the iterations of Inv-K over those of incomplete "
+                "Cholesky of the same pattern are, in the median, "
+                + listed(f"{value:.2f} ({_name(name)})" for name, value in by_pattern.items())
+                + ". Inv-K exists for every matrix. The medians of ICT are over fewer, easier "
+                "matrices, so they cannot be compared with those of the levels."
+            ),
+        )
+    )
+
+
+def boards_findings(board: Leaderboard) -> str:
+    """What more entries or another order change on the boards."""
+
+    def ratio(pattern: str, name: str) -> float:
+        base = _iterations(board, "tril", "inv-k")
+        return float(np.exp(np.mean(np.log(_iterations(board, pattern, name) / base))))
+
+    larger = [
+        f"{_entry(board, pattern, 'inv-k').seeds[0].summary['work_median']:.2f} times the work "
+        f"({NAMES[pattern]}), {short(ratio(pattern, 'inv-k'))}"
+        for pattern in PATTERNS[1:]
+    ]
+    changes = {
+        method: ratio(PATTERNS[-1], entry.format(level=2)) / ratio("tril", entry.format(level=0))
+        for method, entry in METHODS.items()
+        if entry.format(level=0) in board.entries[_track("tril")]
+    }
+    return paragraph(
+        "Relative to Inv-K on tril(A), the iterations of Inv-K are: with "
+        f"{listed(larger)}; after reordering by RCM on tril(A), without additional memory, "
+        f"{short(ratio('tril', 'inv-k-after-rcm'))}. From tril(A) to level 2 the iterations change "
+        "by the factor "
+        + listed(f"{short(value)} ({method})" for method, value in changes.items())
+        + "."
+    )
 
 
 def boards_table(board: Leaderboard) -> str:
@@ -58,10 +160,19 @@ def _iterations(board: Leaderboard, pattern: str, name: str) -> np.ndarray:
     return np.maximum(evaluation.penalised_iterations, 1)
 
 
-def filled(page: str, board: Leaderboard) -> str:
-    """Return the page with an updated table."""
-    return with_parts(page, {"boards": boards_table(board)})
+def filled(page: str) -> str:
+    """Return the page with updated tables and findings."""
+    results, board = stored("patterns.json"), read_leaderboard(LEADERBOARD)
+    return with_parts(
+        page,
+        {
+            "patterns": summary_table(results["summary"]),
+            "patterns findings": summary_findings(results["summary"], results["rows"]),
+            "boards": boards_table(board),
+            "boards findings": boards_findings(board),
+        },
+    )
 
 
 if __name__ == "__main__":
-    rewrite(PAGE, {"boards": boards_table(read_leaderboard(LEADERBOARD))})
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

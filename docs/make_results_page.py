@@ -1,9 +1,9 @@
-"""Make docs/results.md and its figures from stored results.
+"""Update the tables, verdicts and figures of docs/results.md from stored results.
 
     python docs/make_results_page.py [--results benchmarks/results/baselines.jsonl] [--out docs]
 
-Rows come from `precondbench results`. If SuiteSparseInvK 1.0 is in the cache,
-invk_against_ic0.json in the folder of the results is updated.
+Rows come from `precondbench results`; those stored are of protocol 1. If SuiteSparseInvK 1.0 is in
+the cache, invk_against_ic0.json in the folder of the results is updated.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from making import DOCS
+from making import DOCS, span, stored, with_parts
 from making import RESULTS as STORED
 from paper.__main__ import STORED_ITERATIONS, claims_markdown
 from paper.claims import check_claims
 from paper.figures import draw_paper_figures
 from paper.model_figures import MODELS_OF_ALL_PAIRS, in_order
-from paper.numbers import invk_against_ic0, twin_ceilings
+from paper.numbers import invk_against_ic0, steps_an_epoch, twin_ceilings
 from precondbench._internal import replacing
 from precondbench.leaderboard import options_of, read_results, summarise_results
 from precondbench.recipes import dataset_spec
 
+PAGE = DOCS / "results.md"
 RESULTS = STORED / "baselines.jsonl"
 DATA = ("dataset", "version", "configuration")
 SPLITS = {"test": "test split", "test_large": "larger matrices, `test_large`"}
@@ -51,62 +52,14 @@ SHOWN = {
 }
 HEADINGS = (
     "model", "blocks", "maximum epochs", "seeds", "cosine", "lowest to highest", "1 - cosine",
-    "iterations", "solved", "effective hops", "n log K",
+    "iterations", "solved", "effective hops", "n log K", "best epoch", "steps",
 )  # fmt: skip
-INTRODUCTION = """\
-# Results of the baselines
-
-<!-- Made by docs/make_results_page.py from benchmarks/results/baselines.jsonl; do not edit. -->
-
-The data of the paper were not published. The data used here are sampled from the laws described in
-[data.md](data.md), so the cosines differ from those of the paper. The order of the models, and
-whether they are far apart, can be compared. The statements of the paper about its experiments are
-discussed [point by point](#against-the-paper-point-by-point).
-
-## Protocol
-
-The models have an encoder, K Graph Network blocks and a decoder as in section 6.2 of the paper,
-with width 16. The loss is the negative cosine with the target. Adam starts with a learning rate of
-1e-3, which is multiplied by 0.6 every 50 epochs; a batch has 16 synthetic or 8 real matrices.
-Training stops after 50 epochs without a smaller loss on the validation split, and the weights of
-the best epoch are kept.
-
-The paper trains for 300 epochs. **Not all rows here do: each row states the maximum number of
-epochs** and the number completed before training stopped. A seed determines the initial weights and
-the order of the training matrices. The tables show means over seeds and, for the cosine, also the
-lowest and the highest value. Settings that differ from these are given in the row.
-
-Predictions for the test splits are scored according to [protocol.md](protocol.md): conjugate
-gradients to a relative residual of 1e-8, where a failure counts as 10,000 iterations. *Effective
-hops* is the number of rows a window must look back to serve the solver equally well. *n log K* is
-the median. *Seconds* is the wall time of training; runs may have shared the machine, so it is not a
-benchmark.
-
-`precondbench train-grid paper/grid.toml` runs the paper's grid, and `precondbench train-grid
-benchmarks/cpu_grid.toml` a part of it for machines without a GPU. Every row of the results file
-contains its own command. To add rows, train models and collect their results. In a checkout,
-`python -m paper` draws the figures below and checks the claims:
-
-```console
-$ precondbench train synthetic-tridiag --model MLP --set rounds=1 --set epochs=1 --seeds 0
-$ precondbench results runs --split test --out results.jsonl
-$ python -m paper --results results.jsonl --out figures
-```
-"""
 BEYOND_LOCAL = """\
 ## Sets that no local rule can solve
 
 On sets of twins, a network of K blocks that sees one row further with each block has at most the
 mean cosine given as the bound in the tables. [twins.md](twins.md) has the proof. The bound does not
 hold for networks that attend to all nodes, and there is no bound for `sawtooth`.
-"""
-AGAINST = """\
-## Against the paper, point by point
-
-Every verdict is computed from the rows above. A model is *above* another if this holds for every
-seed and 1 - cosine differs by more than 1 %. Two models are compared at the best depth of each,
-among the depths beyond one block that both have. With one block all models are alike, because edges
-are decoded before a message has been passed.
 """
 
 
@@ -128,7 +81,10 @@ def settings(row: Mapping[str, Any]) -> str:
 
 
 def table(
-    summaries: Sequence[Mapping[str, Any]], bounds: Mapping[int, float], of_training: bool
+    summaries: Sequence[Mapping[str, Any]],
+    bounds: Mapping[int, float],
+    of_training: bool,
+    sizes: Sequence[tuple[str, int]] = (),
 ) -> list[str]:
     """Lines of a table, one row per kind of run.
 
@@ -140,6 +96,8 @@ def table(
         rounds -> bound on the cosine of local networks; there is no such column if it is empty.
     of_training : bool
         Add columns about the training.
+    sizes : sequence of (str, int)
+        Split and number of rows of every real matrix.
     """
     headings = [
         *HEADINGS,
@@ -165,6 +123,7 @@ def table(
             f"{mean['solved']:.0%}",
             number(mean.get("effective_hops"), ".2f"),
             number(mean.get("n_log_k_median"), ".3g"),
+            *best_epochs(row, sizes),
         ]
         if bounds:
             of_all_pairs = row["model"] in MODELS_OF_ALL_PAIRS
@@ -178,6 +137,13 @@ def table(
             ]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
+
+
+def best_epochs(row: Mapping[str, Any], sizes: Sequence[tuple[str, int]]) -> list[str]:
+    """Epoch whose weights were kept, and gradient steps up to it, over the seeds."""
+    best = [row["best_epoch"][key] for key in ("min", "max")]
+    steps = steps_an_epoch(row, sizes)
+    return [span(best), "-" if steps is None else span(steps * epoch for epoch in best)]
 
 
 def commands(summaries: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -199,6 +165,7 @@ def section(
     summaries: Sequence[Mapping[str, Any]],
     ceilings: Mapping[tuple[str, str, int], float],
     drawn: set[str],
+    sizes: Sequence[tuple[str, int]],
 ) -> list[str]:
     """Lines about one dataset: figures, one table per split, commands."""
     dataset, version, configuration = names
@@ -218,7 +185,7 @@ def section(
             lines += [
                 f"**{title[0].upper()}{title[1:]}**",
                 "",
-                *table(rows, bounds, split == "test"),
+                *table(rows, bounds, split == "test", sizes),
                 "",
             ]
     lines += [
@@ -232,12 +199,13 @@ def section(
     return lines
 
 
-def page(
+def parts(
     rows: Sequence[Mapping[str, Any]],
     ceilings: Mapping[tuple[str, str, int], float],
     drawn: set[str],
-) -> str:
-    """Text of the page.
+    sizes: Sequence[tuple[str, int]],
+) -> dict[str, str]:
+    """Mark -> text.
 
     Parameters
     ----------
@@ -247,20 +215,31 @@ def page(
         Of ``twin_ceilings``.
     drawn : set of str
         Names of the existing figures.
+    sizes : sequence of (str, int)
+        Split and number of rows of every real matrix.
     """
-    lines = [INTRODUCTION]
+    lines = []
     summaries = [row for row in summarise_results(rows) if row["split"] in SPLITS]
     if not summaries:
         lines += ["There are no results yet.", ""]
     for names, group in groupby(summaries, lambda row: tuple(row[key] for key in DATA)):
-        lines += section(names, list(group), ceilings, drawn)
+        lines += section(names, list(group), ceilings, drawn, sizes)
     if "figure3-twin" in drawn:
         lines += [BEYOND_LOCAL, *figure("figure3-twin", drawn)]
-    lines.append(AGAINST)
-    lines += claims_markdown(check_claims(rows, ceilings))
-    lines += ["", "## Figures 1 and 2", "", *figure("figure1", drawn), *figure("figure2", drawn)]
-    lines += ["The matrices of Figure 2 are listed in [suitesparse.md](suitesparse.md)."]
-    return "\n".join(lines) + "\n"
+    return {
+        "results": "\n".join(lines).rstrip(),
+        "claims": "\n".join(claims_markdown(check_claims(rows, ceilings))),
+        "figures": "\n".join(figure("figure1", drawn) + figure("figure2", drawn)).rstrip(),
+    }
+
+
+def filled(page: str, results: Path = RESULTS, drawn: set[str] | None = None) -> str:
+    """Return the page with updated parts; the drawn figures are those of docs/figures if None."""
+    rows = read_results(results)
+    if drawn is None:
+        drawn = {path.stem for path in (DOCS / "figures").glob("*.svg")}
+    sizes = [(row["split"], row["n"]) for row in stored("invk_against_ic0.json")["matrices"]]
+    return with_parts(page, parts(rows, twin_ceilings(rows), drawn, sizes))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -269,16 +248,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--out", type=Path, default=DOCS)
     options = parser.parse_args(arguments)
-    rows = read_results(options.results)
-    stored = options.results.with_name(STORED_ITERATIONS)
+    iterations = options.results.with_name(STORED_ITERATIONS)
     if (facts := invk_against_ic0()) is not None:
-        with replacing(stored) as temporary:
+        with replacing(iterations) as temporary:
             temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     figures = draw_paper_figures(
-        rows, options.out / "figures", stored_iterations=stored, formats=("svg",)
+        read_results(options.results),
+        options.out / "figures",
+        stored_iterations=iterations,
+        formats=("svg",),
     )
-    text = page(rows, twin_ceilings(rows), {path.stem for path in figures.files})
-    with replacing(options.out / "results.md") as temporary:
+    page = PAGE.read_text(encoding="utf-8")
+    text = filled(page, options.results, {path.stem for path in figures.files})
+    with replacing(options.out / PAGE.name) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

@@ -153,9 +153,9 @@ def tables(results: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def filled(page: str, results: dict[str, Any]) -> str:
-    """Return the page with its tables made anew."""
-    return with_parts(page, tables(results))
+def filled(page: str) -> str:
+    """Return the page with updated tables and findings."""
+    return with_parts(page, tables(stored("solver_study.json")))
 
 
 def draw(results: dict[str, Any], path: Path) -> None:

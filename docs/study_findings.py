@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from making import bullets, counted, listed, short, span
+from making import bullets, counted, short, span
 
 Row = dict[str, Any]
 INVK, IC0, AMG, DIRECT = "Inv-K", "IC(0)", "AMG", "direct Cholesky"
@@ -108,8 +108,7 @@ def _against_amg(study: Study) -> str:
     pairs = study.both(INVK, AMG)
     return (
         "**Inv-K and AMG.** The number of right-hand sides from which Inv-K is faster, by "
-        f"increasing n: {_by_problem(pairs, break_even)}. AMG of this kind is not designed for "
-        "anisotropy along the grid or jumps of the coefficient."
+        f"increasing n: {_by_problem(pairs, break_even)}."
     )
 
 
@@ -122,9 +121,8 @@ def _patches(study: Study) -> str:
             row = study.rows[problem, size, name]
             saved.append(100 * (1 - row["iterations"] / base["iterations"]))
             setups.append(row["setup_cpu"])
-        pays.append(
-            f"{problem}: {', '.join(break_even(study.rows[problem, size, p], base) for p in PATCHES)}"
-        )
+        sides = [break_even(study.rows[problem, size, name], base) for name in PATCHES]
+        pays.append(f"{problem}: {', '.join(sides)}")
     flat = [
         ours["iterations"] / other["iterations"]
         for name in PATCHES
@@ -160,9 +158,9 @@ def _room(compensation: Sequence[Row]) -> str:
     winners = {
         min(
             row["iterations"],
-            key=lambda method: math.inf
-            if row["iterations"][method] is None
-            else row["iterations"][method],
+            key=lambda method: (
+                math.inf if row["iterations"][method] is None else row["iterations"][method]
+            ),
         )
         for row in compensation
     }
@@ -171,10 +169,10 @@ def _room(compensation: Sequence[Row]) -> str:
         "to apply as IC(0), so it can save iterations only, and its setup has to be cheap. The "
         "iterations of Inv-K are no bound on what it can save: Inv-K minimises the K-condition "
         "number, not the iterations. Modified incomplete Cholesky, a formula on the same pattern, "
-        f"needs fewer iterations than Inv-K on {counted(len(fewer), len(compensation), 'matrices')} "
-        f"with the best of its relaxations; on {most['problem']} with n = {most['n']:,}, {name} "
-        f"needs {count:,.0f} where Inv-K needs {most['iterations']['Inv-K']:,} "
-        f"([table](#modified-incomplete-cholesky)). The fewest iterations come from "
+        "needs fewer iterations than Inv-K on "
+        f"{counted(len(fewer), len(compensation), 'matrices')} with the best of "
+        f"its relaxations; on {most['problem']} with n = {most['n']:,}, {name} {count:,.0f} where Inv-K needs {most['iterations']['Inv-K']:,} "
+        "([table](#modified-incomplete-cholesky)). The fewest iterations come from "
         f"{short(len(winners))} different methods, depending on the problem."
     )
 

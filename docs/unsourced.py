@@ -18,22 +18,25 @@ from pathlib import Path
 from making import DOCS, ROOT
 
 # Pages whose numbers are all made or defined.
-PAGES = ("README.md",) + tuple(
-    f"docs/{name}.md"
-    for name in (
-        "benchmarks",
-        "classical",
-        "findings",
-        "index",
-        "nonlocal",
-        "nonsymmetric",
-        "patterns",
-        "results",
-        "study",
-        "suitesparse",
-        "twins",
-        "why",
-    )
+PAGES = (
+    "README.md",
+    *(
+        f"docs/{name}.md"
+        for name in (
+            "benchmarks",
+            "classical",
+            "findings",
+            "index",
+            "nonlocal",
+            "nonsymmetric",
+            "patterns",
+            "results",
+            "study",
+            "suitesparse",
+            "twins",
+            "why",
+        )
+    ),
 )
 DEFINITIONS = DOCS / "definitions.toml"
 
@@ -101,7 +104,7 @@ def main(arguments: Sequence[str]) -> int:
     for page in arguments or PAGES:
         text = (ROOT / page).read_text(encoding="utf-8")
         for line in unsourced(text, definitions_of(page)):
-            print(f"{page}: {line}")
+            sys.stdout.write(f"{page}: {line}\n")
             count += 1
     return int(count > 0)
 

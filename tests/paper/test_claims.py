@@ -90,9 +90,9 @@ def test_ceilings_and_real_matrices(make_row):
     names = {"dataset": "suitesparse-invk", "configuration": "tril"}
     levels = {"MLP": 0.1, "GEN": 0.1, "MessagePassingMLP": 0.09}
     real = [make_row(model, 4, 0, level, **names) for model, level in levels.items()]
-    assert verdicts(real)[6] == "agrees"
-    assert verdicts([*real, make_row("GATv2", 4, 0, 0.08, **names)])[6] == "agrees in part"
-    assert verdicts([*real[:2], make_row("GATv2", 4, 0, 0.08, **names)])[6] == "differs"
+    # Data and training are not the paper's, whatever the order of the models.
+    assert verdicts(real)[6] == "not comparable"
+    assert verdicts([*real[:2], make_row("GATv2", 4, 0, 0.08, **names)])[6] == "not comparable"
 
 
 def test_page(paper_like, make_row, tmp_path):
@@ -109,7 +109,7 @@ def test_page(paper_like, make_row, tmp_path):
     )
     assert row in text
     # 0.99338 is the bound of docs/twins.md.
-    assert "| 1.50 | 4 | 0.99338 | 1969 | 200 | 12 | some processor |" in text
+    assert "| 1.50 | 4 | 150 | 9,450 | 0.99338 | 1969 | 200 | 12 | some processor |" in text
     assert "precondbench train synthetic-tridiag --config twin --model MessagePassingMLP" in text
     assert "| MessagePassingMLP (loss k-condition) | 5 |" in text
     assert "Larger matrices" in text
