@@ -1,9 +1,9 @@
-"""Methods without training on the non-symmetric test splits, and ILU(0) on other matrices.
+"""ILU(0) and other methods without training on non-symmetric matrices that are not tridiagonal.
 
     python benchmarks/nonsymmetric.py [--json FILE]
 
-Iterations, shares and effective hops have the same bits on every machine; cosines are rounded.
-docs/make_nonsymmetric_page.py makes the tables of docs/nonsymmetric.md from the file.
+docs/make_nonsymmetric_page.py makes a table of docs/nonsymmetric.md from the file; the other tables
+are those of the leaderboard. The stored results are of protocol 1, with one right-hand side.
 """
 
 from __future__ import annotations
@@ -16,14 +16,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from precondbench import Pair, SyntheticTridiag, evaluate, ilu0
+from precondbench import Pair, evaluate, ilu0
 from precondbench.leaderboard import classical_methods
-from precondbench.matrices import LAWS, formula_matrix
-from precondbench.quality import HopLadder, problem_of
+from precondbench.matrices import formula_matrix
 
-SPLITS = ("test", "test_large")
-# On tridiagonal matrices.
-EXACT = "exact factors, ILU(0)"
 REAL = (
     "JGD_Trefethen/Trefethen_20",
     "JGD_Trefethen/Trefethen_300",
@@ -56,29 +52,6 @@ def convection_diffusion(m: int, wind: float) -> sp.csr_array:
     return sp.csr_array(sp.kron(T, eye) + sp.kron(eye, T))
 
 
-def board(configuration: str, split: str) -> dict[str, Any]:
-    """Every method on one split."""
-    data = SyntheticTridiag(split=split, config=configuration, kind="lu")
-    pairs = [data.pair(i) for i in range(len(data))]
-    ladder = HopLadder(map(problem_of, pairs))
-    rows = []
-    for name, method in classical_methods(pairs[0]).items():
-        summary = evaluate(data, method, ladder=ladder).summary
-        rows.append(
-            {
-                "method": EXACT if name == "ILU(0)" else name,
-                "solved": summary["solved"],
-                "iterations_mean": round(summary["iterations_mean"], 6),
-                "iterations_median": summary["iterations_median"],
-                "effective_hops": round(summary["effective_hops"], 6),
-                "cosine_mean": round(summary["cosine_mean"], 6),
-            }
-        )
-        print(configuration, split, rows[-1], flush=True)
-    rows_n = pairs[0].A.shape[0]
-    return {"configuration": configuration, "split": split, "n": rows_n, "rows": rows}
-
-
 def other(name: str, A: sp.csr_array) -> dict[str, Any]:
     """Every general method on one matrix."""
     found = {}
@@ -98,10 +71,7 @@ def main() -> None:
     matrices = {name: formula_matrix(name) for name in REAL}
     for wind in (1, 20, 200):
         matrices[f"convection-diffusion, 60 x 60, wind {wind}"] = convection_diffusion(60, wind)
-    results = {
-        "boards": [board(law, split) for law in LAWS["lu"] for split in SPLITS],
-        "matrices": [other(name, A) for name, A in matrices.items()],
-    }
+    results = {"matrices": [other(name, A) for name, A in matrices.items()]}
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 

@@ -2,16 +2,42 @@
 
     python docs/make_nonsymmetric_page.py
 
-Reads benchmarks/results/nonsymmetric.json, which benchmarks/nonsymmetric.py writes.
+Reads the entries of the committed leaderboard and benchmarks/results/nonsymmetric.json, which
+benchmarks/nonsymmetric.py writes.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from making import DOCS, bullets, listed, markdown_table, rewrite, short, stored, with_parts
+from making import DOCS, LEADERBOARD, bullets, listed, markdown_table, short, stored, with_parts
+from precondbench.leaderboard.entries import Leaderboard, read_leaderboard
 
 PAGE = DOCS / "nonsymmetric.md"
+CONFIGURATIONS = ("uniform", "growth", "twin", "convection")
+# Names and entries of the rows, in the order of the table.
+METHODS = {
+    "none": "none",
+    "Jacobi": "jacobi",
+    "Gauss-Seidel": "gauss-seidel",
+    **{f"{hops}-hop oracle": f"{hops}-hop-oracle" for hops in (0, 1, 2, 4, 8, 16, 32)},
+    "exact factors, ILU(0)": "ilu-0",
+}
+
+
+def boards_of(leaderboard: Leaderboard) -> list[dict[str, Any]]:
+    """Summaries of the methods on each track, by configuration and size."""
+    boards = []
+    for configuration in CONFIGURATIONS:
+        for split in ("test", "test-large"):
+            track = f"synthetic-tridiag-lu-1.0-{configuration}-{split}"
+            rows = [
+                {"method": name, **leaderboard.entries[track][entry].seeds[0].summary}
+                for name, entry in METHODS.items()
+            ]
+            n = leaderboard.tracks[track].matrices[0].n
+            boards.append({"configuration": configuration, "n": n, "rows": rows})
+    return boards
 
 
 def _heading(board: dict[str, Any]) -> str:
@@ -23,9 +49,8 @@ def _iterations(row: dict[str, Any]) -> str:
     return text if row["solved"] == 1.0 else f"{text} ({100 * row['solved']:.4g} %)"
 
 
-def boards_table(results: dict[str, Any], cosine: bool) -> str:
+def boards_table(boards: list[dict[str, Any]], cosine: bool) -> str:
     """One line per method, one column per split: mean iterations, or mean cosine."""
-    boards = results["boards"]
     lines = []
     for k, row in enumerate(boards[0]["rows"]):
         cells = [board["rows"][k] for board in boards]
@@ -49,11 +74,11 @@ def matrices_table(results: dict[str, Any]) -> str:
     return markdown_table(["matrix", "n", "entries", *methods], lines)
 
 
-def observations(results: dict[str, Any]) -> str:
+def observations(boards: list[dict[str, Any]]) -> str:
     """What the tables show on cosines, short windows and local rules, as a list."""
     found = {
         (board["configuration"], board["n"], row["method"]): row
-        for board in results["boards"]
+        for board in boards
         for row in board["rows"]
     }
     two, exact = (found["twin", 20, name] for name in ("2-hop oracle", "exact factors, ILU(0)"))
@@ -86,20 +111,21 @@ def observations(results: dict[str, Any]) -> str:
     )
 
 
-def tables(results: dict[str, Any]) -> dict[str, str]:
-    """Mark -> table."""
+def tables(boards: list[dict[str, Any]], results: dict[str, Any]) -> dict[str, str]:
+    """Mark -> text."""
     return {
-        "boards": boards_table(results, cosine=False),
-        "cosines": boards_table(results, cosine=True),
-        "observations": observations(results),
+        "boards": boards_table(boards, cosine=False),
+        "cosines": boards_table(boards, cosine=True),
+        "observations": observations(boards),
         "matrices": matrices_table(results),
     }
 
 
 def filled(page: str) -> str:
     """Return the page with updated tables and observations."""
-    return with_parts(page, tables(stored("nonsymmetric.json")))
+    boards = boards_of(read_leaderboard(LEADERBOARD))
+    return with_parts(page, tables(boards, stored("nonsymmetric.json")))
 
 
 if __name__ == "__main__":
-    rewrite(PAGE, tables(stored("nonsymmetric.json")))
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -76,9 +76,7 @@ def summary_findings(summary: list[dict[str, Any]], rows: list[dict[str, Any]]) 
     ]
     both = [row for row in rows if min(row["ic"], row["invk"] or -1) > 0]
     by_pattern = {
-        pattern: float(
-            np.median([r["invk"] / r["ic"] for r in both if r["pattern"] == pattern])
-        )
+        pattern: float(np.median([r["invk"] / r["ic"] for r in both if r["pattern"] == pattern]))
         for pattern in of
     }
     return "\n\n".join(
