@@ -8,6 +8,7 @@ benchmarks/results, which the benchmarks of these names write.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from making import DOCS, listed, markdown_table, paragraph, short, span, stored, with_parts
@@ -23,6 +24,12 @@ DOUBTFUL = 1e-4
 
 def _seconds(value: float) -> str:
     return f"{value:.2g}" if value < 1 else f"{value:.3g}"
+
+
+def _at_most(value: float) -> str:
+    """One digit, rounded up."""
+    power = 10.0 ** math.floor(math.log10(value)) if value else 1.0
+    return f"{math.ceil(value / power) * power:.0e}"
 
 
 def dense_table(rows: list[Row]) -> str:
@@ -74,8 +81,8 @@ def scaling_findings(rows: list[Row]) -> str:
     diagonals = [row["diagonal_error"] for row in rows if "diagonal_error" in row]
     return paragraph(
         f"Compared with the supernodal method on 3D problems, {listed(parts)}. The residual "
-        f"|(A Z)_ii - 1| stayed below {max(errors):.0e} throughout, and diag(L^T A^-1 L) - 1, "
-        f"computed at six columns by refined solves, below {max(diagonals):.0e}."
+        f"|(A Z)_ii - 1| was at most {_at_most(max(errors))} throughout, and diag(L^T A^-1 L) - 1, "
+        f"computed at six columns by refined solves, at most {_at_most(max(diagonals))}."
     )
 
 
@@ -123,7 +130,8 @@ def real_findings(results: Row) -> str:
                 f"{methods.count('simplicial')} of them and the supernodal method for "
                 f"{methods.count('supernodal')}. Residuals exceed {DOUBTFUL:.0e} for "
                 f"{listed(doubtful)}; there `invk` issues a warning. The error of the diagonal at "
-                f"six columns is at most {max(row['diagonal_error'] for row in real):.0e} for all."
+                f"six columns is at most "
+                f"{_at_most(max(row['diagonal_error'] for row in real))} for all."
             ),
         )
     )
@@ -181,7 +189,7 @@ def losses(loops: list[Row]) -> str:
     ]
     return paragraph(
         "All three columns start from the same weights and use the same batches; in the last epoch "
-        f"their losses differ by at most {max(differences):.0e}."
+        f"their losses differ by at most {_at_most(max(differences))}."
     )
 
 
@@ -212,8 +220,8 @@ def scoring_findings(results: Row) -> str:
         f"Scoring the real test split ({rows[0]['matrices']} matrices, {rows[0]['seeds']} seeds of "
         "one submission, one right-hand side) takes "
         + listed(
-            f"{span(row['seconds'][key] for row in rows)} s ({key.replace('1 processes', '1 process')})"
-            for key in rows[0]["seconds"]
+            f"{span(row['seconds'][key] for row in rows)} s with {count}"
+            for key, count in (("1 processes", "one process"), ("2 processes", "two"))
         )
         + " on the same two cores while other work was running. The parts in one process, in "
         "seconds: "

@@ -171,7 +171,8 @@ def _room(compensation: Sequence[Row]) -> str:
         "number, not the iterations. Modified incomplete Cholesky, a formula on the same pattern, "
         "needs fewer iterations than Inv-K on "
         f"{counted(len(fewer), len(compensation), 'matrices')} with the best of "
-        f"its relaxations; on {most['problem']} with n = {most['n']:,}, {name} {count:,.0f} where Inv-K needs {most['iterations']['Inv-K']:,} "
+        f"its relaxations; on {most['problem']} with n = {most['n']:,} {name} needs "
+        f"{count:,.0f} iterations and Inv-K {most['iterations']['Inv-K']:,} "
         "([table](#modified-incomplete-cholesky)). The fewest iterations come from "
         f"{short(len(winners))} different methods, depending on the problem."
     )

@@ -47,7 +47,7 @@ _SKIPPED = (
     re.compile(r"^#+ .*$", re.M),
     re.compile(r"<!--.*?-->", re.S),
     re.compile(r"`[^`]*`"),
-    re.compile(r"!\[[^]]*\]|\]\([^)]*\)|https?://\S+"),
+    re.compile(r"!\[[^]]*\]\([^)]*\)|\]\([^)]*\)|https?://\S+"),
     re.compile(r"^\d+\. ", re.M),
 )
 _FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$]+\$", re.S)
@@ -67,7 +67,7 @@ _NUMBER = re.compile(
 
 
 def prose(page: str) -> str:
-    """Return the page without what makers wrote and without code, formulas and references."""
+    """Return the text of a page in one line: without made parts, code, formulas and references."""
 
     def numbers_only(formula: re.Match[str]) -> str:
         # A formula with a letter states a law or a size; one without is a number.
@@ -77,14 +77,14 @@ def prose(page: str) -> str:
     page = _FORMULA.sub(numbers_only, _FENCE.sub(" ", _MADE.sub("", page)))
     for pattern in _SKIPPED:
         page = pattern.sub(" ", page)
-    return page
+    return " ".join(page.split())
 
 
 def unsourced(page: str, definitions: Sequence[str]) -> list[str]:
     """Return every number that is neither made nor part of a definition, with its line."""
-    text = " ".join(prose(page).split())
+    text = prose(page)
     for fragment in sorted(definitions, key=len, reverse=True):
-        text = text.replace(" ".join(fragment.split()), " ")
+        text = text.replace(fragment, " ")
     text = _KINDS.sub(" ", text)
     return [
         f"{found[0]}: ...{text[max(0, found.start() - 50) : found.end() + 40]}..."

@@ -26,7 +26,14 @@ FITTED = ("DivisionCell", "MoebiusCell", "MonomialCell")
 # Options without their own key in a row that the paper's protocol does not change.
 _NOT_THE_PAPERS = {"scaling", "decay_every", "patience"}
 DEFAULT_BATCH = 16
-_FACTS = ("iterations_ic0", "iterations_invk", "winner", "status_ic0", "status_invk")
+_METHODS = ("none", "jacobi", "ic0", "invk")
+_FACTS = (
+    "winner",
+    *(f"iterations_{method}" for method in _METHODS),
+    *(f"status_{method}" for method in _METHODS),
+)
+# Their last digits depend on the machine.
+_ROUNDED = ("n_log_k_ic0", "n_log_k_invk", "condition_scaled")
 
 
 def diagonal_changes(n: int = 50) -> dict[str, NDArray[np.float64]]:
@@ -59,7 +66,7 @@ def diagonal_changes(n: int = 50) -> dict[str, NDArray[np.float64]]:
 
 
 def invk_against_ic0(root: str | Path | None = None) -> dict[str, Any] | None:
-    """Iterations with Inv-K and with IC(0) on version 1.0 of the real benchmark, for JSON.
+    """Iterations and other facts of version 1.0 of the real benchmark, for JSON.
 
     ``neither`` counts the matrices where neither converges; ``matrices`` has the facts of each of
     the others, by size. None if a split is not in the cache: nothing is fetched or built.
@@ -74,7 +81,10 @@ def invk_against_ic0(root: str | Path | None = None) -> dict[str, Any] | None:
             return None
         shard = read_shard(path)
         for record in map(shard.record, range(len(shard))):
-            facts = {key: record.facts[key] for key in _FACTS}
+            facts = {"nnz": record.nnz, **{key: record.facts[key] for key in _FACTS}}
+            for key in _ROUNDED:
+                value = float(record.facts[key])
+                facts[key] = float(f"{value:.6g}") if math.isfinite(value) else None
             matrices.append({"name": record.name, "n": record.n, "split": plan.split, **facts})
     outcomes = Counter(source.outcome for source in manifest.sources)
     return {
@@ -92,7 +102,7 @@ def read_invk_against_ic0(path: str | Path) -> dict[str, Any]:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         complete = isinstance(stored["neither"], int) and all(
-            {"name", "n", *_FACTS} <= set(row) for row in stored["matrices"]
+            {"name", "n", "nnz", *_FACTS, *_ROUNDED} <= set(row) for row in stored["matrices"]
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(f"{path} cannot be read as iterations: {error!r}") from None

@@ -35,11 +35,6 @@ def summary(configuration, split, model, rounds, scaled):
     return found
 
 
-def test_the_page_shows_the_results(maker):
-    page = maker.PAGE.read_text(encoding="utf-8")
-    assert maker.filled(page) == page
-
-
 def test_every_model_is_described_and_trained_over_three_seeds(maker):
     page = maker.PAGE.read_text(encoding="utf-8")
     for summary_ in SUMMARIES:

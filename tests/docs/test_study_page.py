@@ -36,11 +36,6 @@ def found(problem, size, method):
     return row
 
 
-def test_the_page_shows_the_results(maker):
-    page = maker.PAGE.read_text(encoding="utf-8")
-    assert maker.filled(page) == page
-
-
 def test_the_figure_shows_the_results(maker, tmp_path):
     maker.draw(RESULTS, tmp_path / "study.svg")
     assert (tmp_path / "study.svg").stat().st_size > 10_000
