@@ -4,11 +4,13 @@
 
 A number in README.md or in a page of results is either written by a maker, between its marks, or a
 definition: text of docs/definitions.toml, such as a size of a dataset or a limit of the protocol.
+The words that makers put around numbers are held to the same.
 Code, formulas with letters, headings, references, years and versions are not looked at.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 import tomllib
@@ -38,6 +40,15 @@ PAGES = (
         )
     ),
 )
+# Sources of sentences that makers write.
+MAKERS = (
+    *sorted(f"docs/{path.name}" for path in DOCS.glob("*_findings.py")),
+    "docs/nonlocal_real.py",
+    *sorted(f"docs/{path.name}" for path in DOCS.glob("make_*_page.py")),
+    "paper/claims.py",
+)
+# Shorter texts are names, formats and cells of tables.
+WORDS = 6
 DEFINITIONS = DOCS / "definitions.toml"
 
 _MADE = re.compile(r"^<!-- (?P<mark>[^>]+) -->\n.*?^<!-- end of (?P=mark) -->$", re.S | re.M)
@@ -62,7 +73,7 @@ _KINDS = re.compile(
 )
 _NUMBER = re.compile(
     r"\S*\d\S*|\b(?:hal(?:f|ves)|thirds?|quarters?|twice|double[sd]?|doubling|tenth)\b"
-    r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|several|many) times\b"
+    r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|several|many) (?:times|minutes)\b"
 )
 
 
@@ -92,18 +103,51 @@ def unsourced(page: str, definitions: Sequence[str]) -> list[str]:
     ]
 
 
+def words_of(maker: str) -> list[str]:
+    """Return the sentences in the source of a maker, without the values that are put in."""
+    tree = ast.parse(maker)
+    inside = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr)
+        for part in node.values
+    }
+    texts = []
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module)) and ast.get_docstring(
+            node
+        ):
+            inside.add(id(node.body[0].value))  # type: ignore[attr-defined]
+        if isinstance(node, ast.JoinedStr):
+            texts.append(
+                "".join(
+                    str(part.value) if isinstance(part, ast.Constant) else "{}"
+                    for part in node.values
+                )
+            )
+        elif (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in inside
+        ):
+            texts.append(node.value)
+    return [text for text in texts if len(text.split()) >= WORDS]
+
+
 def definitions_of(page: str) -> list[str]:
     """Return the definitions that may stand in a page."""
     found = tomllib.loads(DEFINITIONS.read_text(encoding="utf-8"))
-    return [*found["everywhere"], *found.get(Path(page).stem, [])]
+    name = "makers" if page.endswith(".py") else Path(page).stem
+    return [*found["everywhere"], *found.get(name, [])]
 
 
 def main(arguments: Sequence[str]) -> int:
     """Print what is unsourced."""
     count = 0
-    for page in arguments or PAGES:
+    for page in arguments or (*PAGES, *MAKERS):
         text = (ROOT / page).read_text(encoding="utf-8")
-        for line in unsourced(text, definitions_of(page)):
+        texts = words_of(text) if page.endswith(".py") else [text]
+        for line in (line for part in texts for line in unsourced(part, definitions_of(page))):
             sys.stdout.write(f"{page}: {line}\n")
             count += 1
     return int(count > 0)

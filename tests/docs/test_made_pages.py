@@ -8,7 +8,7 @@ import pytest
 
 import make_pages
 from making import bullets, counted, listed, paragraph, short, span
-from unsourced import DEFINITIONS, PAGES, definitions_of, prose, unsourced
+from unsourced import DEFINITIONS, MAKERS, PAGES, definitions_of, prose, unsourced, words_of
 
 ROOT = Path(__file__).parents[2]
 # Makers of figures alone; the others have a function ``filled`` or are tested beside their subject.
@@ -32,11 +32,23 @@ def test_every_number_is_made_or_defined(page):
     assert unsourced(text, definitions_of(page)) == [], "let a maker write it, or define it"
 
 
+@pytest.mark.parametrize("maker", MAKERS)
+def test_makers_write_no_numbers_of_their_own(maker):
+    for text in words_of((ROOT / maker).read_text(encoding="utf-8")):
+        assert unsourced(text, definitions_of(maker)) == [], "take it from results, or define it"
+
+
 def test_no_definition_is_left_over():
     definitions = tomllib.loads(DEFINITIONS.read_text(encoding="utf-8"))
     pages = {Path(page).stem: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
+    sources = [(ROOT / maker).read_text(encoding="utf-8") for maker in MAKERS]
+    texts = {page: prose(text) for page, text in pages.items()}
+    texts |= {
+        "everywhere": " ".join(texts.values()),
+        "makers": " ".join(prose(text) for source in sources for text in words_of(source)),
+    }
     for page, fragments in definitions.items():
-        text = prose(pages[page]) if page in pages else " ".join(map(prose, pages.values()))
+        text = texts[page]
         assert [fragment for fragment in fragments if fragment not in text] == []
 
 
