@@ -18,6 +18,7 @@ def make_track(targets: list[int], kind: str = "real", **others: Any) -> Track:
             "n": 10 * number + 2,
             "nnz": 30 * number + 3,
             "kind": "structural problem" if real else None,
+            "family": f"family {number}",
             "condition": 1e4 if real else None,
             "target_iterations": target,
             "density": ["90", "09"] if real else None,
@@ -26,7 +27,7 @@ def make_track(targets: list[int], kind: str = "real", **others: Any) -> Track:
     ]
     content = {
         "format": "precondbench-track",
-        "format_version": 1,
+        "format_version": 2,
         "id": REAL if real else SYNTHETIC,
         "title": "Real ones" if real else "Twins",
         "dataset": "d",
@@ -39,7 +40,8 @@ def make_track(targets: list[int], kind: str = "real", **others: Any) -> Track:
         "protocol": {
             "rtol": 1e-8,
             "maxiter": 10_000,
-            "version": 1,
+            "version": 2,
+            "sides": 4,
             "solver": "PCG" if real else "GMRES(50)",
         },
         "matrices": matrices,
@@ -57,15 +59,19 @@ def make_seed(
     steps = [i if isinstance(i, int) else 10_000 * (i == "iteration-limit") for i in iterations]
     known = [None if s == "invalid" else 1.0 for s in status]
     cosine = [None if s == "invalid" else 0.99 for s in status]
+    limits = [i if s == "converged" else 10_000 for i, s in zip(steps, status, strict=True)]
     content = {
         "seed": seed,
+        "key": "reference",
         "summary": {"solved": sum(s == "converged" for s in status) / len(status)},
         "status": status,
         "iterations": steps,
+        "sides": [[i, i, i, i] for i in limits],
         "residual": [None if s == "invalid" else 1e-9 for s in status],
         "cosine": cosine,
         "log10_one_minus_cosine": [None if c is None else -2.0 for c in cosine],
         "n_log_k": known,
+        "condition": known,
         "work": known,
         "reason": {str(i): "no prediction" for i, s in enumerate(status) if s == "invalid"},
     }
@@ -78,7 +84,7 @@ def make_entry(
     scores = [s if isinstance(s, StoredEvaluation) else make_seed(s) for s in seeds]
     content: dict[str, Any] = {
         "format": "precondbench-entry",
-        "format_version": 1,
+        "format_version": 2,
         "id": name,
         "track": track,
         "content_digest": DIGEST,
@@ -96,10 +102,13 @@ def make_entry(
         "hardware": None,
         "seconds": {},
         "command": None,
-        "submitted": "2026-05-04",
-        "scorer": {"precondbench": "0.1.0", "protocol": 1},
+        "scorer": {"precondbench": "0.2.0", "protocol": 2},
         "predictions": {},
+        "weights": {},
+        "interval": [0.4, 0.6],
+        "gain": None,
         "seeds": [score.model_dump(mode="json") for score in scores],
+        "start": [],
     }
     return Entry.model_validate(content | others)
 
@@ -120,5 +129,6 @@ def learned(name: str, *seeds: list[int | str], track: str = REAL, **others: Any
         "seconds": {"training": 60.0},
         "command": "precondbench train synthetic-tridiag",
         "predictions": {str(number): DIGEST for number in range(len(seeds))},
+        "weights": {str(number): DIGEST for number in range(len(seeds))},
     }
     return make_entry(name, *scores, track=track, **(said | others))

@@ -149,11 +149,20 @@ class OpenTrack:
 
     @property
     def families(self) -> list[str]:
-        """Family of each matrix; a drawn matrix is its own."""
-        return [self._family(data.names[i]) for data, i in self._places]
+        """Family of each matrix; one that was drawn is its own, and twins are one family."""
+        return [self._family(index) for index in range(len(self))]
 
-    def _family(self, name: str) -> str:
-        return name if self.name.tridiagonal else family(name.rpartition("/")[2])
+    def _family(self, index: int) -> str:
+        data, i = self._places[index]
+        if self.name.tridiagonal:
+            return data.names[i - i % 2 if self._twins else i]
+        return family(data.names[i].rpartition("/")[2])
+
+    @property
+    def _twins(self) -> bool:
+        """Whether matrices 2 i and 2 i + 1 come from one draw."""
+        laws = LAWS["lu" if self.name.nonsymmetric else "cholesky"]
+        return self.name.tridiagonal and laws[self.name.configuration].records == "twins"
 
     def ladder(self) -> HopLadder | None:
         """Return the k-hop oracles of a tridiagonal track."""
@@ -195,17 +204,14 @@ class OpenTrack:
             "n": problem.pattern.n,
             "nnz": problem.pattern.nnz,
             "kind": facts["kind"] if real else None,
-            "family": self._family(pair.name),
+            "family": self._family(index),
             "condition": facts["condition_scaled"] if real else None,
             "target_iterations": problem.target_iterations,
             "density": spy_density(pair.A) if real else None,
         }
 
     def _ceilings(self) -> dict[str, float] | None:
-        if not self.name.tridiagonal:
-            return None
-        laws = LAWS["lu" if self.name.nonsymmetric else "cholesky"]
-        if laws[self.name.configuration].records != "twins":
+        if not self._twins:
             return None
         (data,) = self.datasets
         known = [k for k in CEILINGS if f"ceiling_{k:03d}" in data.facts(0)]

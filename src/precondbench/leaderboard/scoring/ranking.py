@@ -13,16 +13,11 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from precondbench.leaderboard.entries import Entry, Track
+from precondbench.leaderboard.scoring.intervals import Interval, Resampled, area_of_one
 from precondbench.leaderboard.tracks import RANKED_BY, RankedBy
-from precondbench.matrices import UniformStream
 from precondbench.quality import Evaluation, rounded
 
-# log2 of the ratios where the area begins and ends: 16 times fewer and 16 times more iterations.
-SPAN = 4.0
 # Of numbers that rank.
 DIGITS = 12
 TAUS = tuple(2.0**power for power in range(-4, 5))
@@ -48,6 +43,9 @@ class RankedRow:
     entry: Entry
     evaluations: tuple[Evaluation, ...]
     rank: int | None
+    # Minus the next row that is ranked, and minus the first row that has the same rank.
+    over_next: Interval | None
+    over_first: Interval | None
     area: Spread | None
     iterations_mean: Spread
     solved: Spread
@@ -78,69 +76,27 @@ def rank_entries(track: Track, entries: Mapping[str, Entry]) -> list[RankedRow]:
     """Rank the entries of a track, by id, best first.
 
     Real tracks are ranked by the area under the performance profile, synthetic ones by mean
-    iterations; the mean over the seeds of an entry counts.
+    iterations; the mean over the seeds of an entry counts. Going down the board, a row has the
+    rank of the first row of the group above it if the 95 % interval of their difference holds 0;
+    otherwise it is the first row of a new group, and its place is its rank.
     """
     rows = sorted((_row(track, entry) for entry in entries.values()), key=_place)
-    ranks: dict[str, int] = {}
-    count, last = 0, math.nan
-    for row in rows:
-        if row.entry.kind == "oracle":
-            continue
-        count += 1
-        tied = row.score.mean == last
-        ranks[row.entry.id] = max(ranks.values(), default=1) if tied else count
-        last = row.score.mean
-    return [replace(row, rank=ranks.get(row.entry.id)) for row in rows]
-
-
-RESAMPLES = 2000
-
-
-def _numbers(number: RankedBy, evaluations: Sequence[Evaluation]) -> NDArray[np.float64]:
-    """Contribution of each matrix to the number that ranks, mean over the seeds."""
-    by_seed = [
-        [_area_of_one(ratio) for ratio in seed.ratios]
-        if number == "profile_area"
-        else list(map(float, seed.penalised_iterations))
-        for seed in evaluations
-    ]
-    return np.array([math.fsum(values) / len(by_seed) for values in zip(*by_seed, strict=True)])
-
-
-def _interval(values: NDArray[np.float64], families: Sequence[str]) -> tuple[float, float]:
-    """95 % interval of the mean of values by a bootstrap over families."""
-    names = sorted(set(families))
-    place = np.array([names.index(family) for family in families])
-    sums = np.bincount(place, values, len(names))
-    counts = np.bincount(place, minlength=len(names))
-    stream = UniformStream(2)
-    means = []
-    for _ in range(RESAMPLES):
-        drawn = (stream.uniform(len(names)) * len(names)).astype(int)
-        means.append(math.fsum(sums[drawn]) / int(np.sum(counts[drawn])))
-    means.sort()
-    cut = RESAMPLES // 40
-    return rounded(means[cut - 1], DIGITS), rounded(means[-cut], DIGITS)
-
-
-def interval_of(
-    number: RankedBy, families: Sequence[str], evaluations: Sequence[Evaluation]
-) -> tuple[float, float]:
-    """Return the 95 % interval of the number that ranks."""
-    return _interval(_numbers(number, evaluations), families)
-
-
-def gain_of(
-    number: RankedBy,
-    families: Sequence[str],
-    evaluations: Sequence[Evaluation],
-    starts: Sequence[Evaluation],
-) -> dict[str, float]:
-    """Return the number that ranks over that of the untrained start, with its 95 % interval."""
-    difference = _numbers(number, evaluations) - _numbers(number, starts)
-    low, high = _interval(difference, families)
-    mean = rounded(math.fsum(difference) / difference.size, DIGITS)
-    return {"mean": mean, "low": low, "high": high}
+    families = [matrix.family for matrix in track.matrices]
+    number = ranked_by(track)
+    compared: dict[str, RankedRow] = {}
+    first: tuple[int, Resampled] | None = None
+    last: tuple[RankedRow, Resampled] | None = None
+    for place, row in enumerate((row for row in rows if row.entry.kind != "oracle"), 1):
+        this = Resampled(number, families, row.evaluations)
+        if last is not None:
+            above, resampled = last
+            compared[above.entry.id] = replace(above, over_next=resampled.minus(this))
+        behind = None if first is None else this.minus(first[1])
+        if first is None or behind is None or not behind.holds_zero:
+            first, behind = (place, this), None
+        last = replace(row, rank=first[0], over_first=behind), this
+        compared[row.entry.id] = last[0]
+    return [compared.get(row.entry.id, row) for row in rows]
 
 
 def best_of_kind(rows: Iterable[RankedRow], kind: str) -> RankedRow | None:
@@ -169,6 +125,8 @@ def _row(track: Track, entry: Entry) -> RankedRow:
         entry=entry,
         evaluations=seeds,
         rank=None,
+        over_next=None,
+        over_first=None,
         area=_spread([profile_area(seed.ratios) for seed in seeds]) if real else None,
         iterations_mean=_spread([statistics.fmean(seed.penalised_iterations) for seed in seeds]),
         solved=_spread([statistics.fmean(seed.solved) for seed in seeds]),
@@ -216,13 +174,9 @@ def profile_area(ratios: Sequence[float]) -> float:
     >>> profile_area([1.0, 1.0]), profile_area([1 / 16, float("inf")]), profile_area([0.5, 2.0])
     (0.5, 0.5, 0.5)
     """
-    total = math.fsum(_area_of_one(ratio) for ratio in ratios)
+    total = math.fsum(area_of_one(ratio) for ratio in ratios)
     # Equal areas must tie, whatever the last bits of the logarithms are.
     return float(rounded(total / len(ratios), DIGITS))
-
-
-def _area_of_one(ratio: float) -> float:
-    return 0.0 if math.isinf(ratio) else min(max((SPAN - math.log2(ratio)) / (2 * SPAN), 0.0), 1.0)
 
 
 def profile(ratios: Sequence[float]) -> list[tuple[float, float]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import precondbench
 from precondbench.errors import PredictionError, SubmissionError
 from precondbench.leaderboard.entries import Entry, entry_of, stored
-from precondbench.leaderboard.scoring.ranking import gain_of, interval_of
+from precondbench.leaderboard.scoring.intervals import gain_of, interval_of
 from precondbench.leaderboard.submissions.schema import Bundle
 from precondbench.leaderboard.tracks import (
     PROTOCOL_VERSION,

@@ -10,7 +10,8 @@ from markupsafe import Markup
 
 from precondbench.leaderboard.board import IC0, INVK, Standing
 from precondbench.leaderboard.entries import MatrixInfo, Track
-from precondbench.leaderboard.scoring.ranking import SPAN, RankedRow, profile, shares_within
+from precondbench.leaderboard.scoring.intervals import SPAN
+from precondbench.leaderboard.scoring.ranking import RankedRow, profile, shares_within
 from precondbench.leaderboard.site.svg import (
     SHAPES,
     Drawing,
