@@ -5,7 +5,6 @@ import pytest
 import scipy.sparse as sp
 
 from precondbench import BreakdownError, ic0
-from precondbench.errors import MatrixError
 from precondbench.factors import khop_factor
 from precondbench.matrices import Diagonals, formula_matrix, lower_csr, poisson_1d, tridiagonal_csr
 
@@ -76,7 +75,7 @@ def test_khop_is_local_and_exact_at_the_end():
 
 
 def test_khop_errors():
-    with pytest.raises(MatrixError, match="hops is -1"):
+    with pytest.raises(ConfigurationError, match="hops is -1"):
         khop_factor(poisson_1d(3), -1)
     with pytest.raises(BreakdownError, match="window of row 1"):
         khop_factor(Diagonals(np.array([1.0, 1.0]), np.array([2.0])), 1)

@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from precondbench import BreakdownError, ic0, ilu0
-from precondbench.errors import MatrixError
+from precondbench.errors import ConfigurationError, MatrixError
 from precondbench.factors import gauss_seidel_lu, jacobi_lu, khop_factor, lu_pattern
 from precondbench.matrices import (
     LAWS,
@@ -162,7 +162,7 @@ def test_twins_agree_far_away_and_their_factors_do_not():
 
 def test_khop_faults():
     zero = Diagonals(np.array([1.0, 0.0]), np.ones(1), np.ones(1))
-    with pytest.raises(MatrixError, match="hops is -1"):
+    with pytest.raises(ConfigurationError, match="hops is -1"):
         khop_factor(zero, -1)
     with pytest.raises(BreakdownError, match="row 1"):
         khop_factor(zero, 0)

@@ -42,7 +42,7 @@ wrong_call("L-without-a-diagonal", lambda: pcg(GOOD, ONES, sp.csr_array(np.tril(
            "lacks the diagonal entry")  # fmt: skip
 wrong_call("L-singular", lambda: pcg(GOOD, ONES, stored_lower(0.0)), "singular: diagonal entry 1")
 wrong_call("L-with-nan", lambda: pcg(GOOD, ONES, np.diag([1.0, np.nan, 1.0])), "not finite")
-wrong_call("L-complex", lambda: pcg(GOOD, ONES, np.eye(3) * 1j), "type complex")
+wrong_call("L-complex", lambda: pcg(GOOD, ONES, np.eye(3) * 1j), "L is complex")
 wrong_call("L-text", lambda: pcg(GOOD, ONES, [["1"]]), "entries of type")
 wrong_call("L-ragged", lambda: pcg(GOOD, ONES, [[1.0], [1.0, 2.0]]), "L cannot be read")
 wrong_call("L-a-vector", lambda: pcg(GOOD, ONES, np.ones(3)), "1 dimension")

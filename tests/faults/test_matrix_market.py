@@ -113,8 +113,27 @@ for name, content, fragment in (
     ("diagonal-entry-negative-zero", GOOD.replace("2 2 4.0", "2 2 -0.0"), "diagonal entry 1 is"),
     ("diagonal-entry-negative", GOOD.replace("2 2 4.0", "2 2 -4.0"), "diagonal entry 1 is -4"),
     ("general-and-not-symmetric", GENERAL + "2 2 3\n1 1 4\n2 1 -1\n2 2 4\n", "not symmetric"),
-    ("duplicates-that-overflow", BANNER + "1 1 2\n1 1 1.5e308\n1 1 1.5e308\n", "not finite"),
-    ("duplicates-that-cancel", BANNER + "1 1 2\n1 1 1.5\n1 1 -1.5\n", "diagonal entry 0 is 0"),
+    ("duplicates-that-overflow", BANNER + "1 1 2\n1 1 1.5e308\n1 1 1.5e308\n",
+     r"entry .1, 1. more than once"),
+    ("duplicates-that-cancel", BANNER + "1 1 2\n1 1 1.5\n1 1 -1.5\n",
+     r"entry .1, 1. more than once"),
+    ("duplicates-in-a-column", BANNER + "2 2 4\n1 1 3.0\n1 1 1.0\n2 1 -1.0\n2 2 4.0\n",
+     r"entry .1, 1. more than once"),
+    ("duplicates-that-are-equal", BANNER + "2 2 4\n1 1 4\n2 2 4\n2 1 -1\n2 1 -1\n",
+     r"entry .2, 1. more than once"),
+    ("both-triangles-of-symmetric", BANNER + "2 2 4\n1 1 4\n1 2 1\n2 1 1\n2 2 3\n",
+     r"entry .2, 1. more than once, or it and .1, 2."),
+    ("both-triangles-that-differ", BANNER + "2 2 4\n1 1 4\n1 2 1\n2 1 7\n2 2 3\n",
+     r"entry .2, 1. more than once, or it and .1, 2."),
+    ("both-triangles-of-skew-symmetric",
+     "%%MatrixMarket matrix coordinate real skew-symmetric\n2 2 2\n2 1 -1.0\n1 2 1.0\n",
+     r"entry .2, 1. more than once, or it and .1, 2."),
+    ("both-triangles-of-hermitian", "%%MatrixMarket matrix coordinate complex hermitian\n2 2 4\n"
+     "1 1 4 0\n1 2 1 1\n2 1 1 -1\n2 2 3 0\n", r"entry .2, 1. more than once"),
+    ("both-triangles-of-pattern", BANNER.replace("real", "pattern")
+     + "2 2 4\n1 1\n1 2\n2 1\n2 2\n", r"entry .2, 1. more than once"),
+    ("general-with-a-duplicate", GENERAL + "2 2 5\n1 1 4\n2 1 -1\n1 2 -1\n2 2 4\n1 2 -1\n",
+     r"entry .1, 2. more than once .counted"),
     ("claims-10^12-rows", BANNER + f"{10**12} {10**12} 1\n1 1 1.0\n", "rows"),
     ("claims-2^31-rows", BANNER + f"{2**31} {2**31} 1\n1 1 1.0\n", "rows"),
     ("claims-10^10-entries", BANNER + f"9 9 {10**10}\n1 1 1.0\n", "entries"),
@@ -130,7 +149,6 @@ read("tabs-and-spaces", GOOD.replace(" -1.0", " \t  -1.0").replace("2 2 4.0", " 
 read("upper-case-banner", GOOD.replace("matrix coordinate real", "MATRIX Coordinate REAL"))
 read("upper-triangle-of-symmetric", GOOD.replace("2 1 -1.0", "1 2 -1.0"))
 read("entries-in-reverse", BANNER + "2 2 3\n2 2 4.0\n2 1 -1.0\n1 1 4.0\n")
-read("duplicates-are-summed", BANNER + "2 2 4\n1 1 3.0\n1 1 1.0\n2 1 -1.0\n2 2 4.0\n")
 read("integer-field", GOOD.replace("real", "integer").replace(".0\n", "\n"))
 read("unsigned-integer", BANNER.replace("real", "unsigned-integer") + "1 1 1\n1 1 7\n", [[7.0]])
 read("pattern-field-gets-ones", BANNER.replace("real", "pattern") + "1 1 1\n1 1\n", [[1.0]])

@@ -6,6 +6,8 @@ from .files import replacing as replacing
 from .network import Deadline as Deadline
 from .network import SILENCE as SILENCE
 from .network import offline as offline
+from .options import real_number as real_number
+from .options import whole_number as whole_number
 from .plugins import import_user_code as import_user_code
 from .settings import settings_class as settings_class
 from .strict_json import first_problem as first_problem

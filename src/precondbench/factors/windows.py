@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from precondbench._internal import kernel
-from precondbench.errors import BreakdownError, MatrixError
+from precondbench._internal import kernel, whole_number
+from precondbench.errors import BreakdownError
 from precondbench.matrices import Diagonals
 
 
@@ -58,8 +58,8 @@ def khop_factor(matrix: Diagonals, hops: int) -> Diagonals:
 
     Raises
     ------
-    MatrixError
-        If ``hops`` is negative.
+    ConfigurationError
+        If ``hops`` is not an integer of 0 or more.
     BreakdownError
         If a window's pivot is not positive (a symmetric A is not positive definite), or, for a
         general matrix, is zero or not finite.
@@ -73,8 +73,8 @@ def khop_factor(matrix: Diagonals, hops: int) -> Diagonals:
     >>> khop_factor(poisson_1d(4), 3).diagonal.round(4)
     array([1.4142, 1.2247, 1.1547, 1.118 ])
     """
-    if hops < 0:
-        raise MatrixError(f"hops is {hops}; it must be 0 or more")
+    # A window never holds more rows than there are.
+    hops = min(whole_number("hops", hops), matrix.diagonal.size)
     below, above = matrix.subdiagonal, matrix.superdiagonal
     pivots: NDArray[np.float64]
     if above is None:

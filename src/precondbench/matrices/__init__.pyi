@@ -29,7 +29,8 @@ from .checks import check_indices as check_indices
 from .checks import general_scaling as general_scaling
 from .checks import matrix_digest as matrix_digest
 from .checks import power_of_two_scaling as power_of_two_scaling
-from .checks import sparse_or_array as sparse_or_array
+from .checks import real_matrix as real_matrix
+from .checks import square_matrix as square_matrix
 from .suitesparse.collection import SOURCE_VARIABLE as SOURCE_VARIABLE
 from .tridiagonal.bases import Family as Family
 from .tridiagonal.diagonals import interleave as interleave

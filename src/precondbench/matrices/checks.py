@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ from scipy.sparse import csr_array
 
 from precondbench.errors import MatrixError
 
-# Files written with 12 or more digits may differ in the last ones between (i, j) and (j, i).
-SYMMETRY_TOLERANCE = 1e-12
+# Of two entries written with 12 digits, which may differ by one in the last digit.
+SYMMETRY_TOLERANCE = 1.1e-11
+# Of sums that cancelled, in units of the terms: two assembly loops add them in different orders.
+CANCELLATION = 16 * np.finfo(np.float64).eps
 
 
 def check_spd_candidate(matrix: Any, name: str = "matrix") -> csr_array:
@@ -40,8 +43,15 @@ def check_spd_candidate(matrix: Any, name: str = "matrix") -> csr_array:
     ------
     MatrixError
         If the matrix is not two-dimensional, empty, not square, complex, not finite, not
-        symmetric (beyond 1e-12 of its largest entry), or has a diagonal entry that is not
-        positive.
+        symmetric, or has a diagonal entry that is not positive.
+
+    Notes
+    -----
+    Entries (i, j) and (j, i) may differ by 1.1e-11 of the larger one, which is what writing them
+    with 12 digits does, or by 16 rounding errors of the other entries in their rows, as sums that
+    cancel do: by 16 eps min(m_i, m_j) sqrt(A_ii A_jj), where m_i is the largest |A_ik| /
+    sqrt(A_ii A_kk), k other than i. Both tests stay the same when A is scaled to D A D. An entry
+    that a sparse matrix stores on one side only must be zero.
 
     Examples
     --------
@@ -54,14 +64,14 @@ def check_spd_candidate(matrix: Any, name: str = "matrix") -> csr_array:
     precondbench.errors.MatrixError: my A is not positive definite: diagonal entry 1 is -1 \
 (1 such entries); every one must be positive
     """
-    matrix = _square(matrix, name)
-    with np.errstate(over="ignore"):  # Of longer types; infinity is refused below.
-        full = csr_array(matrix, dtype=np.float64, copy=True)
-    full.sum_duplicates()  # Which may overflow, too.
-    _check_finite(full, name)
+    matrix = square_matrix(matrix, name)
+    full = csr_array(matrix, copy=True)
+    full.sum_duplicates()  # Which may overflow.
+    check_finite(full, name)
+    diagonal = full.diagonal()
+    _check_symmetry(full, diagonal, sparse.issparse(matrix), name)
     full.eliminate_zeros()
-    _check_symmetry(full, name)
-    _check_diagonal(full.diagonal(), name)
+    _check_diagonal(diagonal, name)
     lower = sparse.tril(full, format="csr")
     strict = sparse.tril(full, k=-1, format="csr")
     symmetric = csr_array(lower + strict.T)
@@ -69,15 +79,72 @@ def check_spd_candidate(matrix: Any, name: str = "matrix") -> csr_array:
     return symmetric
 
 
-def sparse_or_array(matrix: Any, name: str) -> Any:
-    """Return a sparse matrix as it is, its indices checked, and anything else as an array."""
+def real_matrix(matrix: Any, name: str) -> Any:
+    """Return a sparse matrix, its indices checked, or an array, of native float64 in both cases.
+
+    Taken are SciPy's sparse arrays and matrices, tensors of torch of every layout and device, and
+    what NumPy makes an array of; integers, booleans and floats of every length and byte order.
+    MatrixError for complex numbers and everything else. What is float64 already is not copied.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(matrix, torch.Tensor):
+        matrix = _from_torch(matrix, name)
+    if isinstance(matrix, np.ma.MaskedArray):
+        raise MatrixError(f"{name} is a masked array; fill it first (matrix.filled(0))")
     if sparse.issparse(matrix):
         check_indices(matrix, name)
-        return matrix
+        _check_type(matrix.dtype, name)
+        if matrix.dtype == np.float64 and matrix.dtype.isnative:
+            return matrix
+        # The sums of duplicates of a short type would be short.
+        coo = matrix.tocoo()
+        return sparse.coo_array((_to_float64(coo.data), _coordinates(coo)), shape=coo.shape)
     try:
-        return np.asarray(matrix)
-    except ValueError as error:
+        array = np.asarray(matrix)
+    except (ValueError, TypeError, RuntimeError) as error:
         raise MatrixError(f"{name} cannot be read as a matrix: {error}") from None
+    _check_type(array.dtype, name)
+    return _to_float64(array)
+
+
+def _check_type(dtype: np.dtype[Any], name: str) -> None:
+    if dtype.kind == "c":
+        raise MatrixError(
+            f"{name} is complex ({dtype}); only real numbers are supported: give {name}.real if "
+            "its imaginary part is zero"
+        )
+    if dtype.kind not in "fiub":
+        raise MatrixError(f"{name} has entries of type {dtype}; give real numbers")
+
+
+def _to_float64(values: NDArray[Any]) -> NDArray[np.float64]:
+    with np.errstate(over="ignore"):  # Of longer types; infinity is refused elsewhere.
+        return values.astype(np.float64, copy=False)
+
+
+def _from_torch(tensor: Any, name: str) -> Any:
+    """Sparse array or NumPy array with the values of a tensor, cut off from its graph."""
+    try:
+        tensor = tensor.detach().cpu()
+        if tensor.is_floating_point():
+            # NumPy has no bfloat16.
+            tensor = tensor.double()
+        if str(tensor.layout) == "torch.strided":
+            return tensor.resolve_conj().resolve_neg().numpy()
+        if tensor.ndim != 2:
+            raise MatrixError(f"{name} has {tensor.ndim} dimension(s); a matrix has two")
+        # Compressed layouts and blocks, too; duplicates are summed by coalesce.
+        entries = tensor.to_sparse_coo().coalesce()
+        row, column = entries.indices().numpy()
+        values = entries.values().resolve_conj().numpy()
+        return sparse.coo_array((values, (row, column)), shape=tuple(tensor.shape))
+    except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
+        if isinstance(error, MatrixError):
+            raise
+        raise MatrixError(
+            f"{name} is a tensor of layout {tensor.layout} and type {tensor.dtype} that cannot be "
+            f"converted: {error}; give a dense or sparse COO tensor of real numbers"
+        ) from None
 
 
 def check_indices(matrix: Any, name: str) -> None:
@@ -103,12 +170,15 @@ def check_indices(matrix: Any, name: str) -> None:
             )
 
 
+def _coordinates(coo: Any) -> tuple[NDArray[Any], ...]:
+    # SciPy before 1.13 has no other names for them, and no sparse vectors.
+    return getattr(coo, "coords", None) or (coo.row, coo.col)
+
+
 def _index_arrays(matrix: Any) -> list[tuple[NDArray[Any], int]]:
     """Arrays of indices, each with the number that it must stay below."""
     if matrix.format == "coo":
-        # SciPy before 1.13 has no other names for them, and no sparse vectors.
-        indices = getattr(matrix, "coords", None) or (matrix.row, matrix.col)
-        return list(zip(indices, matrix.shape, strict=True))
+        return list(zip(_coordinates(matrix), matrix.shape, strict=True))
     if matrix.format == "csr" and matrix.ndim == 2:
         return [(matrix.indices, matrix.shape[1])]
     if matrix.format == "csc":
@@ -118,7 +188,7 @@ def _index_arrays(matrix: Any) -> list[tuple[NDArray[Any], int]]:
     return []
 
 
-def _check_finite(full: csr_array, name: str) -> None:
+def check_finite(full: csr_array, name: str) -> None:
     """Refuse infinity and NaN; the message names the first such entry."""
     bad = np.flatnonzero(~np.isfinite(full.data))
     if bad.size:
@@ -129,24 +199,54 @@ def _check_finite(full: csr_array, name: str) -> None:
         )
 
 
-def _check_symmetry(full: csr_array, name: str) -> None:
-    difference = csr_array(abs(full - full.T)).tocoo()
-    if difference.nnz == 0:
+def _check_symmetry(
+    full: csr_array, diagonal: NDArray[np.float64], structural: bool, name: str
+) -> None:
+    """Compare each entry with its mirror image; ``structural``: zeros are stored for a reason."""
+    other = csr_array(full.T)
+    other.sort_indices()
+    same = np.array_equal(full.indptr, other.indptr) and np.array_equal(full.indices, other.indices)
+    if same and np.array_equal(full.data, other.data):
         return
-    worst = int(np.argmax(difference.data))
-    largest = float(np.max(np.abs(full.data)))
-    if not difference.data[worst] <= SYMMETRY_TOLERANCE * largest:
-        i, j = int(difference.row[worst]), int(difference.col[worst])
+    n = full.shape[0]
+    row = np.repeat(np.arange(n), np.diff(full.indptr))
+    column = full.indices
+    # Of each entry, its mirror image, NaN where none is stored.
+    key, mirrored = row * n + column, column.astype(np.int64) * n + row
+    place = np.minimum(np.searchsorted(key, mirrored), key.size - 1)
+    stored = key[place] == mirrored
+    a, b = full.data, np.where(stored, full.data[place], 0.0)
+    size, twin = np.abs(a), np.abs(b)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        root = np.sqrt(np.abs(diagonal))
+        terms = size / root[row] / root[column]
+        terms[(row == column) | ~np.isfinite(terms)] = 0.0
+        largest = np.zeros(n)
+        np.maximum.at(largest, row, terms)
+        np.maximum.at(largest, column, terms)
+        rounding = CANCELLATION * np.minimum(largest[row], largest[column])
+        rounding = rounding * root[row] * root[column]
+        # Each half may overflow in a difference of opposite signs.
+        difference = np.abs(0.5 * a - 0.5 * b)
+        allowed = np.maximum(SYMMETRY_TOLERANCE * np.maximum(size, twin), rounding)
+        excess = difference - 0.5 * allowed
+    excess[~(difference > 0.5 * allowed)] = -np.inf
+    if structural:
+        excess[~stored & (size > 0.0)] = size[~stored & (size > 0.0)]
+    worst = int(np.argmax(excess))
+    if excess[worst] > -np.inf:
+        i, j = int(row[worst]), int(column[worst])
         i, j = max(i, j), min(i, j)
         raise MatrixError(
             f"{name} is not symmetric: entry ({i}, {j}) is {full[i, j]:.6g} but ({j}, {i}) is "
-            f"{full[j, i]:.6g}; if that is rounding, pass (A + A.T) / 2"
+            f"{full[j, i]:.6g}; if that is rounding, pass (A + A.T) / 2; if only one triangle is "
+            "stored, pass tril(A) + tril(A, -1).T"
         )
 
 
-def _square(matrix: Any, name: str) -> Any:
-    """Return a sparse matrix as it is and anything else as an array: square, real, not empty."""
-    matrix = sparse_or_array(matrix, name)
+def square_matrix(matrix: Any, name: str) -> Any:
+    """Return a sparse matrix or an array of float64: square, real, not empty."""
+    matrix = real_matrix(matrix, name)
     if matrix.ndim != 2:
         raise MatrixError(f"{name} has {matrix.ndim} dimension(s); a matrix has two")
     rows, columns = matrix.shape
@@ -154,10 +254,6 @@ def _square(matrix: Any, name: str) -> Any:
         raise MatrixError(f"{name} is empty ({rows} x {columns}); give a matrix with entries")
     if rows != columns:
         raise MatrixError(f"{name} is not square ({rows} x {columns}); give a square matrix")
-    if matrix.dtype.kind == "c":
-        raise MatrixError(f"{name} is complex ({matrix.dtype}); only real numbers are supported")
-    if matrix.dtype.kind not in "fiub":
-        raise MatrixError(f"{name} has entries of type {matrix.dtype}; give real numbers")
     return matrix
 
 
@@ -187,21 +283,18 @@ def check_general(matrix: Any, name: str = "matrix") -> csr_array:
     Stored zeros off the diagonal are dropped; one on the diagonal stays, since elimination may fill
     it. A dense matrix counts as holding its whole diagonal.
     """
-    dense = not sparse.issparse(matrix)
-    matrix = _square(matrix, name)
+    matrix = square_matrix(matrix, name)
     rows = matrix.shape[0]
     coo = sparse.coo_array(matrix)
-    row, column = coo.row.astype(np.int32), coo.col.astype(np.int32)
-    with np.errstate(over="ignore"):  # Of longer types; infinity is refused below.
-        data = coo.data.astype(np.float64)
-    if dense:
+    row, column, data = coo.row.astype(np.int32), coo.col.astype(np.int32), coo.data
+    if not sparse.issparse(matrix):
         # Zeros on the diagonal of a dense matrix are entries like any other.
         everywhere = np.arange(rows, dtype=np.int32)
         row, column = np.concatenate((row, everywhere)), np.concatenate((column, everywhere))
         data = np.concatenate((data, np.zeros(rows)))
     full = csr_array(sparse.coo_array((data, (row, column)), shape=(rows, rows)))
     full.sum_duplicates()  # Which may overflow.
-    _check_finite(full, name)
+    check_finite(full, name)
     row = np.repeat(np.arange(rows), np.diff(full.indptr))
     kept = (full.data != 0.0) | (full.indices == row)
     indptr = np.concatenate(([0], np.cumsum(np.bincount(row[kept], minlength=rows))))

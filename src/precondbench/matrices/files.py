@@ -21,7 +21,7 @@ from scipy.sparse import csr_array
 
 from precondbench._internal import replacing
 from precondbench.errors import MatrixError
-from precondbench.matrices.checks import check_spd_candidate
+from precondbench.matrices.checks import check_finite, check_spd_candidate, square_matrix
 
 Stream = IO[bytes] | gzip.GzipFile
 
@@ -58,10 +58,11 @@ _NEVER = (b"!", b"0-", b".-", b"--", b"- ", b"-e", b" e", b"e ", b"e.", b"ee", b
 _RARE = (re.compile(rb"\.0*\."), re.compile(rb"e-?0*[.e]"), re.compile(rb"0a|a0|\.a|a[.-]"))
 
 
-def _check_market_text(stream: Stream, name: str) -> None:
+def _check_market_text(stream: Stream, name: str) -> str:
     """Refuse text whose body does not hold what its header announces, and rewind the stream.
 
-    A text that does not begin like Matrix Market is a ValueError.
+    Returns the symmetry of the header. A text that does not begin like Matrix Market is a
+    ValueError.
     """
     form, field, symmetry = _banner(stream)
     rows, columns, entries = _sizes(stream, 3 if form == "coordinate" else 2)
@@ -84,6 +85,7 @@ def _check_market_text(stream: Stream, name: str) -> None:
             "diagonal entry is missing; every one must be positive"
         )
     stream.seek(0)
+    return symmetry
 
 
 def _banner(stream: Stream) -> tuple[str, ...]:
@@ -164,7 +166,7 @@ def read_matrix_market(source: Stream, name: str) -> csr_array:
     The stream is read more than once: it is checked, then parsed.
     """
     try:
-        _check_market_text(source, name)
+        symmetry = _check_market_text(source, name)
         matrix = io.mmread(source)
     except MatrixError:
         raise
@@ -175,7 +177,32 @@ def read_matrix_market(source: Stream, name: str) -> csr_array:
             f"{name} is not readable as Matrix Market: {error}; the first line must be "
             "'%%MatrixMarket matrix coordinate real symmetric' or a variant"
         ) from None
+    _check_given_once(matrix, symmetry, name)
     return check_spd_candidate(matrix, name)
+
+
+def _check_given_once(matrix: Any, symmetry: str, name: str) -> None:
+    """Refuse a position that the text gives more than once; a symmetric header gives two each.
+
+    The format does not say what a second value means: some readers add, some replace, and with a
+    symmetric header both triangles stand for a matrix that was meant once. A sum would be silent.
+    """
+    if not sparse.issparse(matrix):
+        return
+    coo = sparse.coo_array(matrix)
+    row, column = coo.row.astype(np.int64), coo.col.astype(np.int64)
+    key = np.sort(row * coo.shape[1] + column)
+    again = key[1:][key[1:] == key[:-1]]
+    if not again.size:
+        return
+    i, j = (int(k) + 1 for k in divmod(int(again[0]), coo.shape[1]))
+    if symmetry != "general":
+        i, j = max(i, j), min(i, j)
+    mirrored = "" if symmetry == "general" or i == j else f", or it and ({j}, {i})"
+    raise MatrixError(
+        f"{name} gives entry ({i}, {j}) more than once{mirrored} (counted from 1, as in the "
+        f"file, whose header says {symmetry}); write every entry once"
+    )
 
 
 def read_matrix(path: str | Path) -> csr_array:
@@ -194,7 +221,8 @@ def read_matrix(path: str | Path) -> csr_array:
     Raises
     ------
     MatrixError
-        If the file does not exist, has another format, or the matrix cannot be used.
+        If the file does not exist, has another format, gives an entry twice (both triangles
+        under a header that says symmetric, too), or the matrix cannot be used.
 
     Examples
     --------
@@ -242,17 +270,20 @@ def write_matrix(path: str | Path, matrix: Any) -> None:
     path : str or pathlib.Path
         File to write; one that exists is replaced, whole or not at all.
     matrix : sparse array, sparse matrix or array_like
-        A or L; the header of ``.mtx`` says whether it is symmetric.
+        A or L, square and real; the header of ``.mtx`` says whether it is symmetric. Duplicate
+        entries are summed, stored zeros written.
 
     Raises
     ------
     MatrixError
-        If the ending is unknown.
+        If the ending is unknown, or the matrix is not square, not real or not finite.
     """
     path = Path(path)
     if path.suffix not in {".mtx", ".npz"}:
         raise MatrixError(f"{path.name}: unknown ending; write to a .mtx or .npz file")
-    stored = csr_array(matrix)
+    stored = csr_array(square_matrix(matrix, "the matrix to write"), copy=True)
+    stored.sum_duplicates()
+    check_finite(stored, "the matrix to write")
     with replacing(path) as temporary, temporary.open("wb") as handle:
         if path.suffix == ".npz":
             sparse.save_npz(handle, stored)

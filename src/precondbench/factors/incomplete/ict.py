@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from precondbench._internal import kernel
-from precondbench.errors import ConfigurationError
+from precondbench._internal import kernel, real_number, whole_number
 from precondbench.factors.cholesky.simplicial import scale_symmetrically
 from precondbench.factors.incomplete.ic import broken_down
 from precondbench.factors.patterns.triangular import from_columns
@@ -131,7 +130,7 @@ def ict(A: Any, drop_tolerance: float = 1e-2, most: int | None = None) -> csr_ar
     MatrixError
         If A cannot be used.
     ConfigurationError
-        If a setting is negative or not finite.
+        If a setting is not a number, not finite or negative, or ``most`` not an integer.
     BreakdownError
         If a pivot is not positive; carries the column.
 
@@ -144,17 +143,14 @@ def ict(A: Any, drop_tolerance: float = 1e-2, most: int | None = None) -> csr_ar
     >>> [ict(A, tolerance).nnz for tolerance in (0.05, 0.01, 0.001)]
     [4322, 5946, 10737]
     """
-    if not (0.0 <= drop_tolerance < np.inf):
-        raise ConfigurationError(f"drop_tolerance = {drop_tolerance}; it is 0 or more")
-    if most is not None and most < 0:
-        raise ConfigurationError(f"most = {most}; a column keeps 0 entries or more")
+    tolerance = real_number("drop_tolerance", drop_tolerance)
     matrix = check_spd_candidate(A, "A")
     n = matrix.shape[0]
+    bound = n if most is None else min(n, whole_number("most", most))
     scale = power_of_two_scaling(matrix.diagonal())
     scaled = scale_symmetrically(matrix, scale)
-    bound = n if most is None else most
     colptr, rows, values, column = _ict(
-        scaled.indptr, scaled.indices, scaled.data, float(drop_tolerance), bound
+        scaled.indptr, scaled.indices, scaled.data, tolerance, bound
     )
     if column >= 0:
         raise broken_down(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from precondbench._internal import whole_number
 from precondbench.errors import AccuracyWarning, BreakdownError
 from precondbench.factors.cholesky.simplicial import factorise, scale_symmetrically, solve_ldl
 from precondbench.factors.cholesky.supernodal import factorise_blocks, solve_blocks
@@ -192,11 +193,12 @@ def invk_report(
     ('simplicial', 'minimum-degree', True)
     """
     start = time.perf_counter()
+    threads = cores() if workers is None else whole_number("workers", workers, least=1)
+    probes = whole_number("probes", probes)
     matrix, wanted = matrix_and_pattern(A, pattern)
     scale = power_of_two_scaling(matrix.diagonal())
     scaled = scale_symmetrically(matrix, scale)
     plan = plan_inversion(scaled, wanted, method, ordering)
-    threads = cores() if workers is None else max(1, workers)
     if method == "auto":
         inversion, doubtful = invert_guarded(scaled, wanted, plan, threads, probes)
     else:

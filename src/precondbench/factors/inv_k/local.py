@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from precondbench._internal import kernel
-from precondbench.errors import BreakdownError, CostError, MatrixError
+from precondbench._internal import kernel, real_number, whole_number
+from precondbench.errors import BreakdownError, CostError
 from precondbench.factors.inv_k.columns import by_pieces, invk_values
 from precondbench.factors.inverse.simplicial import selected_inverse
 from precondbench.factors.patterns.triangular import LowerPattern, matrix_and_pattern
@@ -304,7 +304,9 @@ def local_invk(
     Raises
     ------
     MatrixError
-        If A cannot be used, or ``hops`` is negative.
+        If A cannot be used.
+    ConfigurationError
+        If ``hops``, ``workers`` or ``max_operations`` is not a number of the right size.
     CostError
         If it would take more than ``max_operations``.
     BreakdownError
@@ -327,8 +329,11 @@ def local_invk(
     [0.39, 0.13, 0.029, 0.0]
     """
     matrix, pattern = matrix_and_pattern(A)
-    if hops < 0:
-        raise MatrixError(f"hops = {hops}; a patch reaches 0 hops or more")
+    # No two nodes are more edges apart than there are nodes.
+    hops = min(whole_number("hops", hops), pattern.n)
+    workers = whole_number("workers", workers, least=1)
+    if max_operations is not None:
+        max_operations = real_number("max_operations", max_operations)
     colptr, rows, where = pattern.columns()
     graph = (matrix.indptr, matrix.indices)
     pieces = 16 * workers if workers > 1 else 1

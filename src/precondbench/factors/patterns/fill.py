@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, tril
 
-from precondbench._internal import kernel
+from precondbench._internal import kernel, whole_number
 from precondbench.errors import ConfigurationError
 from precondbench.factors.patterns.triangular import LowerPattern, from_columns, lower_pattern
 from precondbench.matrices import check_spd_candidate
@@ -87,7 +87,7 @@ def level_of_fill(A: Any, level: int) -> LowerPattern:
     MatrixError
         If A cannot be used.
     ConfigurationError
-        If the level is negative.
+        If the level is not an integer of 0 or more.
 
     Examples
     --------
@@ -97,10 +97,10 @@ def level_of_fill(A: Any, level: int) -> LowerPattern:
     >>> [level_of_fill(A, level).nnz for level in (0, 1, 2)]
     [4322, 5946, 7512]
     """
-    if level < 0:
-        raise ConfigurationError(f"level = {level}; a level of fill is 0 or more")
+    level = whole_number("level", level)
     matrix = check_spd_candidate(A, "A")
-    colptr, rows = _columns(matrix.indptr, matrix.indices, level)
+    # No path has more edges than there are nodes.
+    colptr, rows = _columns(matrix.indptr, matrix.indices, min(level, matrix.shape[0]))
     return from_columns(colptr, rows)[0]
 
 
@@ -124,7 +124,7 @@ def power_pattern(A: Any, power: int) -> LowerPattern:
     MatrixError
         If A cannot be used.
     ConfigurationError
-        If the power is below 1.
+        If the power is not an integer of 1 or more.
 
     Examples
     --------
@@ -133,15 +133,17 @@ def power_pattern(A: Any, power: int) -> LowerPattern:
     >>> power_pattern(tridiagonal_csr(poisson_1d(5)), 2).indices.tolist()
     [0, 0, 1, 0, 1, 2, 1, 2, 3, 2, 3, 4]
     """
-    if power < 1:
-        raise ConfigurationError(f"power = {power}; a power of the pattern is 1 or more")
+    power = whole_number("power", power, least=1)
     matrix = check_spd_candidate(A, "A")
     graph = csr_array(
         (np.ones(matrix.nnz, dtype=np.bool_), matrix.indices, matrix.indptr), shape=matrix.shape
     )
     reached = graph
     for _ in range(power - 1):
+        before = reached.nnz
         reached = csr_array(reached @ graph)
+        if reached.nnz == before:
+            break
     return lower_pattern(csr_array(tril(reached, format="csr"), dtype=np.float64))
 
 

@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 
 from precondbench._internal import kernel
 from precondbench.errors import MatrixError
-from precondbench.matrices import check_spd_candidate, sparse_or_array
+from precondbench.matrices import check_spd_candidate, real_matrix, square_matrix
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def lower_pattern(pattern: Any, n: int | None = None) -> LowerPattern:
     if isinstance(pattern, LowerPattern):
         result = pattern
     else:
-        coo = sparse.coo_array(sparse_or_array(pattern, "pattern"))
+        coo = sparse.coo_array(real_matrix(pattern, "pattern"))
         if coo.ndim != 2 or coo.shape[0] != coo.shape[1] or coo.shape[0] == 0:
             raise MatrixError(f"pattern has shape {coo.shape}; a square one is needed")
         if np.any(coo.col > coo.row):
@@ -240,7 +240,7 @@ def _values_on(a_indptr, a_indices, a_data, indptr, indices):  # type: ignore[no
 
 def factor_values(L: Any, name: str = "L") -> tuple[LowerPattern, NDArray[np.float64]]:
     """Split a lower-triangular factor into its checked pattern and its values."""
-    full = csr_array(_real_matrix(L, name), dtype=np.float64, copy=True)
+    full = csr_array(square_matrix(L, name), copy=True)
     full.sum_duplicates()
     pattern = lower_pattern(full)
     values = np.asarray(full.data, dtype=np.float64)
@@ -250,16 +250,6 @@ def factor_values(L: Any, name: str = "L") -> tuple[LowerPattern, NDArray[np.flo
     if zero.size:
         raise MatrixError(f"{name} is singular: diagonal entry {zero[0]} is zero")
     return pattern, values
-
-
-def _real_matrix(L: Any, name: str) -> Any:
-    L = sparse_or_array(L, name)
-    if L.ndim != 2 or L.dtype.kind not in "fiub":
-        raise MatrixError(
-            f"{name} has {L.ndim} dimension(s) and entries of type {L.dtype}; give a matrix of "
-            "real numbers"
-        )
-    return L
 
 
 @kernel
