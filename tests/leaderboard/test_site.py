@@ -15,12 +15,18 @@ from precondbench.errors import LeaderboardError
 from precondbench.leaderboard import render_site
 from precondbench.leaderboard.board import standings_of
 from precondbench.leaderboard.entries import Leaderboard, MatrixInfo, write_entry, write_track
-from precondbench.leaderboard.scoring.ranking import Spread
+from precondbench.leaderboard.scoring.intervals import Interval
 from precondbench.leaderboard.site import pages as site
 from precondbench.leaderboard.site.export import board_json, board_markdown
 from precondbench.leaderboard.site.pages import pages_of
 from precondbench.leaderboard.site.svg import decade_ticks
-from precondbench.leaderboard.site.text import markdown, percent, slugs, span
+from precondbench.leaderboard.site.text import (
+    between,
+    markdown,
+    percent,
+    signed_between,
+    slugs,
+)
 from precondbench.leaderboard.site.text import number as written
 from precondbench.leaderboard.submissions.schema import Links
 
@@ -145,10 +151,10 @@ def test_a_first_look_says_who_is_best(rendered):
     words = " ".join(Page(None, (rendered / "index.html").read_text()).words)
     said = " ".join(words.split())
     assert "Best learned" in said
-    assert "Classical leads by" in said
+    assert "Classical leads. Learned minus classical: \N{MINUS SIGN}0.281 [" in said
+    assert "Learned leads. Learned minus classical: \N{MINUS SIGN}46.7 [" in said
     assert "IC(0) solves 66.7" in said
     assert "Inv-K solves 100" in said
-    assert "Learned leads : 6.60 times fewer iterations." in said
 
 
 def test_an_entry_says_where_it_beats_ic0(rendered):
@@ -163,7 +169,7 @@ def test_an_entry_says_where_it_beats_ic0(rendered):
 
 def test_json_for_others(rendered):
     content = json.loads((rendered / "leaderboard.json").read_text())
-    assert (content["format"], content["format_version"]) == ("precondbench-leaderboard", 1)
+    assert (content["format"], content["format_version"]) == ("precondbench-leaderboard", 2)
     real, synthetic = content["tracks"]
     assert (real["ranked_by"], synthetic["ranked_by"]) == ("profile_area", "iterations_mean")
     by_id = {row["id"]: row for row in real["rows"]}
@@ -179,7 +185,7 @@ def test_markdown_for_a_readme(rendered):
     assert "| 1 | AMG \\| V-cycle | classical | reference |" in text
     for line in text.splitlines():
         if line.startswith("|"):
-            assert len(re.findall(r"(?<!\\)\|", line)) == 8
+            assert len(re.findall(r"(?<!\\)\|", line)) == 10
 
 
 def test_few_rows_of_markdown():
@@ -258,7 +264,7 @@ ELEMENTS = {
     "div", "article", "dl", "dt", "dd", "b", "bdi", "desc", "text", "rect", "footer", "form",
     "label", "input", "select", "option", "output", "table", "caption", "thead", "tbody", "tr",
     "th", "td", "small", "abbr", "figure", "figcaption", "ul", "details", "summary", "pre",
-    "code", "time",
+    "code", "br",
 }  # fmt: skip
 
 
@@ -267,8 +273,10 @@ def test_hostile_text_in_markdown(hostile_board):
     assert "<" not in text
     for line in text.splitlines():
         if line.startswith("|"):
-            assert len(re.findall(r"(?<!\\)\|", line)) == 8
+            assert len(re.findall(r"(?<!\\)\|", line)) == 10
         bare = re.sub(r"\\[\\`*_\[\]|~:@$!.]", "", line)
+        # Intervals are our own brackets.
+        bare = re.sub(r" \[[\d., ]+\] \|", "", bare)
         if not line.startswith(("|", "#")):
             continue
         assert not re.search(r"[`*\[\]]|://|www\.", bare.replace("---:", "").replace("---", ""))
@@ -369,8 +377,13 @@ def test_numbers_and_names_are_written_for_readers():
     assert list(map(written, numbers)) == ["10,000", "123", "12.3", "0.50", "3", "\N{EN DASH}"]
     shares = [percent(share).split() for share in (1.0, 0.9999, 13 / 14)]
     assert shares == [["100", "%"], ["99.9", "%"], ["92.9", "%"]]
-    assert span(Spread(0.5, 0.4, 0.6)) == "0.40\N{EN DASH}0.60"
-    assert span(Spread(1.0, 1.0, 1.0)) == ""
+    assert between(Interval(0.5, 0.4, 0.6), real=True) == "[0.400, 0.600]"
+    assert between(Interval(0.5, 0.5, 0.5), real=True) == ""
+    minus = "\N{MINUS SIGN}"
+    assert signed_between(Interval(-3, -4.56, 1234), real=False) == (
+        f"{minus}3 [{minus}4.56, +1,234]"
+    )
+    assert signed_between(Interval(1e-5, 1e-5, 1e-5), real=True) == "0.000"
     assert decade_ticks(1, 60) == [1.0, 2.0, 5.0, 10.0, 20.0, 50.0]
     assert slugs(["HB/bcsstk01", "hb_bcsstk01", "../.."]) == {
         "HB/bcsstk01": "hb-bcsstk01", "hb_bcsstk01": "hb-bcsstk01-2", "../..": "matrix"

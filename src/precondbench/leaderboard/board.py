@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 from precondbench.leaderboard.entries import Entry, Leaderboard, MatrixInfo, Track
-from precondbench.leaderboard.scoring.ranking import RankedRow, best_of_kind, rank_entries
+from precondbench.leaderboard.scoring.intervals import Interval, Resampled
+from precondbench.leaderboard.scoring.ranking import (
+    RankedRow,
+    best_of_kind,
+    rank_entries,
+    ranked_by,
+)
 from precondbench.leaderboard.site.text import slugs
 from precondbench.leaderboard.tracks import TRACKS
 from precondbench.quality import Row
@@ -49,6 +56,16 @@ class MatrixOutcome:
     def residual(self) -> float | None:
         """Largest residual of the seeds."""
         return max(self._known("residual"), default=None)
+
+    @property
+    def condition(self) -> float | None:
+        """Largest condition number of the seeds."""
+        return max(self._known("condition"), default=None)
+
+    @property
+    def uneven(self) -> bool:
+        """Whether, with some seed, a right-hand side needs more than twice another."""
+        return any(seed.uneven for seed in self.seeds)
 
     @property
     def cosine(self) -> float | None:
@@ -92,6 +109,9 @@ class Standing:
         self.rows = rank_entries(track, entries)
         self.slugs = slugs(matrix.name for matrix in track.matrices)
         self.by_id = {row.entry.id: row for row in self.rows}
+        self.families = len({matrix.family for matrix in track.matrices})
+        # How many rows have a rank.
+        self.sharing = Counter(row.rank for row in self.rows)
 
     @property
     def real(self) -> bool:
@@ -112,6 +132,16 @@ class Standing:
     def best_classical(self) -> RankedRow | None:
         """Best entry that learned nothing."""
         return best_of_kind(self.rows, "classical")
+
+    @cached_property
+    def lead(self) -> Interval | None:
+        """Number of the best learned row minus that of the best classical one."""
+        best = self.best_learned, self.best_classical
+        families = [matrix.family for matrix in self.track.matrices]
+        learned, classical = (
+            row and Resampled(ranked_by(self.track), families, row.evaluations) for row in best
+        )
+        return None if learned is None or classical is None else learned.minus(classical)
 
     def against_target(self, row: RankedRow) -> float | None:
         """How many times the iterations of the target: the median ratio, or that of the means."""

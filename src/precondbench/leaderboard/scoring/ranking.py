@@ -53,6 +53,7 @@ class RankedRow:
     cosine_mean: Spread | None
     log10_one_minus_cosine_median: Spread | None
     n_log_k_median: Spread | None
+    condition_median: Spread | None
     work_median: Spread | None
     effective_hops: Spread | None
 
@@ -60,6 +61,22 @@ class RankedRow:
     def ratios(self) -> tuple[float, ...]:
         """Ratios of all seeds, joined: what the performance profile is drawn from."""
         return tuple(ratio for seed in self.evaluations for ratio in seed.ratios)
+
+    @property
+    def uneven(self) -> int:
+        """Matrices where, with some seed, a right-hand side needs more than twice another."""
+        return sum(map(any, zip(*(seed.uneven for seed in self.evaluations), strict=True)))
+
+    @property
+    def interval(self) -> Interval:
+        """The number that ranks with its 95 % interval."""
+        return Interval(self.score.mean, *self.entry.interval)
+
+    @property
+    def gain(self) -> Interval | None:
+        """The number that ranks minus that of the untrained start, where there is one."""
+        gain = self.entry.gain
+        return None if gain is None else Interval(gain.mean, gain.low, gain.high)
 
     @property
     def score(self) -> Spread:
@@ -100,7 +117,7 @@ def rank_entries(track: Track, entries: Mapping[str, Entry]) -> list[RankedRow]:
 
 
 def best_of_kind(rows: Iterable[RankedRow], kind: str) -> RankedRow | None:
-    """Return the first row of a kind (``learned``, ``classical`` or ``oracle``)."""
+    """Return the first row of a kind: ``learned``, ``fitted``, ``classical`` or ``oracle``."""
     return next((row for row in rows if row.entry.kind == kind), None)
 
 
@@ -134,6 +151,7 @@ def _row(track: Track, entry: Entry) -> RankedRow:
         cosine_mean=mean("cosine"),
         log10_one_minus_cosine_median=median("log10_one_minus_cosine"),
         n_log_k_median=median("n_log_k"),
+        condition_median=median("condition"),
         work_median=median("work"),
         effective_hops=_of_known(
             statistics.fmean, [[seed.summary.get("effective_hops")] for seed in seeds]

@@ -23,7 +23,12 @@ from precondbench.leaderboard.site.svg import (
 )
 from precondbench.leaderboard.site.text import number
 
-KIND_SHAPES = {"learned": "circle", "classical": "square", "oracle": "triangle"}
+KIND_SHAPES = {
+    "learned": "circle",
+    "fitted": "diamond",
+    "classical": "square",
+    "oracle": "triangle",
+}
 # Entries hold cosines with 12 digits: what is closer to the target is drawn as this close.
 CLOSEST = 1e-12
 _WIDTH, _HEIGHT = 420.0, 330.0

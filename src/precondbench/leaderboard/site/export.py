@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from precondbench.leaderboard.board import Standing
+from precondbench.leaderboard.scoring.intervals import Interval
 from precondbench.leaderboard.scoring.ranking import (
     TAUS,
     RankedRow,
@@ -14,10 +15,17 @@ from precondbench.leaderboard.scoring.ranking import (
     ranked_by,
     shares_within,
 )
-from precondbench.leaderboard.site.text import markdown, number, percent
+from precondbench.leaderboard.site.text import (
+    between,
+    figure,
+    markdown,
+    number,
+    percent,
+    signed_between,
+)
 from precondbench.quality import rounded
 
-FORMAT, FORMAT_VERSION = "precondbench-leaderboard", 1
+FORMAT, FORMAT_VERSION = "precondbench-leaderboard", 2
 
 
 def board_content(standings: Sequence[Standing]) -> dict[str, Any]:
@@ -50,6 +58,7 @@ def _track(standing: Standing) -> dict[str, Any]:
         "protocol": track.protocol.model_dump(mode="json"),
         "ranked_by": ranked_by(track),
         "matrices": len(track.matrices),
+        "families": standing.families,
         "target_iterations_mean": _rounded(standing.target_iterations),
         "ladder": track.ladder,
         "ceilings": track.ceilings,
@@ -68,6 +77,7 @@ def _row(standing: Standing, row: RankedRow) -> dict[str, Any]:
         "cosine_mean": row.cosine_mean,
         "log10_one_minus_cosine_median": row.log10_one_minus_cosine_median,
         "n_log_k_median": row.n_log_k_median,
+        "condition_median": row.condition_median,
         "work_median": row.work_median,
         "effective_hops": row.effective_hops,
     }
@@ -83,6 +93,11 @@ def _row(standing: Standing, row: RankedRow) -> dict[str, Any]:
         "parameters": entry.parameters,
         "seeds": len(entry.seeds),
         "page": f"entries/{entry.track}/{entry.id}.html",
+        "interval": list(entry.interval),
+        "gain": _interval(row.gain),
+        "over_first": _interval(row.over_first),
+        "over_next": _interval(row.over_next),
+        "uneven": row.uneven,
         "numbers": {name: _spread(spread) for name, spread in numbers.items()},
         "profile": (
             {
@@ -105,33 +120,44 @@ def _spread(spread: Spread | None) -> dict[str, float] | None:
     }
 
 
+def _interval(interval: Interval | None) -> dict[str, float] | None:
+    return None if interval is None else interval._asdict()
+
+
 def _rounded(value: float) -> float:
     return float(rounded(float(value), 10))
 
 
 def board_table(standing: Standing) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """Return headings and rows of a track for a terminal: means over seeds, best first."""
-    columns: dict[str, Callable[[RankedRow], Spread | None]] = {
-        "solved": lambda row: row.solved,
-        "iterations": lambda row: row.iterations_mean,
-        "effective hops": lambda row: row.effective_hops,
-        "cosine": lambda row: row.cosine_mean,
-        "log10(1-cos)": lambda row: row.log10_one_minus_cosine_median,
-        "n log K": lambda row: row.n_log_k_median,
+    real = standing.real
+    columns: dict[str, Callable[[RankedRow], Any]] = {
+        "iterations": lambda row: row.iterations_mean.mean,
+        "95 % interval": lambda row: between(row.interval, real) or None,
+        "uneven": lambda row: row.uneven or None,
+        "gain": lambda row: row.gain and signed_between(row.gain, real),
+        "solved": lambda row: row.solved.mean,
+        "effective hops": lambda row: _mean(row.effective_hops),
+        "cosine": lambda row: _mean(row.cosine_mean),
+        "log10(1-cos)": lambda row: _mean(row.log10_one_minus_cosine_median),
+        "n log K": lambda row: _mean(row.n_log_k_median),
+        "condition": lambda row: _mean(row.condition_median),
     }
-    if standing.real:
-        columns = {"area": lambda row: row.area, **columns}
-        del columns["effective hops"]
+    if real:
+        steps = columns.pop("iterations")
+        columns = {"area": lambda row: row.score.mean, **columns, "iterations": steps}
+    cells = {name: [value(row) for row in standing.rows] for name, value in columns.items()}
+    # What no row has is left out.
+    cells = {name: column for name, column in cells.items() if any(c is not None for c in column)}
     rows = [
-        (
-            "-" if row.rank is None else row.rank,
-            row.entry.method,
-            row.entry.kind,
-            *(spread and spread.mean for spread in (value(row) for value in columns.values())),
-        )
-        for row in standing.rows
+        ("-" if row.rank is None else row.rank, row.entry.method, row.entry.kind, *values)
+        for row, *values in zip(standing.rows, *cells.values(), strict=True)
     ]
-    return ("rank", "method", "kind", *columns), rows
+    return ("rank", "method", "kind", *cells), rows
+
+
+def _mean(spread: Spread | None) -> float | None:
+    return None if spread is None else spread.mean
 
 
 def board_markdown(standings: Sequence[Standing], top: int = 10) -> str:
@@ -160,6 +186,12 @@ def _explanation(standing: Standing) -> str:
             f"{count} synthetic matrices. Ranked by mean iterations; the target needs "
             f"{number(standing.target_iterations)}."
         )
+    text += f" Protocol {standing.track.protocol.version}."
+    if standing.families > 1:
+        text += (
+            " Brackets hold 95 % intervals; rows share a rank (=) with the first of them unless "
+            "the interval of the difference excludes 0."
+        )
     exact = [markdown(row.entry.method) for row in standing.rows if _exact(standing, row)]
     return text + (f" Exact methods, not shown: {', '.join(exact)}." if exact else "")
 
@@ -171,30 +203,38 @@ def _exact(standing: Standing, row: RankedRow) -> bool:
 
 
 def _table(standing: Standing, top: int) -> str:
-    score = "area" if standing.real else "effective hops"
+    real = standing.real
+    ranks, beside = ("area", "iterations") if real else ("iterations", "effective hops")
     lines = [
-        f"| rank | method | kind | tier | {score} | iterations | solved |",
-        "| ---: | --- | --- | --- | ---: | ---: | ---: |",
+        f"| rank | method | kind | tier | {ranks} | {beside} | gain over start | uneven | solved |",
+        "| ---: | --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    ranked = 0
-    best_learned = next((row for row in standing.rows if row.entry.kind == "learned"), None)
+    shown = 0
     for row in standing.rows:
         if _exact(standing, row):
             continue
-        ranked += row.rank is not None
-        if ranked > top and row is not best_learned:
+        shown += row.rank is not None
+        if shown > top and row is not standing.best_learned:
             continue
-        shown = row.area if standing.real else row.effective_hops
+        hops = "" if row.effective_hops is None else f"{row.effective_hops.mean:.1f}"
         cells = (
-            "" if row.rank is None else str(row.rank),
+            _rank(standing, row),
             markdown(row.entry.method),
             row.entry.kind,
             row.entry.tier,
-            "" if shown is None else f"{shown.mean:.{3 if standing.real else 1}f}",
-            number(row.iterations_mean.mean),
+            f"{figure(row.score.mean, real)} {between(row.interval, real)}".rstrip(),
+            number(row.iterations_mean.mean) if real else hops,
+            "" if row.gain is None else signed_between(row.gain, real),
+            str(row.uneven or ""),
             percent(row.solved.mean),
         )
         lines.append("| " + " | ".join(cells) + " |")
     if len(lines) == 2:
-        lines.append("| | no entries yet | | | | | |")
+        lines.append("| | no entries yet | | | | | | | |")
     return "\n".join(lines) + "\n"
+
+
+def _rank(standing: Standing, row: RankedRow) -> str:
+    if row.rank is None:
+        return ""
+    return f"{'=' if standing.sharing[row.rank] > 1 else ''}{row.rank}"

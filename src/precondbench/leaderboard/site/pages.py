@@ -26,7 +26,14 @@ from precondbench.leaderboard.site.charts import (
     draw_strip,
 )
 from precondbench.leaderboard.site.export import FORMAT, board_json, board_markdown
-from precondbench.leaderboard.site.text import number, percent, safe_link, span
+from precondbench.leaderboard.site.text import (
+    between,
+    figure,
+    number,
+    percent,
+    safe_link,
+    signed_between,
+)
 
 ASSETS = ("style.css", "board.js")
 MARKDOWN, MARKER = "leaderboard.md", "leaderboard.json"
@@ -123,7 +130,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=number, percent=percent, span=span, safe_link=safe_link)
+    environment.filters.update(
+        between=between,
+        figure=figure,
+        number=number,
+        percent=percent,
+        safe_link=safe_link,
+        signed=signed_between,
+    )
     return environment
 
 
@@ -133,23 +147,12 @@ def _render(environment: Environment, name: str, up: str, **content: Any) -> str
 
 
 def _card(standing: Standing) -> dict[str, Any]:
-    """Summary of a track: the best entries and their lead."""
+    """Summary of a track."""
     return {
         "standing": standing,
         "strip": draw_strip(standing, f"strip-{standing.track.id}"),
         "baselines": [standing.by_id[name] for name in (INVK, IC0) if name in standing.by_id],
-        "lead": _lead(standing),
     }
-
-
-def _lead(standing: Standing) -> float | None:
-    """Lead of the best learned entry: difference of area, or ratio of iterations."""
-    learned, classical = standing.best_learned, standing.best_classical
-    if learned is None or classical is None:
-        return None
-    if standing.real:
-        return learned.score.mean - classical.score.mean
-    return classical.score.mean / max(learned.score.mean, 1.0)
 
 
 def _track(environment: Environment, standing: Standing) -> str:
@@ -163,6 +166,8 @@ def _track(environment: Environment, standing: Standing) -> str:
         track=track,
         rows=rows,
         hops=any(row.effective_hops for row in rows),
+        gains=any(row.gain for row in rows),
+        conditions=any(row.condition_median for row in rows),
         curves=curves,
         profiles=draw_profiles(curves) if curves else None,
         taus=TAUS,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from precondbench.leaderboard.scoring.ranking import Spread
+from precondbench.leaderboard.scoring.intervals import Interval
 
-DASH = "\N{EN DASH}"
+DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 _LONGEST_SLUG = 100
 
 
@@ -23,6 +23,34 @@ def number(value: float | int | None) -> str:
     return f"{value:.2f}" if size >= 0.095 else f"{value:.2g}"
 
 
+def figure(value: float, real: bool) -> str:
+    """Write a number that ranks: an area, or mean iterations."""
+    return f"{value:.3f}" if real else number(value)
+
+
+def signed(value: float, real: bool) -> str:
+    """Write a difference of numbers that rank."""
+    text = figure(abs(value), real)
+    if float(text.replace(",", "")) == 0.0:
+        return text
+    return ("+" if value > 0 else MINUS) + text
+
+
+def between(interval: Interval, real: bool) -> str:
+    """Write the ends of an interval; empty if they are one, for want of families."""
+    if interval.low == interval.high:
+        return ""
+    return f"[{figure(interval.low, real)}, {figure(interval.high, real)}]"
+
+
+def signed_between(interval: Interval, real: bool) -> str:
+    """Write a difference with its interval."""
+    text = signed(interval.mean, real)
+    if interval.low == interval.high:
+        return text
+    return f"{text} [{signed(interval.low, real)}, {signed(interval.high, real)}]"
+
+
 def percent(share: float | None) -> str:
     """Write a share; 100 only if it is all."""
     if share is None:
@@ -32,13 +60,6 @@ def percent(share: float | None) -> str:
         tenths = min(tenths, 999)
     text = f"{tenths / 10:.1f}".removesuffix(".0")
     return f"{text}\N{NO-BREAK SPACE}%"
-
-
-def span(spread: Spread | None, digits: int = 2) -> str:
-    """Write the smallest and largest value over seeds; empty if they are one."""
-    if spread is None or spread.low == spread.high:
-        return ""
-    return f"{spread.low:,.{digits}f}{DASH}{spread.high:,.{digits}f}"
 
 
 def safe_link(address: str | None) -> str | None:
