@@ -20,6 +20,10 @@ PAGES = {
     "entry": f"entries/{REAL}/net.html",
     "matrix": f"matrices/{REAL}/group-matrix-0.html",
 }
+UNEVEN = [[30, 10, 12, 30], [60, 60, 59, 58], [90, 91, 92, 93]]
+# Iterations are of the side with the most, but these tests do not score.
+START = [make_seed([40, 60, "invalid"], seed).model_dump(mode="json") for seed in range(3)]
+FROM_START = {"start": START, "gain": {"mean": 0.12, "low": -0.01, "high": 0.25}}
 LONG = "A method with a name that is far too long for a telephone " + "x" * 60
 
 
@@ -60,8 +64,9 @@ def site(tmp_path_factory):
     write_track(folder / "leaderboard", make_track([1, 1], "synthetic"))
     hops = {"summary": {"effective_hops": 2.5, "solved": 1.0}}
     for entry in (
-        learned("net", [8, 20, "invalid"], [9, 22, 31], [7, 21, 30]),
-        learned("long", [80, 20, 300], [9, 220, 31], [70, 21, 30], method=LONG, tier="reproduced"),
+        learned("net", [8, 20, "invalid"], [9, 22, 31], [7, 21, 30], **FROM_START),
+        learned("long", [80, 20, 300], [9, 220, 31], [70, 21, 30], method=LONG),
+        make_entry("fit", make_seed([30, 60, 90], 0, sides=UNEVEN), kind="fitted", method="Fit"),
         make_entry("ic-0", [16, "stagnated", 40], method="IC(0)"),
         make_entry("inv-k", [10, 20, 30], method="Inv-K"),
         make_entry("amg", operator([4, 5, 6]), form="operator", method="AMG"),
@@ -112,7 +117,7 @@ def sorting(page, heading):
 
 
 def test_the_first_order_is_the_rank(opened):
-    assert methods(opened("real track")) == ["EXACT", "AMG", "Inv-K", "NET", LONG, "IC(0)"]
+    assert methods(opened("real track")) == ["EXACT", "AMG", "Inv-K", "NET", LONG, "Fit", "IC(0)"]
 
 
 def test_sorting_by_click(opened):
@@ -149,7 +154,7 @@ def test_rank_sorts_as_numbers_with_oracles_last(opened):
     button, _ = sorting(page, "Rank")
     button.click()
     ranks = page.locator("#board-table td.rank").all_inner_texts()
-    assert ranks == ["1", "2", "3", "4", "5", "·"]
+    assert ranks == ["=1", "=1", "=1", "=1", "=1", "=1", "·"]
 
 
 def select(page, name):
@@ -159,12 +164,16 @@ def select(page, name):
 def test_filters(opened):
     page = opened("real track")
     count = page.locator("output.count")
-    assert count.inner_text() == "6 of 6 entries"
+    assert count.inner_text() == "7 of 7 entries"
     select(page, "Kind").select_option("learned")
     assert set(methods(page)) == {"NET", LONG}
-    select(page, "Tier").select_option("reproduced")
-    assert methods(page) == [LONG]
-    assert count.inner_text() == "1 of 6 entries"
+    select(page, "Kind").select_option("fitted")
+    assert methods(page) == ["Fit"]
+    select(page, "Tier").select_option("scored")
+    assert methods(page) == []
+    select(page, "Kind").select_option("all")
+    assert set(methods(page)) == {"NET", LONG}
+    assert count.inner_text() == "2 of 7 entries"
     for name in ("Kind", "Tier"):
         select(page, name).select_option("all")
     select(page, "Form").select_option("operator")
@@ -174,12 +183,12 @@ def test_filters(opened):
     assert methods(page) == ["Inv-K"]
     page.get_by_role("searchbox", name="Find").fill("nothing of that name")
     assert methods(page) == []
-    assert count.inner_text() == "0 of 6 entries"
+    assert count.inner_text() == "0 of 7 entries"
 
 
 def test_without_scripts_the_table_is_complete(opened):
     page = opened("real track", java_script_enabled=False)
-    assert page.locator("#board-table tbody tr").count() == 6
+    assert page.locator("#board-table tbody tr").count() == 7
     assert page.locator("#board-table thead button").count() == 0
     assert page.locator("form.filters").is_hidden()
     assert page.locator("#board-table tbody tr").last.is_visible()
