@@ -36,7 +36,7 @@ class TrainingConfiguration:
     width : int
         Width of hidden representations.
     epochs : int
-        At most this many passes over the training split.
+        At most this many passes over the training split; 0 keeps the initial weights.
     scaling : {"standardised", "unit-diagonal"}
         What the model is shown of the scale of A, see ``FactorModel``.
     learning_rate : float
@@ -73,16 +73,16 @@ class TrainingConfiguration:
     Examples
     --------
     >>> from precondbench.baselines import TrainingConfiguration
-    >>> TrainingConfiguration(model="MLP", epochs=0)
+    >>> TrainingConfiguration(model="MLP", rounds=0)
     Traceback (most recent call last):
         ...
-    precondbench.errors.ConfigurationError: epochs is 0; it must be greater than or equal to 1
+    precondbench.errors.ConfigurationError: rounds is 0; it must be greater than or equal to 1
     """
 
     model: str = "MessagePassingMLP"
     rounds: Annotated[int, Field(ge=1, le=1000)] = 4
     width: Annotated[int, Field(ge=1, le=4096)] = 16
-    epochs: Count = 300
+    epochs: Annotated[int, Field(ge=0, le=10**9)] = 300
     loss: str = "negative-cosine"
     scaling: Scaling = "standardised"
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3

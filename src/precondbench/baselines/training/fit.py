@@ -58,13 +58,14 @@ class FitLoop:
 
     def run(self, state: TrainingState) -> None:
         """Train until the last epoch or until patience ends; the state has the best weights."""
-        checks = list(self._check_batches())
+        checks = list(self._batches(self.checks))
         saved = time.monotonic()
         while not self._finished(state):
-            epoch = len(state.history) + 1
+            # Without epochs the initial model is measured, as epoch 0.
+            epoch = len(state.history) + min(1, self.configuration.epochs)
             start = time.perf_counter()
-            rate = self.configuration.rate(epoch)
-            loss = self.epoch(state, rate)
+            rate = self.configuration.rate(epoch) if epoch else 0.0
+            loss = self.epoch(state, rate) if epoch else self._initial_loss(state)
             validation_loss, cosine = validate(state.model, checks, self.loss, self.ranks)
             self._check_finite(epoch, loss, validation_loss, cosine)
             record = EpochRecord(
@@ -87,13 +88,16 @@ class FitLoop:
     def _finished(self, state: TrainingState) -> bool:
         done = len(state.history)
         late = state.best is not None and done - state.best["epoch"] >= self.configuration.patience
-        return late or done >= self.configuration.epochs
+        return late or done >= max(1, self.configuration.epochs)
 
-    def _check_batches(self) -> Iterator[GraphBatch]:
-        """Batches of this process's share of the validation graphs."""
-        mine = self.ranks.share(torch.arange(len(self.checks)))
+    def _batches(self, graphs: ResidentGraphs) -> Iterator[GraphBatch]:
+        """Batches of this process's share of some graphs."""
+        mine = self.ranks.share(torch.arange(len(graphs)))
         size = 4 * self.configuration.batch_size
-        return self.checks.batches(size, mine, max_edges=self.configuration.max_edges)
+        return graphs.batches(size, mine, max_edges=self.configuration.max_edges)
+
+    def _initial_loss(self, state: TrainingState) -> float:
+        return validate(state.model, list(self._batches(self.graphs)), self.loss, self.ranks)[0]
 
     def epoch(self, state: TrainingState, rate: float) -> float:
         """Take one step a batch; return the loss averaged over graphs."""
@@ -151,10 +155,10 @@ class TrainingResult:
     model : FactorModel
         With the weights of the best epoch, in evaluation mode, on ``device``.
     history : list of dict
-        One record an epoch: ``epoch`` from 1, ``loss``, ``validation_loss``, ``validation_cosine``,
-        ``learning_rate`` and ``seconds``.
+        One record an epoch: ``epoch`` from 1 (0 of a model that is not trained), ``loss``,
+        ``validation_loss``, ``validation_cosine``, ``learning_rate`` and ``seconds``.
     best_epoch : int
-        Epoch, counted from 1, with the smallest validation loss.
+        Epoch, counted from 1, with the smallest validation loss; 0 without training.
     best_validation_cosine : float
         Its mean cosine over the validation split.
     seconds : float
@@ -178,7 +182,7 @@ class TrainingResult:
         return {
             "best_epoch": self.best_epoch,
             "best_validation_cosine": self.best_validation_cosine,
-            "epochs": len(self.history),
+            "epochs": self.history[-1]["epoch"],
             "seconds": self.seconds,
             "device": self.device,
             "parameters": self.parameters,
@@ -246,14 +250,7 @@ def train(
         cpu_threads(configuration.threads),
         torch.random.fork_rng(devices=cuda_devices),
     ):
-        torch.manual_seed(configuration.seed)
-        # Made on the CPU, so that a seed means the same weights on every device.
-        model = build_model(
-            configuration.model,
-            configuration.rounds,
-            configuration.width,
-            scaling=configuration.scaling,
-        )
+        model = _drawn(configuration)
         graphs = _labelled(train_set, device, "training")
         checks = _labelled(val_set, device, "validation")
         key = _fingerprint(text, graphs, checks)
@@ -264,11 +261,8 @@ def train(
                 graphs.invert(train_set)
                 checks.invert(val_set)
             if model.core is not None:
-                graphs.add_core(train_set, model.core)
                 checks.add_core(val_set, model.core)
-            model.fit_features(graphs.whole())
-            model.to(device)
-            model.fit_network(graphs.whole())
+            _fit(model, graphs, train_set)
             ranks.same_everywhere(model)
             state = TrainingState(
                 model,
@@ -282,6 +276,38 @@ def train(
             result = _result(model.eval(), state.history, device)
             files.finish(result.to_dict())
     return result
+
+
+def initial_model(train_set: Sequence[Any], configuration: TrainingConfiguration) -> FactorModel:
+    """Return the model that :func:`train` starts from, on the CPU and in evaluation mode.
+
+    It is that of ``epochs=0``: features are measured on the training split, a network that solves
+    for its parameters has done so, and other weights are as drawn.
+    """
+    with cpu_threads(configuration.threads), torch.random.fork_rng(devices=[]):
+        model = _drawn(configuration)
+        _fit(model, _labelled(train_set, torch.device("cpu"), "training"), train_set)
+    return model.eval()
+
+
+def _drawn(configuration: TrainingConfiguration) -> FactorModel:
+    torch.manual_seed(configuration.seed)
+    # Made on the CPU, so that a seed means the same weights on every device.
+    return build_model(
+        configuration.model,
+        configuration.rounds,
+        configuration.width,
+        scaling=configuration.scaling,
+    )
+
+
+def _fit(model: FactorModel, graphs: ResidentGraphs, train_set: Sequence[Any]) -> None:
+    """Do what comes before the first epoch, and move the model to the graphs."""
+    if model.core is not None:
+        graphs.add_core(train_set, model.core)
+    model.fit_features(graphs.whole())
+    model.to(graphs.device)
+    model.fit_network(graphs.whole())
 
 
 def _optimiser(model: FactorModel, learning_rate: float) -> torch.optim.Optimizer:

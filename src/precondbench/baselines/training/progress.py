@@ -15,7 +15,7 @@ class EpochRecord(TypedDict):
     """One epoch of a run; a line of ``metrics.jsonl``."""
 
     epoch: int
-    """Counted from 1."""
+    """Counted from 1; 0 of a model that is not trained."""
     loss: float
     """Mean over the training graphs, each as of its step."""
     validation_loss: float
