@@ -2,8 +2,10 @@
 
     python benchmarks/score_runs.py RUNS --folder leaderboard --submissions FOLDER
 
-RUNS is the folder of `precondbench train`. Every model with runs of three seeds or more is packed
-for each split that is a track, checked and scored. Submissions are kept in their folder.
+RUNS is the folder of `precondbench train`. Every model with runs of three seeds or more, or of
+seed 0 if it is solved for, is packed for each split that is a track, checked and scored, also as it
+is before training. Submissions are kept in their folder; weights and their digests go to
+FOLDER/weights. At the end weights that no entry states are removed.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from precondbench.baselines import RunConfiguration, model_summary, read_toml
+from precondbench.baselines import RunConfiguration, load_model, model_summary, read_toml
 from precondbench.leaderboard import pack_runs, score_submission
+from precondbench.leaderboard.pretrained import prune_weights
 from precondbench.recipes import open_executor
 
 FEWEST_SEEDS = 3
@@ -64,7 +67,10 @@ def main() -> None:
     with open_executor(options.jobs) as executor:
         for group in sorted(options.runs.glob(f"{options.only}/*-*")):
             runs = sorted(path.parent for path in group.glob("seed-*/result.json"))
-            if len(runs) < FEWEST_SEEDS:
+            if runs and load_model(runs[0] / "checkpoint.safetensors").fitted:
+                # Every seed gives the same: one row without seeds.
+                runs = runs[:1]
+            elif len(runs) < FEWEST_SEEDS:
                 print(f"{group}: {len(runs)} finished runs, {FEWEST_SEEDS} are needed")
                 continue
             said = description(runs[0])
@@ -75,6 +81,8 @@ def main() -> None:
                 pack_runs(runs, split, folder, said)
                 entry = score_submission(folder, options.folder, executor=executor)
                 print(f"{entry.track}: {entry.id}", flush=True)
+    for path in prune_weights(options.folder):
+        print(f"removed {path}, which no entry states")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ from .files import hidden_beside as hidden_beside
 from .files import make_folder as make_folder
 from .files import read_text as read_text
 from .files import replacing as replacing
+from .files import verify_file as verify_file
 from .network import Deadline as Deadline
 from .network import SILENCE as SILENCE
 from .network import offline as offline

@@ -36,6 +36,30 @@ def read_text(path: Path, error: type[PrecondbenchError], *, largest: int = LARG
         raise error(f"{path} is not UTF-8 text ({problem}); save it as such") from None
 
 
+def verify_file(
+    path: Path, sha256: str, error: type[PrecondbenchError], *, largest: int = LARGEST_TEXT
+) -> None:
+    """Raise ``error`` unless this is a regular file of at most ``largest`` bytes with this sha256.
+
+    Links are not followed.
+    """
+    try:
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            raise error(f"{path} is not a regular file; links are not followed")
+        if status.st_size > largest:
+            raise error(f"{path} has {status.st_size} bytes; at most {largest} are read")
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as problem:
+        raise error(f"{path} cannot be read ({problem.strerror}); is the file there?") from None
+    if found != sha256:
+        raise error(
+            f"{path} has sha256 {found[:12]}..., {sha256[:12]}... is stated; take the file again "
+            "from where it comes"
+        )
+
+
 def make_folder(path: Path) -> None:
     """Create a folder and its parents, if they do not exist.
 

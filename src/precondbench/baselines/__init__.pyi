@@ -19,6 +19,8 @@ from .training.fit import TrainingResult as TrainingResult
 from .training.fit import train as train
 
 # Between the packages of this library; not promised to users.
+from .registry import is_built_in as is_built_in
+from .training.fit import initial_model as initial_model
 from .training.command import command_settings as command_settings
 from .training.command import current_training_command as current_training_command
 from .training.command import run_from_settings as run_from_settings

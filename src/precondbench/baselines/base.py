@@ -189,6 +189,11 @@ class FactorModel(nn.Module):
         self._check_pattern(batch)
         self.network.fit(batch)
 
+    @property
+    def fitted(self) -> bool:
+        """Whether all parameters are solved for, so that training has nothing to descend on."""
+        return not any(parameter.requires_grad for parameter in self.parameters())
+
     def compiled(self) -> FactorModel:
         """Return a model with the same weights, shared, whose network is compiled by torch."""
         network: Network = torch.compile(self.network)  # type: ignore[assignment]

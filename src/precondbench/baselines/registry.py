@@ -147,6 +147,11 @@ def model_names() -> list[str]:
     return sorted(_BUILT_IN.keys() | _REGISTERED.keys())
 
 
+def is_built_in(name: str) -> bool:
+    """Whether a model is one of this package, which everybody can load."""
+    return name in _BUILT_IN and name not in _REGISTERED
+
+
 def model_summary(name: str) -> str:
     """Return the first sentence of the docstring of a model's class.
 

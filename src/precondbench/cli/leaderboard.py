@@ -170,61 +170,72 @@ def reference(
 
 @command(app, "leaderboard check")
 def check(
-    entries: Annotated[list[Path], typer.Argument(help="Files LEADERBOARD/entries/TRACK/ID.json.")],
+    entries: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Files LEADERBOARD/entries/TRACK/ID.json; by default all entries."),
+    ] = None,
+    folder: Folder = Path("leaderboard"),
     submission: Annotated[
         Path | None, typer.Option(help="Of one entry; by default LEADERBOARD/submissions/TRACK/ID.")
     ] = None,
     jobs: Jobs = 1,
     root: Root = None,
 ) -> None:
-    """Score entries again; any difference is an error."""
-    from precondbench.errors import ConfigurationError, LeaderboardError, SubmissionError
-    from precondbench.leaderboard import check_entry, place_of
+    """Score entries again, from weights where there are any; any difference is an error."""
+    from precondbench.errors import ConfigurationError, LeaderboardError
+    from precondbench.leaderboard import check_entries, place_of
     from precondbench.recipes import open_executor
 
-    if submission is not None and len(entries) != 1:
+    if submission is not None and len(entries or []) != 1:
         raise ConfigurationError("--submission belongs to one entry; name one file with it")
+    places: dict[Path, list[tuple[str, str]] | None] = {} if entries else {folder: None}
+    for path in entries or []:
+        where, track, entry = place_of(path)
+        named = places.setdefault(where, [])
+        assert named is not None
+        named.append((track, entry))
     failed = []
     with open_executor(jobs) as executor:
-        for path in entries:
-            try:
-                folder, track, entry = place_of(path)
-                with progress_bar(f"{track}/{entry}") as update:
-                    found = check_entry(
-                        folder,
-                        track,
-                        entry,
-                        submission=submission,
-                        root=root,
-                        executor=executor,
-                        progress=update,
-                    )
-                say(f"{path}: {found.method}, every outcome is the same")
-            except (LeaderboardError, SubmissionError) as error:
-                say(f"{path}: {error}")
-                failed.append(path)
+        for where, wanted in places.items():
+            for found in check_entries(
+                where,
+                wanted,
+                submission=submission,
+                root=root,
+                executor=executor,
+                progress=progress_bar,
+            ):
+                for entry, way in found.confirmed.items():
+                    say(f"{found.track}/{entry}: {way}")
+                for problem in found.problems.values():
+                    say(problem)
+                    failed.append(problem)
+                count = len(found.confirmed)
+                say(f"{found.track}: {count} entries hold ({found.seconds:.1f} s)")
     if failed:
-        raise LeaderboardError(
-            f"{len(failed)} of {len(entries)} entries do not hold, first {failed[0]}"
-        )
+        raise LeaderboardError(f"{len(failed)} entries or tracks do not hold, first: {failed[0]}")
 
 
 @command(app, "leaderboard reproduce")
 def reproduce(
     entry: Annotated[Path, typer.Argument(help="File LEADERBOARD/entries/TRACK/ID.json.")],
-    timeout: Annotated[float | None, typer.Option(help="Seconds for each command.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds for each seed.")] = None,
     root: Root = None,
 ) -> None:
-    """Run the command of an entry and compare its predictions."""
+    """Train an entry again by its command, and compare what it predicts, matrix by matrix.
+
+    The last line of the output records the success; maintainers keep a list of such lines.
+    """
     from precondbench.errors import ConfigurationError
     from precondbench.leaderboard import place_of, reproduce_entry
 
     if timeout is not None and not 0 < timeout < float("inf"):
         raise ConfigurationError(f"--timeout is {timeout}; give seconds, more than 0")
     folder, track, name = place_of(entry)
-    found = reproduce_entry(folder, track, name, root=root, timeout=timeout, started=say)
+    found, line = reproduce_entry(folder, track, name, root=root, timeout=timeout, started=say)
     same = sum(found.identical.values())
-    say(f"{same} of {len(found.identical)} seeds are the same to the bit; all within tolerance")
+    say(f"{same} of {len(found.identical)} seeds are the same to the bit; all are within the band")
+    say(line)
 
 
 @command(app, "leaderboard render")

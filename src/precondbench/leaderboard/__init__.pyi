@@ -2,6 +2,8 @@ from .entries import Leaderboard as Leaderboard
 from .local import board_of_files as board_of_files
 from .methods.row import ReferenceMethod as ReferenceMethod
 from .methods.registry import classical_methods as classical_methods
+from .pretrained import load_pretrained as load_pretrained
+from .pretrained import pretrained_names as pretrained_names
 from .scoring.ranking import profile_area as profile_area
 from .site.pages import render_site as render_site
 
@@ -19,10 +21,10 @@ from .scoring.results import update_results as update_results
 from .site.export import board_content as board_content
 from .site.export import board_table as board_table
 from .submissions.schema import open_bundle as open_bundle
-from .submissions.check import check_entry as check_entry
-from .submissions.check import reproduce_entry as reproduce_entry
+from .submissions.check import check_entries as check_entries
 from .submissions.check import score_reference as score_reference
 from .submissions.check import score_submission as score_submission
+from .submissions.reproduce import reproduce_entry as reproduce_entry
 from .submissions.pack import load_entry_point as load_entry_point
 from .submissions.pack import pack_function as pack_function
 from .submissions.pack import pack_predictions as pack_predictions

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -32,6 +32,9 @@ from precondbench.leaderboard.submissions.schema import (
     Text,
 )
 from precondbench.quality import SIDES, Evaluation
+
+if TYPE_CHECKING:
+    from precondbench.leaderboard.tracks import TrackName
 
 MOST_MATRICES = 10_000
 _HINT = (
@@ -312,7 +315,7 @@ def submission_path(folder: str | Path, track: str, entry: str) -> Path:
     return Path(folder) / "submissions" / track / entry
 
 
-def weights_path(folder: str | Path, track: Track, entry: str, seed: int) -> Path:
+def weights_path(folder: str | Path, track: Track | TrackName, entry: str, seed: int) -> Path:
     """Return where the weights of one seed are, the same for all splits of a configuration."""
     data = f"{track.dataset}-{track.version}-{track.configuration}"
     return Path(folder) / "weights" / data / entry / f"seed-{seed}.safetensors"
@@ -355,6 +358,17 @@ def read_leaderboard(folder: str | Path) -> Leaderboard:
         _check_fit(path, entry, tracks)
         entries[entry.track][entry.id] = entry
     return Leaderboard(tracks=tracks, entries=entries)
+
+
+def stored_entry(board: Leaderboard, track: str, entry: str) -> Entry:
+    """Return an entry of a leaderboard; LeaderboardError says what there is instead."""
+    there = board.entries.get(track, {})
+    if entry not in there:
+        raise LeaderboardError(
+            f"there is no entry {entry!r} on track {track!r}; there are "
+            + (", ".join(sorted(there)) or "none")
+        )
+    return there[entry]
 
 
 def _check_fit(path: Path, entry: Entry, tracks: Mapping[str, Track]) -> None:

@@ -18,7 +18,7 @@ from precondbench.leaderboard.scoring.score import (
     score_seeds,
     scored_entry,
 )
-from precondbench.leaderboard.submissions.check import entry_id, reference_entry
+from precondbench.leaderboard.submissions.check import entry_id, reference_content
 from precondbench.leaderboard.submissions.schema import Line
 from precondbench.leaderboard.tracks import OpenTrack, TrackName, ranked_track
 from precondbench.quality import Predictions
@@ -116,7 +116,7 @@ def local_track(
     entries: dict[str, Entry] = {}
     for method, seeds in score_seeds(track, methods, progress=progress).items():
         if method in rows:
-            entry = reference_entry(track, rows[method], seeds)
+            entry = scored_entry(track, reference_content(rows[method]), seeds)
         else:
             content = {
                 "id": _free_id(method, entries),

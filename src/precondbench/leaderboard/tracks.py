@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -164,13 +165,14 @@ class OpenTrack:
         laws = LAWS["lu" if self.name.nonsymmetric else "cholesky"]
         return self.name.tridiagonal and laws[self.name.configuration].records == "twins"
 
+    @cached_property
     def ladder(self) -> HopLadder | None:
         """Return the k-hop oracles of a tridiagonal track."""
         return HopLadder.where_defined(self.pair(i) for i in range(len(self)))
 
     def describe(self) -> dict[str, Any]:
         """Return the content of the track's file: matrices, ladder, ceilings."""
-        ladder = self.ladder()
+        ladder = self.ladder
         return {
             "format": "precondbench-track",
             "format_version": 2,

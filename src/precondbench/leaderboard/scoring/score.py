@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import precondbench
 from precondbench.errors import PredictionError, SubmissionError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from precondbench.datasets import FactorDataset
 
 Progress = Callable[[int, int], None]
+Key = TypeVar("Key")
 # Of numbers in an entry's file.
 DIGITS = 8
 
@@ -109,7 +110,7 @@ def score_seeds(
         track,
         {str(number): given for number, given in enumerate(flat.values())},
         keys=bound,
-        ladder=track.ladder(),
+        ladder=track.ladder,
         executor=executor,
         progress=progress,
     )
@@ -133,16 +134,49 @@ def track_of(bundle: Bundle) -> TrackName:
     )
 
 
-def score_bundle(
-    bundle: Bundle,
+@dataclass(frozen=True)
+class Candidate:
+    """What an entry is made of: its description, and what is judged, by seed.
+
+    With the predictions stands what their right-hand sides are bound to. ``starts`` are those of
+    the same model untrained.
+    """
+
+    content: Mapping[str, Any]
+    seeds: Mapping[int | None, tuple[Predictions, str]]
+    starts: Mapping[int | None, tuple[Predictions, str]] = field(default_factory=dict)
+
+
+def score_candidates(
     track: OpenTrack,
-    entry_id: str,
+    candidates: Mapping[Key, Candidate],
+    *,
     executor: Executor | None = None,
     progress: Progress | None = None,
-) -> Entry:
-    """Score a checked submission on its track; the entry repeats what its authors say."""
+) -> dict[Key, Entry]:
+    """Score entries of one track, which share the work on each matrix."""
+    if not candidates:
+        return {}
+    judged = {(name, "seeds"): one.seeds for name, one in candidates.items()}
+    judged |= {(name, "starts"): one.starts for name, one in candidates.items()}
+    scores = score_seeds(
+        track,
+        {str(key): {seed: given for seed, (given, _) in of.items()} for key, of in judged.items()},
+        {str(key): {seed: bound for seed, (_, bound) in of.items()} for key, of in judged.items()},
+        executor=executor,
+        progress=progress,
+    )
+    return {
+        name: scored_entry(
+            track, one.content, scores[str((name, "seeds"))], scores[str((name, "starts"))]
+        )
+        for name, one in candidates.items()
+    }
+
+
+def bundle_candidate(bundle: Bundle, entry_id: str) -> Candidate:
+    """Return the entry that a checked submission describes, without its start."""
     stated = bundle.submission
-    seeds = predictions_by_seed(bundle.predictions, bundle.dataset)
     content = {
         "id": entry_id,
         "method": stated.method,
@@ -158,17 +192,11 @@ def score_bundle(
         "seconds": stated.seconds.model_dump(exclude_none=True),
         "command": stated.command,
         "predictions": dict(stated.predictions),
+        "weights": dict(stated.weights),
     }
-    return scored_entry(
-        track,
-        content,
-        score_seeds(
-            track,
-            {stated.method: seeds},
-            {stated.method: {int(seed): key for seed, key in stated.predictions.items()}},
-            executor=executor,
-            progress=progress,
-        )[stated.method],
+    given = predictions_by_seed(bundle.predictions, bundle.dataset)
+    return Candidate(
+        content, {seed: (given[seed], stated.predictions[str(seed)]) for seed in given}
     )
 
 

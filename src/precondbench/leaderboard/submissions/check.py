@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
-from precondbench.errors import LeaderboardError
+from precondbench.errors import LeaderboardError, PrecondbenchError
 from precondbench.leaderboard.entries import (
     Entry,
     Leaderboard,
     Track,
-    entry_of,
     read_leaderboard,
+    stored_entry,
     submission_path,
     write_entry,
     write_track,
 )
 from precondbench.leaderboard.methods.registry import reference_rows
 from precondbench.leaderboard.methods.row import ReferenceMethod
+from precondbench.leaderboard.pretrained import add_weights
 from precondbench.leaderboard.scoring.score import (
-    score_bundle,
-    score_seeds,
+    DIGITS,
+    Candidate,
+    bundle_candidate,
+    score_candidates,
     scored_entry,
     track_of,
 )
-from precondbench.leaderboard.submissions.reproduce import Reproduction, reproduce
-from precondbench.leaderboard.submissions.schema import open_bundle
+from precondbench.leaderboard.submissions.predicted import Judged, predicted_again, starts_of
+from precondbench.leaderboard.submissions.schema import Bundle, open_bundle
+from precondbench.leaderboard.submissions.tolerance import (
+    OTHER_SIDES,
+    SAME_SIDES,
+    first_difference,
+    outside_band,
+)
 from precondbench.leaderboard.tracks import OpenTrack, TrackName, open_track, track_named
-from precondbench.quality import Evaluation
+from precondbench.quality import REFERENCE, Evaluation
 
 Progress = Callable[[int, int], None]
 
@@ -53,13 +64,15 @@ def score_submission(
 ) -> Entry:
     """Check and score a submission, and write its entry, under an id made from the method's name.
 
-    An entry of that id on the same track is replaced.
+    Weights are copied into the leaderboard. An entry of that id on the same track is replaced.
     """
     bundle = open_bundle(submission, root)
     track = open_track(track_of(bundle), root)
     known = name or entry_id(bundle.submission.method)
-    entry = score_bundle(bundle, track, known, executor, progress)
+    candidate = _submitted(bundle, known, track, root)
+    entry = score_candidates(track, {"": candidate}, executor=executor, progress=progress)[""]
     _write_track(folder, track)
+    add_weights(folder, track.name, known, bundle.weights)
     write_entry(folder, entry)
     return entry
 
@@ -74,18 +87,71 @@ def score_reference(
 ) -> list[Entry]:
     """Score the classical methods and oracles of a track, and write their entries."""
     track = open_track(name, root)
-    methods = reference_rows(name)
-    scores = score_seeds(
-        track,
-        {key: {None: row} for key, row in methods.items()},
-        executor=executor,
-        progress=progress,
-    )
-    entries = [reference_entry(track, methods[key], seeds) for key, seeds in scores.items()]
+    candidates = {key: _reference(method) for key, method in reference_rows(name).items()}
+    scored = score_candidates(track, candidates, executor=executor, progress=progress)
     _write_track(folder, track)
-    for entry in entries:
+    for entry in scored.values():
         write_entry(folder, entry)
-    return entries
+    return list(scored.values())
+
+
+# How an entry was confirmed.
+COMPUTED = "computed again"
+SUBMITTED = "its submission scored again"
+SAME_BITS = "predicted again from its weights, to the bit"
+IN_BAND = "predicted again from its weights, with other roundings and within the band for them"
+
+
+@dataclass(frozen=True)
+class CheckedTrack:
+    """What scoring a track again has confirmed.
+
+    Attributes
+    ----------
+    track : str
+        Its id.
+    confirmed : dict of str to str
+        Id of an entry -> how it was confirmed.
+    problems : dict of str to str
+        Id of an entry, or ``track`` for the file of the track itself -> what differs.
+    seconds : float
+        Wall time.
+    """
+
+    track: str
+    confirmed: dict[str, str]
+    problems: dict[str, str]
+    seconds: float
+
+
+def check_entries(
+    folder: str | Path,
+    entries: Iterable[tuple[str, str]] | None = None,
+    *,
+    submission: str | Path | None = None,
+    root: str | Path | None = None,
+    executor: Executor | None = None,
+    progress: Callable[[str], AbstractContextManager[Progress]] | None = None,
+) -> Iterator[CheckedTrack]:
+    """Score entries again, track by track; those of one track share what is computed a matrix.
+
+    Reference rows are computed by the library, learned and fitted ones predicted from their
+    weights, with the model that they start from. Others are scored from their submission, by
+    default ``<folder>/submissions/<track>/<entry>``. The files of the tracks are compared, too.
+
+    ``entries`` are pairs (track, id), by default all. ``progress(track)`` opens what is called
+    after each matrix.
+    """
+    board = read_leaderboard(folder)
+    wanted: dict[str, list[str]] = {}
+    for track, entry in _all(board) if entries is None else entries:
+        wanted.setdefault(track, []).append(stored_entry(board, track, entry).id)
+    for track, names in wanted.items():
+        start = perf_counter()
+        with nullcontext(None) if progress is None else progress(track) as report:
+            again = _Again(Path(folder), board, submission, root, executor, report)
+            confirmed, problems = again.check(track, names)
+        yield CheckedTrack(track, confirmed, problems, perf_counter() - start)
 
 
 def check_entry(
@@ -96,82 +162,174 @@ def check_entry(
     submission: str | Path | None = None,
     root: str | Path | None = None,
     executor: Executor | None = None,
-    progress: Progress | None = None,
-) -> Entry:
-    """Score an entry again; raise LeaderboardError with the first outcome that differs.
+) -> str:
+    """Score one entry again; LeaderboardError with the first outcome that differs.
 
-    ``submission`` is by default ``<folder>/submissions/<track>/<entry>``; entries of tier
-    ``reference`` need none.
+    Returns how it was confirmed.
     """
-    board = read_leaderboard(folder)
-    stored = _stored(board, track, entry)
-    opened = open_track(track_named(track), root)
-    if stored.tier == "reference":
-        methods = reference_rows(opened.name)
-        if stored.method not in methods:
-            raise LeaderboardError(f"the library has no method {stored.method!r} on {track}")
-        method = methods[stored.method]
-        scores = score_seeds(opened, {"": {None: method}}, executor=executor, progress=progress)[""]
-        again = reference_entry(opened, method, scores)
-    else:
-        submission = submission or submission_path(folder, track, entry)
-        if not Path(submission).is_dir():
-            raise LeaderboardError(
-                f"{track}/{entry} is scored from a submission, and {submission} is not a folder; "
-                "put it there, or name it by --submission"
-            )
-        bundle = open_bundle(submission, root)
-        again = score_bundle(bundle, opened, entry, executor, progress)
-    _compare(stored.model_dump(mode="json"), again.model_dump(mode="json"), f"{track}/{entry}")
-    _compare(
-        board.tracks[track].model_dump(mode="json"),
-        Track.model_validate(opened.describe()).model_dump(mode="json"),
-        f"track {track}",
+    (found,) = check_entries(
+        folder, [(track, entry)], submission=submission, root=root, executor=executor
     )
-    return stored
+    for problem in found.problems.values():
+        raise LeaderboardError(problem)
+    return found.confirmed[entry]
 
 
-def reproduce_entry(
-    folder: str | Path,
-    track: str,
-    entry: str,
-    *,
-    root: str | Path | None = None,
-    started: Callable[[str], None] | None = None,
-    timeout: float | None = None,
-) -> Reproduction:
-    """Run the command of an entry again; on success its tier becomes ``reproduced``.
-
-    Raises LeaderboardError if what comes out lies beyond tolerance, and SubmissionError if the
-    command is refused or fails.
-    """
-    stored = _stored(read_leaderboard(folder), track, entry)
-    opened = open_track(track_named(track), root)
-    content = stored.model_dump(mode="json")
-    found = reproduce(content, opened, started=started, timeout=timeout)
-    if not found.succeeded:
-        raise LeaderboardError(f"{track}/{entry} is not reproduced: {'; '.join(found.problems)}")
-    write_entry(folder, entry_of({**content, "tier": "reproduced"}))
-    return found
+def _all(board: Leaderboard) -> Iterator[tuple[str, str]]:
+    return ((track, entry) for track, entries in board.entries.items() for entry in entries)
 
 
-def _stored(board: Leaderboard, track: str, entry: str) -> Entry:
-    there = board.entries.get(track, {})
-    if entry not in there:
-        raise LeaderboardError(
-            f"there is no entry {entry!r} on track {track!r}; there are "
-            + (", ".join(sorted(there)) or "none")
+# Fields of an entry that are not its description.
+_COMPUTED = {"seeds", "start", "interval", "gain"}
+
+
+@dataclass(frozen=True)
+class _Again:
+    """Entries of a folder made again, as far as they can be."""
+
+    folder: Path
+    board: Leaderboard
+    submission: str | Path | None
+    root: str | Path | None
+    executor: Executor | None
+    progress: Progress | None
+
+    def check(self, name: str, entries: list[str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Return how entries were confirmed, and what differs, by id."""
+        ways: dict[str, str] = {}
+        problems: dict[str, str] = {}
+        candidates: dict[tuple[str, int], Candidate] = {}
+        try:
+            track = open_track(track_named(name), self.root)
+            described = Track.model_validate(track.describe())
+        except PrecondbenchError as error:
+            return ways, {"track": str(error)}
+        facts = self.board.tracks[name]
+        if wrong := first_difference(_content(facts), _content(described), f"track {name}"):
+            problems["track"] = wrong
+        for entry in entries:
+            try:
+                found, ways[entry] = self._candidates(track, self.board.entries[name][entry])
+                candidates |= {(entry, number): one for number, one in enumerate(found)}
+            except PrecondbenchError as error:
+                problems[entry] = f"{name}/{entry}: {error}"
+        scored = score_candidates(track, candidates, executor=self.executor, progress=self.progress)
+        for entry in ways:
+            again = [one for key, one in scored.items() if key[0] == entry]
+            stored = self.board.entries[name][entry]
+            if wrong := _difference(track, described, stored, again, ways[entry]):
+                problems[entry] = wrong
+        return {entry: way for entry, way in ways.items() if entry not in problems}, problems
+
+    def _candidates(self, track: OpenTrack, entry: Entry) -> tuple[list[Candidate], str]:
+        """Return what an entry should be, and how it is known.
+
+        Where predictions made again have other bits there are two: on the right-hand sides of the
+        entry, and on their own. What a submission gives comes first, if there is one.
+        """
+        if entry.tier == "reference":
+            methods = reference_rows(track.name)
+            if entry.method not in methods:
+                raise LeaderboardError(f"the library has no method {entry.method!r} on this track")
+            return [_reference(methods[entry.method])], COMPUTED
+        place = self.submission or submission_path(self.folder, entry.track, entry.id)
+        bundle = open_bundle(place, self.root) if Path(place).is_dir() else None
+        if not (bundle or entry.weights):
+            raise LeaderboardError(
+                f"there are no weights of it, and {place} is not the folder of its submission; put "
+                "it there, or name it by --submission"
+            )
+        found = [] if bundle is None else [_submitted(bundle, entry.id, track, self.root)]
+        if not entry.weights:
+            return found, SUBMITTED
+        seeds = predicted_again(self.folder, entry, track)
+        starts = _starts(entry.kind, entry.command, entry.weights, track, self.root)
+        content = {key: value for key, value in _content(entry).items() if key not in _COMPUTED}
+        own = Candidate({**content, "predictions": _named(_keys(seeds))}, seeds, starts)
+        keys = {scores.seed: scores.key for scores in entry.seeds}
+        first = {scores.seed: scores.key for scores in entry.start}
+        if keys == _keys(seeds) and first == _keys(starts):
+            return (found or [own]), SAME_BITS
+        given = Candidate(
+            {**content, "predictions": _named(keys)}, _bound(seeds, keys), _bound(starts, first)
         )
-    return there[entry]
+        return [*found, given, own], IN_BAND
 
 
-def reference_entry(
-    track: OpenTrack,
-    method: ReferenceMethod,
-    evaluations: list[Evaluation],
-) -> Entry:
+def _content(model: Entry | Track) -> dict[str, Any]:
+    return model.model_dump(mode="json")
+
+
+def _keys(judged: Judged) -> dict[int | None, str]:
+    return {seed: key for seed, (_, key) in judged.items()}
+
+
+def _named(keys: Mapping[int | None, str]) -> dict[str, str]:
+    return {str(seed): key for seed, key in keys.items()}
+
+
+def _bound(judged: Judged, keys: Mapping[int | None, str]) -> Judged:
+    """Bind right-hand sides to what an entry states."""
+    return {seed: (given, keys.get(seed, key)) for seed, (given, key) in judged.items()}
+
+
+def _submitted(bundle: Bundle, name: str, track: OpenTrack, root: str | Path | None) -> Candidate:
+    stated = bundle.submission
+    starts = _starts(stated.kind, stated.command, stated.weights, track, root)
+    return replace(bundle_candidate(bundle, name), starts=starts)
+
+
+def _starts(
+    kind: str, command: str | None, seeds: Iterable[str], track: OpenTrack, root: str | Path | None
+) -> Judged:
+    """Predictions of the untrained model; a fitted one is nothing before its fit."""
+    return starts_of(command, sorted(map(int, seeds)), track, root) if kind == "learned" else {}
+
+
+def _difference(
+    track: OpenTrack, facts: Track, stored: Entry, again: list[Entry], way: str
+) -> str | None:
+    """Describe the first difference of an entry from what it should be, if there is one."""
+    where = f"{stored.track}/{stored.id}"
+    if way != IN_BAND or len(again) == 3:
+        wrong = first_difference(_content(stored), _content(again[0]), where)
+    else:
+        wrong = _inconsistent(track, facts, stored, where)
+    if wrong or way != IN_BAND:
+        return wrong
+    for other, band in zip(again[-2:], (SAME_SIDES, OTHER_SIDES), strict=True):
+        if len(other.start) != len(stored.start):
+            return f"{where}.start has {len(stored.start)} seeds, not {len(other.start)}"
+        problem = outside_band(
+            stored.evaluations(facts), other.evaluations(facts), band, track.ranked_by
+        ) or outside_band(stored.starts(facts), other.starts(facts), band, track.ranked_by)
+        if problem:
+            return f"{where}: {problem}"
+    return None
+
+
+def _inconsistent(track: OpenTrack, facts: Track, stored: Entry, where: str) -> str | None:
+    """Describe where summary, interval or gain are not those of the outcomes of an entry."""
+    seeds, starts = (
+        [
+            replace(Evaluation.of(one.rows, track.ladder, one.key).rounded(DIGITS), seed=one.seed)
+            for one in evaluations
+        ]
+        for evaluations in (stored.evaluations(facts), stored.starts(facts))
+    )
+    named = {str(scores.seed): scores.key for scores in stored.seeds}
+    again = scored_entry(track, {**_content(stored), "predictions": named}, seeds, starts)
+    return first_difference(_content(stored), _content(again), where)
+
+
+def _reference(method: ReferenceMethod) -> Candidate:
     """Return the entry of a row of the library."""
-    content: dict[str, Any] = {
+    return Candidate(reference_content(method), {None: (method, REFERENCE)})
+
+
+def reference_content(method: ReferenceMethod) -> dict[str, Any]:
+    """Return the description of a row of the library."""
+    return {
         "id": entry_id(method.name),
         "method": method.name,
         "kind": method.kind,
@@ -181,39 +339,7 @@ def reference_entry(
         "reference": method.reference,
         "authors": ["precondbench"],
     }
-    return scored_entry(track, content, evaluations)
 
 
 def _write_track(folder: str | Path, track: OpenTrack) -> None:
     write_track(folder, Track.model_validate(track.describe()))
-
-
-# SuperLU computes the estimate with the BLAS of the machine, so its last digits differ.
-_CONDITION_TOLERANCE = 1e-6
-
-
-def _compare(stored: Any, again: Any, where: str) -> None:
-    """Raise for the first place where two JSON values differ."""
-    # The version of the library may be another; what it computes may not.
-    if where.endswith("scorer.precondbench"):
-        return
-    floats = isinstance(stored, float) and isinstance(again, float)
-    tolerance = _CONDITION_TOLERANCE if where.endswith(".condition") else 0.0
-    if floats and math.isclose(stored, again, rel_tol=tolerance):
-        return
-    if isinstance(stored, dict) and isinstance(again, dict) and stored.keys() == again.keys():
-        for key in stored:
-            _compare(stored[key], again[key], f"{where}.{key}")
-    elif isinstance(stored, list) and isinstance(again, list) and len(stored) == len(again):
-        for number, (one, other) in enumerate(zip(stored, again, strict=True)):
-            _compare(one, other, f"{where}[{number}]")
-    elif stored != again:
-        raise LeaderboardError(
-            f"{where} is {_short(stored)}, scored again it is {_short(again)}; the entry is not "
-            "what its predictions give"
-        )
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from scipy.sparse.linalg import LinearOperator
 
-from precondbench._internal import first_problem, import_user_code
+from precondbench._internal import first_problem, import_user_code, replacing
 from precondbench.baselines import read_run_json
 from precondbench.errors import ConfigurationError, PredictionError, SubmissionError
 from precondbench.leaderboard.scoring.score import open_predicted
@@ -21,6 +22,7 @@ from precondbench.leaderboard.submissions.schema import (
     PREDICTIONS,
     Submission,
     open_bundle,
+    submitted_weights,
     write_submission,
 )
 from precondbench.quality import (
@@ -31,7 +33,12 @@ from precondbench.quality import (
     set_up,
     values_digest,
 )
-from precondbench.shards import find_predictions, read_predictions, write_predictions
+from precondbench.shards import (
+    file_sha256,
+    find_predictions,
+    read_predictions,
+    write_predictions,
+)
 
 _LINKS = ("code", "paper")
 
@@ -91,9 +98,16 @@ def pack_runs(
 ) -> Submission:
     """Make a submission of the runs of several seeds.
 
-    Parameters, hardware, seconds and the command come from the runs, unless ``fields`` has them.
+    Parameters, hardware, seconds and the command come from the runs, unless ``fields`` has them;
+    so do the weights, if the model is one of this library.
     """
-    from precondbench.baselines import RunConfiguration, read_toml, training_command
+    from precondbench.baselines import (
+        RunConfiguration,
+        is_built_in,
+        load_model,
+        read_toml,
+        training_command,
+    )
 
     paths = [Path(run) for run in runs]
     for path in paths:
@@ -114,12 +128,26 @@ def pack_runs(
     results = [read_run_json(path / "result.json", "parameters", "seconds") for path in paths]
     environment = read_run_json(paths[0] / "environment.json", "device_name")
     data = first.data.resolved()
+    weights = {}
+    fitted = False
+    if is_built_in(first.training.model):
+        for seed, path in zip(seeds, paths, strict=True):
+            copy = submitted_weights(folder, seed)
+            with replacing(copy) as temporary:
+                shutil.copyfile(path / "checkpoint.safetensors", temporary)
+            weights[str(seed)] = file_sha256(copy)
+        fitted = load_model(submitted_weights(folder, seeds[0])).fitted
     known = {
         "method": first.training.method,
-        "kind": "learned",
+        "kind": "fitted" if fitted else "learned",
+        "weights": weights,
         "parameters": results[0]["parameters"],
         "training": f"{data.dataset} {data.version}, {data.configuration}, train; "
-        f"at most {first.training.epochs} epochs, seeds {', '.join(map(str, seeds))}",
+        + (
+            "solved for"
+            if fitted
+            else f"at most {first.training.epochs} epochs, seeds {', '.join(map(str, seeds))}"
+        ),
         "hardware": environment["device_name"],
         "seconds": {"training": round(float(np.mean([r["seconds"] for r in results])), 1)},
         "command": "\n".join(training_command(c) for c in configurations),

@@ -1,4 +1,4 @@
-"""Run the command of an entry again and compare its predictions with those submitted."""
+"""Train an entry again by its command, and compare what the new models do."""
 
 from __future__ import annotations
 
@@ -6,112 +6,108 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from precondbench.baselines import current_training_command
-from precondbench.errors import PredictionError, SubmissionError
-from precondbench.leaderboard.entries import stored
-from precondbench.leaderboard.scoring.score import score_seeds
-from precondbench.leaderboard.tracks import OpenTrack
-from precondbench.quality import Predictions, values_digest
-from precondbench.shards import read_predictions
-
-# How far another machine, device or version of torch may lead.
-COSINE_TOLERANCE = 0.1
-ITERATIONS_TOLERANCE = 0.05
-_REFUSED = {"--out", "--import", "--root", "--protocol", "--grid", "--all", "--overwrite"}
+from precondbench.baselines import training_command
+from precondbench.errors import LeaderboardError, PredictionError, SubmissionError
+from precondbench.leaderboard.entries import (
+    Entry,
+    Track,
+    entry_path,
+    read_leaderboard,
+    stored_entry,
+)
+from precondbench.leaderboard.scoring.score import predictions_by_seed, score_seeds
+from precondbench.leaderboard.submissions.predicted import Judged, runs_for
+from precondbench.leaderboard.submissions.tolerance import TRAINED_AGAIN, outside_band
+from precondbench.leaderboard.tracks import OpenTrack, open_track, track_named
+from precondbench.quality import Evaluation, values_digest
+from precondbench.shards import file_sha256, read_predictions
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """Outcome of running a command again.
+    """Outcome of training an entry again.
 
-    By seed: whether the predictions have the digest that was submitted, and the new scores;
-    ``problems`` says where they lie beyond tolerance.
+    Attributes
+    ----------
+    identical : dict of int to bool
+        By seed, whether the predictions have the digest that the entry states.
+    evaluations : list of Evaluation
+        Outcomes of the new predictions on the right-hand sides of the entry, one a seed.
+    problem : str or None
+        Where they leave the band around those of the entry; see docs/submitting.md.
     """
 
     identical: dict[int, bool]
-    summaries: dict[int, dict[str, Any]]
-    problems: list[str]
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether every seed was reproduced, to the bit or within tolerance."""
-        return not self.problems
-
-
-def training_commands(command: str | None) -> list[list[str]]:
-    """Split an entry's command into lines that may be run: ``precondbench train`` and settings.
-
-    The command is untrusted: no other program or shell runs, and no option may name a file, a
-    module or a folder.
-    """
-    lines = (command or "").split("\n")
-    commands = []
-    for line in filter(str.strip, lines):
-        try:
-            words = shlex.split(line)
-        except ValueError as error:
-            raise SubmissionError(f"the command {line!r} cannot be read: {error}") from None
-        if words[:2] != ["precondbench", "train"]:
-            raise SubmissionError(
-                f"{line!r} is not `precondbench train ...`; other commands are run by hand, after "
-                "reading what they do"
-            )
-        refused = [word for word in words if word.partition("=")[0] in _REFUSED]
-        if refused:
-            raise SubmissionError(
-                f"{line!r} uses {refused[0]}, which reads or writes files of its author's choice; "
-                "run it by hand, after reading what it does"
-            )
-        commands.append(words[1:])
-    if not commands:
-        raise SubmissionError("the entry states no command; there is nothing to run again")
-    return commands
+    evaluations: list[Evaluation]
+    problem: str | None
 
 
 def reproduce(
-    entry: Mapping[str, Any],
+    entry: Entry,
     track: OpenTrack,
+    facts: Track,
     *,
     started: Callable[[str], None] | None = None,
     timeout: float | None = None,
 ) -> Reproduction:
-    """Run an entry's command in an empty folder and compare what it predicts.
+    """Train every seed of an entry in an empty folder and compare what it predicts.
 
-    A seed is reproduced if its predictions are the same to the bit or, on another machine, if its
-    mean iterations differ by at most 5 % and 1 - cosine by at most 10 %.
+    An entry is reproduced if predictions are the same to the bit, or if, matrix by matrix, they
+    need about as many iterations, and the number that ranks is about the same. ``timeout`` is in
+    seconds for each seed.
     """
-    commands = training_commands(entry["command"])
-    with tempfile.TemporaryDirectory() as folder:
-        for words in map(current_training_command, commands):
-            if started is not None:
-                started(shlex.join(["precondbench", *words]))
-            _run([*words, "--out", folder], timeout)
-        found = _predictions(Path(folder), track)
-    digests = {seed: values_digest(values) for seed, (values, _) in found.items()}
-    methods: dict[int | None, Predictions] = {seed: given for seed, (_, given) in found.items()}
-    evaluations = score_seeds(track, {"": methods})[""]
-    scores = {seed: stored(one)["summary"] for seed, one in zip(found, evaluations, strict=True)}
+    seeds = [int(scores.seed or 0) for scores in entry.seeds]
+    judged: Judged = {}
     identical: dict[int, bool] = {}
-    problems: list[str] = []
-    for submitted in entry["seeds"]:
-        seed = submitted["seed"]
-        if seed not in found:
-            problems.append(f"seed {seed}: the command makes no predictions for it")
-            continue
-        identical[seed] = digests[seed] == entry["predictions"][str(seed)]
-        if not identical[seed]:
-            problems += _differences(seed, submitted["summary"], scores[seed])
-    return Reproduction(identical, scores, problems)
+    for scores, run in zip(entry.seeds, runs_for(track, entry.command, seeds), strict=True):
+        seed = run.training.seed
+        words = shlex.split(training_command(run))
+        if started is not None:
+            started(shlex.join(words))
+        with tempfile.TemporaryDirectory() as folder:
+            _run([*words[1:], "--out", folder], timeout)
+            given, digest = _predicted(Path(folder), track, seed)
+        identical[seed] = digest == entry.predictions.get(str(seed))
+        judged[scores.seed] = (given, scores.key)
+    evaluations = score_seeds(
+        track,
+        {"": {seed: given for seed, (given, _) in judged.items()}},
+        {"": {seed: key for seed, (_, key) in judged.items()}},
+    )[""]
+    problem = outside_band(entry.evaluations(facts), evaluations, TRAINED_AGAIN, track.ranked_by)
+    return Reproduction(identical, evaluations, problem)
 
 
-def _run(words: Sequence[str], timeout: float | None) -> None:
+def reproduce_entry(
+    folder: str | Path,
+    track: str,
+    entry: str,
+    *,
+    root: str | Path | None = None,
+    started: Callable[[str], None] | None = None,
+    timeout: float | None = None,
+) -> tuple[Reproduction, str]:
+    """Train an entry of a leaderboard again; return the outcome, and the line that records it.
+
+    Raises LeaderboardError if the outcome lies outside the band, and SubmissionError if the
+    command is refused or fails. Nothing is written: maintainers add the line to the list of
+    entries that were reproduced.
+    """
+    board = read_leaderboard(folder)
+    stored = stored_entry(board, track, entry)
+    opened = open_track(track_named(track), root)
+    found = reproduce(stored, opened, board.tracks[track], started=started, timeout=timeout)
+    if found.problem:
+        raise LeaderboardError(f"{track}/{entry} is not reproduced: {found.problem}")
+    return found, f"{file_sha256(entry_path(folder, track, entry))}  {track}/{entry}"
+
+
+def _run(words: list[str], timeout: float | None) -> None:
     command = [sys.executable, "-m", "precondbench", *words]
     try:
         done = subprocess.run(  # noqa: S603
@@ -129,37 +125,17 @@ def _run(words: Sequence[str], timeout: float | None) -> None:
         )
 
 
-def _predictions(folder: Path, track: OpenTrack) -> dict[int, tuple[Any, Predictions]]:
+def _predicted(folder: Path, track: OpenTrack, seed: int) -> tuple[dict[str, Any], str]:
     (data,) = track.datasets
-    found: dict[int, tuple[Any, Predictions]] = {}
-    for path in sorted(folder.rglob(f"predictions-{track.name.split}.safetensors")):
+    for path in folder.rglob(f"predictions-{track.name.split}.safetensors"):
         try:
             predictions = read_predictions(path, int(data.shard.prediction_offsets[-1]))
-            for seed, values in predictions.seeds.items():
-                by_name = predictions.by_name(seed, data.shard)
-                found[seed] = (values, {name: by_name[name] for name in data.names})
+            by_seed = predictions_by_seed(predictions, data)
         except PredictionError as error:
             raise SubmissionError(f"the command predicts another split: {error}") from None
-    if not found:
-        raise SubmissionError(
-            f"the command makes no predictions for {track.name.split}; is it for this track?"
-        )
-    return found
-
-
-def _differences(seed: int, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
-    problems = []
-    if not np.isclose(
-        ours["iterations_mean"], theirs["iterations_mean"], rtol=ITERATIONS_TOLERANCE, atol=0
-    ):
-        problems.append(
-            f"seed {seed}: {theirs['iterations_mean']:.6g} iterations, the entry has "
-            f"{ours['iterations_mean']:.6g}"
-        )
-    cosines = ours["cosine_mean"], theirs["cosine_mean"]
-    if None in cosines:
-        if cosines[0] != cosines[1]:
-            problems.append(f"seed {seed}: cosine {cosines[1]}, the entry has {cosines[0]}")
-    elif not np.isclose(1 - cosines[0], 1 - cosines[1], rtol=COSINE_TOLERANCE, atol=1e-12):
-        problems.append(f"seed {seed}: cosine {cosines[1]:.8f}, the entry has {cosines[0]:.8f}")
-    return problems
+        if seed in by_seed:
+            return dict(by_seed[seed]), values_digest(predictions.seeds[seed])
+    raise SubmissionError(
+        f"the command makes no predictions of seed {seed} for {track.name.split}; is it for this "
+        "track?"
+    )

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from precondbench._internal import read_model, replacing
+from precondbench._internal import read_model, replacing, verify_file
 from precondbench.errors import ConfigurationError, PredictionError, SubmissionError
 from precondbench.quality import values_digest
 from precondbench.recipes import select_plans
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SUBMISSION, PREDICTIONS = "submission.json", "predictions.safetensors"
 LARGEST = 2**20
+# Of the weights of a seed; those of the baselines have less than 100 kB.
+LARGEST_WEIGHTS = 2**26
 LEARNED_SEEDS = 3
 _SAME = ("dataset", "version", "configuration", "split", "label", "content_digest")
 
@@ -87,8 +89,9 @@ class Submission(_Model):
 
     schema_version: Literal[1] = 1
     method: Line = Field(description="Name on the board.")
-    kind: Literal["learned", "classical"] = Field(
-        description="Learned methods are trained; classical ones read nothing but the matrix."
+    kind: Literal["learned", "fitted", "classical"] = Field(
+        description="Learned methods are trained by descent, with several seeds; fitted ones solve "
+        "for their parameters, in one way; classical ones read nothing but the matrix."
     )
     description: Text = Field(description="What the method does, in a few sentences.")
     authors: list[Line] = Field(min_length=1, max_length=100)
@@ -110,6 +113,11 @@ class Submission(_Model):
     predictions: dict[SeedName, Sha256] = Field(
         min_length=1, max_length=20, description="Seed -> digest of its values."
     )
+    weights: dict[SeedName, Sha256] = Field(
+        default={},
+        max_length=20,
+        description="Seed -> sha256 of weights/seed-<seed>.safetensors; models of this library.",
+    )
 
     @model_validator(mode="after")
     def _enough_seeds(self) -> Submission:
@@ -117,6 +125,15 @@ class Submission(_Model):
             raise ValueError(
                 f"a learned method needs {LEARNED_SEEDS} seeds or more, there are "
                 f"{len(self.predictions)}: train and predict with others"
+            )
+        if self.kind == "fitted" and set(self.predictions) != {"0"}:
+            raise ValueError(
+                f"a fitted method has seed 0 alone, there are {', '.join(self.predictions)}"
+            )
+        if self.weights and self.weights.keys() != self.predictions.keys():
+            raise ValueError(
+                f"there are predictions of the seeds {', '.join(self.predictions)}, and weights "
+                f"of {', '.join(self.weights)}"
             )
         return self
 
@@ -160,6 +177,7 @@ class Bundle:
     submission: Submission
     predictions: PredictionFile
     dataset: FactorDataset
+    weights: dict[int, Path]
 
 
 def open_bundle(folder: str | Path, root: str | Path | None = None) -> Bundle:
@@ -204,7 +222,15 @@ def open_bundle(folder: str | Path, root: str | Path | None = None) -> Bundle:
     except PredictionError as error:
         raise SubmissionError(str(error)) from None
     _check_agreement(folder, submission, predictions)
-    return Bundle(submission, predictions, dataset)
+    weights = {int(seed): submitted_weights(folder, int(seed)) for seed in submission.weights}
+    for seed, path in weights.items():
+        verify_file(path, submission.weights[str(seed)], SubmissionError, largest=LARGEST_WEIGHTS)
+    return Bundle(submission, predictions, dataset, weights)
+
+
+def submitted_weights(folder: str | Path, seed: int) -> Path:
+    """Return where a submission has the weights of a seed."""
+    return Path(folder) / "weights" / f"seed-{seed}.safetensors"
 
 
 def _check_regular(path: Path) -> None:
