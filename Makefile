@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help quickstart test test-long lint format docs benchmarks clean
+.PHONY: help quickstart test test-long lint format docs pages benchmarks clean
 
 help:
 	@echo "make quickstart  build both samples, train two models, render quickstart-output/board/index.html"
@@ -12,6 +12,7 @@ help:
 	@echo "make test-long   run the tests marked long"
 	@echo "make lint        ruff and mypy"
 	@echo "make docs        build the documentation, docs/_build/html/index.html"
+	@echo "make pages       update the tables and findings of all pages from results and entries"
 	@echo "make benchmarks  time Inv-K and PCG against the usual ways"
 
 $(READY): pyproject.toml constraints.txt
@@ -43,6 +44,9 @@ format: $(READY)
 docs: $(READY)
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+pages: $(READY)
+	$(BIN)/python docs/make_pages.py
 
 benchmarks: $(READY)
 	$(BIN)/python benchmarks/invk_and_pcg.py
