@@ -283,7 +283,8 @@ def _starts(
     kind: str, command: str | None, seeds: Iterable[str], track: OpenTrack, root: str | Path | None
 ) -> Judged:
     """Predictions of the untrained model; a fitted one is nothing before its fit."""
-    return starts_of(command, sorted(map(int, seeds)), track, root) if kind == "learned" else {}
+    numbers = sorted(map(int, seeds))
+    return starts_of(command, numbers, track, root) if numbers and kind == "learned" else {}
 
 
 def _difference(
