@@ -55,7 +55,8 @@ from __future__ import annotations
 import numpy as np
 
 from precondbench.matrices import check_general
-from precondbench.solvers.solves import PCGResult, Status, check_arguments, check_operator, finished
+from precondbench.solvers import PCGResult, Status
+from precondbench.solvers.solves import check_arguments, check_operator, confirmed
 
 
 def richardson(A, b, rtol=1e-8, maxiter=10_000, *, M) -> PCGResult:
@@ -67,9 +68,9 @@ def richardson(A, b, rtol=1e-8, maxiter=10_000, *, M) -> PCGResult:
     for steps in range(maxiter + 1):
         residual = np.linalg.norm(rhs - matrix @ x) / norm
         if residual <= rtol:
-            return finished(x, steps, Status.CONVERGED, residual, rtol)
+            return PCGResult(x, steps, confirmed(Status.CONVERGED, residual, rtol), residual)
         x = x + apply(rhs - matrix @ x)
-    return finished(x, maxiter, Status.ITERATION_LIMIT, residual, rtol)
+    return PCGResult(x, maxiter, Status.ITERATION_LIMIT, residual)
 '''
 
 USE_FACTOR = """

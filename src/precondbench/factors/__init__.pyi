@@ -48,6 +48,4 @@ from .patterns.fill import PATTERNS as PATTERNS
 from .patterns.triangular import factor_values as factor_values
 from .patterns.triangular import lower_values as lower_values
 from .patterns.triangular import lu_pattern as lu_pattern
-from .patterns.triangular import solve_factored as solve_factored
-from .patterns.triangular import solve_lu as solve_lu
 from .symbolic.tree import analyse as analyse

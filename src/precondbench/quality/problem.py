@@ -37,16 +37,16 @@ from precondbench.matrices import (
     power_of_two_scaling,
 )
 from precondbench.quality.metrics import k_condition_values, one_minus_cosine
-from precondbench.quality.one_by_one import (
+from precondbench.quality.pair import Pair
+from precondbench.quality.values import Refusal, lower_values_of, lu_values_of, window_values
+from precondbench.solvers import (
     SidesResult,
+    Status,
     gmres_operator,
     gmres_values,
     pcg_operator,
     pcg_values,
 )
-from precondbench.quality.pair import Pair
-from precondbench.quality.values import Refusal, lower_values_of, lu_values_of, window_values
-from precondbench.solvers import Status
 
 Vector = NDArray[np.float64]
 # Where a solve stops; a failure counts as MAXITER iterations.

@@ -14,3 +14,4 @@ from .conjugate_gradients import pcg_values as pcg_values
 from .minimal_residual import gmres_operator as gmres_operator
 from .minimal_residual import gmres_values as gmres_values
 from .preconditioners import FactoredPreconditioner as FactoredPreconditioner
+from .solves import SidesResult as SidesResult

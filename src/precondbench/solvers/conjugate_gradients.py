@@ -14,95 +14,184 @@ from scipy.sparse.linalg import LinearOperator
 
 from precondbench._internal import kernel
 from precondbench.errors import MatrixError
-from precondbench.factors import LowerPattern, factor_values, solve_factored
+from precondbench.factors import LowerPattern, factor_values
 from precondbench.matrices import check_spd_candidate
+from precondbench.solvers.lanes import (
+    accumulate,
+    difference,
+    dot,
+    dot_backwards,
+    moved,
+    multiply,
+    put,
+    residual,
+    row,
+    total,
+)
+from precondbench.solvers.ritz import condition_number
 from precondbench.solvers.solves import (
     Apply,
     PCGResult,
-    Status,
+    Scaled,
+    SidesResult,
+    System,
     Vector,
     check_arguments,
     check_operator,
-    finished,
-    multiply,
+    gathered,
+)
+from precondbench.solvers.substitution import (
+    NO_TRIANGLES,
+    backward,
+    centred,
+    forward,
+    lower_triangles,
 )
 
-CODES = (Status.CONVERGED, Status.ITERATION_LIMIT, Status.STAGNATED)
+# Rows of the table of numbers of each side.
+NORM, RHO, ALPHA, FOLLOWING, BETA = range(5)
 
 
 @kernel
-def _dot(x, y):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for i in range(x.size):
-        total += x[i] * y[i]
-    return total
+def _combine(zero, a, u, v):  # type: ignore[no-untyped-def]
+    """Overwrite v by u + a v."""
+    for i in range(v.shape[0]):
+        put(v, i, moved(row(zero, u, i), a, row(zero, v, i)))
 
 
 @kernel
-def _advance(alpha, p, q, x, r):  # type: ignore[no-untyped-def]
+def _advance(zero, alpha, p, q, x, r):  # type: ignore[no-untyped-def]
     """Add alpha p to x, take alpha q from r; return the square of r."""
-    square = 0.0
-    for i in range(x.size):
-        x[i] += alpha * p[i]
-        r[i] -= alpha * q[i]
-        square += r[i] * r[i]
-    return square
+    minus_alpha = difference(zero, alpha)
+    sums = (zero, zero, zero, zero)
+    n = x.shape[0]
+    for i in range(n):
+        put(x, i, moved(row(zero, x, i), alpha, row(zero, p, i)))
+        t = moved(row(zero, r, i), minus_alpha, row(zero, q, i))
+        put(r, i, t)
+        sums = accumulate(sums, t, t)
+    return total(sums, n)
 
 
 @kernel
-def _turn(beta, z, p):  # type: ignore[no-untyped-def]
-    for i in range(p.size):
-        p[i] = z[i] + beta * p[i]
+def _start(zero, b):  # type: ignore[no-untyped-def]
+    """Allocate the state of the sides: vectors, numbers, codes, iterations.
+
+    Code 0 stands for converged, 1 for not yet, 2 for a breakdown.
+    """
+    n, lanes = b.shape
+    vectors = (np.zeros((n, lanes)), b.copy(), b.copy(), np.zeros((n, lanes)), np.zeros((n, lanes)))
+    numbers = np.zeros((5, lanes))
+    codes = np.ones(lanes, np.int64)
+    put(numbers, FOLLOWING, dot(zero, b, b))
+    for k in range(lanes):
+        numbers[RHO, k] = numbers[FOLLOWING, k]
+        numbers[NORM, k] = np.sqrt(numbers[FOLLOWING, k])
+        if numbers[NORM, k] == 0.0:
+            codes[k] = 0
+    return vectors, numbers, codes, np.zeros(lanes, np.int64)
 
 
 @kernel
-def _distance(x, y):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for i in range(x.size):
-        total += (x[i] - y[i]) * (x[i] - y[i])
-    return total
+def _end(vectors, codes, k, code):  # type: ignore[no-untyped-def]
+    """Keep x of side k; its lane goes on with zeros, which are as fast as other numbers."""
+    x, r, p, q, found = vectors
+    codes[k] = code
+    for i in range(x.shape[0]):
+        found[i, k] = x[i, k]
+        x[i, k] = 0.0
+        r[i, k] = 0.0
+        p[i, k] = 0.0
+        q[i, k] = 0.0
+
+
+@kernel
+def _step(zero, matrix, vectors, numbers, codes, iterations, rtol):  # type: ignore[no-untyped-def]
+    """Take a step of each side that has not ended; return whether any goes on."""
+    x, r, p, q, _ = vectors
+    put(numbers, ALPHA, multiply(zero, matrix, p, q))
+    for k in range(codes.size):
+        curvature, rho = numbers[ALPHA, k], numbers[RHO, k]
+        numbers[ALPHA, k] = 0.0
+        if codes[k] == 1:
+            if 0.0 < curvature < np.inf and 0.0 < rho < np.inf:
+                numbers[ALPHA, k] = rho / curvature
+                iterations[k] += 1
+            else:
+                _end(vectors, codes, k, 2)
+    if not np.any(codes == 1):
+        return False
+    put(numbers, FOLLOWING, _advance(zero, row(zero, numbers, ALPHA), p, q, x, r))
+    for k in range(codes.size):
+        if codes[k] == 1 and np.sqrt(numbers[FOLLOWING, k]) <= rtol * numbers[NORM, k]:
+            _end(vectors, codes, k, 0)
+    return np.any(codes == 1)
+
+
+@kernel
+def _turn(zero, z, vectors, numbers, codes):  # type: ignore[no-untyped-def]
+    """Set beta to BETA / RHO, p to z + beta p, and RHO to FOLLOWING."""
+    _, _, p, _, _ = vectors
+    for k in range(codes.size):
+        going = codes[k] == 1
+        numbers[BETA, k] = numbers[BETA, k] / numbers[RHO, k] if going else 0.0
+        numbers[RHO, k] = numbers[FOLLOWING, k]
+    _combine(zero, row(zero, numbers, BETA), z, p)
+
+
+@kernel
+def _finish(zero, matrix, b, vectors, numbers, codes, iterations):  # type: ignore[no-untyped-def]
+    """Return x, iterations, codes and true relative residuals."""
+    x, r, _, _, found = vectors
+    for k in range(codes.size):
+        if codes[k] == 1:
+            found[:, k] = x[:, k]
+    put(numbers, FOLLOWING, residual(zero, matrix, found, b, r))
+    residuals = np.zeros(codes.size)
+    for k in range(codes.size):
+        if numbers[NORM, k] > 0.0:
+            residuals[k] = np.sqrt(numbers[FOLLOWING, k]) / numbers[NORM, k]
+    return found, iterations, codes, residuals
+
+
+@kernel
+def _longer(history):  # type: ignore[no-untyped-def]
+    """Copy a table to one of twice as many rows."""
+    result = np.zeros((2 * history.shape[0], history.shape[1]))
+    result[: history.shape[0]] = history
+    return result
 
 
 @kernel
 def _pcg(  # type: ignore[no-untyped-def]
-    a_indptr, a_indices, a_data, l_indptr, l_indices, factor, preconditioned, b, rtol, maxiter
+    zero, matrix, lower, upper, preconditioned, b, rtol, maxiter
 ):
-    """Hestenes and Stiefel; code 0 converged, 1 iteration limit, 2 breakdown."""
-    n = b.size
-    x = np.zeros(n)
-    r = b.copy()
-    z = r.copy()
-    q = np.empty(n)
-    norm_b = np.sqrt(_dot(b, b))
-    if norm_b == 0.0:
-        return x, 0, 0, 0.0
+    """Hestenes and Stiefel in lockstep; also return alpha and beta of each step."""
+    vectors, numbers, codes, iterations = _start(zero, b)
+    r, p = vectors[1], vectors[2]
+    z = b.copy()
     if preconditioned:
-        solve_factored(l_indptr, l_indices, factor, z)
-    p = z.copy()
-    rho = _dot(r, z)
-    iterations = 0
-    code = 1
-    while iterations < maxiter:
-        multiply(a_indptr, a_indices, a_data, p, q)
-        curvature = _dot(p, q)
-        if not (curvature > 0.0 and curvature < np.inf and rho > 0.0 and rho < np.inf):
-            code = 2
-            break
-        alpha = rho / curvature
-        square = _advance(alpha, p, q, x, r)
-        iterations += 1
-        if np.sqrt(square) <= rtol * norm_b:
-            code = 0
-            break
-        for i in range(n):
-            z[i] = r[i]
-        if preconditioned:
-            solve_factored(l_indptr, l_indices, factor, z)
-        following = _dot(r, z)
-        _turn(following / rho, z, p)
-        rho = following
-    multiply(a_indptr, a_indices, a_data, x, q)
-    return x, iterations, code, np.sqrt(_distance(b, q)) / norm_b
+        forward(zero, lower, z)
+        put(numbers, RHO, backward(zero, upper, z, r))
+        p[:] = z
+    alphas, betas = np.zeros((64, codes.size)), np.zeros((64, codes.size))
+    going = np.any(codes == 1)
+    step = 0
+    while going and step < maxiter:
+        going = _step(zero, matrix, vectors, numbers, codes, iterations, rtol)
+        if step == alphas.shape[0]:
+            alphas, betas = _longer(alphas), _longer(betas)
+        alphas[step] = numbers[ALPHA]
+        if going:
+            z[:] = r
+            if preconditioned:
+                forward(zero, lower, z)
+                put(numbers, FOLLOWING, backward(zero, upper, z, r))
+            numbers[BETA] = numbers[FOLLOWING]
+            _turn(zero, z, vectors, numbers, codes)
+            betas[step] = numbers[BETA]
+        step += 1
+    return _finish(zero, matrix, b, vectors, numbers, codes, iterations), alphas, betas
 
 
 def pcg_values(
@@ -112,51 +201,62 @@ def pcg_values(
     values: Vector | None,
     rtol: float = 1e-8,
     maxiter: int = 10_000,
-) -> PCGResult:
-    """:func:`pcg` on checked input: a sorted CSR matrix and factor values on a pattern."""
+) -> SidesResult:
+    """:func:`pcg` for b of shape (n, s) on checked input: sorted CSR, values on a pattern."""
     if pattern is None or values is None:
-        nothing = np.zeros(0, dtype=np.int64)
-        arguments = (nothing, nothing.astype(np.int32), np.zeros(0), False)
+        triangles, preconditioned = NO_TRIANGLES, False
     else:
-        arguments = (pattern.indptr, pattern.indices, values, True)
-    x, iterations, code, residual = _pcg(
-        matrix.indptr, matrix.indices, matrix.data, *arguments, b, float(rtol), int(maxiter)
-    )
-    return finished(x, iterations, CODES[code], residual, rtol)
+        triangles, preconditioned = (
+            lower_triangles(pattern, centred(values, pattern.diagonal)),
+            True,
+        )
+    system = System(matrix, b)
+    parts, coefficients = [], []
+    for zero, block in system.blocks():
+        part, *history = _pcg(
+            zero, system.matrix, *triangles, preconditioned, block, float(rtol), int(maxiter)
+        )
+        parts.append(part)
+        coefficients.append((*history, part[1]))
+    return gathered(system, parts, rtol, condition_number(coefficients))
 
 
 def pcg_operator(
-    matrix: csr_array, b: Vector, apply: Apply, rtol: float = 1e-8, maxiter: int = 10_000
-) -> PCGResult:
-    """:func:`pcg` with a function r -> M r: the steps of the kernel in the same order."""
-    x = np.zeros(b.size)
-    norm_b = float(np.sqrt(_dot(b, b)))
-    if norm_b == 0.0:
-        return PCGResult(x, 0, Status.CONVERGED, 0.0)
-    r = b.copy()
-    q = np.empty(b.size)
-    z = apply(r)
-    p = z.copy()
-    rho = _dot(r, z)
-    status = Status.ITERATION_LIMIT
-    iterations = 0
-    while iterations < maxiter:
-        multiply(matrix.indptr, matrix.indices, matrix.data, p, q)
-        curvature = _dot(p, q)
-        if not (0.0 < curvature < np.inf and 0.0 < rho < np.inf):
-            status = Status.STAGNATED
-            break
-        square = _advance(rho / curvature, p, q, x, r)
-        iterations += 1
-        if np.sqrt(square) <= rtol * norm_b:
-            status = Status.CONVERGED
-            break
-        z = apply(r)
-        following = _dot(r, z)
-        _turn(following / rho, z, p)
-        rho = following
-    multiply(matrix.indptr, matrix.indices, matrix.data, x, q)
-    return finished(x, iterations, status, np.sqrt(_distance(b, q)) / norm_b, rtol)
+    matrix: csr_array,
+    b: Vector,
+    apply: Apply,
+    rtol: float = 1e-8,
+    maxiter: int = 10_000,
+    flexible: bool = False,
+) -> SidesResult:
+    """:func:`pcg` with a function r -> M r, for b of shape (n, s), one side after the other."""
+    system = System(matrix, b)
+    parts, coefficients = [], []
+    for zero, block in system.blocks(1):
+        vectors, numbers, codes, iterations = _start(zero, block)
+        r, p = vectors[1], vectors[2]
+        scaled = Scaled(apply)
+        history: list[tuple[Vector, Vector]] = []
+        going = bool(codes[0])
+        if going:
+            p[:] = scaled(r)
+            numbers[RHO] = dot_backwards(zero, p, r)
+        while going and len(history) < maxiter:
+            before = r.copy()
+            going = _step(zero, system.matrix, vectors, numbers, codes, iterations, float(rtol))
+            alpha = numbers[ALPHA].copy()
+            if going:
+                z = scaled(r)
+                numbers[FOLLOWING] = numbers[BETA] = dot_backwards(zero, z, r)
+                if flexible:
+                    numbers[BETA] -= dot_backwards(zero, z, before)
+                _turn(zero, z, vectors, numbers, codes)
+            history.append((alpha, numbers[BETA].copy()))
+        parts.append(_finish(zero, system.matrix, block, vectors, numbers, codes, iterations))
+        alphas, betas = np.array(history).reshape(-1, 2, 1).transpose(1, 0, 2)
+        coefficients.append((alphas, betas, iterations))
+    condition = None if flexible else condition_number(coefficients)
+    return gathered(system, parts, rtol, condition)
 
 
 def pcg(
@@ -210,12 +310,13 @@ def pcg(
     (1, 'converged')
     """
     matrix = check_spd_candidate(A, "A")
-    rhs = check_arguments(matrix, b, rtol, maxiter)
+    rhs = check_arguments(matrix, b, rtol, maxiter)[:, None]
     if M is not None:
-        return pcg_operator(matrix, rhs, check_operator(matrix, M, L), rtol, maxiter)
+        apply = check_operator(matrix, M, L)
+        return pcg_operator(matrix, rhs, apply, rtol, maxiter).first()
     if L is None:
-        return pcg_values(matrix, rhs, None, None, rtol, maxiter)
+        return pcg_values(matrix, rhs, None, None, rtol, maxiter).first()
     pattern, values = factor_values(L)
     if pattern.n != matrix.shape[0]:
         raise MatrixError(f"A has {matrix.shape[0]} rows, L has {pattern.n}")
-    return pcg_values(matrix, rhs, pattern, values, rtol, maxiter)
+    return pcg_values(matrix, rhs, pattern, values, rtol, maxiter).first()

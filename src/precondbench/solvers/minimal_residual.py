@@ -14,59 +14,61 @@ from scipy.sparse.linalg import LinearOperator
 
 from precondbench._internal import kernel
 from precondbench.errors import MatrixError
-from precondbench.factors import LUPattern, lu_pattern, solve_lu
+from precondbench.factors import LUPattern, lu_pattern
 from precondbench.matrices import check_general
+from precondbench.solvers.lanes import (
+    accumulate,
+    difference,
+    dot,
+    moved,
+    multiply,
+    put,
+    ratio,
+    residual,
+    row,
+    total,
+)
 from precondbench.solvers.solves import (
     Apply,
     PCGResult,
-    Status,
+    Scaled,
+    SidesResult,
+    System,
     Vector,
     check_arguments,
     check_operator,
-    finished,
-    multiply,
+    gathered,
 )
+from precondbench.solvers.substitution import NO_TRIANGLES, backward, forward, lu_triangles
 
 RESTART = 50
+# Rows of the table of numbers of each side, and of the table of counts.
+NORM, RESIDUAL, BEFORE, DIVISOR = range(4)
+CODE, ITERATIONS, STEPS, IN_CYCLE = range(4)
 
 
 @kernel
-def _norm(x):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for i in range(x.size):
-        total += x[i] * x[i]
-    return np.sqrt(total)
+def _project(zero, w, a, v, following):  # type: ignore[no-untyped-def]
+    """Take a v from w; return the product of w with the following vector."""
+    minus_a = difference(zero, a)
+    sums = (zero, zero, zero, zero)
+    n = w.shape[0]
+    for i in range(n):
+        put(w, i, moved(row(zero, w, i), minus_a, row(zero, v, i)))
+        sums = accumulate(sums, row(zero, w, i), row(zero, following, i))
+    return total(sums, n)
 
 
 @kernel
-def _residual(indptr, indices, data, x, b, out):  # type: ignore[no-untyped-def]
-    """Overwrite out by b - A x; return its norm."""
-    square = 0.0
-    for i in range(x.size):
-        total = 0.0
-        for p in range(indptr[i], indptr[i + 1]):
-            total += data[p] * x[indices[p]]
-        out[i] = b[i] - total
-        square += out[i] * out[i]
-    return np.sqrt(square)
+def _set_quotient(zero, v, u, d):  # type: ignore[no-untyped-def]
+    """Overwrite v by u / d, and by 0 in lanes where d is 0."""
+    for i in range(v.shape[0]):
+        put(v, i, ratio(row(zero, u, i), d))
 
 
 @kernel
-def _arnoldi(basis, j, w, h, rotations, g):  # type: ignore[no-untyped-def]
-    """One step: orthogonalise w (modified Gram-Schmidt), rotate the new column of h.
-
-    basis holds v_0 ... v_j by rows and receives v_{j+1}; column j of h receives the new
-    column of R; g is the rotated right-hand side. Return |residual|, or -1.0 on breakdown.
-    """
-    n = w.size
-    for i in range(j + 1):
-        total = 0.0
-        for t in range(n):
-            total += w[t] * basis[i, t]
-        h[i, j] = total
-        for t in range(n):
-            w[t] -= total * basis[i, t]
-    below = _norm(w)
+def _rotate(h, rotations, g, j, below):  # type: ignore[no-untyped-def]
+    """Rotate column j of h, with ``below`` under it, and g; return |residual|, -1 on breakdown."""
     for i in range(j):
         upper = rotations[i, 0] * h[i, j] + rotations[i, 1] * h[i + 1, j]
         h[i + 1, j] = rotations[i, 0] * h[i + 1, j] - rotations[i, 1] * h[i, j]
@@ -79,79 +81,152 @@ def _arnoldi(basis, j, w, h, rotations, g):  # type: ignore[no-untyped-def]
     h[j, j] = radius
     g[j + 1] = -rotations[j, 1] * g[j]
     g[j] = rotations[j, 0] * g[j]
-    if below > 0.0:
-        for t in range(n):
-            basis[j + 1, t] = w[t] / below
     return abs(g[j + 1])
 
 
 @kernel
-def _combination(basis, h, g, steps, out):  # type: ignore[no-untyped-def]
-    """Overwrite out by V y with R y = g, the first ``steps`` rows of each."""
-    y = np.empty(steps, np.float64)
-    for i in range(steps - 1, -1, -1):
-        total = g[i]
-        for j in range(i + 1, steps):
-            total -= h[i, j] * y[j]
-        y[i] = total / h[i, i]
-    for t in range(out.size):
-        out[t] = 0.0
-    for i in range(steps):
-        for t in range(out.size):
-            out[t] += y[i] * basis[i, t]
+def _start(zero, b, length):  # type: ignore[no-untyped-def]
+    """Allocate the state of the sides: vectors, small tables, numbers, counts.
+
+    Code 0 stands for converged, 1 for not yet, 2 for a breakdown.
+    """
+    n, lanes = b.shape
+    vectors = (np.zeros((n, lanes)), b.copy(), np.zeros((n, lanes)))
+    tables = (
+        np.zeros((lanes, length + 1, length)),
+        np.zeros((lanes, length, 2)),
+        np.zeros((lanes, length + 1)),
+    )
+    numbers = np.zeros((4, lanes))
+    put(numbers, NORM, dot(zero, b, b))
+    counts = np.zeros((4, lanes), np.int64)
+    for k in range(lanes):
+        numbers[NORM, k] = np.sqrt(numbers[NORM, k])
+        numbers[BEFORE, k] = np.inf
+        counts[CODE, k] = 0 if numbers[NORM, k] == 0.0 else 1
+    numbers[RESIDUAL] = numbers[NORM]
+    return vectors, tables, numbers, counts
 
 
-def gmres_operator(
-    matrix: csr_array,
-    b: Vector,
-    apply: Apply,
-    rtol: float = 1e-8,
-    maxiter: int = 10_000,
-    restart: int = RESTART,
-) -> PCGResult:
-    """:func:`gmres` with a function r -> M r, on checked input."""
-    arrays = (matrix.indptr, matrix.indices, matrix.data)
-    n = b.size
-    x = np.zeros(n)
-    norm_b = float(_norm(b))
-    if norm_b == 0.0:
-        return PCGResult(x, 0, Status.CONVERGED, 0.0)
-    length = min(restart, n)
-    basis = np.zeros((length + 1, n))
-    h = np.zeros((length + 1, length))
-    rotations = np.zeros((length, 2))
-    r, w = b.copy(), np.empty(n)
-    beta, before = norm_b, np.inf
-    iterations = 0
-    status = Status.ITERATION_LIMIT
-    while status is Status.ITERATION_LIMIT and iterations < maxiter:
+@kernel
+def _begin_cycle(zero, basis, vectors, tables, numbers, counts):  # type: ignore[no-untyped-def]
+    """Start a cycle at the residual of each side that goes on; return whether any does."""
+    _, r, _ = vectors
+    _, _, g = tables
+    for k in range(counts.shape[1]):
+        counts[STEPS, k] = 0
+        size = numbers[RESIDUAL, k]
         # A cycle that gains nothing would be repeated for ever.
-        if not (0.0 < beta < before):
-            status = Status.CONVERGED if beta == 0.0 else Status.STAGNATED
-            break
-        basis[0] = r / beta
-        g = np.zeros(length + 1)
-        g[0] = beta
-        steps = 0
-        while steps < length and iterations < maxiter:
-            z = np.ascontiguousarray(apply(basis[steps]), dtype=np.float64)
-            multiply(*arrays, z, w)
-            estimate = float(_arnoldi(basis, steps, w, h, rotations, g))
-            iterations += 1
-            if not 0.0 <= estimate < np.inf:
-                status = Status.STAGNATED
-                break
-            steps += 1
-            if estimate <= rtol * norm_b:
-                status = Status.CONVERGED
-                break
-        if steps:
-            _combination(basis, h, g, steps, w)
-            with np.errstate(all="ignore"):  # what overflows shows in the residual
-                x = x + apply(w.copy())
-        before, beta = beta, float(_residual(*arrays, x, b, r))
-    residual = float(_residual(*arrays, x, b, r)) / norm_b
-    return finished(x, iterations, status, residual, rtol)
+        if counts[CODE, k] == 1 and not (0.0 < size < numbers[BEFORE, k]):
+            counts[CODE, k] = 0 if size == 0.0 else 2
+        counts[IN_CYCLE, k] = counts[CODE, k] == 1
+        numbers[DIVISOR, k] = size if counts[CODE, k] == 1 else 0.0
+        g[k] = 0.0
+        g[k, 0] = size
+    _set_quotient(zero, basis[0], r, row(zero, numbers, DIVISOR))
+    return np.any(counts[CODE] == 1)
+
+
+@kernel
+def _extend(zero, matrix, basis, j, z, vectors, tables, numbers, counts, rtol):  # type: ignore[no-untyped-def]
+    """Add A z to the basis (modified Gram-Schmidt); return whether any side goes on."""
+    _, _, w = vectors
+    h, rotations, g = tables
+    multiply(zero, matrix, z, w)
+    t = dot(zero, w, basis[0])
+    for i in range(j + 1):
+        for k in range(counts.shape[1]):
+            h[k, i, j] = t[k]
+        t = _project(zero, w, t, basis[i], basis[i + 1] if i < j else w)
+    for k in range(counts.shape[1]):
+        below = np.sqrt(t[k])
+        numbers[DIVISOR, k] = 0.0
+        if counts[CODE, k] == 1:
+            counts[ITERATIONS, k] += 1
+            estimate = _rotate(h[k], rotations[k], g[k], j, below)
+            if not (0.0 <= estimate < np.inf):
+                counts[CODE, k] = 2
+            else:
+                counts[STEPS, k] = j + 1
+                if estimate <= rtol * numbers[NORM, k]:
+                    counts[CODE, k] = 0
+                else:
+                    numbers[DIVISOR, k] = below
+    _set_quotient(zero, basis[j + 1], w, row(zero, numbers, DIVISOR))
+    return np.any(counts[CODE] == 1)
+
+
+@kernel
+def _combination(zero, basis, tables, counts, out):  # type: ignore[no-untyped-def]
+    """Overwrite out by V y with R y = g, the steps of this cycle of each side."""
+    h, _, g = tables
+    most = np.max(counts[STEPS])
+    y = np.zeros((most, counts.shape[1]))
+    for k in range(counts.shape[1]):
+        for i in range(counts[STEPS, k] - 1, -1, -1):
+            t = g[k, i]
+            for j in range(i + 1, counts[STEPS, k]):
+                t -= h[k, i, j] * y[j, k]
+            y[i, k] = t / h[k, i, i]
+    out[:] = 0.0
+    for i in range(most):
+        v = basis[i]
+        a = row(zero, y, i)
+        for t in range(out.shape[0]):
+            put(out, t, moved(row(zero, out, t), a, row(zero, v, t)))
+
+
+@kernel
+def _end_cycle(zero, matrix, b, z, vectors, numbers, counts):  # type: ignore[no-untyped-def]
+    """Add z to x and compute the true residual, of the sides of this cycle."""
+    x, r, _ = vectors
+    for k in range(counts.shape[1]):
+        if counts[STEPS, k] > 0:
+            for i in range(x.shape[0]):
+                x[i, k] += z[i, k]
+    t = residual(zero, matrix, x, b, r)
+    for k in range(counts.shape[1]):
+        if counts[IN_CYCLE, k]:
+            numbers[BEFORE, k] = numbers[RESIDUAL, k]
+            numbers[RESIDUAL, k] = np.sqrt(t[k])
+
+
+@kernel
+def _finish(vectors, numbers, counts):  # type: ignore[no-untyped-def]
+    """Return x, iterations, codes and true relative residuals."""
+    residuals = np.zeros(counts.shape[1])
+    for k in range(counts.shape[1]):
+        if numbers[NORM, k] > 0.0:
+            residuals[k] = numbers[RESIDUAL, k] / numbers[NORM, k]
+    return vectors[0], counts[ITERATIONS], counts[CODE], residuals
+
+
+@kernel
+def _gmres(  # type: ignore[no-untyped-def]
+    zero, matrix, lower, upper, preconditioned, b, rtol, maxiter, length
+):
+    """Restarted GMRES in lockstep; a side that has ended goes on with zeros."""
+    vectors, tables, numbers, counts = _start(zero, b, length)
+    basis = np.empty((length + 1, *b.shape))
+    z = np.empty(b.shape)
+    step = 0
+    while step < maxiter and _begin_cycle(zero, basis, vectors, tables, numbers, counts):
+        j = 0
+        going = True
+        while going and j < length and step < maxiter:
+            z[:] = basis[j]
+            if preconditioned:
+                forward(zero, lower, z)
+                backward(zero, upper, z, z)
+            going = _extend(zero, matrix, basis, j, z, vectors, tables, numbers, counts, rtol)
+            j += 1
+            step += 1
+        _combination(zero, basis, tables, counts, z)
+        if preconditioned:
+            forward(zero, lower, z)
+            backward(zero, upper, z, z)
+        _end_cycle(zero, matrix, b, z, vectors, numbers, counts)
+    return _finish(vectors, numbers, counts)
 
 
 def gmres_values(
@@ -162,16 +237,67 @@ def gmres_values(
     rtol: float = 1e-8,
     maxiter: int = 10_000,
     restart: int = RESTART,
-) -> PCGResult:
-    """:func:`gmres` on checked input: L and U stored together on a pattern, or None."""
+) -> SidesResult:
+    """:func:`gmres` for b of shape (n, s) on checked input: L and U on a pattern, or None."""
+    if pattern is None or values is None:
+        triangles, preconditioned = NO_TRIANGLES, False
+    else:
+        triangles, preconditioned = lu_triangles(pattern, values), True
+    system = System(matrix, b)
+    length = min(restart, b.shape[0])
+    parts = [
+        _gmres(
+            zero,
+            system.matrix,
+            *triangles,
+            preconditioned,
+            block,
+            float(rtol),
+            int(maxiter),
+            length,
+        )
+        for zero, block in system.blocks()
+    ]
+    return gathered(system, parts, rtol)
 
-    def apply(r: Vector) -> Vector:
-        z = r.copy()
-        if pattern is not None and values is not None:
-            solve_lu(pattern.indptr, pattern.indices, pattern.diagonal, values, z)
-        return z
 
-    return gmres_operator(matrix, b, apply, rtol, maxiter, restart)
+def gmres_operator(
+    matrix: csr_array,
+    b: Vector,
+    apply: Apply,
+    rtol: float = 1e-8,
+    maxiter: int = 10_000,
+    restart: int = RESTART,
+    flexible: bool = False,
+) -> SidesResult:
+    """:func:`gmres` with a function r -> M r, for b of shape (n, s), one side after the other."""
+    system = System(matrix, b)
+    length = min(restart, b.shape[0])
+    parts = []
+    for zero, block in system.blocks(1):
+        vectors, tables, numbers, counts = _start(zero, block, length)
+        state = vectors, tables, numbers, counts
+        basis = np.empty((length + 1, *block.shape))
+        applied = np.empty((length, *block.shape)) if flexible else basis
+        scaled = Scaled(apply)
+        step = 0
+        while step < maxiter and _begin_cycle(zero, basis, *state):
+            j = 0
+            going = True
+            while going and j < length and step < maxiter:
+                z = scaled(basis[j])
+                if flexible:
+                    applied[j] = z
+                going = _extend(zero, system.matrix, basis, j, z, *state, float(rtol))
+                j += 1
+                step += 1
+            z = np.empty(block.shape)
+            _combination(zero, applied, tables, counts, z)
+            _end_cycle(
+                zero, system.matrix, block, z if flexible else scaled(z), vectors, numbers, counts
+            )
+        parts.append(_finish(vectors, numbers, counts))
+    return gathered(system, parts, rtol)
 
 
 def unit_factors(L: Any, U: Any, n: int) -> csr_array:
@@ -256,15 +382,16 @@ def gmres(
     (1, 'converged')
     """
     matrix = check_general(A, "A")
-    rhs = check_arguments(matrix, b, rtol, maxiter)
+    rhs = check_arguments(matrix, b, rtol, maxiter)[:, None]
     if restart < 1:
         raise MatrixError(f"restart is {restart}; a cycle has 1 step or more")
     if (L is None) != (U is None):
         raise MatrixError("give both L and U, or neither")
     if M is not None:
         apply = check_operator(matrix, M, L, U)
-        return gmres_operator(matrix, rhs, apply, rtol, maxiter, restart)
+        return gmres_operator(matrix, rhs, apply, rtol, maxiter, restart).first()
     if L is None:
-        return gmres_values(matrix, rhs, None, None, rtol, maxiter, restart)
+        return gmres_values(matrix, rhs, None, None, rtol, maxiter, restart).first()
     together = unit_factors(L, U, matrix.shape[0])
-    return gmres_values(matrix, rhs, lu_pattern(together), together.data, rtol, maxiter, restart)
+    pattern = lu_pattern(together)
+    return gmres_values(matrix, rhs, pattern, together.data, rtol, maxiter, restart).first()

@@ -19,9 +19,9 @@ from precondbench.factors import (
     factorise,
     lower_pattern,
     minimum_degree,
-    solve_factored,
 )
 from precondbench.matrices import check_spd_candidate
+from precondbench.solvers.substitution import backward, forward, lower_triangles
 
 
 class Preconditioner(LinearOperator):  # type: ignore[misc]
@@ -65,13 +65,16 @@ class FactoredPreconditioner(Preconditioner):
         self.pattern = pattern
         self.values = values
         self.position = position
+        self._triangles = lower_triangles(pattern, values)
 
     def apply(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return M r: a permutation, two substitutions, the permutation back."""
-        x = np.empty_like(r)
-        x[self.position] = r
-        solve_factored(self.pattern.indptr, self.pattern.indices, self.values, x)
-        result: NDArray[np.float64] = x[self.position]
+        x = np.empty((r.size, 1))
+        x[self.position, 0] = r
+        lower, upper = self._triangles
+        forward((0.0,), lower, x)
+        backward((0.0,), upper, x, x)
+        result: NDArray[np.float64] = x[self.position, 0]
         return result
 
 

@@ -1,8 +1,8 @@
-"""What the solvers share: the outcome of a solve, checks of its arguments, products with A."""
+"""What the solvers share: scaled systems, outcomes, checks of arguments."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator
 
-from precondbench._internal import kernel
 from precondbench.errors import MatrixError
+from precondbench.solvers.lanes import LANES
+from precondbench.solvers.substitution import middle_exponent
 
 Vector = NDArray[np.float64]
 Apply = Callable[[Vector], Vector]
@@ -57,11 +58,124 @@ class PCGResult:
     residual: float
 
 
-def finished(x: Vector, iterations: int, status: Status, residual: float, rtol: float) -> PCGResult:
-    """Result of a solve; convergence counts only if the true residual confirms it."""
+@dataclass(frozen=True)
+class SidesResult:
+    """Outcome of a solve for several right-hand sides, each as if it were alone.
+
+    Attributes
+    ----------
+    x : numpy.ndarray
+        float64 (n, s): the last iterate of each side.
+    iterations, status, residual : tuple
+        As in :class:`PCGResult`, one for each side.
+    condition : float or None
+        Largest over smallest Ritz value of the preconditioned matrix, over all sides; None for
+        GMRES, for a flexible solver, and where no step was taken.
+    """
+
+    x: Vector
+    iterations: tuple[int, ...]
+    status: tuple[Status, ...]
+    residual: tuple[float, ...]
+    condition: float | None = None
+
+    def first(self) -> PCGResult:
+        """Return the outcome of the first side."""
+        return PCGResult(
+            np.ascontiguousarray(self.x[:, 0]), self.iterations[0], self.status[0], self.residual[0]
+        )
+
+
+class System:
+    """A x = b for several right-hand sides, scaled by powers of two so that norms stay in range.
+
+    The range of the rows of A is centred on 1, and the largest entry of each b lies in [0.5, 1).
+    Both are exact, as long as the entries of one b are within a factor of 2^1000 of each other.
+
+    Attributes
+    ----------
+    matrix : tuple
+        (indptr, indices, data) of the scaled A.
+    b : numpy.ndarray
+        Scaled right-hand sides, float64 (n, s).
+    """
+
+    def __init__(self, matrix: csr_array, b: Vector) -> None:
+        size = np.maximum.reduceat(np.abs(matrix.data), matrix.indptr[:-1])
+        middle = middle_exponent(size)
+        data = matrix.data if middle == 0 else np.ldexp(matrix.data, -middle)
+        self.matrix = (matrix.indptr, matrix.indices, np.ascontiguousarray(data, dtype=np.float64))
+        _, exponents = np.frexp(np.max(np.abs(b), axis=0))
+        self.b = np.ldexp(b, -exponents)
+        self._exponents = exponents - middle
+
+    def solution(self, x: Vector) -> Vector:
+        """Return the solution of the system as it was given."""
+        with np.errstate(all="ignore"):  # A solution out of range is infinite, and may be 0.
+            result: Vector = np.ldexp(x, self._exponents)
+        return result
+
+    def blocks(self, most: int = LANES) -> Iterator[tuple[tuple[float, ...], Vector]]:
+        """Yield the sides in blocks for a kernel, with a row of zeros; zero sides fill them up."""
+        n, sides = self.b.shape
+        for start in range(0, sides, most):
+            part = self.b[:, start : start + most]
+            lanes = 1 if part.shape[1] == 1 else LANES
+            block = np.zeros((n, lanes))
+            block[:, : part.shape[1]] = part
+            yield (0.0,) * lanes, block
+
+
+class Scaled:
+    """M as a function of a column, times a power of two that brings its first result to 1.
+
+    Takes and returns float64 (n, 1). PCG and GMRES do not notice a number in front of M, except
+    where their sums would leave the range of float64.
+    """
+
+    def __init__(self, apply: Apply) -> None:
+        self._apply = apply
+        self._exponent: int | None = None
+
+    def __call__(self, r: Vector) -> Vector:
+        """Return M r."""
+        with np.errstate(all="ignore"):  # What is not finite shows in the residual.
+            z = np.array(self._apply(r[:, 0].copy()), dtype=np.float64).reshape(r.shape)
+            if self._exponent is None:
+                largest = np.max(np.abs(z))
+                self._exponent = int(np.frexp(largest)[1]) if np.isfinite(largest) else 0
+            return np.ldexp(z, -self._exponent) if self._exponent else z
+
+
+# What kernels return for the end of a side.
+CODES = (Status.CONVERGED, Status.ITERATION_LIMIT, Status.STAGNATED)
+Part = tuple[Vector, NDArray[np.int64], NDArray[np.int64], Vector]
+
+
+def gathered(
+    system: System, parts: list[Part], rtol: float, condition: float | None = None
+) -> SidesResult:
+    """Put blocks together: x, iterations, codes and residuals of the lanes of each."""
+    sides = system.b.shape[1]
+    x, iterations, codes, residuals = (
+        np.concatenate(same, axis=-1)[..., :sides] for same in zip(*parts, strict=True)
+    )
+    return SidesResult(
+        system.solution(x),
+        tuple(map(int, iterations)),
+        tuple(
+            confirmed(CODES[code], end, rtol) for code, end in zip(codes, residuals, strict=True)
+        ),
+        tuple(map(float, residuals)),
+        condition,
+    )
+
+
+def confirmed(status: Status, residual: float, rtol: float) -> Status:
+    """Convergence counts only if the true residual confirms it."""
     if status is Status.CONVERGED and not residual <= DRIFT_LIMIT * rtol:
-        status = Status.STAGNATED
-    return PCGResult(x, int(iterations), status, float(residual))
+        return Status.STAGNATED
+    return status
 
 
 def check_arguments(matrix: csr_array, b: ArrayLike, rtol: float, maxiter: int) -> Vector:
@@ -91,13 +205,3 @@ def check_operator(matrix: csr_array, M: LinearOperator, *factors: Any) -> Apply
         raise MatrixError(f"A has shape {matrix.shape}, M has {M.shape}")
     apply: Apply = M.matvec
     return apply
-
-
-@kernel
-def multiply(indptr, indices, data, x, out):  # type: ignore[no-untyped-def]
-    """Write A x to ``out``."""
-    for i in range(x.size):
-        total = 0.0
-        for p in range(indptr[i], indptr[i + 1]):
-            total += data[p] * x[indices[p]]
-        out[i] = total

@@ -252,23 +252,6 @@ def factor_values(L: Any, name: str = "L") -> tuple[LowerPattern, NDArray[np.flo
     return pattern, values
 
 
-@kernel
-def solve_factored(indptr, indices, factor, x):  # type: ignore[no-untyped-def]
-    """Overwrite x by (L L^T)^-1 x; L by rows, columns ascending, diagonal last in each."""
-    n = x.size
-    for i in range(n):
-        last = indptr[i + 1] - 1
-        total = x[i]
-        for p in range(indptr[i], last):
-            total -= factor[p] * x[indices[p]]
-        x[i] = total / factor[last]
-    for i in range(n - 1, -1, -1):
-        last = indptr[i + 1] - 1
-        x[i] /= factor[last]
-        for p in range(indptr[i], last):
-            x[indices[p]] -= factor[p] * x[i]
-
-
 @dataclass(frozen=True)
 class LUPattern(Pattern):
     """Pattern of a square matrix in CSR: columns ascend, the diagonal is present in every row.
@@ -306,19 +289,3 @@ def lu_pattern(matrix: csr_array) -> LUPattern:
     indices = matrix.indices.astype(np.int32)
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(indptr))
     return LUPattern(indptr, indices, np.flatnonzero(indices == rows).astype(np.int64))
-
-
-@kernel
-def solve_lu(indptr, indices, diagonal, values, x):  # type: ignore[no-untyped-def]
-    """Overwrite x by (L U)^-1 x, L and U stored together."""
-    n = x.size
-    for i in range(n):
-        total = x[i]
-        for p in range(indptr[i], diagonal[i]):
-            total -= values[p] * x[indices[p]]
-        x[i] = total
-    for i in range(n - 1, -1, -1):
-        total = x[i]
-        for p in range(diagonal[i] + 1, indptr[i + 1]):
-            total -= values[p] * x[indices[p]]
-        x[i] = total / values[diagonal[i]]

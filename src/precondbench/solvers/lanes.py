@@ -1,0 +1,167 @@
+"""Arithmetic on rows of interleaved right-hand sides, one lane for each.
+
+Vectors of several systems are stored side by side, float64 (n, lanes) in C order, and a kernel
+works on a row of them at a time. A row is a tuple, whose length is a constant of the compiled code:
+four lanes become one vector instruction, and a lane has the bits of a single system.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from numba.extending import overload, register_jitable
+
+from precondbench._internal import kernel
+
+# Systems in lockstep. Kernels are compiled for this number and for one.
+LANES = 4
+
+
+def _lanewise(one: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of tuples that applies ``one(lane, first, ...)`` to every lane of first."""
+    lane = register_jitable(one)
+
+    def every(first: Any, *rest: Any) -> Any:
+        return tuple(one(k, first, *rest) for k in range(len(first)))
+
+    @overload(every)
+    def _compiled(first, *rest):  # type: ignore[no-untyped-def]
+        if len(first) == 1:
+            return lambda first, *rest: (lane(0, first, *rest),)
+        return lambda first, *rest: (
+            lane(0, first, *rest),
+            lane(1, first, *rest),
+            lane(2, first, *rest),
+            lane(3, first, *rest),
+        )
+
+    return every
+
+
+@_lanewise
+def row(k, zero, x, i):  # type: ignore[no-untyped-def]
+    """Return row i of x; ``zero`` tells the number of lanes."""
+    return x[i, k]
+
+
+@_lanewise
+def scaled_row(k, zero, a, x, i):  # type: ignore[no-untyped-def]
+    """Return a number times row i of x."""
+    return a * x[i, k]
+
+
+@_lanewise
+def plus(k, t, a, x, i):  # type: ignore[no-untyped-def]
+    """Return t + a x[i] for a number a."""
+    return t[k] + a * x[i, k]
+
+
+@_lanewise
+def minus(k, t, a, x, i):  # type: ignore[no-untyped-def]
+    """Return t - a x[i] for a number a."""
+    return t[k] - a * x[i, k]
+
+
+@_lanewise
+def moved(k, t, a, u):  # type: ignore[no-untyped-def]
+    """Return t + a u, lane by lane."""
+    return t[k] + a[k] * u[k]
+
+
+@_lanewise
+def added(k, t, u):  # type: ignore[no-untyped-def]
+    """Return t + u."""
+    return t[k] + u[k]
+
+
+@_lanewise
+def difference(k, t, u):  # type: ignore[no-untyped-def]
+    """Return t - u."""
+    return t[k] - u[k]
+
+
+@_lanewise
+def ratio(k, t, u):  # type: ignore[no-untyped-def]
+    """Return t / u, and 0 in lanes where u is 0."""
+    return t[k] / u[k] if u[k] > 0.0 else 0.0
+
+
+@register_jitable  # type: ignore[untyped-decorator]
+def put(x, i, t):  # type: ignore[no-untyped-def]
+    """Write t to row i of x."""
+    for k in range(len(t)):
+        x[i, k] = t[k]
+
+
+@register_jitable  # type: ignore[untyped-decorator]
+def accumulate(sums, u, v):  # type: ignore[no-untyped-def]
+    """Add u v to the oldest of four partial sums, which take the terms in turn."""
+    return sums[1], sums[2], sums[3], moved(sums[0], u, v)
+
+
+@register_jitable  # type: ignore[untyped-decorator]
+def total(sums, terms):  # type: ignore[no-untyped-def]
+    """Add the partial sums: (s0 + s1) + (s2 + s3), where s0 took the first term."""
+    for _ in range(-terms % 4):
+        sums = (sums[1], sums[2], sums[3], sums[0])
+    return added(added(sums[0], sums[1]), added(sums[2], sums[3]))
+
+
+@kernel
+def dot(zero, x, y):  # type: ignore[no-untyped-def]
+    """x^T y, first row to last."""
+    s0, s1, s2, s3 = zero, zero, zero, zero
+    n = x.shape[0]
+    for i in range(0, n - 3, 4):
+        s0 = moved(s0, row(zero, x, i), row(zero, y, i))
+        s1 = moved(s1, row(zero, x, i + 1), row(zero, y, i + 1))
+        s2 = moved(s2, row(zero, x, i + 2), row(zero, y, i + 2))
+        s3 = moved(s3, row(zero, x, i + 3), row(zero, y, i + 3))
+    sums = (s0, s1, s2, s3)
+    for i in range(n - n % 4, n):
+        sums = accumulate(sums, row(zero, x, i), row(zero, y, i))
+    return total(sums, n % 4)
+
+
+@kernel
+def dot_backwards(zero, x, y):  # type: ignore[no-untyped-def]
+    """x^T y, last row to first: the order in which backward substitution finds its solution."""
+    sums = (zero, zero, zero, zero)
+    n = x.shape[0]
+    for i in range(n - 1, -1, -1):
+        sums = accumulate(sums, row(zero, x, i), row(zero, y, i))
+    return total(sums, n)
+
+
+@register_jitable  # type: ignore[untyped-decorator]
+def _product(zero, indptr, indices, data, x, i):  # type: ignore[no-untyped-def]
+    """Return row i of A x, first entry to last."""
+    t = zero
+    for p in range(indptr[i], indptr[i + 1]):
+        t = plus(t, data[p], x, indices[p])
+    return t
+
+
+@kernel
+def multiply(zero, matrix, x, out):  # type: ignore[no-untyped-def]
+    """Write A x to ``out`` and return x^T A x; A is (indptr, indices, data)."""
+    sums = (zero, zero, zero, zero)
+    n = x.shape[0]
+    for i in range(n):
+        t = _product(zero, *matrix, x, i)
+        put(out, i, t)
+        sums = accumulate(sums, row(zero, x, i), t)
+    return total(sums, n)
+
+
+@kernel
+def residual(zero, matrix, x, b, out):  # type: ignore[no-untyped-def]
+    """Write b - A x to ``out`` and return the square of its norm."""
+    sums = (zero, zero, zero, zero)
+    n = x.shape[0]
+    for i in range(n):
+        t = difference(row(zero, b, i), _product(zero, *matrix, x, i))
+        put(out, i, t)
+        sums = accumulate(sums, t, t)
+    return total(sums, n)
