@@ -89,7 +89,7 @@ def test_the_interval_is_that_of_all_resamples():
 def test_known_bits():
     values = [[3, 14, 15, 92, 65, 35, 89], [9, 12, 38, 76, 66, 43, 88], [3, 10, 8, 99, 20, 43, 70]]
     found = Resampled("profile_area", letters(7), [seed_of(v) for v in values]).interval()
-    assert found == Interval(0.31973678, 0.11468044, 0.61414803)
+    assert found == Interval(0.31973678, 0.13083392, 0.58362411)
 
 
 def test_seeds_widen_an_interval_and_one_seed_does_not():

@@ -7,8 +7,9 @@ for G draws). Two rows are compared on the same families.
 
 Seeds are drawn independently of the families (the pigeonhole bootstrap of Owen, 2007), S - 1 of S:
 training again gives other networks, and two trainings of one model would otherwise count as
-different. S is 3 or 5, so deviations of seeds are widened by the ratio of a t and a normal
-quantile. benchmarks/interval_coverage.py measures how often such intervals hold the truth.
+different. S is small, so deviations of seeds are widened by the ratio of the quantiles of t for
+seeds and for families. benchmarks/interval_coverage.py measures how often such intervals hold the
+truth.
 
 All sums are of integers below 2^53 and so are exact: the same bits everywhere, in any order.
 """
@@ -22,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri, stdtrit
+from scipy.special import ndtr, stdtrit
 
 from precondbench.leaderboard.tracks import RankedBy
 from precondbench.quality import MAXITER, Evaluation, rounded
@@ -96,6 +97,7 @@ class Resampled:
         unit = _UNIT[number]
         self.families, self.seeds = len(names), len(values)
         self.mean = float(values.sum()) / (values.size * unit)
+        self._quantile = float(stdtrit(max(self.families - 1, 1), _UPPER))
         self._most = _MOST[number]
         self._least = -self._most if starts else 0.0
         draws = _draws(self.families, resamples_of(self.families), 0)
@@ -118,7 +120,7 @@ class Resampled:
         if self.seeds == 1:
             return mean
         drawn = _added(_draws(self.seeds, len(mean), stream) * self._numbers)
-        wider = rounded(float(stdtrit(freedom, _UPPER) / ndtri(_UPPER)), _DIGITS)
+        wider = max(rounded(float(stdtrit(freedom, _UPPER)) / self._quantile, _DIGITS), 1.0)
         widened: _Matrix = mean + wider * (drawn / (self.seeds - 1) - mean)
         return widened
 
@@ -127,8 +129,7 @@ class Resampled:
         if self.families == 1:
             low = high = mean
         else:
-            tail = float(ndtr(-stdtrit(self.families - 1, _UPPER)))
-            cut = max(int(tail * len(values)), 1)
+            cut = max(int(ndtr(-self._quantile) * len(values)), 1)
             ends = np.sort(values)
             low, high = max(ends[cut - 1], least), min(ends[-cut], self._most)
         return Interval(*(rounded(float(value), _DIGITS) for value in (mean, low, high)))
