@@ -81,7 +81,8 @@ def invk_against_ic0(root: str | Path | None = None) -> dict[str, Any] | None:
             return None
         shard = read_shard(path)
         for record in map(shard.record, range(len(shard))):
-            facts = {"nnz": record.nnz, **{key: record.facts[key] for key in _FACTS}}
+            facts: dict[str, Any] = {"nnz": record.nnz}
+            facts |= {key: record.facts[key] for key in _FACTS}
             for key in _ROUNDED:
                 value = float(record.facts[key])
                 facts[key] = float(f"{value:.6g}") if math.isfinite(value) else None
@@ -148,11 +149,13 @@ def steps_an_epoch(summary: Mapping[str, Any], sizes: Iterable[tuple[str, int]] 
     """
     if summary["model"] in FITTED:
         return None
-    names = (summary[key] for key in ("dataset", "version", "configuration"))
-    graphs = load_manifest().split(*names, "train").records
+    dataset, version, configuration = (
+        summary[key] for key in ("dataset", "version", "configuration")
+    )
+    graphs = load_manifest().split(dataset, version, configuration, "train").records
     if summary["max_rows"] is not None:
         graphs = sum(split == "train" and n <= summary["max_rows"] for split, n in sizes)
-    batch = options_of(summary).get("batch_size", dataset_spec(summary["dataset"]).batch_size)
+    batch = options_of(summary).get("batch_size", dataset_spec(dataset).batch_size)
     return math.ceil(graphs / int(batch or DEFAULT_BATCH))
 
 
