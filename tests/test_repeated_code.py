@@ -26,6 +26,9 @@ ALLOWED_TWINS = {
     ("baselines/message_passing/node_models.py",): "classes around one layer of PyG each",
     ("factors/cholesky/supernodal.py", "factors/inverse/supernodal.py"): "both kernels go "
     "through the blocks below a supernode, to subtract and to multiply",
+    ("factors/cholesky/extended.py", "factors/cholesky/simplicial.py"): "one algorithm on numbers "
+    "of one part and of two",
+    ("factors/inverse/extended.py", "factors/inverse/simplicial.py"): "the same",
     ("leaderboard/board.py",): "properties that are the mean of a column over the seeds",
 }
 

@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 from precondbench import BreakdownError, ic0
+from precondbench.errors import ConfigurationError
 from precondbench.factors import khop_factor
 from precondbench.matrices import Diagonals, formula_matrix, lower_csr, poisson_1d, tridiagonal_csr
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from precondbench import BreakdownError, invk
-from precondbench.errors import CostError
+from precondbench.errors import ConfigurationError, CostError
 from precondbench.factors import khop_factor, local_invk
 from precondbench.matrices import LAWS, draw, formula_matrix, lower_csr, tridiagonal_csr
 

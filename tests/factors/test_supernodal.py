@@ -135,7 +135,7 @@ def test_dense_matrix_gives_its_cholesky_factor():
 
 def test_no_pivot_names_the_column():
     A = sp.csr_array(poisson_3d(6) - 3.0 * sp.eye_array(216))
-    with pytest.raises(BreakdownError, match="not positive definite in double precision"):
+    with pytest.raises(BreakdownError, match=r"not positive definite: .* at column"):
         invk(A, method="supernodal")
 
 

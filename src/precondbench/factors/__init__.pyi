@@ -25,12 +25,12 @@ from .symbolic.ordering import reverse_cuthill_mckee as reverse_cuthill_mckee
 from .windows import khop_factor as khop_factor
 
 # Between the packages of this library; not promised to users.
-from .cholesky.simplicial import factorise as factorise
 from .cholesky.simplicial import scale_symmetrically as scale_symmetrically
 from .incomplete.ic import ic0_values as ic0_values
 from .incomplete.ilu import jacobi_lu as jacobi_lu
 from .inv_k.api import cores as cores
 from .inv_k.columns import column_quadratic_forms as column_quadratic_forms
+from .inv_k.extended import extended_quadratic_forms as extended_quadratic_forms
 from .inv_k.columns import invk_values as invk_values
 from .inv_k.columns import trace_form as trace_form
 from .inv_k.local import eliminate_patch as eliminate_patch
@@ -41,6 +41,7 @@ from .inv_k.local import schur_column as schur_column
 from .inv_k.local import solve_envelope as solve_envelope
 from .inverse.plan import analysis_bytes as analysis_bytes
 from .inverse.plan import Forecast as Forecast
+from .inverse.simplicial import reliable_factor as reliable_factor
 from .inverse.plan import forecast_invk as forecast_invk
 from .patterns.fill import DEFAULT_PATTERN as DEFAULT_PATTERN
 from .patterns.fill import pattern_of as pattern_of

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from precondbench.errors import MatrixError, PredictionError
+from precondbench.errors import AccuracyWarning, MatrixError, PredictionError
 from precondbench.factors import (
     LowerPattern,
     SelectedInverse,
     column_quadratic_forms,
+    extended_quadratic_forms,
     factor_values,
     scale_symmetrically,
     selected_inverse,
 )
 from precondbench.matrices import check_spd_candidate, power_of_two_scaling
+
+# Above this error a warning is given.
+INACCURATE = 1e-4
 
 
 def _unit(values: ArrayLike, name: str) -> NDArray[np.float64]:
@@ -92,17 +98,46 @@ class KCondition(NamedTuple):
 
 
 def k_condition_values(
-    inverse: SelectedInverse, pattern: LowerPattern, values: NDArray[np.float64]
+    inverse: SelectedInverse,
+    pattern: LowerPattern,
+    values: NDArray[np.float64],
+    exponents: NDArray[np.int64] | None = None,
 ) -> KCondition:
-    """K from a selected inverse that covers the pattern; see :func:`k_condition`."""
-    forms = column_quadratic_forms(inverse, pattern, values)
-    diagonal = np.abs(values[pattern.indptr[1:] - 1])
+    """K from a selected inverse that covers the pattern; see :func:`k_condition`.
+
+    ``exponents`` are those of powers of two by which the rows of L are still to be multiplied.
+    """
+    # K does not depend on the scale of L: its largest entry is brought to order one, so that
+    # nothing overflows and no square of what counts underflows.
+    fractions, powers = np.frexp(values)
+    if exponents is not None:
+        powers = powers + np.repeat(exponents, np.diff(pattern.indptr))
+    powers = powers - np.max(powers)
+    small = np.ldexp(fractions, powers)
+    where = pattern.diagonal
     n = pattern.n
-    n_log_k = (
-        n * float(np.log(np.sum(forms) / n))
-        - 2.0 * float(np.sum(np.log(diagonal)))
-        + inverse.log_determinant
-    )
+    extended = inverse.extended
+    if extended is None:
+        forms, log_determinant = (
+            column_quadratic_forms(inverse, pattern, small),
+            [inverse.log_determinant],
+        )
+    else:
+        forms, log_determinant = (
+            extended_quadratic_forms(extended, pattern, small),
+            list(extended.log_pivots),
+        )
+    n_log_k = n * math.log(math.fsum(forms) / n)
+    with np.errstate(divide="ignore"):
+        logarithms = np.log(np.abs(fractions[where])) + powers[where] * math.log(2.0)
+    n_log_k = math.fsum([n_log_k, *(-2.0 * logarithms), *log_determinant])
+    if extended is None and not inverse.error <= INACCURATE:
+        warnings.warn(
+            f"K has few correct digits: its relative error may be {inverse.error:.0e}, the matrix "
+            "is too ill-conditioned for double precision and too large for more digits",
+            AccuracyWarning,
+            stacklevel=2,
+        )
     # Rounding can leave a perfect factor at -1e-13.
     n_log_k = max(n_log_k, 0.0)
     with np.errstate(over="ignore"):
@@ -134,7 +169,14 @@ def k_condition(A: Any, L: Any) -> KCondition:
     MatrixError
         If A or L cannot be used.
     BreakdownError
-        If A is not positive definite in double precision.
+        If A is not positive definite.
+
+    Warns
+    -----
+    AccuracyWarning
+        If A is so ill-conditioned that K may have fewer than about four correct digits. Where
+        double precision has too few digits, 32 digits are used, unless the factorisation takes
+        more than 1e8 operations: only then is there a warning.
 
     Examples
     --------
@@ -152,4 +194,6 @@ def k_condition(A: Any, L: Any) -> KCondition:
         raise MatrixError(f"A has {matrix.shape[0]} rows, L has {pattern.n}")
     scale = power_of_two_scaling(matrix.diagonal())
     inverse = selected_inverse(scale_symmetrically(matrix, scale), pattern)
-    return k_condition_values(inverse, pattern, values * np.repeat(scale, np.diff(pattern.indptr)))
+    # frexp gives powers of two as 1/2 times the next one.
+    exponents = np.frexp(scale)[1].astype(np.int64) - 1
+    return k_condition_values(inverse, pattern, values, exponents)

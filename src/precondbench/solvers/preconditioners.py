@@ -16,11 +16,12 @@ from precondbench.errors import BreakdownError, ConfigurationError, MatrixError
 from precondbench.factors import (
     LowerPattern,
     analyse,
-    factorise,
     lower_pattern,
     minimum_degree,
+    reliable_factor,
+    scale_symmetrically,
 )
-from precondbench.matrices import check_spd_candidate
+from precondbench.matrices import check_spd_candidate, power_of_two_scaling
 from precondbench.solvers.substitution import backward, forward, lower_triangles
 
 
@@ -186,7 +187,7 @@ def exact_cholesky(A: Any) -> FactoredPreconditioner:
     MatrixError
         If A cannot be used.
     BreakdownError
-        If A is not positive definite in double precision; carries the column.
+        If A is not positive definite; carries the column.
 
     Examples
     --------
@@ -199,7 +200,8 @@ def exact_cholesky(A: Any) -> FactoredPreconditioner:
     matrix = check_spd_candidate(A, "A")
     n = matrix.shape[0]
     symbolic = analyse(matrix, minimum_degree(matrix))
-    unit, pivots = factorise(matrix, symbolic)
+    scale = power_of_two_scaling(matrix.diagonal())
+    unit, pivots = reliable_factor(scale_symmetrically(matrix, scale), symbolic)
     root = np.sqrt(pivots)
     counts = np.diff(symbolic.colptr)
     diagonal = np.arange(n)
@@ -216,7 +218,11 @@ def exact_cholesky(A: Any) -> FactoredPreconditioner:
         )
     )
     L.sort_indices()
-    return FactoredPreconditioner(lower_pattern(L), np.asarray(L.data), symbolic.position)
+    # Of row position[i] of L, the power of two that row i of A was multiplied by.
+    undone = np.empty(n)
+    undone[symbolic.position] = 1.0 / scale
+    values = L.data * np.repeat(undone, np.diff(L.indptr))
+    return FactoredPreconditioner(lower_pattern(L), values, symbolic.position)
 
 
 COARSEST = 10

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 
 from precondbench._internal import kernel
 from precondbench.errors import BreakdownError
-from precondbench.factors.symbolic.tree import SymbolicFactor
+from precondbench.factors.symbolic.tree import SymbolicFactor, row_structure
 
 
 def scale_symmetrically(matrix: csr_array, scale: NDArray[np.float64]) -> csr_array:
@@ -45,6 +45,19 @@ def not_positive_definite(order: NDArray[np.int64], step: int) -> BreakdownError
 
 
 @kernel
+def scatter_row(i, old, indptr, indices, data, position, work):  # type: ignore[no-untyped-def]
+    """Entries of row ``old`` of A before step i into ``work``; returns the one of step i."""
+    diagonal = 0.0
+    for p in range(indptr[old], indptr[old + 1]):
+        k = position[indices[p]]
+        if k < i:
+            work[k] = data[p]
+        elif k == i:
+            diagonal = data[p]
+    return diagonal
+
+
+@kernel
 def _factorise(  # type: ignore[no-untyped-def]
     a_indptr, a_indices, a_data, order, position, indptr, indices, parent, colptr, rows
 ):
@@ -58,28 +71,8 @@ def _factorise(  # type: ignore[no-untyped-def]
     stack = np.empty(n, np.int32)
     for i in range(n):
         old = order[i]
-        pivot = 0.0
-        for p in range(a_indptr[old], a_indptr[old + 1]):
-            k = position[a_indices[p]]
-            if k < i:
-                work[k] = a_data[p]
-            elif k == i:
-                pivot = a_data[p]
-        # Row structure in topological order: descendants before ancestors.
-        top = n
-        mark[i] = i
-        for p in range(indptr[i], indptr[i + 1]):
-            length = 0
-            k = indices[p]
-            while mark[k] != i:
-                path[length] = k
-                length += 1
-                mark[k] = i
-                k = parent[k]
-            while length > 0:
-                length -= 1
-                top -= 1
-                stack[top] = path[length]
+        pivot = scatter_row(i, old, a_indptr, a_indices, a_data, position, work)
+        top = row_structure(i, indptr, indices, parent, mark, path, stack)
         for t in range(top, n):
             k = stack[t]
             y = work[k]

@@ -15,10 +15,17 @@ from scipy.sparse import csr_array
 
 from precondbench._internal import whole_number
 from precondbench.errors import AccuracyWarning, BreakdownError
+from precondbench.factors.cholesky.extended import (
+    DOUBTFUL,
+    decide_definiteness,
+    rounding_bound,
+)
 from precondbench.factors.cholesky.simplicial import factorise, scale_symmetrically, solve_ldl
 from precondbench.factors.cholesky.supernodal import factorise_blocks, solve_blocks
 from precondbench.factors.inv_k.columns import invk_values, supernodal_invk_values
+from precondbench.factors.inv_k.extended import entry_error, extended_invk_values
 from precondbench.factors.inverse.accuracy import PROBES, Probe, identity_residual, probe_inverse
+from precondbench.factors.inverse.extended import extended_inverse
 from precondbench.factors.inverse.plan import InversionPlan, plan_inversion
 from precondbench.factors.inverse.simplicial import invert_factor
 from precondbench.factors.inverse.supernodal import invert_blocks
@@ -27,9 +34,7 @@ from precondbench.factors.symbolic.supernodes import find_supernodes
 from precondbench.factors.symbolic.tree import analyse
 from precondbench.matrices import power_of_two_scaling
 
-# Above this residual the other method is tried as well.
-DOUBTFUL = 1e-6
-# Above this residual a warning is given.
+# Above this error a warning is given.
 INACCURATE = 1e-4
 
 
@@ -37,15 +42,22 @@ INACCURATE = 1e-4
 class Inversion:
     """Inv-K values by one method, in the pattern's CSR order.
 
-    ``residual`` is that of ``identity_residual``, ``entries`` how many numbers the factor and then
-    the selected inverse occupied, ``probe`` the reference blocks, if wanted.
+    ``residual`` is that of ``identity_residual``, ``bound`` that of ``rounding_bound``, ``entries``
+    how many numbers the factor and then the selected inverse occupied, ``probe`` the reference
+    blocks, if wanted.
     """
 
     method: str
     values: NDArray[np.float64]
     residual: float
+    bound: float
     entries: int
     probe: Probe | None
+
+    @property
+    def error(self) -> float:
+        """What is known of the largest relative error: the larger of residual and bound."""
+        return float(np.fmax(self.residual, self.bound))
 
 
 def invert(
@@ -67,16 +79,18 @@ def invert(
             )
         simplicial = invert_factor(symbolic, lower, pivots)
         residual = identity_residual(matrix, simplicial)
+        bound = rounding_bound(matrix, simplicial.diagonal[simplicial.position])
         values = invk_values(simplicial, pattern, workers)
-        return Inversion(method, values, residual, simplicial.nnz, probe)
+        return Inversion(method, values, residual, bound, simplicial.nnz, probe)
     supernodes = find_supernodes(plan.graph, plan.position)
     factor = factorise_blocks(matrix, supernodes, workers)
     if probes:
         probe = probe_inverse(matrix, pattern, partial(solve_blocks, factor), probes)
     blocks = invert_blocks(factor, workers)
     residual = identity_residual(matrix, blocks)
+    bound = rounding_bound(matrix, blocks.diagonal)
     values = supernodal_invk_values(blocks, pattern, workers)
-    return Inversion(method, values, residual, supernodes.entries, probe)
+    return Inversion(method, values, residual, bound, supernodes.entries, probe)
 
 
 def invert_guarded(
@@ -116,15 +130,23 @@ class InvKReport:
     ----------
     factor : scipy.sparse.csr_array
         L.
-    method : {"simplicial", "supernodal"}
-        How it was computed.
+    method : {"simplicial", "supernodal", "extended"}
+        How it was computed; "extended" is the simplicial method with 32 digits, taken where A is
+        positive definite and double precision breaks down.
     ordering : {"minimum-degree", "metis", "natural"}
         Order of elimination inside the computation.
     doubtful : bool
         Whether the method chosen first broke down or had a residual above 1e-6, so that the
         other one was tried; the more accurate result was taken.
     residual : float
-        Largest |(A Z)_ii - 1| over all rows, Z the selected inverse.
+        Largest |(A Z)_ii - 1| over all rows, Z the selected inverse. It may round to 0 where Z has
+        no correct digit; ``error`` does not. NaN where ``method`` is "extended".
+    error : float
+        Largest relative error of an entry of L. Entries below 1e-3 of the largest in their column,
+        A being scaled by powers of two to a diagonal of order one, are judged relative to that. If
+        the bound eps ||H|| trace(H^-1), H being A scaled to a unit diagonal, or the residual
+        exceeds 1e-6, and the work allows it, L is computed again with 32 digits and this is the
+        difference; else it is the larger of the two.
     diagonal_error : float
         Largest |(L^T A^-1 L)_ii - 1| over some columns, with columns of A^-1 from separate
         solves, refined to full precision. NaN if ``probes`` is 0; infinity if the refinement
@@ -142,6 +164,7 @@ class InvKReport:
     ordering: str
     doubtful: bool
     residual: float
+    error: float
     diagonal_error: float
     probes: int
     entries: int
@@ -199,14 +222,32 @@ def invk_report(
     scale = power_of_two_scaling(matrix.diagonal())
     scaled = scale_symmetrically(matrix, scale)
     plan = plan_inversion(scaled, wanted, method, ordering)
-    if method == "auto":
-        inversion, doubtful = invert_guarded(scaled, wanted, plan, threads, probes)
-    else:
-        inversion, doubtful = invert(scaled, wanted, plan, method, threads, probes), False
-    if not inversion.residual <= INACCURATE:
+    doubtful, cause = False, None
+    try:
+        if method == "auto":
+            inversion, doubtful = invert_guarded(scaled, wanted, plan, threads, probes)
+        else:
+            inversion = invert(scaled, wanted, plan, method, threads, probes)
+        largest_error = inversion.error
+    except BreakdownError as error:
+        doubtful, cause, largest_error = True, error, float("inf")
+    if not largest_error <= DOUBTFUL:
+        decide_definiteness(scaled, cause)
+        again = extended_inverse(scaled, analyse(plan.graph, plan.position))
+        if again is not None:
+            exact = extended_invk_values(again, wanted)
+            if cause is None:
+                largest_error = entry_error(wanted, inversion.values, exact)
+            else:
+                nan, size = float("nan"), 4 * again.rows.size
+                inversion = Inversion("extended", exact, nan, nan, size, None)
+                largest_error = float(np.finfo(np.float64).eps)
+        elif cause is not None:
+            raise cause
+    if not largest_error <= INACCURATE:
         warnings.warn(
-            f"Inv-K has few correct digits: the selected inverse Z has |(A Z)_ii - 1| up to "
-            f"{inversion.residual:.1e}, the matrix is too ill-conditioned for double precision",
+            f"Inv-K has few correct digits: an entry has a relative error of about "
+            f"{largest_error:.1e}, the matrix is too ill-conditioned for double precision",
             AccuracyWarning,
             stacklevel=3,
         )
@@ -220,6 +261,7 @@ def invk_report(
         ordering=plan.ordering,
         doubtful=doubtful,
         residual=inversion.residual,
+        error=largest_error,
         diagonal_error=error,
         probes=0 if probe is None else int(probe.columns.size),
         entries=inversion.entries,
@@ -273,12 +315,13 @@ def invk(
     ConfigurationError
         If a method or ordering does not exist or is not installed.
     BreakdownError
-        If A is not positive definite in double precision; carries the column.
+        If A is not positive definite; carries the column.
 
     Warns
     -----
     AccuracyWarning
-        If the result has fewer than about four correct digits.
+        If the result has fewer than about four correct digits, see ``error`` of
+        :class:`InvKReport`.
 
     Notes
     -----

@@ -12,6 +12,7 @@ from scipy.sparse import csc_array, csr_array
 from scipy.sparse.linalg import LinearOperator, onenormest, splu
 
 from precondbench._internal import kernel
+from precondbench.factors.cholesky.twofold import two_product, two_sum
 from precondbench.factors.inverse.simplicial import SelectedInverse
 from precondbench.factors.inverse.supernodal import SupernodalInverse
 from precondbench.factors.patterns.triangular import LowerPattern
@@ -123,27 +124,6 @@ STEPS = 8
 
 
 @kernel
-def _two_sum(a, b):  # type: ignore[no-untyped-def]
-    """Rounded sum of a and b, and its error (Knuth)."""
-    s = a + b
-    t = s - a
-    return s, (a - (s - t)) + (b - t)
-
-
-@kernel
-def _two_product(a, b):  # type: ignore[no-untyped-def]
-    """Rounded product of a and b, and its error (Dekker); no fused operation is assumed."""
-    p = a * b
-    c = 134217729.0 * a
-    a1 = c - (c - a)
-    a2 = a - a1
-    c = 134217729.0 * b
-    b1 = c - (c - b)
-    b2 = b - b1
-    return p, ((a1 * b1 - p) + a1 * b2 + a2 * b1) + a2 * b2
-
-
-@kernel
 def _residuals(indptr, indices, data, targets, high, low):  # type: ignore[no-untyped-def]
     """e_j - A (high + low) for each target j, sums kept in twice the working precision."""
     n = indptr.size - 1
@@ -154,8 +134,8 @@ def _residuals(indptr, indices, data, targets, high, low):  # type: ignore[no-un
             rest = 0.0
             for p in range(indptr[i], indptr[i + 1]):
                 j = indices[p]
-                product, error = _two_product(-data[p], high[k, j])
-                total, carried = _two_sum(total, product)
+                product, error = two_product(-data[p], high[k, j])
+                total, carried = two_sum(total, product)
                 rest += carried + (error - data[p] * low[k, j])
             out[k, i] = total + rest
     return out
@@ -168,8 +148,8 @@ def _accumulate(high, low, change):  # type: ignore[no-untyped-def]
     for k in range(high.shape[0]):
         largest, moved = 0.0, 0.0
         for i in range(high.shape[1]):
-            total, error = _two_sum(high[k, i], change[k, i])
-            high[k, i], low[k, i] = _two_sum(total, error + low[k, i])
+            total, error = two_sum(high[k, i], change[k, i])
+            high[k, i], low[k, i] = two_sum(total, error + low[k, i])
             largest = max(largest, abs(high[k, i]))
             moved = max(moved, abs(change[k, i]))
         worst = max(worst, moved / largest)

@@ -15,8 +15,7 @@ from precondbench.factors.symbolic.supernodes import find_supernodes, split_tree
 from precondbench.factors.symbolic.tree import (
     SymbolicFactor,
     analyse,
-    column_counts,
-    postordered,
+    operations,
 )
 
 
@@ -141,12 +140,6 @@ class InversionPlan:
     operations: float
 
 
-def _operations(graph: csr_array, position: NDArray[np.int64]) -> float:
-    _, parent, colptr, below = postordered(graph, position)
-    counts: NDArray[np.int64] = column_counts(parent, colptr, below)
-    return float(np.sum(counts.astype(np.float64) ** 2))
-
-
 def plan_inversion(
     matrix: csr_array, pattern: LowerPattern, method: str = "auto", ordering: str = "auto"
 ) -> InversionPlan:
@@ -164,17 +157,17 @@ def plan_inversion(
         position, origin = minimum_degree(graph), "minimum-degree"
     if n <= SURELY_SMALL and method != "supernodal":
         return InversionPlan("simplicial", origin, graph, position, float("nan"))
-    operations = _operations(graph, position)
+    work = operations(graph, position)
     chosen = method
     if method == "auto":
-        chosen = "supernodal" if operations >= SUPERNODAL_FROM else "simplicial"
+        chosen = "supernodal" if work >= SUPERNODAL_FROM else "simplicial"
     # Published labels are simplicial: their bits must not depend on other installed packages.
-    if ordering == "auto" and chosen == "supernodal" and operations >= METIS_FROM and has_metis():
+    if ordering == "auto" and chosen == "supernodal" and work >= METIS_FROM and has_metis():
         other = nested_dissection(graph)
-        less = _operations(graph, other)
-        if less < operations:
-            position, origin, operations = other, "metis", less
-    return InversionPlan(chosen, origin, graph, position, operations)
+        less = operations(graph, other)
+        if less < work:
+            position, origin, work = other, "metis", less
+    return InversionPlan(chosen, origin, graph, position, work)
 
 
 # Fitted on one x86-64 core, see benchmarks/forecast.py: multiply-add pairs a second in dense

@@ -26,6 +26,16 @@ class SupernodalInverse:
     supernodes: Supernodes
     values: NDArray[np.float64]
 
+    @property
+    def diagonal(self) -> NDArray[np.float64]:
+        """Diagonal of A^-1 in the order of A, float64 (n,)."""
+        first, rowptr, _, block, owner = self.supernodes.structure
+        column = np.arange(owner.size)
+        inside = column - first[owner]
+        height = (np.diff(first) + np.diff(rowptr))[owner]
+        diagonal: NDArray[np.float64] = self.values[block[owner] + inside * (height + 1)]
+        return diagonal[self.supernodes.position]
+
 
 @kernel
 def _multiply(at, s, c0, c1, tile, index, product, first, rowptr, rows, block, owner, values):  # type: ignore[no-untyped-def]

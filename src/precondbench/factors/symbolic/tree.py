@@ -106,6 +106,29 @@ def _column_structure(indptr, indices, parent):  # type: ignore[no-untyped-def]
     return colptr, rows
 
 
+@kernel
+def row_structure(i, indptr, indices, parent, mark, path, stack):  # type: ignore[no-untyped-def]
+    """Columns of row i of L into stack[top:], descendants before ancestors; returns top.
+
+    ``mark`` tells the columns that were found by the number of the row; ``path`` is a workspace.
+    """
+    top = parent.size
+    mark[i] = i
+    for p in range(indptr[i], indptr[i + 1]):
+        length = 0
+        k = indices[p]
+        while mark[k] != i:
+            path[length] = k
+            length += 1
+            mark[k] = i
+            k = parent[k]
+        while length > 0:
+            length -= 1
+            top -= 1
+            stack[top] = path[length]
+    return top
+
+
 def analyse(graph: csr_array, position: NDArray[np.int64]) -> SymbolicFactor:
     """Symbolic factorisation of a symmetric pattern in a given order, in O(nnz(L)) time.
 
@@ -244,3 +267,10 @@ def column_counts(parent, colptr, below):  # type: ignore[no-untyped-def]
         if parent[j] != -1:
             counts[parent[j]] += counts[j]
     return counts
+
+
+def operations(graph: csr_array, position: NDArray[np.int64]) -> float:
+    """Squares of the column counts of the factor in an order, summed; memory as for the graph."""
+    _, parent, colptr, below = postordered(graph, position)
+    counts: NDArray[np.int64] = column_counts(parent, colptr, below)
+    return float(np.sum(counts.astype(np.float64) ** 2))
