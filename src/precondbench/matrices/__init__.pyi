@@ -24,6 +24,7 @@ from .tridiagonal.laws import draw as draw
 from .tridiagonal.laws import growth_law as growth_law
 
 # Between the packages of this library; not promised to users.
+from .checks import check_finite as check_finite
 from .checks import check_general as check_general
 from .checks import check_indices as check_indices
 from .checks import general_scaling as general_scaling

@@ -21,7 +21,12 @@ from precondbench.factors import (
     reliable_factor,
     scale_symmetrically,
 )
-from precondbench.matrices import check_spd_candidate, power_of_two_scaling
+from precondbench.matrices import (
+    check_finite,
+    check_spd_candidate,
+    power_of_two_scaling,
+    square_matrix,
+)
 from precondbench.solvers.substitution import backward, forward, lower_triangles
 
 
@@ -146,8 +151,13 @@ class FactoredInverse(Preconditioner):
 
     Parameters
     ----------
-    G : scipy.sparse.csr_array
-        Square, float64, see :func:`precondbench.factors.fsai`.
+    G : sparse array, sparse matrix or array_like
+        Square, real, see :func:`precondbench.factors.fsai`.
+
+    Raises
+    ------
+    MatrixError
+        If G is not square, real and finite.
 
     Examples
     --------
@@ -159,9 +169,10 @@ class FactoredInverse(Preconditioner):
     True
     """
 
-    def __init__(self, G: csr_array) -> None:
-        super().__init__(G.shape[0], 2 * G.nnz)
-        self.G = G
+    def __init__(self, G: Any) -> None:
+        self.G = csr_array(square_matrix(G, "G"))
+        check_finite(self.G, "G")
+        super().__init__(self.G.shape[0], 2 * self.G.nnz)
 
     def apply(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return G^T (G r)."""
@@ -371,7 +382,17 @@ def smoothed_aggregation(A: Any) -> VCycle:
     matrices = [matrix, *(_plain(level.A) for level in levels[1:])]
     if not all(np.all(np.isfinite(level.data)) for level in matrices):
         raise BreakdownError("smoothed aggregation gave a coarse matrix that is not finite", 0)
-    return VCycle(matrices, [_plain(level.P) for level in levels[:-1]])
+    prolongations = [_plain(level.P) for level in levels[:-1]]
+    # Unknowns without neighbours belong to no aggregate, and PyAMG may make an empty one of them, a
+    # column of zeros. The sweeps of the finer level solve for these unknowns.
+    held = np.flatnonzero(matrices[-1].diagonal() != 0.0)
+    if not held.size:
+        matrices.pop()
+        prolongations.pop()
+    elif held.size < matrices[-1].shape[0]:
+        matrices[-1] = csr_array(matrices[-1][held][:, held])
+        prolongations[-1] = csr_array(prolongations[-1][:, held])
+    return VCycle(matrices, prolongations)
 
 
 def _plain(matrix: Any) -> csr_array:
