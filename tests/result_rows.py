@@ -20,6 +20,7 @@ def _row(
         "split": "test",
         "label": "modified",
         "content_digest": "0" * 64,
+        "protocol": 2,
         "matrices": 200,
         "model": model,
         "rounds": rounds,

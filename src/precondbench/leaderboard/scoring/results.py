@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -21,6 +21,7 @@ from precondbench.baselines import (
     training_command,
 )
 from precondbench.errors import ConfigurationError
+from precondbench.leaderboard.tracks import PROTOCOL_VERSION
 from precondbench.quality import Evaluation, evaluate_many, rounded
 from precondbench.shards import find_predictions, read_predictions
 
@@ -46,6 +47,7 @@ ROW_KEYS: dict[str, Any] = {
     "split": _TEXT,
     "label": _TEXT,
     "content_digest": _TEXT,
+    "protocol": _COUNT,
     "matrices": _COUNT,
     "model": _TEXT,
     "rounds": _COUNT,
@@ -95,6 +97,7 @@ _ORDER = ("dataset", "version", "configuration", "split", "model", "rounds", "se
 _KIND = (
     *_ORDER[:-1],
     "label",
+    "protocol",
     "loss",
     "max_epochs",
     "max_rows",
@@ -184,6 +187,7 @@ def _new_rows(
 ) -> Iterator[Row]:
     _check_folder(folder)
     scored = {(row["key"], row["split"]) for row in known}
+    _check_protocols({PROTOCOL_VERSION, *(row["protocol"] for row in known)}, "the known results")
     # Runs on the same split stand together, so that one split at a time is in memory.
     work: dict[tuple[DataSelection, str], list[_Run]] = {}
     for path in sorted(Path(folder).rglob("result.json")):
@@ -243,6 +247,7 @@ def _row(run: _Run, split: str, digest: str, score: Evaluation) -> Row:
         "split": split,
         "label": data.label,
         "content_digest": digest,
+        "protocol": PROTOCOL_VERSION,
         "model": training.model,
         "rounds": training.rounds,
         "width": training.width,
@@ -289,8 +294,8 @@ def write_results(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
 def read_results(path: str | Path) -> list[Row]:
     """Read a file of rows, in its order.
 
-    ConfigurationError if it is not there, a line is not a row, or two rows are of one run and
-    split.
+    ConfigurationError if it is not there, a line is not a row, two rows are of one run and
+    split, or of two protocols. Rows that name no protocol are of protocol 1.
     """
     path = Path(path)
     try:
@@ -308,6 +313,8 @@ def read_results(path: str | Path) -> list[Row]:
                 f"{where} is not JSON ({error}); remove the line, and collect its run again with "
                 "'precondbench results'"
             ) from None
+        if isinstance(row, dict):
+            row.setdefault("protocol", 1)
         _check(row, where)
         first = seen.setdefault((row["key"], row["split"]), number)
         if first != number:
@@ -315,7 +322,16 @@ def read_results(path: str | Path) -> list[Row]:
                 f"{where} and line {first} are of one run and split; remove one"
             )
         rows.append(row)
+    _check_protocols({row["protocol"] for row in rows}, str(path))
     return rows
+
+
+def _check_protocols(found: Collection[int], where: str) -> None:
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"{where} would mix protocols {' and '.join(map(str, sorted(found)))}, whose numbers "
+            "cannot be compared; write results of each into a file of its own"
+        )
 
 
 def _check(row: Any, where: str) -> None:
