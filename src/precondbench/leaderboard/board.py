@@ -23,6 +23,7 @@ from precondbench.leaderboard.tracks import TRACKS
 from precondbench.quality import Row
 from precondbench.recipes import MARGIN
 
+Tier = Literal["scored", "reproduced", "reference"]
 IC0, INVK = "ic-0", "inv-k"
 Verdict = Literal["fewer", "only this", "tie", "more", "only IC(0)", "neither"]
 
@@ -104,14 +105,24 @@ class MatrixOutcome:
 class Standing:
     """A track with its entries, ranked, and the outcome of each on every matrix."""
 
-    def __init__(self, track: Track, entries: Mapping[str, Entry]) -> None:
+    def __init__(
+        self,
+        track: Track,
+        entries: Mapping[str, Entry],
+        reproduced: frozenset[str] = frozenset(),
+    ) -> None:
         self.track = track
+        self.reproduced = reproduced
         self.rows = rank_entries(track, entries)
         self.slugs = slugs(matrix.name for matrix in track.matrices)
         self.by_id = {row.entry.id: row for row in self.rows}
         self.families = len({matrix.family for matrix in track.matrices})
         # How many rows have a rank.
         self.sharing = Counter(row.rank for row in self.rows)
+
+    def tier(self, entry: Entry) -> Tier:
+        """How far an entry has been verified."""
+        return "reproduced" if entry.id in self.reproduced else entry.tier
 
     @property
     def real(self) -> bool:
@@ -182,7 +193,12 @@ def standings_of(board: Leaderboard) -> list[Standing]:
     tracks = sorted(
         board.tracks.values(), key=lambda t: (t.kind != "real", place.get(t.id, len(place)), t.id)
     )
-    return [Standing(track, board.entries.get(track.id, {})) for track in tracks]
+    return [
+        Standing(
+            track, board.entries.get(track.id, {}), board.reproduced.get(track.id, frozenset())
+        )
+        for track in tracks
+    ]
 
 
 def _verdict(this: MatrixOutcome, other: MatrixOutcome) -> Verdict:

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -22,9 +22,12 @@ from pydantic import (
 
 from precondbench._internal import first_problem, read_model, replacing
 from precondbench.errors import LeaderboardError
+from precondbench.leaderboard.registers import read_reproduced, reproduced_ids
 from precondbench.leaderboard.submissions.schema import (
+    AuthorName,
     Line,
     Links,
+    MethodName,
     Name,
     Seconds,
     SeedName,
@@ -204,7 +207,7 @@ class Entry(_Model):
     id: Id
     track: Id
     content_digest: Sha256
-    method: Line
+    method: MethodName
     kind: Literal["learned", "fitted", "classical", "oracle"]
     tier: Literal["scored", "reference"]
     form: Literal["factor", "operator"] = Field(
@@ -212,7 +215,7 @@ class Entry(_Model):
     )
     description: Text
     reference: Line | None
-    authors: list[Line] = Field(max_length=100)
+    authors: list[AuthorName] = Field(max_length=100)
     links: Links
     licence: Line | None
     parameters: Count | None
@@ -269,10 +272,13 @@ class Leaderboard:
         By id.
     entries : dict of str to dict of str to Entry
         By id of the track, then by id of the entry.
+    reproduced : dict of str to frozenset of str
+        By id of the track, which entries were reproduced.
     """
 
     tracks: dict[str, Track]
     entries: dict[str, dict[str, Entry]]
+    reproduced: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 def entry_of(content: Mapping[str, Any]) -> Entry:
@@ -357,7 +363,9 @@ def read_leaderboard(folder: str | Path) -> Leaderboard:
             )
         _check_fit(path, entry, tracks)
         entries[entry.track][entry.id] = entry
-    return Leaderboard(tracks=tracks, entries=entries)
+    known = read_reproduced(folder)
+    reproduced = {track: reproduced_ids(known, there) for track, there in entries.items()}
+    return Leaderboard(tracks=tracks, entries=entries, reproduced=reproduced)
 
 
 def stored_entry(board: Leaderboard, track: str, entry: str) -> Entry:

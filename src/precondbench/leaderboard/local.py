@@ -19,14 +19,14 @@ from precondbench.leaderboard.scoring.score import (
     scored_entry,
 )
 from precondbench.leaderboard.submissions.check import entry_id, reference_content
-from precondbench.leaderboard.submissions.schema import Line
+from precondbench.leaderboard.submissions.schema import MethodName
 from precondbench.leaderboard.tracks import OpenTrack, TrackName, ranked_track
 from precondbench.quality import Predictions
 
 Progress = Callable[[int, int], None]
 # Name of a method -> seed -> predictions.
 Predicted = Mapping[str, Mapping[int | None, Predictions]]
-_LINE = TypeAdapter(Line)
+_NAME = TypeAdapter(MethodName)
 
 
 def board_of_files(
@@ -135,7 +135,7 @@ def _check_name(method: str, rows: Mapping[str, object]) -> None:
     if method in rows:
         raise PredictionError(f"{method!r} is a row of every board; give the method another name")
     try:
-        _LINE.validate_python(method)
+        _NAME.validate_python(method)
     except ValidationError as error:
         raise PredictionError(
             f"{method!r:.80} cannot stand on a board: {first_problem(error)}; give the method "

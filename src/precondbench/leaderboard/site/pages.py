@@ -26,6 +26,7 @@ from precondbench.leaderboard.site.charts import (
     draw_strip,
 )
 from precondbench.leaderboard.site.export import FORMAT, board_json, board_markdown
+from precondbench.leaderboard.site.history import Dates, dates_of
 from precondbench.leaderboard.site.text import (
     between,
     figure,
@@ -59,7 +60,8 @@ TIERS = {
 def render_site(source: Leaderboard | str | Path, out: str | Path, *, top: int = 10) -> int:
     """Render the entries of a leaderboard as a folder of HTML pages.
 
-    Equal entries give equal bytes. The folder appears whole or not at all.
+    Equal entries of equal history give equal bytes; the dates on which entries were added come
+    from git, if the folder stands in a repository. The folder appears whole or not at all.
 
     Parameters
     ----------
@@ -81,10 +83,11 @@ def render_site(source: Leaderboard | str | Path, out: str | Path, *, top: int =
         If a file of the leaderboard is damaged, or ``out`` exists and is not a site.
     """
     board = source if isinstance(source, Leaderboard) else read_leaderboard(source)
+    dates = {} if isinstance(source, Leaderboard) else dates_of(source)
     standings = standings_of(board)
     count = 0
     with _replacing_site(Path(out)) as new:
-        for name, text in _files(standings, top):
+        for name, text in _files(standings, dates, top):
             path = new / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
@@ -92,11 +95,11 @@ def render_site(source: Leaderboard | str | Path, out: str | Path, *, top: int =
     return count
 
 
-def _files(standings: Sequence[Standing], top: int) -> Iterator[tuple[str, str]]:
+def _files(standings: Sequence[Standing], dates: Dates, top: int) -> Iterator[tuple[str, str]]:
     assets = _assets()
     for name in ASSETS:
         yield f"assets/{name}", assets[name]
-    yield from pages_of(standings)
+    yield from pages_of(standings, dates)
     yield MARKDOWN, board_markdown(standings, top)
     yield MARKER, board_json(standings)
 
@@ -108,15 +111,23 @@ def _assets() -> dict[str, str]:
     return {name: loader.get_source(environment, name)[0] for name in ASSETS}
 
 
-def pages_of(standings: Sequence[Standing]) -> Iterator[tuple[str, str]]:
-    """Yield path below the folder of the site, with slashes, and text of every page."""
+def pages_of(
+    standings: Sequence[Standing], dates: Dates | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield path below the folder of the site, with slashes, and text of every page.
+
+    ``dates`` are those on which entries were added, where they are known.
+    """
     environment = _environment()
     yield "index.html", _render(environment, "index", "", cards=[_card(s) for s in standings])
     for standing in standings:
         track = standing.track.id
         yield f"tracks/{track}.html", _track(environment, standing)
         for row in standing.rows:
-            yield f"entries/{track}/{row.entry.id}.html", _entry(environment, standing, row)
+            yield (
+                f"entries/{track}/{row.entry.id}.html",
+                _entry(environment, standing, row, (dates or {}).get(f"{track}/{row.entry.id}")),
+            )
         for index, matrix in enumerate(standing.track.matrices if standing.real else ()):
             slug = standing.slugs[matrix.name]
             yield f"matrices/{track}/{slug}.html", _matrix(environment, standing, index)
@@ -195,7 +206,7 @@ def _drawn(standing: Standing) -> list[RankedRow]:
     return [row for row in rows if row.entry.id in names]
 
 
-def _entry(environment: Environment, standing: Standing, row: RankedRow) -> str:
+def _entry(environment: Environment, standing: Standing, row: RankedRow, date: str | None) -> str:
     verdicts = standing.verdicts(row.entry)
     counts = Counter(verdicts or ())
     baseline = standing.outcomes[IC0] if verdicts else None
@@ -207,7 +218,8 @@ def _entry(environment: Environment, standing: Standing, row: RankedRow) -> str:
         track=standing.track,
         row=row,
         entry=row.entry,
-        tier=TIERS[row.entry.tier],
+        tier=TIERS[standing.tier(row.entry)],
+        date=date,
         outcomes=standing.outcomes[row.entry.id],
         verdicts=verdicts,
         verdict_names=VERDICTS,

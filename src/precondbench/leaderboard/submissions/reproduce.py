@@ -16,16 +16,16 @@ from precondbench.errors import LeaderboardError, PredictionError, SubmissionErr
 from precondbench.leaderboard.entries import (
     Entry,
     Track,
-    entry_path,
     read_leaderboard,
     stored_entry,
 )
+from precondbench.leaderboard.registers import add_reproduced
 from precondbench.leaderboard.scoring.score import predictions_by_seed, score_seeds
 from precondbench.leaderboard.submissions.predicted import Judged, runs_for
 from precondbench.leaderboard.submissions.tolerance import TRAINED_AGAIN, outside_band
 from precondbench.leaderboard.tracks import OpenTrack, open_track, track_named
 from precondbench.quality import Evaluation, values_digest
-from precondbench.shards import file_sha256, read_predictions
+from precondbench.shards import read_predictions
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,11 @@ def reproduce_entry(
     root: str | Path | None = None,
     started: Callable[[str], None] | None = None,
     timeout: float | None = None,
-) -> tuple[Reproduction, str]:
-    """Train an entry of a leaderboard again; return the outcome, and the line that records it.
+) -> Reproduction:
+    """Train an entry of a leaderboard again, and write down in ``reproduced.json`` that it was.
 
     Raises LeaderboardError if the outcome lies outside the band, and SubmissionError if the
-    command is refused or fails. Nothing is written: maintainers add the line to the list of
-    entries that were reproduced.
+    command is refused or fails.
     """
     board = read_leaderboard(folder)
     stored = stored_entry(board, track, entry)
@@ -104,7 +103,8 @@ def reproduce_entry(
     found = reproduce(stored, opened, board.tracks[track], started=started, timeout=timeout)
     if found.problem:
         raise LeaderboardError(f"{track}/{entry} is not reproduced: {found.problem}")
-    return found, f"{file_sha256(entry_path(folder, track, entry))}  {track}/{entry}"
+    add_reproduced(folder, stored)
+    return found
 
 
 def _run(words: list[str], timeout: float | None) -> None:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -20,6 +26,7 @@ from pydantic import (
 
 from precondbench._internal import read_model, replacing, verify_file
 from precondbench.errors import ConfigurationError, PredictionError, SubmissionError
+from precondbench.leaderboard.submissions.names import author_name, method_name, visible
 from precondbench.quality import values_digest
 from precondbench.recipes import select_plans
 from precondbench.shards import PredictionFile, find_predictions, load_manifest, read_predictions
@@ -33,17 +40,30 @@ LARGEST = 2**20
 # Of the weights of a seed; those of the baselines have less than 100 kB.
 LARGEST_WEIGHTS = 2**26
 LEARNED_SEEDS = 3
+SAME_SEEDS = (
+    "submit what does not depend on the seed as one seed, 0, and as kind fitted if its parameters "
+    "are solved for"
+)
 _SAME = ("dataset", "version", "configuration", "split", "label", "content_digest")
 
 
 def _plain(text: str) -> str:
     text.encode("utf-8")  # Half a surrogate pair cannot be written: a ValueError, too.
-    # Line breaks are the only control characters; others hide or reorder what a reader sees.
-    bad = [c for c in text if (ord(c) < 32 and c != "\n") or 0x7F <= ord(c) < 0xA0]
-    bad += [c for c in text if 0x202A <= ord(c) <= 0x202E or 0x2066 <= ord(c) <= 0x2069]
-    if bad:
-        raise ValueError(f"the text holds the control character {bad[0]!r}")
-    return text
+    return visible(text)
+
+
+def _address(address: str) -> str:
+    """Refuse an address that leads elsewhere than it seems to."""
+    parts = urlsplit(address)
+    if "@" in parts.netloc:
+        raise ValueError("the address names a user before its host; leave out what ends in @")
+    # Letters of other scripts look like these. What is shown is what stands here.
+    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.?(:[0-9]{1,5})?", parts.netloc, re.IGNORECASE):
+        raise ValueError(
+            f"the host {parts.netloc!a:.80} is not made of ASCII letters, digits, dots and hyphens; "
+            "write an international name in its form xn--..."
+        )
+    return visible(address)
 
 
 def _finite(value: float) -> float:
@@ -57,9 +77,15 @@ Line = Annotated[
     StringConstraints(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$"),
     AfterValidator(_plain),
 ]
+MethodName = Annotated[Line, AfterValidator(method_name)]
+AuthorName = Annotated[Line, AfterValidator(author_name)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(_plain)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
-Url = Annotated[str, StringConstraints(max_length=500, pattern=r"^https?://[^\s<>\"'\\^`{|}]+$")]
+Url = Annotated[
+    str,
+    StringConstraints(max_length=500, pattern=r"^https?://[^\s<>\"'\\^`{|}]+$"),
+    AfterValidator(_address),
+]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Time = Annotated[float, AfterValidator(_finite)]
 SeedName = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,8})$")]
@@ -88,13 +114,13 @@ class Submission(_Model):
     """The file ``submission.json``: a method on one split of one dataset."""
 
     schema_version: Literal[1] = 1
-    method: Line = Field(description="Name on the board.")
+    method: MethodName = Field(description="Name on the board.")
     kind: Literal["learned", "fitted", "classical"] = Field(
         description="Learned methods are trained by descent, with several seeds; fitted ones solve "
         "for their parameters, in one way; classical ones read nothing but the matrix."
     )
     description: Text = Field(description="What the method does, in a few sentences.")
-    authors: list[Line] = Field(min_length=1, max_length=100)
+    authors: list[AuthorName] = Field(min_length=1, max_length=100)
     links: Links = Links()
     licence: Line | None = Field(default=None, description="Of the code, for example Apache-2.0.")
     parameters: Annotated[int, Field(ge=0)] | None = Field(
@@ -135,6 +161,13 @@ class Submission(_Model):
                 f"there are predictions of the seeds {', '.join(self.predictions)}, and weights "
                 f"of {', '.join(self.weights)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> Submission:
+        for what, digests in (("predictions", self.predictions), ("weights", self.weights)):
+            if len(set(digests.values())) < len(digests):
+                raise ValueError(f"two seeds have the same {what}; {SAME_SEEDS}")
         return self
 
     @property
@@ -222,6 +255,11 @@ def open_bundle(folder: str | Path, root: str | Path | None = None) -> Bundle:
     except PredictionError as error:
         raise SubmissionError(str(error)) from None
     _check_agreement(folder, submission, predictions)
+    if same := seeds_alike(predictions.seeds):
+        raise SubmissionError(
+            f"{folder}: the predictions of seeds {same[0]} and {same[1]} are equal up to rounding; "
+            + SAME_SEEDS
+        )
     weights = {int(seed): submitted_weights(folder, int(seed)) for seed in submission.weights}
     for seed, path in weights.items():
         verify_file(path, submission.weights[str(seed)], SubmissionError, largest=LARGEST_WEIGHTS)
@@ -266,3 +304,22 @@ def _check_agreement(folder: Path, submission: Submission, predictions: Predicti
                 f"{folder}: the values of seed {seed} have another digest than {SUBMISSION} says; "
                 "pack the submission again"
             )
+
+
+# Two seeds are one if at most this share of their values differs by more than this, relatively.
+_SHARE, _ROUNDING = 0.01, 1e-6
+
+
+def seeds_alike(
+    values: Mapping[int, NDArray[np.floating[Any]]],
+) -> tuple[int, int] | None:
+    """Return the first two seeds whose values are equal up to rounding, or None."""
+    for one, other in combinations(sorted(values), 2):
+        a, b = values[one], values[other]
+        if a.shape != b.shape:
+            continue
+        with np.errstate(invalid="ignore", over="ignore"):
+            close = np.isclose(a, b, rtol=_ROUNDING, atol=0.0, equal_nan=True)
+        if np.count_nonzero(~close) <= _SHARE * close.size:
+            return one, other
+    return None
