@@ -133,17 +133,22 @@ def score(
     submission: Annotated[Path, typer.Argument(help="Folder of the submission.")],
     folder: Folder = Path("leaderboard"),
     name: Annotated[str | None, typer.Option("--id", help="Of the entry.")] = None,
+    owner: Annotated[
+        int | None, typer.Option(min=1, help="Number of your account at the hosting service.")
+    ] = None,
     jobs: Jobs = 1,
     root: Root = None,
 ) -> None:
-    """Check and score a submission, and write its entry."""
-    from precondbench.leaderboard import entry_path, score_submission
+    """Check and score a submission, and write its entry; with --owner, also whose it is."""
+    from precondbench.leaderboard import add_owner, entry_path, score_submission
     from precondbench.recipes import open_executor
 
     with open_executor(jobs) as executor, progress_bar("scoring") as update:
         entry = score_submission(
             submission, folder, name=name, root=root, executor=executor, progress=update
         )
+    if owner is not None:
+        add_owner(folder, entry.track, entry.id, owner)
     say(f"{entry.method}: {entry_path(folder, entry.track, entry.id)}")
 
 
@@ -214,6 +219,33 @@ def check(
                 say(f"{found.track}: {count} entries hold ({found.seconds:.1f} s)")
     if failed:
         raise LeaderboardError(f"{len(failed)} entries or tracks do not hold, first: {failed[0]}")
+
+
+@command(app, "leaderboard review")
+def review(
+    base: Annotated[Path, typer.Option(help="Checkout of the repository without the change.")],
+    change: Annotated[Path, typer.Option(help="Checkout of the repository with the change.")],
+    account: Annotated[
+        int, typer.Option(min=1, help="Number of the account that asks for the change.")
+    ],
+    jobs: Jobs = 1,
+    root: Root = None,
+) -> None:
+    """Judge a pull request: what changed in leaderboard/, by whom, and whether its scores hold.
+
+    Nothing of the change is run. It is refused for one reason, or every entry that it touches was
+    scored again.
+    """
+    from precondbench.leaderboard import review_change
+    from precondbench.recipes import open_executor
+
+    with open_executor(jobs) as executor:
+        found = review_change(
+            base, change, account, root=root, executor=executor, progress=progress_bar
+        )
+    for entry, way in found.confirmed.items():
+        say(f"{entry}: {way}")
+    say(f"{len(found.changed)} files of the board change, {len(found.confirmed)} entries hold")
 
 
 @command(app, "leaderboard reproduce")

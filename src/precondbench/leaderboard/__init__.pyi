@@ -24,6 +24,8 @@ from .submissions.schema import open_bundle as open_bundle
 from .submissions.check import check_entries as check_entries
 from .submissions.check import score_reference as score_reference
 from .submissions.check import score_submission as score_submission
+from .registers import add_owner as add_owner
+from .submissions.review import review_change as review_change
 from .submissions.reproduce import reproduce_entry as reproduce_entry
 from .submissions.pack import load_entry_point as load_entry_point
 from .submissions.pack import pack_function as pack_function

@@ -128,13 +128,17 @@ def prune_weights(folder: str | Path) -> list[Path]:
     return removed
 
 
-def _write_sums(root: Path) -> None:
-    lines = [
+def sums_text(root: Path) -> str:
+    """Return the text of the file of digests of a folder of weights."""
+    return "".join(
         f"{file_sha256(path)}  {path.relative_to(root).as_posix()}\n"
         for path in sorted(root.glob("*/*/*.safetensors"))
-    ]
+    )
+
+
+def _write_sums(root: Path) -> None:
     with replacing(root / SUMS) as temporary:
-        temporary.write_text("".join(lines), encoding="utf-8", newline="\n")
+        temporary.write_text(sums_text(root), encoding="utf-8", newline="\n")
 
 
 def _board() -> Path:

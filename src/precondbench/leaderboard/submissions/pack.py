@@ -20,6 +20,7 @@ from precondbench.errors import ConfigurationError, PredictionError, SubmissionE
 from precondbench.leaderboard.scoring.score import open_predicted
 from precondbench.leaderboard.submissions.schema import (
     PREDICTIONS,
+    Bundle,
     Submission,
     open_bundle,
     submitted_weights,
@@ -213,10 +214,6 @@ def pack_predictions(
             for seed in found.seeds:
                 found.by_name(seed, dataset.shard)  # Checks the number of values.
             seeds |= found.seeds
-        by_name = {
-            seed: dict(zip(dataset.shard.names, _pieces(values, dataset.shard), strict=True))
-            for seed, values in seeds.items()
-        }
     except (PredictionError, OSError) as error:
         raise SubmissionError(str(error)) from None
     submission = _submission(
@@ -232,13 +229,32 @@ def pack_predictions(
         }
     )
     folder = Path(folder)
-    write_predictions(folder / PREDICTIONS, submission.method, dataset.shard, first.label, by_name)
+    _write(folder, submission, dataset.shard, seeds)
     write_submission(folder, submission)
     return open_bundle(folder, root).submission
 
 
-def _pieces(values: NDArray[Any], shard: Any) -> list[NDArray[Any]]:
-    return np.split(values, shard.prediction_offsets[1:-1])
+def write_bundle_predictions(bundle: Bundle, folder: str | Path) -> Path:
+    """Write the predictions of a submission as packing them again would, and return the path."""
+    shard = bundle.dataset.shard
+    return _write(Path(folder), bundle.submission, shard, bundle.predictions.seeds)
+
+
+def _write(
+    folder: Path,
+    submission: Submission,
+    shard: Any,
+    seeds: Mapping[int, NDArray[np.floating[Any]]],
+) -> Path:
+    by_name = {}
+    for seed in sorted(seeds):
+        # One NaN: the others have bits to spare.
+        values = np.where(np.isnan(seeds[seed]), np.nan, seeds[seed]).astype(seeds[seed].dtype)
+        pieces = np.split(values, shard.prediction_offsets[1:-1])
+        by_name[seed] = dict(zip(shard.names, pieces, strict=True))
+    path = folder / PREDICTIONS
+    write_predictions(path, submission.method, shard, submission.label, by_name)
+    return path
 
 
 def _submission(fields: Mapping[str, Any]) -> Submission:

@@ -60,8 +60,8 @@ def _address(address: str) -> str:
     # Letters of other scripts look like these. What is shown is what stands here.
     if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.?(:[0-9]{1,5})?", parts.netloc, re.IGNORECASE):
         raise ValueError(
-            f"the host {parts.netloc!a:.80} is not made of ASCII letters, digits, dots and hyphens; "
-            "write an international name in its form xn--..."
+            f"the host {parts.netloc!a:.80} is not made of ASCII letters, digits, dots and "
+            "hyphens; write an international name in its form xn--..."
         )
     return visible(address)
 
@@ -155,6 +155,10 @@ class Submission(_Model):
         if self.kind == "fitted" and set(self.predictions) != {"0"}:
             raise ValueError(
                 f"a fitted method has seed 0 alone, there are {', '.join(self.predictions)}"
+            )
+        if self.weights and self.kind == "classical":
+            raise ValueError(
+                "a classical method has no weights; kinds with weights are learned and fitted"
             )
         if self.weights and self.weights.keys() != self.predictions.keys():
             raise ValueError(
