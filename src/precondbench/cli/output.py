@@ -224,6 +224,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "leaderboard score": ("leaderboard score submission --folder leaderboard",),
     "leaderboard reference": ("leaderboard reference synthetic-tridiag-1.0-uniform-test",),
     "leaderboard check": ("leaderboard check leaderboard/entries/TRACK/mine.json",),
+    "leaderboard review": (
+        "leaderboard review --base base --change change --account 583231 --jobs 2",
+    ),
     "leaderboard reproduce": ("leaderboard reproduce leaderboard/entries/TRACK/mine.json",),
     "leaderboard render": ("leaderboard render --folder leaderboard --out site",),
     "factor": ("factor A.mtx", "factor A.mtx.gz --method ic0 --out L.mtx"),

@@ -73,11 +73,10 @@ def board_files(folder: Path) -> dict[str, BoardFile]:
     waiting = [folder]
     while waiting:
         parent = waiting.pop()
-        names = sorted(os.listdir(parent))
-        if not names:
+        paths = sorted(parent.iterdir())
+        if not paths:
             raise LeaderboardError(f"{_shown(folder, parent)} is an empty folder; remove it")
-        for name in names:
-            path = parent / name
+        for path in paths:
             if _is_folder(path):
                 if len(path.relative_to(folder).parts) >= _DEEPEST:
                     raise LeaderboardError(_unknown(folder, path))
