@@ -102,6 +102,7 @@ def condition_number(
                 smallest,
                 largest,
             )
-    if not 0.0 < smallest <= largest < np.inf:
+    if not (0.0 < smallest < np.inf and 0.0 < largest < np.inf):
         return None
-    return float(largest / smallest)
+    # Of equal Ritz values the smallest may come out a rounding error above the largest.
+    return max(1.0, float(largest / smallest))
