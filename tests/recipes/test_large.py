@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from typer.testing import CliRunner
 
 from precondbench import SuiteSparseInvK, invk
+from precondbench._internal import available_memory
 from precondbench.cli import app
 from precondbench.datasets import open_dataset
 from precondbench.errors import MissingDataError
@@ -21,7 +22,6 @@ from precondbench.recipes import (
     FROM_ROWS,
     LARGE,
     BuildContext,
-    available_memory,
     build_large,
     plan_large,
 )
@@ -192,7 +192,7 @@ def test_the_forecast_counts_what_is_stored(poisson_2d):
 def test_limits_of_the_process_are_seen():
     pytest.importorskip("resource")
     code = (
-        "import resource, psutil; from precondbench.recipes import available_memory;"
+        "import resource, psutil; from precondbench._internal import available_memory;"
         "free = available_memory();"
         "taken = psutil.Process().memory_info().vms;"
         "resource.setrlimit(resource.RLIMIT_AS, (taken + 10**8, resource.RLIM_INFINITY));"

@@ -4,6 +4,7 @@ from .files import make_folder as make_folder
 from .files import read_text as read_text
 from .files import replacing as replacing
 from .files import verify_file as verify_file
+from .memory import available_memory as available_memory
 from .network import Deadline as Deadline
 from .network import SILENCE as SILENCE
 from .network import offline as offline

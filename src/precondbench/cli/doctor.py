@@ -82,7 +82,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _machine() -> Iterator[Finding]:
-    from precondbench.recipes import available_memory
+    from precondbench._internal import available_memory
 
     yield Finding("machine", "system", f"{platform.system()} {platform.machine()}")
     yield Finding("machine", "processors", str(os.cpu_count()))

@@ -24,7 +24,6 @@ from .building.obtain import updated_manifest as updated_manifest
 from .building.label import LARGE as LARGE
 from .building.label import MARGIN as MARGIN
 from .building.collection import FROM_ROWS as FROM_ROWS
-from .building.collection import available_memory as available_memory
 from .building.collection import build_large as build_large
 from .building.collection import plan_large as plan_large
 from .building.collection import planned_effort as planned_effort

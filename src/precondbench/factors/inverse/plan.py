@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from precondbench.errors import ConfigurationError
+from precondbench._internal import available_memory
+from precondbench.errors import ConfigurationError, CostError
 from precondbench.factors.patterns.triangular import LowerPattern
 from precondbench.factors.symbolic.ordering import has_metis, minimum_degree, nested_dissection
 from precondbench.factors.symbolic.supernodes import find_supernodes, split_tree
 from precondbench.factors.symbolic.tree import (
     SymbolicFactor,
     analyse,
+    factor_counts,
     operations,
 )
 
@@ -44,15 +47,41 @@ class Cost:
         )
 
 
-def inversion_graph(matrix: csr_array, pattern: LowerPattern) -> csr_array:
-    """Graph of A + T T^T, in which every column of T is a clique."""
-    ones = np.ones(pattern.nnz, dtype=np.float64)
-    t = pattern.csr(ones)
-    stored = csr_array((np.ones(matrix.nnz), matrix.indices, matrix.indptr), shape=matrix.shape)
-    # Both summands are positive: no entry cancels and no stored zero can be lost.
-    graph = csr_array(csr_array(t @ t.T) + stored)
-    graph.sort_indices()
-    return graph
+def inversion_graph(matrix: csr_array, pattern: LowerPattern, longest: float = np.inf) -> csr_array:
+    """Graph of A + T T^T, in which every column of T is a clique.
+
+    A column with more than ``longest`` entries is a star from its own node. CostError if a clique
+    alone does not fit into memory.
+    """
+    lengths = _column_lengths(pattern)
+    clique = lengths <= longest
+    # The edges of the longest clique, an index and a value each.
+    needed = 12.0 * float(np.max(lengths[clique], initial=0.0)) ** 2
+    if needed > available_memory():
+        raise CostError(
+            f"column {int(np.argmax(lengths))} of the pattern has {lengths.max():.0f} entries, and "
+            f"the analysis of their pairs needs {needed / 1e9:.1f} GB, more than there are; "
+            "estimate_cost predicts the cost, a pattern with shorter columns lowers it"
+        )
+    inside = clique[pattern.indices]
+    rows, columns = pattern.rows(), pattern.indices
+    t = csr_array((np.ones(np.sum(inside)), (rows[inside], columns[inside])), shape=matrix.shape)
+    # All summands are positive: no entry cancels and no stored zero can be lost.
+    return _with_edges(matrix, columns[~inside], rows[~inside], csr_array(t @ t.T))
+
+
+def _with_edges(
+    matrix: csr_array, row: NDArray[Any], column: NDArray[Any], graph: csr_array | None = None
+) -> csr_array:
+    """Pattern of a symmetric matrix with more edges, and with those of another graph."""
+    total = csr_array((np.ones(matrix.nnz), matrix.indices, matrix.indptr), shape=matrix.shape)
+    if graph is not None:
+        total = csr_array(graph + total)
+    if row.size:
+        ends = (np.concatenate((row, column)), np.concatenate((column, row)))
+        total = csr_array(total + csr_array((np.ones(2 * row.size), ends), shape=matrix.shape))
+    total.sort_indices()
+    return total
 
 
 def plan_elimination(matrix: csr_array, pattern: LowerPattern) -> SymbolicFactor:
@@ -72,6 +101,11 @@ def plan_elimination(matrix: csr_array, pattern: LowerPattern) -> SymbolicFactor
     -------
     SymbolicFactor
         Order and fill-in of the elimination.
+
+    Raises
+    ------
+    CostError
+        If a column of T is so long that the pairs of its entries do not fit into memory.
     """
     graph = inversion_graph(matrix, pattern)
     return analyse(graph, minimum_degree(graph))
@@ -81,13 +115,21 @@ def _column_lengths(pattern: LowerPattern) -> NDArray[np.float64]:
     return np.bincount(pattern.indices, minlength=pattern.n).astype(np.float64)
 
 
-def estimate_cost(symbolic: SymbolicFactor, pattern: LowerPattern) -> Cost:
-    """Predict cost from column counts.
+# Pairs of entries of one column of T that an estimate lists: for each entry of T and A, and more.
+PAIRS, FEW_PAIRS = 64, 10**7
+
+
+def estimate_cost(matrix: csr_array, pattern: LowerPattern) -> Cost:
+    """Predict the cost of Inv-K from column counts, in time and memory of the order of A and T.
+
+    Exact for the order that Inv-K takes, unless T has a few columns so long that the pairs of
+    their entries alone would outgrow that memory: the order is then found without those pairs,
+    the counts in that order are exact.
 
     Parameters
     ----------
-    symbolic : SymbolicFactor
-        What :func:`plan_elimination` returned.
+    matrix : scipy.sparse.csr_array
+        Checked symmetric matrix.
     pattern : LowerPattern
         Pattern of L.
 
@@ -96,21 +138,38 @@ def estimate_cost(symbolic: SymbolicFactor, pattern: LowerPattern) -> Cost:
     Cost
         Entries, operations and bytes.
 
+    Notes
+    -----
+    Every column of T is a clique of the graph that is eliminated. Its first node to be eliminated
+    joins all others, so a star from that node has the same fill-in as the clique, with as many
+    edges as T has entries.
+
     Examples
     --------
-    >>> from precondbench.factors import estimate_cost, lower_pattern, plan_elimination
+    >>> from precondbench.factors import estimate_cost, lower_pattern
     >>> from precondbench.matrices import lower_csr, poisson_1d, tridiagonal_csr
     >>> A, T = tridiagonal_csr(poisson_1d(100)), lower_pattern(lower_csr(poisson_1d(100)))
-    >>> estimate_cost(plan_elimination(A, T), T).factor_entries
+    >>> estimate_cost(A, T).factor_entries
     99
     """
-    counts = np.diff(symbolic.colptr).astype(np.float64)
-    columns = _column_lengths(pattern)
+    lengths = _column_lengths(pattern)
+    ascending = np.sort(lengths)
+    allowed = FEW_PAIRS + PAIRS * (pattern.nnz + matrix.nnz)
+    fit = np.searchsorted(np.cumsum(ascending**2), allowed, "right")
+    longest = float(ascending[fit - 1]) if fit else 0.0
+    position = minimum_degree(inversion_graph(matrix, pattern, longest))
+    colptr, rows, _ = pattern.columns()
+    first = np.minimum.reduceat(position[rows], colptr[:-1])
+    node = np.argsort(position)
+    stars = (np.repeat(node[first], np.diff(colptr)), rows)
+    graph = _with_edges(matrix, *stars)
+    counts = factor_counts(graph, position) - 1.0
     # Half a square a column to factor, one to invert; a third of a cube for each small block.
-    operations = 1.5 * float(np.sum(counts**2)) + float(np.sum(columns**3)) / 3.0
+    operations = 1.5 * float(np.sum(counts**2)) + float(np.sum(lengths**3)) / 3.0
+    entries = int(np.sum(counts))
     # Values and rows of the factor, pointers and workspaces by row, the largest block.
-    memory = 12 * symbolic.nnz + 100 * pattern.n + 8 * int(columns.max()) ** 2
-    return Cost(symbolic.nnz, operations, memory)
+    memory = 12 * entries + 100 * pattern.n + 8 * int(lengths.max()) ** 2
+    return Cost(entries, operations, memory)
 
 
 METHODS = ("auto", "simplicial", "supernodal")

@@ -269,8 +269,16 @@ def column_counts(parent, colptr, below):  # type: ignore[no-untyped-def]
     return counts
 
 
-def operations(graph: csr_array, position: NDArray[np.int64]) -> float:
-    """Squares of the column counts of the factor in an order, summed; memory as for the graph."""
+def factor_counts(graph: csr_array, position: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Entries of each column of the factor, diagonal included, in an order equivalent to another.
+
+    Memory is that of the graph.
+    """
     _, parent, colptr, below = postordered(graph, position)
-    counts: NDArray[np.int64] = column_counts(parent, colptr, below)
-    return float(np.sum(counts.astype(np.float64) ** 2))
+    counts: NDArray[np.float64] = column_counts(parent, colptr, below).astype(np.float64)
+    return counts
+
+
+def operations(graph: csr_array, position: NDArray[np.int64]) -> float:
+    """Squares of the column counts of the factor in an order, summed."""
+    return float(np.sum(factor_counts(graph, position) ** 2))

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 from scipy.sparse import tril
 
 import precondbench
+from precondbench._internal import available_memory
 from precondbench.errors import MissingDataError, PrecondbenchError
 from precondbench.factors import (
     DEFAULT_PATTERN,
@@ -48,15 +47,6 @@ SHARE = 0.9
 
 Announce = Callable[[str], None]
 Built = tuple[Path | None, str | None, list[FactoredMatrix]]
-
-# Where a container finds its own limits: (limit, used), second and first version of cgroups.
-_CGROUPS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    (
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-    ),
-)
 
 
 def mirror_entries(context: BuildContext, max_n: int) -> list[CollectionEntry]:
@@ -111,7 +101,7 @@ def plan_large(
 
     Considered are the real SPD matrices of the source's index with ``from_rows`` rows or more that
     are neither diagonal nor duplicates. ``max_bytes`` (by default nine tenths of
-    :func:`available_memory`) may be taken by one matrix and the results of those before it.
+    ``available_memory``) may be taken by one matrix and the results of those before it.
     ``announce`` gets a line about each matrix.
     """
     collection = _collection(context)
@@ -192,34 +182,6 @@ def outcome_counts(results: Sequence[FactoredMatrix]) -> list[tuple[str, int]]:
         f"winner {result.facts['winner']}" for result in results if result.outcome == "built"
     )
     return [*sorted(counts.items()), *sorted(winners.items())]
-
-
-def available_memory() -> int:
-    """Bytes that can be had: of the machine, of the container, of the limits of the process.
-
-    >>> available_memory() > 1e6
-    True
-    """
-    found = [int(psutil.virtual_memory().available)]
-    for limit, used in _CGROUPS:
-        with suppress(OSError, ValueError):  # not there, or "max"
-            found.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
-    found += _process_limits()
-    return max(min(found), 0)
-
-
-def _process_limits() -> list[int]:
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return []
-    held = psutil.Process().memory_info()
-    limits = []
-    for kind, taken in ((resource.RLIMIT_AS, held.vms), (resource.RLIMIT_DATA, held.rss)):
-        soft, _ = resource.getrlimit(kind)
-        if soft != resource.RLIM_INFINITY:
-            limits.append(soft - taken)
-    return limits
 
 
 def _collection(context: BuildContext) -> Collection:

@@ -21,7 +21,6 @@ from precondbench.factors import (
     invk_values,
     lower_values,
     pattern_of,
-    plan_elimination,
     selected_inverse,
 )
 from precondbench.matrices import matrix_digest
@@ -162,13 +161,12 @@ def factor_matrix(
     pattern = pattern_of(matrix, pattern_name)
     try:
         problem = SymmetricProblem(matrix, pattern)
-        symbolic = plan_elimination(problem.matrix, pattern)
-        cost = estimate_cost(symbolic, pattern)
+        cost = estimate_cost(problem.matrix, pattern)
         if cost.operations > max_operations:
             return FactoredMatrix(full_name, "too dear", f"needs {cost}", digest)
         if announce is not None and cost.operations > announced_operations:
             announce(f"{full_name}: {cost}")
-        inverse = selected_inverse(problem.matrix, pattern, symbolic)
+        inverse = selected_inverse(problem.matrix, pattern)
         invk = invk_values(inverse, pattern)
     except BreakdownError as error:
         return FactoredMatrix(full_name, "not positive definite", str(error), digest)
