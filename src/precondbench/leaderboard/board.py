@@ -154,6 +154,12 @@ class Standing:
         )
         return None if learned is None or classical is None else learned.minus(classical)
 
+    def rank(self, row: RankedRow) -> str:
+        """Write a rank, with = where rows share it; empty for an oracle."""
+        if row.rank is None:
+            return ""
+        return f"{'=' if self.sharing[row.rank] > 1 else ''}{row.rank}"
+
     def against_target(self, row: RankedRow) -> float | None:
         """How many times the iterations of the target: the median ratio, or that of the means."""
         if self.real:

@@ -150,7 +150,7 @@ def board_table(standing: Standing) -> tuple[tuple[str, ...], list[tuple[Any, ..
     # What no row has is left out.
     cells = {name: column for name, column in cells.items() if any(c is not None for c in column)}
     rows = [
-        ("-" if row.rank is None else row.rank, row.entry.method, row.entry.kind, *values)
+        (standing.rank(row) or "-", row.entry.method, row.entry.kind, *values)
         for row, *values in zip(standing.rows, *cells.values(), strict=True)
     ]
     return ("rank", "method", "kind", *cells), rows
@@ -218,7 +218,7 @@ def _table(standing: Standing, top: int) -> str:
             continue
         hops = "" if row.effective_hops is None else f"{row.effective_hops.mean:.1f}"
         cells = (
-            _rank(standing, row),
+            standing.rank(row),
             markdown(row.entry.method),
             row.entry.kind,
             standing.tier(row.entry),
@@ -232,9 +232,3 @@ def _table(standing: Standing, top: int) -> str:
     if len(lines) == 2:
         lines.append("| | no entries yet | | | | | | | |")
     return "\n".join(lines) + "\n"
-
-
-def _rank(standing: Standing, row: RankedRow) -> str:
-    if row.rank is None:
-        return ""
-    return f"{'=' if standing.sharing[row.rank] > 1 else ''}{row.rank}"
