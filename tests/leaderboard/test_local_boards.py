@@ -69,7 +69,7 @@ def test_files_stand_beside_classical_rows_and_are_ranked(board):
 def test_the_table_for_a_terminal(board):
     (standing,) = standings_of(board)
     headings, rows = board_table(standing)
-    assert headings[:4] == ("rank", "method", "kind", "solved")
+    assert headings[:5] == ("rank", "method", "kind", "iterations", "95 % interval")
     assert {len(row) for row in rows} == {len(headings)}
     by_method = {row[1]: dict(zip(headings, row, strict=True)) for row in rows}
     assert by_method["exact"]["rank"] == "1"
