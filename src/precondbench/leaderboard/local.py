@@ -104,17 +104,25 @@ def local_track(
     predicted: Predicted,
     about: Mapping[str, Mapping[str, Any]],
     progress: Progress | None = None,
+    starts: Predicted | None = None,
 ) -> tuple[Track, dict[str, Entry]]:
-    """Score predictions beside the quick classical rows of a track; return it and its entries."""
+    """Score predictions beside the quick classical rows of a track; return it and its entries.
+
+    ``starts`` are predictions of the same models untrained, where they are known.
+    """
     rows = reference_rows(track.name, quick=True)
     for method in predicted:
         _check_name(method, rows)
     methods: dict[str, Mapping[int | None, Predictions]] = {
         name: {None: row} for name, row in rows.items()
     }
-    methods |= predicted
+    # No name of a method has a line break.
+    untrained = {f"{method}\nstart": seeds for method, seeds in (starts or {}).items()}
+    scored = score_seeds(track, {**methods, **predicted, **untrained}, progress=progress)
     entries: dict[str, Entry] = {}
-    for method, seeds in score_seeds(track, methods, progress=progress).items():
+    for method, seeds in scored.items():
+        if method in untrained:
+            continue
         if method in rows:
             entry = scored_entry(track, reference_content(rows[method]), seeds)
         else:
@@ -126,7 +134,7 @@ def local_track(
                 "authors": [],
                 **about[method],
             }
-            entry = scored_entry(track, content, seeds)
+            entry = scored_entry(track, content, seeds, scored.get(f"{method}\nstart", ()))
         entries[entry.id] = entry
     return Track.model_validate(track.describe()), entries
 

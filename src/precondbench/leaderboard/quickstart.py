@@ -55,7 +55,7 @@ def run_quickstart(
     ``board/`` in the folder becomes the site; predictions stand beside it. Settings of the
     training that are out of range raise ConfigurationError before anything is written.
     """
-    from precondbench.baselines import TrainingConfiguration, predict, train
+    from precondbench.baselines import TrainingConfiguration, initial_model, predict, train
     from precondbench.datasets import SyntheticTridiag
 
     configurations = [
@@ -75,6 +75,7 @@ def run_quickstart(
     test = sets["test"]
 
     predicted: dict[str, dict[int | None, Any]] = {}
+    starts: dict[str, dict[int | None, Any]] = {}
     about: dict[str, dict[str, Any]] = {}
     files: list[Path] = []
     for configuration in configurations:
@@ -88,6 +89,7 @@ def run_quickstart(
         files.append(path)
         name = f"{model} ({rounds} rounds, {epochs} epochs)"
         predicted[name] = {seed: values}
+        starts[name] = {seed: predict(initial_model(sets["train"], configuration), test)}
         about[name] = {
             "description": "Trained by the quickstart; a few epochs are no verdict on a model.",
             "parameters": result.model.parameter_count(),
@@ -95,7 +97,7 @@ def run_quickstart(
         }
     narrator.step("scoring on the test split: 200 matrices, PCG to 1e-8")
     track = OpenTrack(track_named(TRACK), [test])
-    synthetic = local_track(track, predicted, about, narrator.scoring)
+    synthetic = local_track(track, predicted, about, narrator.scoring, starts)
 
     narrator.step("building and scoring the real sample: 13 SuiteSparse matrices from formulas")
     real = local_track(open_track(sample_track(), root), {}, {}, narrator.scoring)
