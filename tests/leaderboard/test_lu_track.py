@@ -12,7 +12,6 @@ from precondbench.cli import app
 from precondbench.errors import SubmissionError
 from precondbench.factors import gauss_seidel_lu
 from precondbench.leaderboard import (
-    check_entry,
     open_bundle,
     pack_function,
     pack_predictions,

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from datetime import date
 from multiprocessing import get_context
 
 import numpy as np
@@ -20,7 +19,12 @@ from precondbench.leaderboard import (
     pack_predictions,
     track_named,
 )
-from precondbench.leaderboard.scoring.score import score_bundle, score_seeds, track_of
+from precondbench.leaderboard.scoring.score import (
+    bundle_candidate,
+    score_candidates,
+    score_seeds,
+    track_of,
+)
 from precondbench.leaderboard.tracks import OpenTrack, TrackName, open_track, spy_density
 from precondbench.matrices import formula_matrix, poisson_1d, tridiagonal_csr
 from precondbench.shards import write_predictions
@@ -96,7 +100,8 @@ def test_spy_plots():
 def test_an_entry_has_every_outcome(bundle):
     name = track_of(bundle)
     assert name.id == "synthetic-tridiag-1.0-twin-test"
-    entry = score_bundle(bundle, open_track(name), "m", submitted=date(2026, 11, 23))
+    candidate = bundle_candidate(bundle, "m")
+    entry = score_candidates(open_track(name), {"m": candidate})["m"]
     assert [scores.seed for scores in entry.seeds] == [0, 1, 2]
     content = entry.model_dump(mode="json")
     second = content["seeds"][1]
@@ -107,17 +112,16 @@ def test_an_entry_has_every_outcome(bundle):
     for scores in content["seeds"]:
         assert all(len(scores[key]) == 200 for key in ("status", "iterations", "n_log_k"))
         assert scores["summary"]["effective_hops"] >= 0
-    assert entry.submitted == "2026-11-23"
     assert entry.tier == "scored"
     assert json.loads(json.dumps(content, allow_nan=False)) == content
 
 
 def test_workers_change_nothing(bundle):
     track = open_track(track_of(bundle))
-    day = date(2026, 11, 23)
-    alone = score_bundle(bundle, track, "m", submitted=day)
+    candidates = {"m": bundle_candidate(bundle, "m")}
+    alone = score_candidates(track, candidates)
     with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
-        shared = score_bundle(bundle, track, "m", pool, submitted=day)
+        shared = score_candidates(track, candidates, executor=pool)
     assert shared == alone
 
 
