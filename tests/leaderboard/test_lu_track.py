@@ -19,6 +19,7 @@ from precondbench.leaderboard import (
     track_named,
 )
 from precondbench.leaderboard.scoring.score import track_of
+from precondbench.leaderboard.submissions.check import check_entry
 from precondbench.leaderboard.tracks import open_track
 from precondbench.quality import problem_of
 from precondbench.shards import write_predictions
