@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from precondbench.cli import app
-from precondbench.leaderboard import pack_runs
+from precondbench.leaderboard import pack_runs, score_submission
 from result_rows import make_row, paper_like  # noqa: F401
 
 
@@ -22,3 +22,12 @@ def trained(tmp_path_factory):
         runs = sorted(out.glob(f"*/{model}-1/seed-*"))
         pack_runs(runs, "test", out / model, {"authors": ["me"], "description": "A model."})
     return out
+
+
+@pytest.fixture(scope="session")
+def trained_board(trained, tmp_path_factory):
+    """A leaderboard with both, ``mlp`` and ``moebiuscell``; not to be changed."""
+    folder = tmp_path_factory.mktemp("board") / "leaderboard"
+    for model in ("MLP", "MoebiusCell"):
+        score_submission(trained / model, folder, name=model.lower())
+    return folder

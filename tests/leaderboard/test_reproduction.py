@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 from precondbench.baselines import training_command
 from precondbench.cli import app
 from precondbench.errors import SubmissionError
-from precondbench.leaderboard import entry_path, score_submission
+from precondbench.leaderboard import entry_path
 from precondbench.leaderboard.entries import entry_of, read_leaderboard
 from precondbench.leaderboard.submissions.predicted import training_runs
 from precondbench.leaderboard.submissions.reproduce import reproduce
@@ -24,11 +25,9 @@ TWIN = "synthetic-tridiag-1.0-twin-test"
 
 
 @pytest.fixture(scope="module")
-def scored(trained, tmp_path_factory):
+def scored(trained_board, tmp_path_factory):
     """Entry, track and board of the perceptron; the fitted recurrence is on it, too."""
-    folder = tmp_path_factory.mktemp("board")
-    for model in ("MLP", "MoebiusCell"):
-        score_submission(trained / model, folder, name=model.lower())
+    folder = shutil.copytree(trained_board, tmp_path_factory.mktemp("board") / "leaderboard")
     board = read_leaderboard(folder)
     return board.entries[TWIN]["mlp"], open_track(track_named(TWIN)), board.tracks[TWIN], folder
 
