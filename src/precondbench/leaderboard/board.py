@@ -147,12 +147,14 @@ class Standing:
     @cached_property
     def lead(self) -> Interval | None:
         """Number of the best learned row minus that of the best classical one."""
-        best = self.best_learned, self.best_classical
+        if self.best_learned is None or self.best_classical is None:
+            return None
         families = [matrix.family for matrix in self.track.matrices]
         learned, classical = (
-            row and Resampled(ranked_by(self.track), families, row.evaluations) for row in best
+            Resampled(ranked_by(self.track), families, row.evaluations)
+            for row in (self.best_learned, self.best_classical)
         )
-        return None if learned is None or classical is None else learned.minus(classical)
+        return learned.minus(classical)
 
     def rank(self, row: RankedRow) -> str:
         """Write a rank, with = where rows share it; empty for an oracle."""

@@ -175,12 +175,13 @@ def _draws(items: int, resamples: int, stream: int) -> _Matrix:
     drawn = ((raw >> np.uint64(32)) * np.uint64(items)) >> np.uint64(32)
     flat = drawn.astype(np.int64) * resamples + np.arange(resamples)[:, None]
     counts = np.bincount(flat.ravel(), minlength=resamples * items)
-    return counts.reshape(items, resamples).astype(np.float64)
+    table: _Matrix = counts.reshape(items, resamples).astype(np.float64)
+    return table
 
 
 def _added(rows: _Matrix) -> _Matrix:
     """Add rows in their order, which numpy.sum need not do."""
-    total = rows[0].copy()
+    total: _Matrix = rows[0].copy()
     for row in rows[1:]:
         total += row
     return total
