@@ -110,18 +110,11 @@ def total(sums, terms):  # type: ignore[no-untyped-def]
 
 @kernel
 def dot(zero, x, y):  # type: ignore[no-untyped-def]
-    """x^T y, first row to last."""
-    s0, s1, s2, s3 = zero, zero, zero, zero
-    n = x.shape[0]
-    for i in range(0, n - 3, 4):
-        s0 = moved(s0, row(zero, x, i), row(zero, y, i))
-        s1 = moved(s1, row(zero, x, i + 1), row(zero, y, i + 1))
-        s2 = moved(s2, row(zero, x, i + 2), row(zero, y, i + 2))
-        s3 = moved(s3, row(zero, x, i + 3), row(zero, y, i + 3))
-    sums = (s0, s1, s2, s3)
-    for i in range(n - n % 4, n):
+    """Return x^T y, first row to last."""
+    sums = (zero, zero, zero, zero)
+    for i in range(x.shape[0]):
         sums = accumulate(sums, row(zero, x, i), row(zero, y, i))
-    return total(sums, n % 4)
+    return total(sums, x.shape[0])
 
 
 @kernel
@@ -134,22 +127,16 @@ def dot_backwards(zero, x, y):  # type: ignore[no-untyped-def]
     return total(sums, n)
 
 
-@register_jitable  # type: ignore[untyped-decorator]
-def _product(zero, indptr, indices, data, x, i):  # type: ignore[no-untyped-def]
-    """Return row i of A x, first entry to last."""
-    t = zero
-    for p in range(indptr[i], indptr[i + 1]):
-        t = plus(t, data[p], x, indices[p])
-    return t
-
-
 @kernel
 def multiply(zero, matrix, x, out):  # type: ignore[no-untyped-def]
     """Write A x to ``out`` and return x^T A x; A is (indptr, indices, data)."""
+    indptr, indices, data = matrix
     sums = (zero, zero, zero, zero)
     n = x.shape[0]
     for i in range(n):
-        t = _product(zero, *matrix, x, i)
+        t = zero
+        for p in range(indptr[i], indptr[i + 1]):
+            t = plus(t, data[p], x, indices[p])
         put(out, i, t)
         sums = accumulate(sums, row(zero, x, i), t)
     return total(sums, n)
@@ -158,10 +145,7 @@ def multiply(zero, matrix, x, out):  # type: ignore[no-untyped-def]
 @kernel
 def residual(zero, matrix, x, b, out):  # type: ignore[no-untyped-def]
     """Write b - A x to ``out`` and return the square of its norm."""
-    sums = (zero, zero, zero, zero)
-    n = x.shape[0]
-    for i in range(n):
-        t = difference(row(zero, b, i), _product(zero, *matrix, x, i))
-        put(out, i, t)
-        sums = accumulate(sums, t, t)
-    return total(sums, n)
+    multiply(zero, matrix, x, out)
+    for i in range(x.shape[0]):
+        put(out, i, difference(row(zero, b, i), row(zero, out, i)))
+    return dot(zero, out, out)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from precondbench._internal import kernel
@@ -23,30 +22,28 @@ Triangle = tuple[NDArray[Any], NDArray[Any], NDArray[np.float64], NDArray[np.flo
 Triangles = tuple[Triangle, Triangle]
 
 
-@register_jitable  # type: ignore[untyped-decorator]
-def _unknown(zero, indptr, indices, values, reciprocals, x, i):  # type: ignore[no-untyped-def]
-    """Overwrite row i of x by unknown i and return it; those that it needs are known."""
-    t = scaled_row(zero, reciprocals[i], x, i)
-    for p in range(indptr[i], indptr[i + 1]):
-        t = minus(t, values[p], x, indices[p])
-    put(x, i, t)
-    return t
-
-
 @kernel
 def forward(zero, triangle, x):  # type: ignore[no-untyped-def]
     """Overwrite x by T^-1 x for a lower triangle."""
+    indptr, indices, values, reciprocals = triangle
     for i in range(x.shape[0]):
-        _unknown(zero, *triangle, x, i)
+        t = scaled_row(zero, reciprocals[i], x, i)
+        for p in range(indptr[i], indptr[i + 1]):
+            t = minus(t, values[p], x, indices[p])
+        put(x, i, t)
 
 
 @kernel
 def backward(zero, triangle, x, r):  # type: ignore[no-untyped-def]
     """Overwrite x by T^-1 x for an upper triangle; return r^T x, last row to first."""
+    indptr, indices, values, reciprocals = triangle
     sums = (zero, zero, zero, zero)
     n = x.shape[0]
     for i in range(n - 1, -1, -1):
-        t = _unknown(zero, *triangle, x, i)
+        t = scaled_row(zero, reciprocals[i], x, i)
+        for p in range(indptr[i], indptr[i + 1]):
+            t = minus(t, values[p], x, indices[p])
+        put(x, i, t)
         sums = accumulate(sums, row(zero, r, i), t)
     return total(sums, n)
 
