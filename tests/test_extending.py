@@ -56,13 +56,14 @@ import numpy as np
 
 from precondbench.matrices import check_general
 from precondbench.solvers import PCGResult, Status
-from precondbench.solvers.solves import check_arguments, check_operator, confirmed
+from precondbench.solvers.arguments import check_arguments, check_operator
+from precondbench.solvers.solves import confirmed
 
 
 def richardson(A, b, rtol=1e-8, maxiter=10_000, *, M) -> PCGResult:
     """Solve A x = b by x <- x + M (b - A x)."""
     matrix = check_general(A, "A")
-    rhs = check_arguments(matrix, b, rtol, maxiter)
+    rhs = check_arguments(matrix, b, rtol, maxiter)[0][:, 0]
     apply = check_operator(matrix, M)
     x, norm = np.zeros(rhs.size), np.linalg.norm(rhs)
     for steps in range(maxiter + 1):

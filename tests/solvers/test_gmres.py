@@ -11,7 +11,7 @@ from scipy.sparse.linalg import LinearOperator, spsolve_triangular
 from scipy.sparse.linalg import gmres as scipy_gmres
 
 from precondbench import gmres, ilu0, pcg
-from precondbench.errors import MatrixError
+from precondbench.errors import ConfigurationError, MatrixError
 from precondbench.matrices import (
     LAWS,
     check_general,
@@ -163,7 +163,7 @@ def test_faults():
     ):
         with pytest.raises(MatrixError, match=message):
             gmres(A, *arguments)
-    with pytest.raises(MatrixError, match="restart is 0"):
+    with pytest.raises(ConfigurationError, match="restart is 0"):
         gmres(A, np.ones(3), restart=0)
     operator = LinearOperator((2, 2), matvec=lambda r: r, dtype=np.float64)
     with pytest.raises(MatrixError, match="M has"):

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
-from scipy.sparse.linalg import LinearOperator
 
 from precondbench._internal import kernel
 from precondbench.errors import MatrixError
 from precondbench.factors import LowerPattern, factor_values
 from precondbench.matrices import check_spd_candidate
+from precondbench.solvers.arguments import check_arguments, check_fixed, check_operator
 from precondbench.solvers.lanes import (
     accumulate,
     difference,
@@ -36,8 +36,6 @@ from precondbench.solvers.solves import (
     SidesResult,
     System,
     Vector,
-    check_arguments,
-    check_operator,
     gathered,
 )
 from precondbench.solvers.substitution import (
@@ -266,29 +264,36 @@ def pcg(
     rtol: float = 1e-8,
     maxiter: int = 10_000,
     *,
-    M: LinearOperator | None = None,
+    M: Any = None,
+    flexible: bool = False,
 ) -> PCGResult:
     r"""Solve A x = b by conjugate gradients, preconditioned by L L^T.
 
     Starts at x = 0 and stops when the recurrence residual satisfies
     ||r||_2 <= rtol ||b||_2. The operator is L^-1 A L^-T, two triangular solves a step.
     Sums run in a fixed order, so iterates have the same bits on every machine and with any
-    number of threads.
+    number of threads. A, b and L are scaled by powers of two, so that their size does not matter.
 
     Parameters
     ----------
     A : sparse array, sparse matrix or array_like
         Real SPD matrix, shape (n, n).
     b : array_like
-        Right-hand side, shape (n,).
+        Right-hand side, real, shape (n,) or (n, 1).
     L : sparse array, sparse matrix or array_like, optional
         Lower-triangular factor with a non-zero diagonal; none means no preconditioning.
     rtol : float
-        Relative tolerance.
+        Relative tolerance, 0 or more.
     maxiter : int
-        Largest number of steps.
-    M : scipy.sparse.linalg.LinearOperator, optional
-        Instead of L: symmetric positive definite, close to A^-1, shape (n, n).
+        Largest number of steps, 0 or more.
+    M : LinearOperator, sparse array, sparse matrix or array_like, optional
+        Instead of L: symmetric positive definite, close to A^-1, shape (n, n). It is applied to
+        residuals of a scaled b, whose largest entry is in [0.5, 1).
+    flexible : bool
+        With M: flexible conjugate gradients in the form of Polak and Ribiere (Notay 2000),
+        beta = z_new^T (r_new - r) / z^T r, for an M that is not linear or changes from step to
+        step. For a fixed linear M it takes the same steps up to rounding, and stores one vector
+        more.
 
     Returns
     -------
@@ -298,7 +303,9 @@ def pcg(
     Raises
     ------
     MatrixError
-        If A, b, L or M cannot be used, or both L and M are given.
+        If A, b, L or M cannot be used, both L and M are given, or ``flexible`` without M.
+    ConfigurationError
+        If ``rtol`` or ``maxiter`` is not such a number.
 
     Examples
     --------
@@ -308,12 +315,15 @@ def pcg(
     >>> result = pcg(A, [1.0, 2.0], ic0(A))
     >>> result.iterations, str(result.status)
     (1, 'converged')
+    >>> pcg(A, [1.0, 2.0], M=np.linalg.inv(A), flexible=True).iterations
+    1
     """
     matrix = check_spd_candidate(A, "A")
-    rhs = check_arguments(matrix, b, rtol, maxiter)[:, None]
+    rhs, rtol, maxiter, _ = check_arguments(matrix, b, rtol, maxiter)
     if M is not None:
         apply = check_operator(matrix, M, L)
-        return pcg_operator(matrix, rhs, apply, rtol, maxiter).first()
+        return pcg_operator(matrix, rhs, apply, rtol, maxiter, flexible).first()
+    check_fixed(flexible)
     if L is None:
         return pcg_values(matrix, rhs, None, None, rtol, maxiter).first()
     pattern, values = factor_values(L)

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array, issparse, tril, triu
-from scipy.sparse.linalg import LinearOperator
 
 from precondbench._internal import kernel
 from precondbench.errors import MatrixError
 from precondbench.factors import LUPattern, lu_pattern
 from precondbench.matrices import check_general
+from precondbench.solvers.arguments import check_arguments, check_fixed, check_operator
 from precondbench.solvers.lanes import (
     accumulate,
     difference,
@@ -35,8 +35,6 @@ from precondbench.solvers.solves import (
     SidesResult,
     System,
     Vector,
-    check_arguments,
-    check_operator,
     gathered,
 )
 from precondbench.solvers.substitution import NO_TRIANGLES, backward, forward, lu_triangles
@@ -336,31 +334,37 @@ def gmres(
     maxiter: int = 10_000,
     *,
     restart: int = RESTART,
-    M: LinearOperator | None = None,
+    M: Any = None,
+    flexible: bool = False,
 ) -> PCGResult:
     r"""Solve A x = b by restarted GMRES, preconditioned by L U from the right.
 
     Starts at x = 0 and minimises the residual of A (L U)^-1 y = b, which is that of A x = b.
     Modified Gram-Schmidt, Givens rotations; stops when the residual of the rotations satisfies
     ||r||_2 <= rtol ||b||_2. Sums run in a fixed order, so iterates have the same bits on
-    every machine and with any number of threads.
+    every machine and with any number of threads. A, b and U are scaled by powers of two, so that
+    their size does not matter.
 
     Parameters
     ----------
     A : sparse array, sparse matrix or array_like
         Real square matrix with every diagonal entry stored, shape (n, n).
     b : array_like
-        Right-hand side, shape (n,).
+        Right-hand side, real, shape (n,) or (n, 1).
     L, U : sparse array, sparse matrix or array_like, optional
         Lower and upper triangular with non-zero diagonals; none means no preconditioning.
     rtol : float
-        Relative tolerance.
+        Relative tolerance, 0 or more.
     maxiter : int
-        Largest number of steps, over all cycles.
+        Largest number of steps, over all cycles, 0 or more.
     restart : int
-        Steps of a cycle.
-    M : scipy.sparse.linalg.LinearOperator, optional
-        Instead of L and U: close to A^-1, shape (n, n), linear.
+        Steps of a cycle, 1 or more.
+    M : LinearOperator, sparse array, sparse matrix or array_like, optional
+        Instead of L and U: close to A^-1, shape (n, n). It is applied to vectors of norm 1.
+    flexible : bool
+        With M: flexible GMRES (Saad 1993), for an M that is not linear or changes from step to
+        step. For a fixed linear M it takes the same steps up to rounding, and stores twice as many
+        vectors.
 
     Returns
     -------
@@ -370,7 +374,9 @@ def gmres(
     Raises
     ------
     MatrixError
-        If A, b, L, U, M or ``restart`` cannot be used.
+        If A, b, L, U or M cannot be used, factors and M are given, or ``flexible`` without M.
+    ConfigurationError
+        If ``rtol``, ``maxiter`` or ``restart`` is not such a number.
 
     Examples
     --------
@@ -382,14 +388,13 @@ def gmres(
     (1, 'converged')
     """
     matrix = check_general(A, "A")
-    rhs = check_arguments(matrix, b, rtol, maxiter)[:, None]
-    if restart < 1:
-        raise MatrixError(f"restart is {restart}; a cycle has 1 step or more")
+    rhs, rtol, maxiter, restart = check_arguments(matrix, b, rtol, maxiter, restart)
     if (L is None) != (U is None):
         raise MatrixError("give both L and U, or neither")
     if M is not None:
         apply = check_operator(matrix, M, L, U)
-        return gmres_operator(matrix, rhs, apply, rtol, maxiter, restart).first()
+        return gmres_operator(matrix, rhs, apply, rtol, maxiter, restart, flexible).first()
+    check_fixed(flexible)
     if L is None:
         return gmres_values(matrix, rhs, None, None, rtol, maxiter, restart).first()
     together = unit_factors(L, U, matrix.shape[0])

@@ -1,18 +1,15 @@
-"""What the solvers share: scaled systems, outcomes, checks of arguments."""
+"""What the solvers share: scaled systems and outcomes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.sparse.linalg import LinearOperator
 
-from precondbench.errors import MatrixError
 from precondbench.solvers.lanes import LANES
 from precondbench.solvers.substitution import middle_exponent
 
@@ -176,32 +173,3 @@ def confirmed(status: Status, residual: float, rtol: float) -> Status:
     if status is Status.CONVERGED and not residual <= DRIFT_LIMIT * rtol:
         return Status.STAGNATED
     return status
-
-
-def check_arguments(matrix: csr_array, b: ArrayLike, rtol: float, maxiter: int) -> Vector:
-    """Check what every solver takes; returns b as a new float64 array."""
-    n = matrix.shape[0]
-    try:
-        given = np.asarray(b)
-    except ValueError as error:
-        raise MatrixError(f"b cannot be read as a vector: {error}") from None
-    if given.dtype.kind not in "fiub":
-        raise MatrixError(f"b has entries of type {given.dtype}; give real numbers")
-    if not (np.isfinite(rtol) and rtol >= 0 and maxiter >= 0):
-        raise MatrixError(f"rtol is {rtol} and maxiter {maxiter}; both must be 0 or more")
-    if given.shape != (n,):
-        raise MatrixError(f"b has shape {given.shape}; A has {n} rows")
-    rhs = given.astype(np.float64)
-    if not np.all(np.isfinite(rhs)):
-        raise MatrixError("b is not finite; remove NaN and infinity")
-    return rhs
-
-
-def check_operator(matrix: csr_array, M: LinearOperator, *factors: Any) -> Apply:
-    """Check an operator given instead of factors; returns the function r -> M r."""
-    if any(factor is not None for factor in factors):
-        raise MatrixError("a factor and M are both given; a solve has one preconditioner")
-    if M.shape != matrix.shape:
-        raise MatrixError(f"A has shape {matrix.shape}, M has {M.shape}")
-    apply: Apply = M.matvec
-    return apply
