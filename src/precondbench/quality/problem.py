@@ -211,6 +211,7 @@ class Problem(ABC):
         given: Vector | LinearOperator | None = None,
         key: str = REFERENCE,
         maxiter: int = MAXITER,
+        sides: int = SIDES,
     ) -> Outcome:
         """Solve the system for its four right-hand sides with a preconditioner of A.
 
@@ -224,6 +225,9 @@ class Problem(ABC):
             What the right-hand sides are bound to, see :meth:`sides`.
         maxiter : int
             Most steps.
+        sides : int
+            How many right-hand sides are solved, the first ones; the first does not depend on
+            the key.
 
         Returns
         -------
@@ -235,7 +239,7 @@ class Problem(ABC):
             preconditioned matrix as PCG saw it, ``reason`` why it is invalid, ``solved``, and
             ``penalised_iterations``, the limit where it failed.
         """
-        b = self.sides(key)
+        b = np.ascontiguousarray(self.sides(key)[:, :sides])
         if isinstance(given, LinearOperator):
             result = self._solve_operator(b, partial(self._applied, given), maxiter)
         elif given is None:

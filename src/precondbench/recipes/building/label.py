@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +78,8 @@ def winner_of(ic0: Outcome | None, invk: Outcome) -> str:
 
     >>> from precondbench.quality import Outcome
     >>> from precondbench.solvers import Status
-    >>> winner_of(Outcome(Status.CONVERGED, 100, 0.0), Outcome(Status.CONVERGED, 97, 0.0))
+    >>> outcomes = [Outcome(Status.CONVERGED, count, (count,), 0.0) for count in (100, 97)]
+    >>> winner_of(*outcomes)
     'tie'
     """
     if ic0 is None or not ic0.solved:
@@ -242,13 +244,15 @@ def _compared(
     """Solve with both labels and with ``solves``, name the winner, and make the record."""
     pattern = of.problem.pattern
     unscale = 1.0 / np.repeat(of.problem.row_scale, np.diff(pattern.indptr))
+    # Facts are of the right-hand side that depends on the matrix alone.
+    solve = partial(of.problem.solve, sides=1)
     outcomes: dict[str, Outcome | None] = {
-        name: of.problem.solve(None if values is None else values * unscale)
+        name: solve(None if values is None else values * unscale)
         for name, values in solves.items()
     }
     labels = {"invk": of.invk * unscale, "ic0": of.ic0 * unscale if of.breakdown < 0 else None}
-    invk = outcomes["invk"] = of.problem.solve(labels["invk"])
-    outcomes["ic0"] = None if labels["ic0"] is None else of.problem.solve(labels["ic0"])
+    invk = outcomes["invk"] = solve(labels["invk"])
+    outcomes["ic0"] = None if labels["ic0"] is None else solve(labels["ic0"])
     winner = winner_of(outcomes["ic0"], invk)
     known = {
         "kind": of.kind,
