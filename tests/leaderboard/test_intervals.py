@@ -20,6 +20,7 @@ from precondbench.leaderboard.scoring.intervals import (
     resamples_of,
 )
 from precondbench.leaderboard.scoring.ranking import rank_entries
+from precondbench.leaderboard.tracks import open_track, track_named
 
 NUMBER = "iterations_mean"
 
@@ -225,3 +226,9 @@ def test_seed_outcomes_of_a_failure_count_the_limit():
 def test_widened_seeds_stay_in_range():
     low, high = interval_of("profile_area", letters(9), [seed_of([1] * 9), seed_of([99] * 9)])
     assert (low, high) == (0.0, 1.0)
+
+
+def test_twins_are_one_family():
+    families = open_track(track_named("synthetic-tridiag-1.0-twin-test")).families
+    assert families[::2] == families[1::2]
+    assert len(set(families)) == 100
