@@ -19,7 +19,7 @@ from precondbench.matrices import LAWS, theorem_2_1_factor, updated_factor
 from precondbench.quality import mean_ceiling
 from precondbench.recipes import RELEASE_VERSION as SUITESPARSE_VERSION
 from precondbench.recipes import SUITESPARSE, SYNTHETIC, dataset_spec, release_plans
-from precondbench.shards import cache_root, load_manifest, read_shard, shard_path
+from precondbench.shards import cache_root, find_shard, load_manifest, read_published
 
 # Models without gradient descent: least squares or a singular vector, the same for every seed.
 FITTED = ("DivisionCell", "MoebiusCell", "MonomialCell")
@@ -76,10 +76,10 @@ def invk_against_ic0(root: str | Path | None = None) -> dict[str, Any] | None:
     for plan in release_plans(patterns=[DEFAULT_PATTERN]):
         names = plan.names
         digests[plan.split] = manifest.split(*names).content_digest
-        path = shard_path(cache_root(root), *names, digests[plan.split])
+        path, _ = find_shard(cache_root(root), *names, digests[plan.split])
         if not path.is_file():
             return None
-        shard = read_shard(path)
+        shard = read_published(path, manifest, names)
         for record in map(shard.record, range(len(shard))):
             facts: dict[str, Any] = {"nnz": record.nnz}
             facts |= {key: record.facts[key] for key in _FACTS}

@@ -81,8 +81,7 @@ def test_verify_finds_damage(tmp_path):
         values = file["values/a"][:]
         values[12345] = np.nextafter(values[12345], np.inf)
         file["values/a"][:] = values
-    run("verify", "--root", tmp_path)
-    result = json.loads(run("verify", "--deep", "--root", tmp_path, "--json", code=1).stdout)
+    result = json.loads(run("verify", "--root", tmp_path, "--json", code=1).stdout)
     assert "uniform-val-00124" in result[0]["fault"]  # value 12345 of 99 a record
     run("verify", tmp_path / "none.h5", code=1)
 
@@ -102,7 +101,7 @@ def test_factor(beam, tmp_path):
 
     np.testing.assert_array_equal(mmread(out).toarray(), invk(read_matrix(beam)).toarray())
     report = json.loads(run("factor", beam, "--json").stdout)
-    assert report["facts"]["iterations_invk"] == 24
+    assert report["facts"]["iterations_invk"] == 27
     assert report["facts"]["n_log_k_ic0"] is None
 
 

@@ -98,12 +98,12 @@ class Bench:
         return path
 
     def listing(self, folder: Path | None = None) -> dict[str, bytes | None]:
-        """Return names and content of all files below a folder, locks left out."""
+        """Return names and content of all files below a folder, without locks and notes."""
         folder = folder or self.folder
         return {
             path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
             for path in sorted(folder.rglob("*"))
-            if path.suffix != ".lock"
+            if path.suffix not in {".lock", ".verified"}
         }
 
     def refused(

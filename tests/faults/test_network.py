@@ -133,7 +133,7 @@ without("truncated-body", http(CONTENT[:1000], length=len(CONTENT)), "download f
 without("truncated-body-without-a-length", http(CONTENT[:1000], "200 OK", ""), "other bytes", True)
 without("length-too-small", http(CONTENT, length=1000), "other bytes", True)
 without("length-a-word", http(CONTENT[:-1], length="many"), "download failed")
-without("length-beyond-64-bits", http(CONTENT, length=10**30), "download failed")
+without("length-beyond-64-bits", http(CONTENT, length=10**30), "more than", True)
 without("body-empty", http(b""), "other bytes", True)
 without("body-one-byte-longer", http(CONTENT + b"x"), "other bytes", True)
 without("body-one-bit-flipped", http(b"\x01" + CONTENT[1:]), "other bytes", True)

@@ -39,7 +39,7 @@ SYNTHETIC = ("synthetic-tridiag", "1.0", "uniform", "val")
 
 
 def outcome(iterations, status=Status.CONVERGED):
-    return Outcome(status, iterations, 0.0)
+    return Outcome(status, iterations, (iterations,), 0.0)
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ from precondbench.shards import (
     Manifest,
     file_sha256,
     load_manifest,
+    published_path,
     read_shard,
     save_manifest,
-    shard_path,
     write_shard,
 )
 
@@ -70,7 +70,7 @@ def test_files(release):
     for split in release.splits:
         plan = split.plan
         names = (plan.dataset, plan.version, plan.configuration, plan.split)
-        path = shard_path(release.folder, *names, split.content_digest)
+        path = release.folder / published_path(*names, split.content_digest)
         assert path == found[split.shard.path]
         assert (path.stat().st_size, file_sha256(path)) == (split.shard.bytes, split.shard.sha256)
         shard = read_shard(path)
@@ -277,7 +277,7 @@ def test_published_bytes_stay_where_a_build_has_others(tmp_path):
     plans = small_plans()[:1]
     names = ("suitesparse-invk", "sample", "tril", "val")
     shard = read_shard(obtain_shard(*names))
-    path = shard_path(tmp_path / "r", *names, shard.content_digest)
+    path = tmp_path / "r" / published_path(*names, shard.content_digest)
     header = replace(shard.header, creator="0.0.9")
     write_shard(path, header, [shard.record(i) for i in range(len(shard))])
     published = path.read_bytes()

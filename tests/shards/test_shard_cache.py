@@ -106,7 +106,7 @@ def test_mirrors_environment_first_without_repetition(monkeypatch):
 
 def test_shard_path_contains_version_and_digest(tmp_path):
     path = shard_path(tmp_path, "tridiag", "1.2", "hard", "train", "0123456789abcdef" * 4)
-    assert path == tmp_path / "tridiag" / "1.2" / "hard" / "train-0123456789abcdef.h5"
+    assert path == tmp_path / "tridiag" / "1.2" / "hard" / "train-0123456789abcdef-f1.h5"
     # What a manifest says about it must be a valid path there.
     relative = path.relative_to(tmp_path).as_posix()
     assert ShardFile(path=relative, bytes=1, sha256="0" * 64).path == relative

@@ -2,6 +2,7 @@ from .compiled import kernel as kernel
 from .files import hidden_beside as hidden_beside
 from .files import make_folder as make_folder
 from .files import read_text as read_text
+from .files import remove_leftovers as remove_leftovers
 from .files import replacing as replacing
 from .files import verify_file as verify_file
 from .memory import available_memory as available_memory

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
+import re
 import stat
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from precondbench.errors import ConfigurationError, PrecondbenchError
 
 _LONGEST_NAME = 255
+_TEMPORARY = re.compile(r"\.([0-9a-f]{8})-([0-9]{1,10})-[0-9a-f]{12}\.part")
+_LEFTOVER_SECONDS = 3600.0
 LARGEST_TEXT = 256 * 2**20
 
 
@@ -89,8 +95,9 @@ def hidden_beside(path: Path, ending: str) -> Path:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder, which replaces ``path`` if the block succeeds.
 
-    The bytes are on disk before the file is renamed. The temporary file is removed if the block
-    raises. A link is replaced, not followed; folders, devices and pipes are refused.
+    No other process or thread uses the same temporary path, so no lock is needed. The bytes are on
+    disk before the file is renamed. The temporary file is removed if the block raises. A link is
+    replaced, not followed; folders, devices and pipes are refused.
     """
     if path.is_dir():
         raise ConfigurationError(f"{path} is a folder; name a file to write")
@@ -98,7 +105,8 @@ def replacing(path: Path) -> Iterator[Path]:
     if path.exists() and not path.is_file():
         raise ConfigurationError(f"{path} is not a regular file; name a file to write")
     make_folder(path.parent)
-    temporary = hidden_beside(path, f"{uuid.uuid4().hex}.part")
+    unique = f"{_machine()}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+    temporary = hidden_beside(path, f"{unique}.part")
     try:
         yield temporary
         with temporary.open("rb+") as handle:
@@ -106,3 +114,35 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete temporary files of :func:`replacing` whose process was killed.
+
+    On this machine that is known at once; files of other machines, which may share the folder, and
+    of older versions of the library count as left over when nobody has written them for an hour.
+    """
+    for file in folder.glob(".*"):
+        if file.suffix in {".part", ".building"}:
+            with suppress(OSError):  # Another process may have removed it.
+                if _is_left_over(file):
+                    file.unlink()
+
+
+def _is_left_over(file: Path) -> bool:
+    owner = _TEMPORARY.search(file.name)
+    if owner is not None and owner[1] == _machine():
+        import psutil
+
+        return not psutil.pid_exists(int(owner[2]))
+    return time.time() - file.stat().st_mtime > _LEFTOVER_SECONDS
+
+
+@cache
+def _machine() -> str:
+    """Identify what process numbers are unique in: a running system, or a container on it."""
+    known = [platform.node()]
+    with suppress(OSError):  # Linux only; elsewhere the name has to do.
+        known.append(Path("/proc/sys/kernel/random/boot_id").read_text("ascii"))
+        known.append(str(Path("/proc/self/ns/pid").readlink()))
+    return hashlib.sha256("|".join(known).encode()).hexdigest()[:8]

@@ -21,7 +21,7 @@ class Deadline:
         self.seconds = seconds
         self.expired = False
         self._responses: list[Any] = []
-        self._timer = threading.Timer(seconds, self._end)
+        self._timer = threading.Timer(seconds, self.end)
         self._timer.daemon = True
 
     def __enter__(self) -> Deadline:
@@ -36,10 +36,17 @@ class Deadline:
     def watch(self, response: Any, *_: Any, **__: Any) -> None:
         """Register a response; a hook of ``requests``."""
         self._responses.append(response)
+        if response.is_redirect:
+            response.close()  # requests would read its body, whatever the length of it.
         if self.expired:
-            self._end()
+            self.end()
 
-    def _end(self) -> None:
+    def received(self) -> int:
+        """Count the bytes that came so far, of all responses."""
+        return sum(response.raw.tell() for response in self._responses)
+
+    def end(self) -> None:
+        """End all responses now."""
         self.expired = True
         for response in self._responses:
             # Since urllib3 2.3; closing the response would wait for the blocked read.

@@ -74,14 +74,14 @@ def splits(
 ) -> None:
     """Build splits of a dataset into the cache.
 
-    Splits that are there or on a mirror are not built. An interrupted build continues when it is
-    started again.
+    Splits that are there or on a mirror are not built; a file that is damaged or of a newer format
+    is replaced. An interrupted build continues when it is started again.
     """
     from precondbench.recipes import obtain_shard
 
     plans = _plans(dataset, version, config, split, source)
     with _context(dataset, source, root, jobs, dask) as context:
-        found = [(plan, obtain_shard(*plan.names, context=context)) for plan in plans]
+        found = [(plan, obtain_shard(*plan.names, context=context, repair=True)) for plan in plans]
     print_cached(found, json)
 
 

@@ -39,13 +39,17 @@ def list_splits(
     root: Root = None,
     json: AsJson = False,
 ) -> None:
-    """List all splits, and which of them are in the cache."""
+    """List all splits, and the state of each in the cache.
+
+    States: cached; older (a good file of an older format); newer (of a format that this version
+    cannot read); damaged. 'precondbench build' replaces the last two.
+    """
     from precondbench.recipes import cached_splits, select_plans
 
-    columns = ("dataset", "version", "configuration", "split", "records", "digest", "cached")
+    columns = ("dataset", "version", "configuration", "split", "records", "digest", "state")
     rows = []
     for found in cached_splits(select_plans(dataset), root):
-        own = (found.plan.count, found.content_digest, found.path.is_file())
+        own = (found.plan.count, found.content_digest, str(found.examine()[0]))
         rows.append(dict(zip(columns, (*found.plan.names, *own), strict=True)))
     print_rows("Splits", rows, json, {name: name for name in columns})
 
@@ -85,12 +89,11 @@ def info(
 
 
 def _print_matrices(title: str, plans: list[SplitPlan], root: Path | None, json: bool) -> None:
-    from precondbench.recipes import obtain_shard
-    from precondbench.shards import read_shard
+    from precondbench.recipes import open_split
 
     matrices = []
     for plan in plans:
-        shard = read_shard(obtain_shard(*plan.names, root))
+        shard = open_split(*plan.names, root)
         for record in map(shard.record, range(len(shard))):
             sizes = {"name": record.name, "n": record.n, "nnz": record.nnz}
             matrices.append({**sizes, **record.facts})
@@ -106,31 +109,32 @@ def verify(
         str | None, typer.Argument(help="A dataset, or a .h5 file; by default all.")
     ] = None,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Recompute the digest of every record.")
+        bool, typer.Option("--deep", help="Also of files that were found good before.")
     ] = False,
     root: Root = None,
     json: AsJson = False,
 ) -> None:
-    """Check cached shards, or a file, by format and digests.
+    """Check cached shards, or a file, by the digest of every record.
 
-    Exits with 1 if one is damaged. 'precondbench build check' builds splits again.
+    Of a file in the cache that was found good before only the bytes are compared, unless --deep is
+    given. Exits with 1 if one is damaged. 'precondbench build check' builds splits again.
     """
     from precondbench.errors import MissingDataError
-    from precondbench.recipes import cached_splits, select_plans, shard_fault
+    from precondbench.recipes import cached_splits, file_fault, select_plans
 
     faults: dict[Path, str] = {}
     if target is not None and target.endswith(".h5"):
-        faults[Path(target)] = shard_fault(Path(target), deep=deep)
+        faults[Path(target)] = file_fault(Path(target))
     else:
         for found in cached_splits(select_plans(target), root):
             if found.path.is_file():
-                faults[found.path] = shard_fault(found.path, found, deep=deep)
+                faults[found.path] = found.examine(again=deep)[1]
         if not faults:
             raise MissingDataError(
                 "nothing is in the cache; run 'precondbench build DATASET' first"
             )
     rows = [{"path": str(path), "ok": not fault, "fault": fault} for path, fault in faults.items()]
-    title = "Checked by digest of every record" if deep else "Checked by header"
+    title = "Checked by digest of every record"
     print_rows(title, rows, json, {"path": "shard", "ok": "ok", "fault": "fault"})
     if any(faults.values()):
         raise typer.Exit(CHECK_FAILED)

@@ -7,6 +7,7 @@ import platform
 import re
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -24,6 +25,7 @@ from precondbench.errors import PrecondbenchError
 # Space for version 1.0 of the real data and its build.
 WANTED_BYTES = 2_000_000_000
 MIRROR = "PRECONDBENCH_SUITESPARSE"
+REPAIR = "'precondbench list' shows the state of all"
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ def _data(root: str | os.PathLike[str] | None) -> Iterator[Finding]:
         free = shutil.disk_usage(_existing(folder)).free
         problem = "" if free >= WANTED_BYTES else "set PRECONDBENCH_CACHE to a disk with 2 GB free"
         yield Finding("data", "disk free", f"{free / 1e9:.1f} GB", problem)
+        yield _guarded("data", "cached splits", lambda: _cached(folder), REPAIR)
     yield _guarded(
         "data",
         "manifest",
@@ -123,6 +126,18 @@ def _data(root: str | os.PathLike[str] | None) -> Iterator[Finding]:
         problem = f"no files/ssstats.csv there: correct {MIRROR}, or unset it"
     yield Finding("data", "SuiteSparse mirror", mirror or f"{MIRROR} is not set", problem)
     yield Finding("data", "network", "not used" if offline() else "may be used")
+
+
+def _cached(folder: Path) -> str:
+    """Count the splits in the cache by state; PrecondbenchError if a file is bad."""
+    from precondbench.recipes import all_plans, cached_splits
+
+    found = [split.examine() for split in cached_splits(all_plans(), folder)]
+    faults = [fault for _, fault in found if fault]
+    if faults:
+        raise PrecondbenchError(f"{len(faults)} bad files, the first: {faults[0]}")
+    counts = Counter(str(state) for state, _ in found if state)
+    return ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"
 
 
 def _existing(folder: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -95,6 +96,8 @@ for _name, _command in _COMMANDS.items():
 
 def main() -> None:
     """Entry point of the console script."""
+    # A job scheduler's signal ends the program as an interrupt does: temporary files go.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         app()
     except Exception as error:

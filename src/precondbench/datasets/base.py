@@ -21,14 +21,13 @@ from precondbench.datasets.graph import GraphArrays, collate_graphs, describe
 from precondbench.errors import ConfigurationError, ShardError
 from precondbench.factors import LowerPattern
 from precondbench.quality import Pair
-from precondbench.recipes import DatasetSpec, obtain_shard
+from precondbench.recipes import DatasetSpec, open_split
 from precondbench.shards import (
     A_UPPER,
     FORMAT_VERSION,
     Shard,
     cache_root,
     locked,
-    read_shard,
     upper_label,
     write_shard,
 )
@@ -94,7 +93,9 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         self.shard_path: Path | None = None
         if shard is None:
             # Fails on unknown names before anything is made on disk.
-            self.shard_path = obtain_shard(dataset, version, configuration, split, self._cache_root)
+            # Checks every record, on every use.
+            shard = open_split(dataset, version, configuration, split, self._cache_root)
+            self.shard_path = shard.path
         self._shard = shard
         self._records: NDArray[np.int64] | None = None
         self._content: dict[str, Any] | None = None
@@ -185,7 +186,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         described = f"{describe(self.pre_transform)}|{describe(self.pre_filter)}"
         transforms = hashlib.sha256(described.encode()).hexdigest()[:12]
         key = (
-            f"{self.split}-{self._loaded().content_digest[:16]}"
+            f"{self.split}-{self.shard.content_digest[:16]}"
             f"-{self.label}-{'scaled' if self.scaled else 'raw'}"
             f"-f{FORMAT_VERSION}.{LAYOUT_VERSION}"
             f"-pyg{torch_geometric.__version__}-torch{torch.__version__}-{transforms}.pt"
@@ -213,7 +214,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
             torch.save(self._convert(), temporary)
 
     def _convert(self) -> dict[str, Any]:
-        arrays, records = self._arrays(self._loaded())
+        arrays, records = self._arrays(self.shard)
         data, slices = collate_graphs(arrays)
         if self.pre_filter is not None or self.pre_transform is not None:
             self._data, self.slices, self._data_list = data, slices, None
@@ -236,7 +237,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
     @property
     def names(self) -> list[str]:
         """Names of the matrices, in order."""
-        shard = self._loaded()
+        shard = self.shard
         return [shard.names[self._record_number(i)] for i in range(len(self))]
 
     def pair(self, index: int) -> Pair:
@@ -254,7 +255,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
             ``name``, ``A`` (symmetric CSR), ``L`` (lower triangular CSR), in the same scaling
             as the graphs. Where A is not symmetric, it has ``U``, too.
         """
-        shard = self._loaded()
+        shard = self.shard
         number = self._record_number(index)
         arrays = self._select(shard, np.array([number], dtype=np.int64))
         if self.scaled:
@@ -272,12 +273,12 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
 
     def facts(self, index: int) -> dict[str, int | float | str]:
         """Return what the shard knows about one matrix: iterations, winner, n log K, ..."""
-        return dict(self._loaded().record(self._record_number(index)).facts)
+        return dict(self.shard.record(self._record_number(index)).facts)
 
     @property
     def shard(self) -> Shard:
         """The records as they are stored, unscaled, whatever part of them is served."""
-        return self._loaded()
+        return self._shard
 
     def save(self, path: str | Path) -> str:
         """Write all records of the split to a shard file, which ``from_shard`` reads.
@@ -292,7 +293,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         str
             Content digest.
         """
-        shard = self._loaded()
+        shard = self.shard
         return write_shard(path, shard.header, [shard.record(i) for i in range(len(shard))])
 
     def _repr_html_(self) -> str:
@@ -315,12 +316,6 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
             f"{type(self).__name__}({len(self)} pairs, {self.dataset_name} {self.version}, "
             f"{self.configuration}, {self.split})"
         )
-
-    def _loaded(self) -> Shard:
-        if self._shard is None:
-            assert self.shard_path is not None
-            self._shard = read_shard(self.shard_path)
-        return self._shard
 
     def _record_number(self, index: int) -> int:
         count = len(self)

@@ -30,7 +30,8 @@ def local_shard(name: str, root: str | Path | None = None) -> Path:
 def read_local_shard(name: str, split: str, root: str | Path | None = None) -> Shard:
     """Read a shard that was built here.
 
-    MissingDataError if there is none, or the split is another than ``all``, its only one.
+    MissingDataError if there is none, or the split is another than ``all``, its only one;
+    ShardError if it is damaged.
     """
     path = local_shard(name, root)
     if not path.is_file():
@@ -39,7 +40,9 @@ def read_local_shard(name: str, split: str, root: str | Path | None = None) -> S
         raise MissingDataError(f"{path} is not there; 'precondbench build {command}' builds it")
     if split != "all":
         raise MissingDataError(f"{path} has one split, 'all', and no split {split!r}")
-    return read_shard(path)
+    shard = read_shard(path)
+    shard.verify()
+    return shard
 
 
 class SuiteSparseInvK(FactorDataset):

@@ -280,4 +280,4 @@ class SyntheticTridiag(FactorDataset):
     @property
     def kind(self) -> str:
         """``spd`` or ``lu``."""
-        return "spd" if self._loaded().symmetric else "lu"
+        return "spd" if self.shard.symmetric else "lu"

@@ -3,6 +3,7 @@ from .building.obtain import check_plan as check_plan
 from .building.label import FactoredMatrix as FactoredMatrix
 from .building.label import factor_matrix as factor_matrix
 from .building.obtain import build_plan as build_plan
+from .building.cached import open_split as open_split
 from .building.obtain import obtain_shard as obtain_shard
 from .building.tasks import process_pool as process_pool
 from .registry import all_plans as all_plans
@@ -17,9 +18,9 @@ from .suitesparse import family as family
 from .suitesparse import split_of_family as split_of_family
 
 # Between the packages of this library; not promised to users.
-from .building.obtain import cached_splits as cached_splits
+from .building.cached import cached_splits as cached_splits
+from .building.cached import file_fault as file_fault
 from .building.obtain import download_split as download_split
-from .building.obtain import shard_fault as shard_fault
 from .building.obtain import updated_manifest as updated_manifest
 from .building.label import LARGE as LARGE
 from .building.label import MARGIN as MARGIN

@@ -171,7 +171,9 @@ class SampleBuilder(PatternBuilder):
     def records(self, configuration: str, split: str, context: BuildContext) -> Iterator[Record]:
         """Build the records; ShardError if a matrix yields none, which a sound build excludes."""
         for name, kind in SAMPLE_SPLITS[split]:
-            result = factor_matrix(name, formula_matrix(name), kind, pattern_name=configuration)
+            result = factor_matrix(
+                name, formula_matrix(name), kind, pattern_name=configuration, protocol=1
+            )
             if result.record is None:
                 raise ShardError(f"{name} of the sample was not built: {result.outcome}")
             yield result.record

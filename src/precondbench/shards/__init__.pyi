@@ -24,7 +24,11 @@ from .predictions import find_predictions as find_predictions
 from .record import A_UPPER as A_UPPER
 from .record import both_triangles as both_triangles
 from .record import upper_label as upper_label
+from .file import format_version as format_version
+from .store.cache import find_shard as find_shard
 from .store.cache import locked as locked
+from .store.cache import published_path as published_path
+from .store.published import read_published as read_published
 from .store.mirrors import file_sha256 as file_sha256
 from .store.manifest import ShardFile as ShardFile
 from .store.manifest import SourceEntry as SourceEntry

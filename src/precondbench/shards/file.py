@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import zlib
 from collections.abc import Iterable
@@ -14,10 +13,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from precondbench._internal import replacing
+from precondbench._internal import loads, replacing
 from precondbench.errors import ShardError
 from precondbench.shards.digest import check_digest, record_digest, split_digest
 from precondbench.shards.hdf5 import (
+    damaged_entries,
     member,
     new_file,
     read_attribute,
@@ -187,13 +187,15 @@ _TEXT_COLUMNS = ("name", "group", "digest")
 _COUNT_COLUMNS = ("n", "nnz", "row_offset", "nnz_offset")
 
 
-def read_shard(path: str | os.PathLike[str]) -> Shard:
+def read_shard(path: str | os.PathLike[str], *, largest: int | None = None) -> Shard:
     """Read a shard, checking that its parts fit together (not its digests: ``verify``).
 
     Parameters
     ----------
     path : path-like
         A file in the format of docs/format.md.
+    largest : int, optional
+        Most bytes that its arrays may take in memory; by default any number.
 
     Returns
     -------
@@ -223,11 +225,7 @@ def read_shard(path: str | os.PathLike[str]) -> Shard:
         # The file never changes, so where locks do not work (some clusters) none is needed.
         with h5py.File(path, "r", locking="best-effort") as file:
             header, digest = _read_header(file)
-            columns = {
-                f"{group}/{name}": column
-                for group in ("index", "pattern", "values")
-                for name, column in _read_group(file, group).items()
-            }
+            columns = _read_columns(file, largest)
         return assemble(path, header, digest, columns)
     except ShardError as error:
         raise ShardError(f"{path}: {error}") from None
@@ -253,16 +251,67 @@ def _read_header(file: Any) -> tuple[ShardHeader, str]:
             "upgrade it: pip install -U precondbench"
         )
     known = {item.name: text_attribute(file, item.name) for item in fields(ShardHeader)}
-    recipe = json.loads(known.pop("recipe"))
+    recipe = loads(known.pop("recipe"))
     return (
         ShardHeader(recipe=recipe, **known),
         check_digest(text_attribute(file, "content_digest"), "root attribute 'content_digest'"),
     )
 
 
-def _read_group(file: Any, name: str) -> dict[str, NDArray[Any] | list[str]]:
-    group = member(file, name, h5py.Group)
-    return {key: read_column(member(group, key, h5py.Dataset)) for key in group}
+def format_version(path: Path) -> int | None:
+    """Return the version of the format of a shard, or None where that cannot be read.
+
+    >>> format_version(Path("nowhere.h5"))
+    """
+    try:
+        with h5py.File(path, "r", locking="best-effort") as file:
+            version = read_attribute(file, "format_version")
+            known = read_attribute(file, "format") == FORMAT_NAME and version is not None
+            return int(version) if known else None
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, ShardError):
+        return None
+
+
+def _read_columns(file: Any, largest: int | None) -> dict[str, NDArray[Any] | list[str]]:
+    """Read all vectors of the file, the index first, by ``group/name``."""
+    datasets = {
+        f"{name}/{key}": member(group, key, h5py.Dataset)
+        for name in ("index", "pattern", "values")
+        for group in [member(file, name, h5py.Group)]
+        for key in group
+    }
+    claimed = sum(int(dataset.nbytes) for dataset in datasets.values())
+    if largest is not None and claimed > largest:
+        raise ShardError(
+            f"its arrays take {claimed} bytes, more than the {largest} that this split can have; "
+            "fetch or build the file again"
+        )
+    columns: dict[str, NDArray[Any] | list[str]] = {}
+    for key, dataset in datasets.items():
+        try:
+            columns[key] = read_column(dataset)
+        except OSError as error:
+            where = _records_at(key, damaged_entries(dataset), columns)
+            raise ShardError(
+                f"/{key} is damaged{where} ({error}); fetch or build the file again"
+            ) from error
+    return columns
+
+
+def _records_at(
+    key: str, entries: tuple[int, int], columns: dict[str, NDArray[Any] | list[str]]
+) -> str:
+    """Name the records that own entries of a column, if the index could be read."""
+    names, n, nnz = (columns.get(f"index/{column}") for column in ("name", "n", "nnz"))
+    if not isinstance(names, list) or not isinstance(n, np.ndarray) or key.startswith("index/"):
+        return ""
+    ends = np.cumsum(n + 1 if key == "pattern/pointers_to_1" else nnz)
+    first, last = np.searchsorted(ends, [entries[0], entries[1] - 1], side="right").tolist()
+    if last >= len(names):
+        return ""
+    if first == last:
+        return f" in record {names[first]!r}"
+    return f" in records {names[first]!r} to {names[last]!r}"
 
 
 def assemble(

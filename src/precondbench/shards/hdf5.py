@@ -119,3 +119,15 @@ def read_column(dataset: Any) -> NDArray[Any] | list[str]:
         )
     values: NDArray[Any] = dataset[...]
     return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
+def damaged_entries(dataset: Any) -> tuple[int, int]:
+    """Start and end of the first chunk of a vector that cannot be read; (0, size) if all can."""
+    size = int(dataset.size)
+    step = math.prod(dataset.chunks or (size,))
+    for start in range(0, size, step):
+        try:
+            dataset[start : start + step]
+        except OSError:
+            return start, min(start + step, size)
+    return 0, size

@@ -188,7 +188,12 @@ class Shard:
 
     def facts_digest(self) -> str:
         """Digest of the exact facts of all records, which :meth:`verify` knows nothing of."""
-        return facts_digest(self.record(i).facts for i in range(len(self)))
+        columns = {
+            fact: column if isinstance(column, list) else column.tolist()
+            for fact, column in self.facts.items()
+        }
+        rows = zip(*columns.values(), strict=True) if columns else [()] * len(self)
+        return facts_digest(dict(zip(columns, row, strict=True)) for row in rows)
 
     def verify(self) -> None:
         """Recompute every digest from the arrays.
@@ -198,7 +203,7 @@ class Shard:
         DigestError
             Naming the first record whose content differs, or the shard itself.
         """
-        remedy = "delete the file and fetch or build it again"
+        remedy = "fetch or build the file again"
         for i, expected in enumerate(self.record_digests):
             found = record_digest(self.record(i))
             if found != expected:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import uuid
 from collections import Counter
@@ -13,6 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from precondbench._internal import loads
 from precondbench.errors import LeaderboardError
 from precondbench.leaderboard.board import IC0, INVK, Standing, Verdict, standings_of
 from precondbench.leaderboard.entries import Leaderboard, read_leaderboard
@@ -296,7 +296,7 @@ def _check_replaceable(out: Path) -> None:
 
 def _is_marked(path: Path) -> bool:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return isinstance(content, dict) and content.get("format") == FORMAT

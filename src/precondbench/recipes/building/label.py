@@ -6,7 +6,6 @@ import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +25,7 @@ from precondbench.factors import (
 )
 from precondbench.matrices import matrix_digest
 from precondbench.quality import Outcome, SymmetricProblem, k_condition_values
+from precondbench.recipes.building.protocol_1 import solve_by_protocol_1
 from precondbench.shards import Record
 
 # Iteration counts of hard cases move by several percent with rounding alone, so a winner
@@ -125,6 +125,7 @@ def factor_matrix(
     max_operations: float = MAX_OPERATIONS,
     announce: Callable[[str], None] | None = None,
     announced_operations: float = ANNOUNCED_OPERATIONS,
+    protocol: int = 2,
 ) -> FactoredMatrix:
     """Compute Inv-K and incomplete Cholesky of a checked matrix and solve with each.
 
@@ -147,6 +148,9 @@ def factor_matrix(
         Told the predicted cost of a large matrix before work on it starts.
     announced_operations : float
         Above this predicted cost a matrix is large.
+    protocol : {1, 2}
+        By which the two are compared: 1, of one right-hand side, is that of the published versions
+        of the data; 2 that of scores.
 
     Returns
     -------
@@ -178,7 +182,7 @@ def factor_matrix(
     diagonal = pattern.indptr[1:] - 1
     jacobi[diagonal] = np.sqrt(a[diagonal])
     return _compared(
-        _Compared(full_name, kind, matrix, digest, problem, invk, ic0, breakdown),
+        _Compared(full_name, kind, matrix, digest, problem, invk, ic0, breakdown, protocol),
         solves={"none": None, "jacobi": jacobi},
         facts={
             "condition_scaled": condition_estimate(problem.matrix),
@@ -233,6 +237,12 @@ class _Compared:
     invk: NDArray[np.float64]
     ic0: NDArray[np.float64]
     breakdown: int
+    protocol: int = 2
+
+    def solve(self, values: NDArray[np.float64] | None) -> Outcome:
+        if self.protocol == 1:
+            return solve_by_protocol_1(self.problem, values)
+        return self.problem.solve(values)
 
 
 def _compared(
@@ -244,15 +254,13 @@ def _compared(
     """Solve with both labels and with ``solves``, name the winner, and make the record."""
     pattern = of.problem.pattern
     unscale = 1.0 / np.repeat(of.problem.row_scale, np.diff(pattern.indptr))
-    # Facts are of the right-hand side that depends on the matrix alone.
-    solve = partial(of.problem.solve, sides=1)
     outcomes: dict[str, Outcome | None] = {
-        name: solve(None if values is None else values * unscale)
+        name: of.solve(None if values is None else values * unscale)
         for name, values in solves.items()
     }
     labels = {"invk": of.invk * unscale, "ic0": of.ic0 * unscale if of.breakdown < 0 else None}
-    invk = outcomes["invk"] = solve(labels["invk"])
-    outcomes["ic0"] = None if labels["ic0"] is None else solve(labels["ic0"])
+    invk = outcomes["invk"] = of.solve(labels["invk"])
+    outcomes["ic0"] = None if labels["ic0"] is None else of.solve(labels["ic0"])
     winner = winner_of(outcomes["ic0"], invk)
     known = {
         "kind": of.kind,

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import precondbench
+from precondbench._internal import remove_leftovers
 from precondbench.errors import DigestError, MissingDataError, ShardError
 from precondbench.matrices import catalogue
+from precondbench.recipes.building.cached import cached_splits
 from precondbench.recipes.building.tasks import PartStore, factor_all
 from precondbench.recipes.registry import all_plans, dataset_spec, split_plan
 from precondbench.recipes.spec import BuildContext, SplitPlan
@@ -30,8 +33,8 @@ from precondbench.shards import (
     Record,
     ShardHeader,
     SourceEntry,
-    cache_root,
     facts_digest,
+    find_shard,
     load_manifest,
     locked,
     read_shard,
@@ -53,11 +56,15 @@ def obtain_shard(
     split: str,
     root: str | Path | None = None,
     context: BuildContext | None = None,
+    *,
+    repair: bool = False,
 ) -> Path:
-    """Return the file of a split, whose content digest is the manifest's.
+    """Return the file of a split.
 
-    In this order: the cache, the mirrors, a local build from the recipe. Several processes
-    may ask at once; one works and the others wait.
+    In this order: the cache, the mirrors, a local build from the recipe. What comes from a mirror
+    or is built has the manifest's digests; a file in the cache is checked when it is read
+    (:func:`open_split`). Several processes may ask at once; one works and the others wait, or all
+    work where the file system has no locks.
 
     Parameters
     ----------
@@ -68,6 +75,8 @@ def obtain_shard(
     context : BuildContext, optional
         Source of real matrices, workers and progress of a local build; ``root`` overrides
         its cache folder.
+    repair : bool
+        Check the file in the cache as well, and replace one that is damaged or of a newer format.
 
     Returns
     -------
@@ -90,30 +99,36 @@ def obtain_shard(
     if root is not None:
         context = replace(context, root=Path(root))
     folder = context.folder
-    target = shard_path(folder, *plan.names, entry.content_digest)
-    if target.is_file():
-        return target
+
+    def in_cache() -> Path | None:
+        (found,) = cached_splits([plan], folder)
+        if not found.path.is_file():
+            return None
+        fault = found.examine()[1] if repair else ""
+        if fault:
+            _LOG.warning("replacing a bad file: %s", fault)
+        return None if fault else found.path
+
+    there = in_cache()
+    if there is not None:
+        return there
     reasons: list[str] = []
-    fetched = Offers(manifest).fetch(*plan.names, folder, reasons=reasons)
+    fetched = Offers(manifest).fetch(*plan.names, folder, replace=repair, reasons=reasons)
     if fetched is not None:
         return fetched
+    target = shard_path(folder, *plan.names, entry.content_digest)
     with locked(target):
         # Another process may have built it while this one waited.
-        if not target.is_file():
-            _remove_leftovers(target)
-            _LOG.info("building %s in %s", plan.path_name, target)
-            try:
-                build_plan(plan, target, entry.content_digest, context)
-            except MissingDataError as error:
-                raise MissingDataError(f"{error}; mirrors: {'; '.join(reasons)}") from None
+        there = in_cache()
+        if there is not None:
+            return there
+        remove_leftovers(target.parent)
+        _LOG.info("building %s in %s", plan.path_name, target)
+        try:
+            build_plan(plan, target, entry.content_digest, context)
+        except MissingDataError as error:
+            raise MissingDataError(f"{error}; mirrors: {'; '.join(reasons)}") from None
     return target
-
-
-def _remove_leftovers(target: Path) -> None:
-    """Delete what killed builds of this file left; the caller holds its lock."""
-    for leftover in target.parent.glob(f".*{target.name}.*"):
-        if leftover.suffix in {".part", ".building"}:
-            leftover.unlink(missing_ok=True)
 
 
 def build_plan(
@@ -147,20 +162,15 @@ def build_plan(
     """
     header = ShardHeader(*plan.names, recipe=plan.recipe, creator=precondbench.__version__)
     context = context or BuildContext()
-    records = counted(plan.records(context), plan.count, context.progress)
-    building = target.with_name(f".{target.name}.building")
-    try:
-        digest = write_shard(building, header, records)
-        if expected_digest is not None and digest != expected_digest:
-            raise DigestError(
-                f"{plan.path_name} built here has content digest {digest}, the manifest says "
-                f"{expected_digest}: this machine or library computes other bits. Run "
-                f"'precondbench build check {plan.dataset}' and report what it names"
-            )
-        building.replace(target)
-    finally:
-        building.unlink(missing_ok=True)
-    return digest
+    records = list(counted(plan.records(context), plan.count, context.progress))
+    digest = split_digest(map(record_digest, records))
+    if expected_digest is not None and digest != expected_digest:
+        raise DigestError(
+            f"{plan.path_name} built here has content digest {digest}, the manifest says "
+            f"{expected_digest}: this machine or library computes other bits. Run "
+            f"'precondbench build check {plan.dataset}' and report what it names"
+        )
+    return write_shard(target, header, records)
 
 
 def counted(
@@ -173,50 +183,6 @@ def counted(
             progress(done, total, record.name)
 
 
-@dataclass(frozen=True)
-class CachedSplit:
-    """The place of a split in the cache; digests are those of the manifest."""
-
-    plan: SplitPlan
-    path: Path
-    content_digest: str
-    facts_digest: str | None
-
-
-def cached_splits(plans: Iterable[SplitPlan], root: str | Path | None = None) -> list[CachedSplit]:
-    """Return the places of splits in the cache, whether there is a file or not."""
-    manifest = load_manifest()
-    found = []
-    for plan in plans:
-        entry = manifest.split(*plan.names)
-        path = shard_path(cache_root(root), *plan.names, entry.content_digest)
-        found.append(CachedSplit(plan, path, entry.content_digest, entry.facts_digest))
-    return found
-
-
-def shard_fault(path: Path, published: CachedSplit | None = None, *, deep: bool = False) -> str:
-    """Describe what is wrong with a shard file; empty if nothing is.
-
-    Compares it with the published digests, if they are given. With ``deep`` the digest of every
-    record is computed again.
-    """
-    try:
-        shard = read_shard(path)
-        if published is not None:
-            if shard.content_digest != published.content_digest:
-                raise ShardError(
-                    f"content digest {shard.content_digest}, not {published.content_digest}"
-                )
-            facts = published.facts_digest
-            if deep and facts is not None and shard.facts_digest() != facts:
-                raise ShardError("facts (iterations, winners, ...) differ from the manifest's")
-        if deep:
-            shard.verify()
-    except ShardError as error:
-        return str(error)
-    return ""
-
-
 def download_split(
     plan: SplitPlan,
     offers: Offers,
@@ -225,10 +191,13 @@ def download_split(
 ) -> Path:
     """Bring a split from the mirrors into the cache, without building it here.
 
-    Raises MissingDataError if none has it; the message gives the reason for each.
+    A file that is damaged, or of a newer format, is replaced. MissingDataError if none has it; the
+    message gives the reason for each.
     """
     reasons: list[str] = []
-    path = offers.fetch(*plan.names, root, progress=progress, reasons=reasons)
+    (found,) = cached_splits([plan], root)
+    bad = not found.examine()[0].usable
+    path = offers.fetch(*plan.names, root, replace=bad, progress=progress, reasons=reasons)
     if path is None:
         raise MissingDataError(
             f"no mirror has {plan.path_name}: {'; '.join(reasons)}. To build it here, "
@@ -300,9 +269,9 @@ def check_plan(
     if digest == expected:
         same_facts = entry.facts_digest in (None, facts)
         return CheckResult(plan, digest, expected, "" if same_facts else "facts", same_facts)
-    published = shard_path(context.folder, *plan.names, expected)
+    published, _ = find_shard(context.folder, *plan.names, expected)
     first = ""
-    if published.is_file():
+    with suppress(ShardError):  # There is no file to compare with, or a damaged one.
         pairs = zip(digests.items(), read_shard(published).record_digests, strict=False)
         first = next((name for (name, ours), theirs in pairs if ours != theirs), "")
     return CheckResult(plan, digest, expected, first)

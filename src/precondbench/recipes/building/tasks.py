@@ -11,13 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import precondbench
-from precondbench._internal import replacing
+from precondbench._internal import loads, remove_leftovers, replacing
 from precondbench.errors import (
     ConfigurationError,
     CostError,
@@ -38,7 +38,6 @@ from precondbench.shards import ShardHeader, read_shard, record_digest, write_sh
 
 # Raise it when factor_matrix gives other numbers: parts of older versions are then ignored.
 PART_VERSION = 1
-LEFTOVER_SECONDS = 3600.0
 
 _LOG = logging.getLogger(__name__)
 
@@ -79,6 +78,7 @@ class Task:
             matrix,
             self.entry.kind,
             pattern_name=self.pattern,
+            protocol=1,
             max_operations=self.max_operations,
             announce=lambda text: _LOG.info("large matrix %s", text),
         )
@@ -102,11 +102,7 @@ class PartStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for leftover in folder.glob(".*.part"):
-            # Killed builds leave these; another build may be writing a younger one.
-            with suppress(OSError):
-                if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
-                    leftover.unlink()
+        remove_leftovers(folder)
 
     def _stem(self, task: Task) -> Path:
         return self.folder / f"{task.entry.group}__{task.entry.name}-{task.key}"
@@ -115,7 +111,7 @@ class PartStore:
         """Return a finished part, or None."""
         stem = self._stem(task)
         try:
-            notes = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
+            notes = loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
             record = None
             if notes["record_digest"]:
                 record = read_shard(stem.with_suffix(".h5")).record(0)

@@ -13,14 +13,13 @@ from precondbench._internal import replacing
 from precondbench.errors import ConfigurationError
 from precondbench.factors import LowerPattern
 from precondbench.matrices import write_matrix
-from precondbench.recipes.building.obtain import obtain_shard
+from precondbench.recipes.building.cached import open_split
 from precondbench.recipes.spec import BuildContext, SplitPlan
 from precondbench.shards import (
     A_UPPER,
     Record,
     both_triangles,
     new_file,
-    read_shard,
     upper_label,
 )
 
@@ -69,7 +68,7 @@ def export_split(
         raise ConfigurationError(f"no format {to!r}; there are: {', '.join(FORMATS)}")
     if to == "binsparse":
         _import_binsparse()
-    shard = read_shard(obtain_shard(*plan.names, context=context))
+    shard = open_split(*plan.names, context=context)
     known = shard.factor_labels
     wanted = known if labels is None else list(dict.fromkeys(labels))
     for label in wanted:

@@ -39,8 +39,8 @@ from precondbench.shards import (
     file_sha256,
     load_manifest,
     manifest_text,
-    read_shard,
-    shard_path,
+    published_path,
+    read_published,
 )
 
 CHECKSUMS_NAME = "SHA256SUMS"
@@ -188,16 +188,13 @@ def _prepare(
 ) -> ReleasedSplit:
     """Find a split's shard and check all of it."""
     digest = manifest.split(*plan.names).content_digest
-    path = shard_path(Path(), *plan.names, digest).as_posix()
+    path = published_path(*plan.names, digest)
     path = path.replace("/", "--") if flat else path
     # What is published already stays, even if a build here has other bytes for the same content.
     published = (folder / path).is_file()
     source = folder / path if published else obtain_shard(*plan.names, root)
     try:
-        shard = read_shard(source)
-        shard.verify()
-        if shard.content_digest != digest:
-            raise DigestError(f"{source} has content digest {shard.content_digest}, not {digest}")
+        shard = read_published(source, manifest, plan.names)
     except ShardError as error:
         if published:
             raise ConfigurationError(

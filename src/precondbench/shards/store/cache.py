@@ -1,10 +1,15 @@
 """Places of files on this machine, and locks among processes.
 
+Locks only save work: where the file system has none, every process does it, writes to a temporary
+name of its own, and the last one replaces equal bytes by equal bytes.
+
 filelock and platformdirs are imported where they are used: reading a shard needs neither.
 """
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -14,9 +19,14 @@ from typing import TYPE_CHECKING
 
 from precondbench._internal import hidden_beside, make_folder
 from precondbench.errors import ConfigurationError, MissingDataError
+from precondbench.shards.shard import FORMAT_VERSION
 
 if TYPE_CHECKING:
     from precondbench.shards.store.manifest import Manifest
+
+_LOG = logging.getLogger(__name__)
+# How file systems say that they have no locks.
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 def cache_root(root: str | os.PathLike[str] | None = None) -> Path:
@@ -84,6 +94,9 @@ def shard_path(
 ) -> Path:
     """Place of a shard in the cache: a path that never stands for other content.
 
+    The version of the file format is part of it, so versions of the library that write different
+    formats can share a cache.
+
     Parameters
     ----------
     root : pathlib.Path
@@ -96,7 +109,12 @@ def shard_path(
     Returns
     -------
     pathlib.Path
-        ``root/dataset/version/configuration/split-digest.h5``.
+        ``root/dataset/version/configuration/split-digest-f1.h5``, for format 1.
+
+    Raises
+    ------
+    ConfigurationError
+        If a name cannot be part of a path.
 
     Examples
     --------
@@ -104,19 +122,57 @@ def shard_path(
     >>> from precondbench.shards import shard_path
     >>> path = shard_path(Path("data"), "tridiag", "1", "default", "train", "0123456789abcdef" * 4)
     >>> path.as_posix()
-    'data/tridiag/1/default/train-0123456789abcdef.h5'
+    'data/tridiag/1/default/train-0123456789abcdef-f1.h5'
+    """
+    published = root / published_path(dataset, version, configuration, split, content_digest)
+    return published.with_name(f"{published.stem}-f{FORMAT_VERSION}.h5")
+
+
+def published_path(
+    dataset: str, version: str, configuration: str, split: str, content_digest: str
+) -> str:
+    """Path of a shard in a release, where files never change and so need no version of the format.
+
+    Version 0.1.0 of the library also used it in the cache.
+
+    >>> published_path("tridiag", "1", "default", "train", "0123456789abcdef" * 4)
+    'tridiag/1/default/train-0123456789abcdef.h5'
     """
     from precondbench.shards.digest import check_digest
 
-    for part in (dataset, version, configuration, split):
+    parts = (dataset, version, configuration, split)
+    for part in parts:
         # Separators and ".." would leave the cache.
         if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", part) is None:
             raise ConfigurationError(
                 f"{part!r} cannot be part of a file name; use letters, digits, '.', '_' and '-', "
                 "a letter or digit first"
             )
-    digest = check_digest(content_digest, "content digest")
-    return root / dataset / version / configuration / f"{split}-{digest[:16]}.h5"
+    return f"{'/'.join(parts)}-{check_digest(content_digest, 'content digest')[:16]}.h5"
+
+
+def find_shard(
+    root: Path, dataset: str, version: str, configuration: str, split: str, content_digest: str
+) -> tuple[Path, bool]:
+    """Return where a split is in the cache, and whether only a newer format of it is there.
+
+    The path is that of :func:`shard_path`, or that of a file of an older format or of version
+    0.1.0 if there is one and the former is missing. Older files stay where they are.
+    """
+    names = (dataset, version, configuration, split, content_digest)
+    ours = shard_path(root, *names)
+    if ours.exists():
+        return ours, False
+    stem = Path(published_path(*names)).stem
+    formats = {0: ours.with_name(f"{stem}.h5")}
+    for path in ours.parent.glob(f"{stem}-f*.h5"):
+        number = path.stem.removeprefix(f"{stem}-f")
+        if number.isdecimal() and len(number) < 10:
+            formats[int(number)] = path
+    older = [number for number in formats if number < FORMAT_VERSION and formats[number].is_file()]
+    if older:
+        return formats[max(older)], False
+    return ours, max(formats) > FORMAT_VERSION
 
 
 @contextmanager
@@ -136,6 +192,12 @@ def locked(path: Path, timeout: float = 1800.0) -> Iterator[None]:
             f"waited {timeout:g} s for {path}, which another process fetches or builds; try "
             f"again when it is done, or, if no such process runs, delete {lock.lock_file}"
         ) from None
+    except NotImplementedError:
+        _LOG.info("%s cannot be locked; other processes may do the same work", path)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        _LOG.info("%s cannot be locked (%s); other processes may do the same work", path, error)
     try:
         yield
     finally:

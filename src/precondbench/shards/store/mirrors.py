@@ -4,27 +4,35 @@ The manifest of this library gives the content digest of each split. It knows fi
 sha256 only from the moment when someone has published them. A mirror lists its files in its own
 ``data_manifest.json``, which is believed on one point only: which file holds a content that this
 library already expects. That file is then read, and the digest of every record computed, before
-it is accepted. pooch and pydantic are imported where they are used.
+it is accepted. What a mirror says about sizes is believed up to what this library's manifest
+implies, and a server must keep a pace. pooch and pydantic are imported where they are used.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import re
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from precondbench._internal import SILENCE, Deadline, offline, replacing
+from precondbench._internal import (
+    SILENCE,
+    Deadline,
+    loads,
+    offline,
+    remove_leftovers,
+    replacing,
+)
 from precondbench.errors import ConfigurationError, DigestError, ShardError
-from precondbench.shards.file import read_shard
-from precondbench.shards.store.cache import cache_root, locked, mirrors, shard_path
+from precondbench.shards.store.cache import cache_root, find_shard, locked, mirrors, shard_path
+from precondbench.shards.store.published import Names, largest_file, read_published
 
 if TYPE_CHECKING:
     from precondbench.shards.store.manifest import Manifest, ShardFile, SplitEntry
@@ -34,6 +42,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _SLOWEST = 16384.0  # bytes a second, on the average, ...
 _GRACE = 60.0  # ... after these seconds
 _CHUNK = 1 << 16
+_LOOK = 0.25  # seconds between looks at the pace
 _PAUSES = (0.5, 1.0, 2.0)  # seconds before each further attempt
 # What passes by itself: too busy, restarting, too many requests.
 _PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
@@ -104,6 +113,13 @@ class _Meter:
         self._progress = progress
         self._done = 0
 
+    def look_at(self, response: Any, *_: Any, **__: Any) -> None:
+        """Refuse a response whose header announces too much; a hook of ``requests``."""
+        length = response.headers.get("Content-Length", "")
+        served = response.ok and not response.is_redirect and length.isdecimal()
+        if served and (len(length) > 18 or int(length) > self.limit + _CHUNK):
+            raise WrongBytesError(f"has other bytes, {length[:30]} of them, more than {self.limit}")
+
     def update(self, step: int) -> None:
         self._done += step
         # pooch counts whole chunks, so the last one may overshoot.
@@ -125,13 +141,13 @@ def _download(source: str, name: str, destination: Path, meter: _Meter) -> None:
     for pause in (*_PAUSES, None):
         meter.reset()
         try:
-            with Deadline(_GRACE + meter.limit / _SLOWEST) as deadline:
-                return _attempt(source, name, destination, meter, deadline)
+            with (
+                destination.open("wb") as handle,
+                Deadline(_GRACE + meter.limit / _SLOWEST) as deadline,
+            ):
+                attempt = partial(_attempt, source, name, handle, meter, deadline)
+                return _at_a_pace(attempt, deadline)
         except RequestException as error:
-            if deadline.expired:
-                raise RefusalError(
-                    f"download given up after {deadline.seconds:.3g} s, it trickles"
-                ) from None
             if pause is None or not _may_pass(error):
                 raise RefusalError(f"download failed ({error})") from None
             _LOG.info("%s: %s; trying again in %g s", source, error, pause)
@@ -142,15 +158,48 @@ def _download(source: str, name: str, destination: Path, meter: _Meter) -> None:
     return None
 
 
-def _attempt(source: str, name: str, destination: Path, meter: _Meter, deadline: Deadline) -> None:
+def _attempt(source: str, name: str, handle: IO[bytes], meter: _Meter, deadline: Deadline) -> None:
     import pooch
 
     doi = source.lower().startswith("doi:")
     kind: Any = pooch.DOIDownloader if doi else pooch.HTTPDownloader
     downloader = kind(
-        progressbar=meter, chunk_size=_CHUNK, timeout=SILENCE, hooks={"response": deadline.watch}
+        progressbar=meter,
+        chunk_size=_CHUNK,
+        timeout=SILENCE,
+        hooks={"response": [deadline.watch, meter.look_at]},
     )
-    downloader(f"{source.rstrip('/')}/{name}", str(destination), None)
+    downloader(f"{source.rstrip('/')}/{name}", handle, None)
+
+
+def _at_a_pace(attempt: Callable[[], None], deadline: Deadline) -> None:
+    """Run a download, and give it up when it falls behind; raise what it raises.
+
+    It runs in a thread because the library has no hold of it before the headers are complete: a
+    server can send headers without end, and name servers can be silent.
+    """
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            attempt()
+        except BaseException as error:  # Raised below.
+            failure.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    begun, seconds = time.monotonic(), 0.0
+    while thread.is_alive():
+        thread.join(_LOOK)
+        seconds = time.monotonic() - begun
+        if thread.is_alive() and deadline.received() < (seconds - _GRACE) * _SLOWEST:
+            deadline.end()
+            thread.join(_LOOK)
+            break
+    if deadline.expired and (failure or thread.is_alive()):
+        raise RefusalError(f"download given up after {seconds:.3g} s, it trickles")
+    if failure:
+        raise failure[0]
 
 
 def _may_pass(error: Exception) -> bool:
@@ -171,7 +220,7 @@ def fetch_shard(
     root: Path | None = None,
     *,
     target: Path | None = None,
-    check: Callable[[Path], None] | None = None,
+    check: Callable[[Path], object] | None = None,
     progress: Progress | None = None,
     timeout: float = 1800.0,
     reasons: list[str] | None = None,
@@ -194,6 +243,7 @@ def fetch_shard(
             # Another process may have fetched it while this one waited.
             if _is_published(target, entry):
                 return target
+            remove_leftovers(target.parent)
             for source in sources:
                 try:
                     with replacing(target) as temporary:
@@ -229,7 +279,7 @@ def _is_published(target: Path, entry: ShardFile) -> bool:
     return target.is_file() and file_sha256(target) == entry.sha256
 
 
-def _check(file: Path, entry: ShardFile, check: Callable[[Path], None] | None) -> None:
+def _check(file: Path, entry: ShardFile, check: Callable[[Path], object] | None) -> None:
     found = file_sha256(file)
     if found != entry.sha256:
         raise WrongBytesError(f"has other bytes, sha256 {found}")
@@ -242,9 +292,7 @@ def _check(file: Path, entry: ShardFile, check: Callable[[Path], None] | None) -
 
 
 MANIFEST_NAME = "data_manifest.json"
-_LARGEST_MANIFEST = 64 << 20
-
-Names = tuple[str, str, str, str]
+_LARGEST_MANIFEST = 8 << 20
 
 
 class Offers:
@@ -272,21 +320,24 @@ class Offers:
         split: str,
         root: str | Path | None = None,
         *,
+        replace: bool = False,
         progress: Progress | None = None,
         reasons: list[str] | None = None,
     ) -> Path | None:
         """Bring a split into the cache, at ``shard_path``, or return None if no mirror has it.
 
-        A mirror is asked for the file that this library's manifest names, and else for the one that
-        its own manifest names for the same content. ``reasons`` gets a sentence for each mirror
+        A file that is there is returned, or with ``replace`` replaced by a download. A mirror is
+        asked for the file that this library's manifest names, and else for the one that its own
+        manifest names for the same content. ``reasons`` gets a sentence for each mirror
         that did not help. DigestError if mirrors serve other bytes or content than announced, and
         no other mirror has the right ones; nothing is then left in the cache.
         """
         names = (dataset, version, configuration, split)
         entry = self._manifest.split(*names)
+        there, _ = find_shard(cache_root(root), *names, entry.content_digest)
+        if there.is_file() and not replace:
+            return there
         target = shard_path(cache_root(root), *names, entry.content_digest)
-        if target.is_file():
-            return target
         notes: list[str] = []
         wrong: list[str] = []
         for source in self._sources:
@@ -296,7 +347,7 @@ class Offers:
                         file,
                         [source],
                         target=target,
-                        check=partial(_check_content, names, entry),
+                        check=partial(read_published, manifest=self._manifest, names=names),
                         progress=progress,
                         reasons=notes,
                     )
@@ -320,7 +371,8 @@ class Offers:
         known = entry.shards if len(entry.shards) == 1 else []
         yield from known
         try:
-            own = _offered(self._manifest_of(source), names, entry)
+            most = largest_file(self._manifest, names)
+            own = _offered(self._manifest_of(source), names, entry, most)
         except RefusalError as refusal:
             notes.append(f"{source}: {refusal}")
             _LOG.info("%s", notes[-1])
@@ -345,12 +397,12 @@ def _read_manifest(source: str) -> Any:
         path = Path(folder, MANIFEST_NAME)
         copy_file(source, MANIFEST_NAME, path, limit=_LARGEST_MANIFEST)
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
+            return loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
             raise RefusalError(f"its {MANIFEST_NAME} is not JSON ({error})") from None
 
 
-def _offered(data: Any, names: Names, entry: SplitEntry) -> ShardFile:
+def _offered(data: Any, names: Names, entry: SplitEntry, most: int) -> ShardFile:
     """Take one file out of a mirror's manifest; a later schema may have added other fields."""
     from pydantic import ValidationError
 
@@ -372,29 +424,15 @@ def _offered(data: Any, names: Names, entry: SplitEntry) -> ShardFile:
     if not isinstance(files, list) or len(files) != 1 or not isinstance(files[0], dict):
         raise RefusalError(f"its {MANIFEST_NAME} names no single file for {where}")
     try:
-        return ShardFile.model_validate({key: files[0].get(key) for key in ShardFile.model_fields})
+        file = ShardFile.model_validate({key: files[0].get(key) for key in ShardFile.model_fields})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise RefusalError(
             f"its {MANIFEST_NAME} names no usable file for {where}: "
             f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         ) from None
-
-
-def _check_content(names: Names, entry: SplitEntry, path: Path) -> None:
-    shard = read_shard(path)
-    header = shard.header
-    found = (header.dataset, header.version, header.configuration, header.split)
-    if found != names:
-        raise DigestError(f"{path} says that it is {'/'.join(found)}, not {'/'.join(names)}")
-    if (shard.content_digest, len(shard)) != (entry.content_digest, entry.records):
-        raise DigestError(
-            f"{path} has content digest {shard.content_digest} and {len(shard)} records, not "
-            f"{entry.content_digest} and {entry.records}"
+    if file.bytes > most:
+        raise RefusalError(
+            f"its {MANIFEST_NAME} gives {where} {file.bytes} bytes; it cannot have more than {most}"
         )
-    shard.verify()
-    if entry.facts_digest is not None and shard.facts_digest() != entry.facts_digest:
-        raise DigestError(
-            f"{path}: its records are right, but what it says about them is not what this library "
-            "expects (iterations, winners); do not use files from there"
-        )
+    return file
