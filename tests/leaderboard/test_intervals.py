@@ -20,7 +20,7 @@ from precondbench.leaderboard.scoring.intervals import (
     resamples_of,
 )
 from precondbench.leaderboard.scoring.ranking import rank_entries
-from precondbench.leaderboard.tracks import open_track, track_named
+from precondbench.leaderboard.tracks import TRACKS, OpenTrack, track_named
 
 NUMBER = "iterations_mean"
 
@@ -228,7 +228,24 @@ def test_widened_seeds_stay_in_range():
     assert (low, high) == (0.0, 1.0)
 
 
-def test_twins_are_one_family():
-    families = open_track(track_named("synthetic-tridiag-1.0-twin-test")).families
-    assert families[::2] == families[1::2]
-    assert len(set(families)) == 100
+class Split:
+    """What a track reads of a dataset to know its families."""
+
+    def __init__(self, *names):
+        self.names = list(names)
+
+    def __len__(self):
+        return len(self.names)
+
+
+def test_families_of_tracks():
+    def families(track, *names):
+        return OpenTrack(track_named(track), [Split(*names)]).families
+
+    drawn = ("00000", "00001", "00002", "00003")
+    for track in ("synthetic-tridiag-1.0-twin-test", "synthetic-tridiag-lu-1.0-growth-test"):
+        assert families(track, *drawn) == ["00000", "00000", "00002", "00002"]
+    assert families("synthetic-tridiag-1.0-uniform-test", *drawn) == list(drawn)
+    (real, *_) = (name.id for name in TRACKS if not name.tridiagonal)
+    names = ("HB/bcsstk28", "Boeing/bcsstk34", "HB/1138_bus")
+    assert families(real, *names) == ["bcsst", "bcsst", "bus"]
