@@ -148,16 +148,13 @@ class OpenTrack:
         """The number that ranks."""
         return RANKED_BY["synthetic" if self.name.tridiagonal else "real"]
 
-    @property
+    @cached_property
     def families(self) -> list[str]:
         """Family of each matrix; one that was drawn is its own, and twins are one family."""
-        return [self._family(index) for index in range(len(self))]
-
-    def _family(self, index: int) -> str:
-        data, i = self._places[index]
-        if self.name.tridiagonal:
-            return data.names[i - i % 2 if self._twins else i]
-        return family(data.names[i].rpartition("/")[2])
+        names = [name for data in self.datasets for name in data.names]
+        if not self.name.tridiagonal:
+            return [family(name.rpartition("/")[2]) for name in names]
+        return [names[i - i % 2] for i in range(len(names))] if self._twins else names
 
     @property
     def _twins(self) -> bool:
@@ -206,7 +203,7 @@ class OpenTrack:
             "n": problem.pattern.n,
             "nnz": problem.pattern.nnz,
             "kind": facts["kind"] if real else None,
-            "family": self._family(index),
+            "family": self.families[index],
             "condition": facts["condition_scaled"] if real else None,
             "target_iterations": problem.target_iterations,
             "density": spy_density(pair.A) if real else None,

@@ -245,7 +245,11 @@ class _Change:
         expected = self.owners.model_copy(update={"owners": owners})
         if register_text(self.new_owners) == register_text(expected):
             return
-        missing = [name for name, of in owners.items() if self.new_owners.owners.get(name) != of]
+        missing = [
+            name
+            for name, of in owners.items()
+            if name not in self.owners.owners and self.new_owners.owners.get(name) != of
+        ]
         advice = (
             f"it must say that {missing[0]} is of account {owners[missing[0]]}; `precondbench "
             f"leaderboard score ... --owner {self.account}` writes it"
