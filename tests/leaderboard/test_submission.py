@@ -156,8 +156,9 @@ def test_digest_of_values():
     other = values.copy()
     other.view(np.int64)[1] |= 1  # another NaN
     assert values_digest(values) == values_digest(other)
-    assert values_digest(values) != values_digest(values.astype(np.float32))
-    assert values_digest(np.array([1.0, 2.0])).startswith("ab3dbdfd8609b201")
+    # Which type a file stores does not matter.
+    assert values_digest(values) == values_digest(values.astype(np.float32))
+    assert values_digest(values) != values_digest(values[::-1])
     assert values_digest(values) == values_digest(values.astype(">f8"))
 
 
