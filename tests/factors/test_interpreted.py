@@ -9,6 +9,7 @@ from scipy import sparse
 
 from precondbench import gmres, ic0, ilu0, invk, pcg
 from precondbench.factors import (
+    factor_values,
     fsai,
     ict,
     khop_factor,
@@ -20,7 +21,12 @@ from precondbench.factors import (
     shifted_ic0,
 )
 from precondbench.matrices import formula_matrix, poisson_1d, tridiagonal_csr
-from precondbench.solvers import after_reordering, smoothed_aggregation
+from precondbench.solvers import (
+    after_reordering,
+    gmres_values,
+    pcg_values,
+    smoothed_aggregation,
+)
 
 
 @contextmanager
@@ -54,6 +60,18 @@ def skew():
     return sparse.csr_array(A + 0.25 * sparse.triu(A, 1))
 
 
+def sides():
+    """Five: one block of four and one of one, and one of them zero."""
+    b = np.random.default_rng(0).uniform(-1, 1, (42, 5))
+    b[:, 2] = 0.0
+    return grid(), b
+
+
+def as_bits(result):
+    condition = result.condition or 0.0
+    return np.concatenate((result.x.ravel(), result.iterations, result.residual, [condition]))
+
+
 CASES = {
     "ic0": lambda: ic0(grid()).data,
     "shifted-ic0": lambda: shifted_ic0(grid())[0].data,
@@ -69,6 +87,10 @@ CASES = {
         pcg(grid(), np.ones(42), M=after_reordering(grid(), minimum_degree, ic0)).x
     ),
     "multigrid": lambda: smoothed_aggregation(tridiagonal_csr(poisson_1d(60))) @ np.ones(60),
+    "pcg-sides": lambda: as_bits(pcg_values(*sides(), *factor_values(ic0(grid())))),
+    "pcg-flexible": lambda: pcg(grid(), np.ones(42), M=ic0(grid()), flexible=True).x,
+    "gmres-sides": lambda: as_bits(gmres_values(*sides(), None, None, restart=9)),
+    "gmres-flexible": lambda: gmres(skew(), np.ones(42), M=ic0(grid()), flexible=True).x,
     "gmres": lambda: gmres(skew(), np.ones(42), *ilu0(skew())).x,
     "selected-inverse": lambda: (
         selected_inverse(grid(), lower_pattern(sparse.tril(grid(), format="csr"))).values
