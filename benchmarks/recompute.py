@@ -10,8 +10,7 @@ again; `predictions` predicts from the weights of the board, and by the models t
 from, and scores what comes out on the right-hand sides of the first predictions and on its own;
 `trained` compares the models of the board with entries of protocol 1, which the same commands
 gave on another machine (<commit> is 001b8b5). docs/protocol.md states the tolerances that follow.
-The
-results are merged into the JSON file.
+Results are merged into the JSON file.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from precondbench.leaderboard.submissions.tolerance import (
     OTHER_SIDES,
     SAME_SIDES,
     TRAINED_AGAIN,
-    _close,
+    in_band,
 )
 from precondbench.leaderboard.tracks import TrackName, open_track, track_named
 from precondbench.quality import evaluate_many, problem_of, values_digest
@@ -253,7 +252,7 @@ def distances(pairs: list[Any], band: Any) -> dict[str, float]:
         "more than one step apart": float(np.mean(steps > 1)),
         "most steps apart": int(steps.max()),
         "largest share apart, beyond one step": float(np.max(shares * (steps > 1))),
-        "outside the band": float(np.mean([not _close(*pair, band) for pair in pairs])),
+        "outside the band": float(np.mean([not in_band(*pair, band) for pair in pairs])),
         **floats,
     }
 

@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from precondbench.baselines import training_command
 from precondbench.errors import LeaderboardError, PredictionError, SubmissionError
@@ -24,7 +23,7 @@ from precondbench.leaderboard.scoring.score import predictions_by_seed, score_se
 from precondbench.leaderboard.submissions.predicted import Judged, runs_for
 from precondbench.leaderboard.submissions.tolerance import TRAINED_AGAIN, outside_band
 from precondbench.leaderboard.tracks import OpenTrack, open_track, track_named
-from precondbench.quality import Evaluation, values_digest
+from precondbench.quality import Evaluation, Predictions, values_digest
 from precondbench.shards import read_predictions
 
 
@@ -125,7 +124,7 @@ def _run(words: list[str], timeout: float | None) -> None:
         )
 
 
-def _predicted(folder: Path, track: OpenTrack, seed: int) -> tuple[dict[str, Any], str]:
+def _predicted(folder: Path, track: OpenTrack, seed: int) -> tuple[Predictions, str]:
     (data,) = track.datasets
     for path in folder.rglob(f"predictions-{track.name.split}.safetensors"):
         try:
@@ -134,7 +133,7 @@ def _predicted(folder: Path, track: OpenTrack, seed: int) -> tuple[dict[str, Any
         except PredictionError as error:
             raise SubmissionError(f"the command predicts another split: {error}") from None
         if seed in by_seed:
-            return dict(by_seed[seed]), values_digest(predictions.seeds[seed])
+            return by_seed[seed], values_digest(predictions.seeds[seed])
     raise SubmissionError(
         f"the command makes no predictions of seed {seed} for {track.name.split}; is it for this "
         "track?"

@@ -117,8 +117,8 @@ def outside_band(
     for stored, again in zip(ours, theirs, strict=True):
         far = [
             name
-            for name, *rows in zip(stored.name, stored.rows, again.rows, strict=True)
-            if not _close(*rows, band)
+            for name, one, other in zip(stored.name, stored.rows, again.rows, strict=True)
+            if not in_band(one, other, band)
         ]
         if len(far) > band.outside * len(stored.rows):
             first = stored.name.index(far[0])
@@ -127,12 +127,12 @@ def outside_band(
                 f"band, first {far[0]} ({again.penalised_iterations[first]} iterations, the entry "
                 f"has {stored.penalised_iterations[first]}); {band.outside:.0%} of them may"
             )
-    one, other = (fmean(_figure(seed, number) for seed in seeds) for seeds in (ours, theirs))
+    old, new = (fmean(_figure(seed, number) for seed in seeds) for seeds in (ours, theirs))
     if number == "profile_area":
-        close = abs(one - other) <= band.area
+        close = abs(old - new) <= band.area
     else:
-        close = math.isclose(one, other, rel_tol=band.mean)
-    return None if close else f"{number} is {other:.6g}, the entry has {one:.6g}"
+        close = math.isclose(old, new, rel_tol=band.mean)
+    return None if close else f"{number} is {new:.6g}, the entry has {old:.6g}"
 
 
 def _figure(evaluation: Evaluation, number: RankedBy) -> float:
@@ -141,7 +141,8 @@ def _figure(evaluation: Evaluation, number: RankedBy) -> float:
     return fmean(evaluation.penalised_iterations)
 
 
-def _close(ours: Row, theirs: Row, band: Band) -> bool:
+def in_band(ours: Row, theirs: Row, band: Band) -> bool:
+    """Whether the outcomes of one matrix lie close enough."""
     counts = ours.penalised_iterations, theirs.penalised_iterations
     if abs(counts[0] - counts[1]) > max(band.steps, band.relative * max(counts)):
         return False
