@@ -22,6 +22,7 @@ from precondbench.cli import app
 from precondbench.leaderboard import (
     add_owner,
     entry_path,
+    open_bundle,
     pack_function,
     pack_predictions,
     pack_runs,
@@ -36,10 +37,10 @@ from precondbench.leaderboard.entries import (
     write_track,
 )
 from precondbench.leaderboard.methods.registry import reference_rows
-from precondbench.leaderboard.pretrained import _write_sums
+from precondbench.leaderboard.pretrained import _write_sums, add_weights
 from precondbench.leaderboard.registers import Owners, add_reproduced, write_register
 from precondbench.leaderboard.scoring.score import score_candidates
-from precondbench.leaderboard.submissions.check import _reference
+from precondbench.leaderboard.submissions.check import _reference, _submitted, entry_id
 from precondbench.leaderboard.tracks import open_track, track_named
 from precondbench.quality import values_digest
 from precondbench.shards import file_sha256, read_predictions, write_predictions
@@ -123,15 +124,20 @@ def make_kit(folder):
     names = ("mlp-1", "mlp-2", "moebius", "diagonal", "sweep", "own", "new")
     submissions = {name: made / name for name in names}
     parts = {name: folder / "parts" / name for name in names}
-    for name in names:
-        entry = score_submission(submissions[name], parts[name])
-        shutil.rmtree(parts[name] / "tracks")
-        shutil.copytree(submissions[name], submission_path(parts[name], TWIN, entry.id))
     board = folder / "board"
     track = open_track(track_named(TWIN))
-    rows = {k: m for k, m in reference_rows(track.name).items() if k in ("Jacobi", "IC(0)")}
-    for entry in score_candidates(track, {k: _reference(m) for k, m in rows.items()}).values():
-        write_entry(board, entry)
+    bundles = {name: open_bundle(submissions[name]) for name in names}
+    candidates = {
+        name: _submitted(bundle, entry_id(bundle.submission.method), track, None)
+        for name, bundle in bundles.items()
+    }
+    rows = reference_rows(track.name)
+    candidates |= {name: _reference(rows[name]) for name in ("Jacobi", "IC(0)")}
+    for name, entry in score_candidates(track, candidates).items():
+        write_entry(parts.get(name, board), entry)
+        if name in names:
+            add_weights(parts[name], track.name, entry.id, bundles[name].weights)
+            shutil.copytree(submissions[name], submission_path(parts[name], TWIN, entry.id))
     write_track(board, Track.model_validate(track.describe()))
     (board / "README.md").write_text("# The leaderboard\n")
     for name, account in (("mlp-1", ME), ("diagonal", ME), ("own", OTHER)):
