@@ -72,7 +72,8 @@ def test_the_table_for_a_terminal(board):
     assert headings[:5] == ("rank", "method", "kind", "iterations", "95 % interval")
     assert {len(row) for row in rows} == {len(headings)}
     by_method = {row[1]: dict(zip(headings, row, strict=True)) for row in rows}
-    assert by_method["exact"]["rank"] == "1"
+    # One of its two seeds is exact, so "Mine" may be as good.
+    assert by_method["exact"]["rank"] == by_method["Mine"]["rank"] == "=1"
     assert by_method["IC(0)"]["rank"] == "-"
     assert by_method["4-hop oracle"]["effective hops"] == pytest.approx(4)
 
