@@ -2,6 +2,8 @@
 
 import contextlib
 import hashlib
+import json
+import re
 import socket
 import struct
 import threading
@@ -13,6 +15,7 @@ from harness import Subject
 from precondbench.errors import DigestError
 from precondbench.shards import ShardFile
 from precondbench.shards.store.mirrors import fetch_shard
+from precondbench.shards.store.published import largest_file
 
 NETWORK = Subject(
     "Network",
@@ -97,6 +100,31 @@ def endless(connection, stop):
         connection.sendall(CONTENT)
 
 
+def headers_without_end(connection, stop):
+    """Interim answers, each of which is complete: no timeout of a socket sees them."""
+    while not stop.is_set():
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+
+
+def header_that_drips(connection, stop):
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+    while not stop.wait(0.02):
+        connection.sendall(b"x")
+
+
+def endless_redirect(connection, stop):
+    lines = b"HTTP/1.1 302 Found\r\nLocation: /x/test.h5\r\nContent-Type: text/html\r\n\r\n"
+    connection.sendall(lines)
+    while not stop.is_set():
+        connection.sendall(CONTENT)
+
+
+def fast_then_slow(connection, stop):
+    connection.sendall(http(CONTENT[: len(CONTENT) // 2], length=len(CONTENT)))
+    while not stop.wait(0.02):
+        connection.sendall(b"x")
+
+
 @pytest.fixture
 def quick(monkeypatch):
     """Seconds become moments."""
@@ -170,6 +198,59 @@ without("reset-half-way", reset, "download failed")
 without("stall-half-way", stall, "download failed")
 without("no-answer", silence, "download failed")
 without("trickle", drip, "given up")
+without("trickle-after-half", fast_then_slow, "given up")
+without("headers-without-end", headers_without_end, "given up")
+without("header-that-drips", header_that_drips, "given up")
+without("redirect-with-a-body-without-end", endless_redirect, "redirects")
+without("length-of-a-terabyte", http(CONTENT, length=10**12), "1000000000000 of them, more", True)
+
+
+@NETWORK.case
+def mirror_that_claims_a_petabyte(bench):
+    """Its manifest may not announce more than the split can have; the file is not asked for."""
+    from precondbench.shards import MANIFEST_NAME, Offers, load_manifest
+
+    bench.fixture("quick")
+    names = ("synthetic-tridiag", "1.0", "uniform", "val")
+    manifest = load_manifest()
+    data = manifest.model_dump(mode="json")
+    split = data["datasets"][names[0]][names[1]]["configurations"][names[2]]["splits"][names[3]]
+
+    def answer(size):
+        split["shards"] = [{"path": "x.h5", "bytes": size, "sha256": "0" * 64}]
+        return http(json.dumps(data).encode())
+
+    for size in (10**15, 10**9, 1 + largest_file(manifest, names)):
+        with server(answer(size)) as (url, asked):
+            reasons = []
+            assert Offers(manifest, [url]).fetch(*names, bench.folder, reasons=reasons) is None
+            assert re.search(rf"{MANIFEST_NAME} gives .*/val {size} bytes; it cannot", reasons[0])
+            assert len(asked) == 1
+    with server(answer(2**70)) as (url, asked):
+        reasons = []
+        assert Offers(manifest, [url]).fetch(*names, bench.folder, reasons=reasons) is None
+        assert "has more than 64 bits" in reasons[0]
+
+
+@NETWORK.case
+def every_split_fits_its_bound(bench):
+    """The bound is generous for what was built, and tight against a disk."""
+    from precondbench.recipes import all_plans
+    from precondbench.shards import load_manifest
+
+    manifest = load_manifest()
+    bounds = {plan.path_name: largest_file(manifest, plan.names) for plan in all_plans()}
+    built = {
+        "suitesparse-invk/1.0/tril/train": 15_375_407,
+        "suitesparse-invk/1.0/tril/val": 13_389_048,
+        "suitesparse-invk/1.0/level-1/train": 35_760_124,
+        "synthetic-tridiag/1.0/uniform/train": 3_227_837,
+        "suitesparse-invk/sample/tril/val": 94_418,
+    }
+    for name, size in built.items():
+        assert 3 * size < bounds[name], name
+    assert max(bounds.values()) < 10 << 30
+    assert max(size for name, size in bounds.items() if "level-" not in name) < 256 << 20
 
 
 @NETWORK.case

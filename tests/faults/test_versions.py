@@ -59,6 +59,42 @@ manifest("datasets-a-list", lambda d: d | {"datasets": []}, "schema at datasets"
 manifest("a-list", lambda d: [d], "schema at top level")
 
 
+def hostile_numbers(text):
+    """Places of a number in a JSON file, with numbers that no reader should take."""
+    for name, number, fragment in (
+        ("10-to-the-400", "1" + "0" * 400, "more than 64 bits"),
+        ("of-5000-digits", "9" * 5000, "more than 64 bits"),
+        ("negative-of-5000-digits", "-" + "9" * 5000, "more than 64 bits"),
+        ("2-to-the-64", str(2**64), "more than 64 bits"),
+        ("1e400", "1e400", "overflows double precision"),
+        ("minus-1e999999", "-1e999999", "overflows double precision"),
+        ("nan", "NaN", "not a JSON number"),
+        ("infinity", "-Infinity", "not a JSON number"),
+        ("nested", "[" * 100_000, "nested too deeply"),
+        ("nested-objects", '{"a":' * 100_000, "nested too deeply"),
+    ):
+        yield name, text.replace("@", number), fragment
+
+
+for name, text, fragment in hostile_numbers('{"schema_version": 1, "sources": @}'):
+
+    def run(bench, text=text, fragment=fragment):
+        path = bench.file("data_manifest.json", text)
+        bench.refused(ManifestError, fragment, lambda: load_manifest(path))
+
+    VERSIONS.add(f"manifest-number-{name}", run)
+
+for name, text, fragment in hostile_numbers('{"format": "precondbench-track", "matrices": @}'):
+
+    def run(bench, text=text, fragment=fragment):
+        from precondbench.leaderboard.entries import read_leaderboard
+
+        bench.file("b/tracks/t.json", text)
+        bench.refused(LeaderboardError, fragment, lambda: read_leaderboard("b"))
+
+    VERSIONS.add(f"track-number-{name}", run)
+
+
 def shard(name, change, fragment):
     def run(bench):
         path = bench.folder / "s.h5"

@@ -100,16 +100,16 @@ def obtain_shard(
         context = replace(context, root=Path(root))
     folder = context.folder
 
-    def in_cache() -> Path | None:
+    def in_cache(*, first: bool = False) -> Path | None:
         (found,) = cached_splits([plan], folder)
         if not found.path.is_file():
             return None
         fault = found.examine()[1] if repair else ""
-        if fault:
+        if fault and first:
             _LOG.warning("replacing a bad file: %s", fault)
         return None if fault else found.path
 
-    there = in_cache()
+    there = in_cache(first=True)
     if there is not None:
         return there
     reasons: list[str] = []
