@@ -501,6 +501,18 @@ def weights_of_one_seed_with_noise(checkout, kit):
     )
 
 
+@hostile("states weights of seed 1; .* is not there")
+def weights_removed(checkout, kit):
+    board = checkout / "leaderboard"
+    (board / "weights" / DATA / "mlp-1-rounds" / "seed-1.safetensors").unlink()
+    _write_sums(board / "weights")
+
+
+@hostile("is not the folder of its submission")
+def submission_removed_that_scores_an_entry(checkout, kit):
+    shutil.rmtree(submission_path(checkout / "leaderboard", TWIN, "diagonal"))
+
+
 @hostile("is not what any entry states as its weights")
 def weights_of_nothing(checkout, kit):
     board = checkout / "leaderboard"

@@ -413,7 +413,7 @@ class _Change:
             path = weights_path(self.folder, self.board.tracks[entry.track], entry.id, seed)
             if not path.is_file():
                 raise LeaderboardError(
-                    f"{place(entry)} states weights of seed {seed}; {path} lacks"
+                    f"{place(entry)} states weights of seed {seed}; {path} is not there"
                 )
             parameters = load_model(path).parameters()
             values[seed] = np.concatenate([p.detach().numpy().ravel() for p in parameters])
@@ -448,8 +448,8 @@ class _Change:
                     f"reproduced.json: {name} is not the entry that was reproduced"
                 )
         for path in self.changed:
-            file = self.new.get(path)
-            if file and file.kind == "track" and not self.board.entries[file.names[0]]:
+            found = self.new.get(path)
+            if found and found.kind == "track" and not self.board.entries[found.names[0]]:
                 raise LeaderboardError(f"leaderboard/{path} has no entries; add its reference rows")
 
     def scored(self) -> Iterable[tuple[str, str]]:
