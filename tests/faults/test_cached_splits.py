@@ -28,8 +28,8 @@ from precondbench.shards import find_shard, load_manifest, published_path, read_
 CACHED = Subject(
     "Splits in the cache and on mirrors",
     "one bit of any value, index, label, name or fact; bits of the file at random; files of "
-    "newer formats, and where version 0.1.0 put them; eight processes where locks have no effect; signals "
-    "during a download",
+    "newer formats, and where version 0.1.0 put them; eight processes where locks have no effect; "
+    "signals during a download",
     "one error that names file, record and remedy; list says it, build repairs it; the same bytes, "
     "and no temporary file",
 )

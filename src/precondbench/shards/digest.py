@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from precondbench.errors import DigestError
 from precondbench.shards.record import Record
@@ -54,25 +55,28 @@ def record_digest(record: Record) -> str:
     >>> record_digest(record)[:16]
     '15ba7177c50dd28e'
     """
-    sha = hashlib.sha256()
+    return arrays_digest(record.name, record.indptr, record.indices, record.a, record.labels)
 
-    def add(values: Any, dtype: str) -> None:
-        array = np.ascontiguousarray(values, dtype=dtype)
-        sha.update(array.nbytes.to_bytes(8, "little"))
-        sha.update(array.data)
 
-    sha.update(_prefixed(RECORD_TAG))
-    sha.update(_prefixed(record.name.encode("utf-8")))
-    add([record.n], "<i8")
-    add(record.indptr, "<i8")
-    add(record.indices, "<i4")
-    add(record.a, "<f8")
+def arrays_digest(
+    name: str,
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    a: NDArray[np.float64],
+    labels: Mapping[str, NDArray[np.float64] | None],
+) -> str:
+    """:func:`record_digest` of the parts of a record."""
+    parts = [RECORD_TAG, name.encode("utf-8"), (indptr.size - 1).to_bytes(8, "little")]
+    parts += [_little(indptr, "<i8"), _little(indices, "<i4"), _little(a, "<f8")]
     # Label names are ASCII identifiers, so every language sorts them alike.
-    for label in sorted(record.labels):
-        sha.update(_prefixed(label.encode("utf-8")))
-        values = record.labels[label]
-        add([] if values is None else values, "<f8")
-    return sha.hexdigest()
+    for label in sorted(labels):
+        values = labels[label]
+        parts += [label.encode("utf-8"), b"" if values is None else _little(values, "<f8")]
+    return hashlib.sha256(b"".join(map(_prefixed, parts))).hexdigest()
+
+
+def _little(values: NDArray[Any], dtype: str) -> bytes:
+    return values.astype(dtype, copy=False).tobytes()
 
 
 def split_digest(digests: Iterable[str]) -> str:
