@@ -2,8 +2,8 @@
 
 The kernels of 0.1.0 are kept here as the baseline. The parts of an iteration are timed as well,
 each with the choices that were left out: they decide in which order the numbers of a solve are
-added, so they were made once, and docs/protocol.md states them. Times are the smallest of several,
-taken in turns.
+added, so they were made once, and docs/protocol.md states them. Times are of the processor, the
+smallest of several, taken in turns.
 
     python benchmarks/lockstep.py [--side 400] [--repeats 20] [--json FILE]
 """
@@ -307,7 +307,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--side", type=int, default=400, help="points on a side of the grid")
     parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("--steps", type=int, default=30, help="iterations of a solve")
+    parser.add_argument("--steps", type=int, default=50, help="iterations of a solve")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
     steps = arguments.steps
