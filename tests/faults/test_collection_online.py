@@ -3,7 +3,18 @@
 import pytest
 from harness import Subject
 from test_collection_mirror import GOOD, INDEX
-from test_network import HTML, drip, http, quick, reset, server, silence, stall
+from test_network import (
+    HTML,
+    drip,
+    endless,
+    headers_without_end,
+    http,
+    quick,
+    reset,
+    server,
+    silence,
+    stall,
+)
 
 from precondbench.errors import MatrixError, MissingDataError
 from precondbench.matrices import Collection
@@ -17,16 +28,9 @@ ONLINE = Subject(
 )
 
 
-@pytest.fixture
-def quick_collection(quick, monkeypatch):
-    monkeypatch.setattr("precondbench.matrices.suitesparse.collection.SILENCE", 0.3)
-    monkeypatch.setattr("precondbench.matrices.suitesparse.collection._GRACE", 0.8)
-    monkeypatch.setattr("precondbench.matrices.suitesparse.collection._BYTES_AN_ENTRY", 0)
-
-
 def online(name, answer):
     def run(bench):
-        bench.fixture("quick_collection")
+        bench.fixture("quick")
         # Enough for a process to start and for an answer that comes.
         bench.fixture("monkeypatch").setattr(
             "precondbench.matrices.suitesparse.collection._INDEX_SECONDS", 4.0
@@ -55,7 +59,7 @@ online("name-that-leaves-the-cache", http(INDEX.replace("G,", "..,", 1).encode()
 
 def by_url(name, answer, fragment, kind=MissingDataError):
     def run(bench):
-        bench.fixture("quick_collection")
+        bench.fixture("quick")
         with server(http(INDEX.encode()), http(INDEX.encode()), answer, http(GOOD)) as (url, _):
             collection = Collection(url, bench.folder / "cache")
             (entry,) = collection.entries()
@@ -75,6 +79,9 @@ by_url("404", http(HTML, "404 Not Found"), "could not be fetched")
 by_url("stall", stall, "could not be fetched")
 by_url("trickle", drip, "given up after")
 by_url("reset", reset, "could not be fetched")
+by_url("without-end", endless, "bytes without end, more than")
+by_url("of-a-terabyte", http(GOOD, length=10**12), "1000000000000 of them, more than")
+by_url("headers-without-end", headers_without_end, "given up after")
 
 
 @ONLINE.parametrised()

@@ -132,9 +132,9 @@ def quick(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setattr("precondbench.shards.store.mirrors._PAUSES", (0, 0, 0))
-    monkeypatch.setattr("precondbench.shards.store.mirrors.SILENCE", 0.3)
-    monkeypatch.setattr("precondbench.shards.store.mirrors._GRACE", 0.8)
-    monkeypatch.setattr("precondbench.shards.store.mirrors._SLOWEST", 1e9)
+    monkeypatch.setattr("precondbench._internal.network.SILENCE", 0.3)
+    monkeypatch.setattr("precondbench._internal.network.GRACE", 0.8)
+    monkeypatch.setattr("precondbench._internal.network.SLOWEST", 1e9)
 
 
 def without(name, answer, reason, wrong=False):

@@ -6,8 +6,9 @@ from .files import remove_leftovers as remove_leftovers
 from .files import replacing as replacing
 from .files import verify_file as verify_file
 from .memory import available_memory as available_memory
-from .network import Deadline as Deadline
-from .network import SILENCE as SILENCE
+from .network import TooLongError as TooLongError
+from .network import TooSlowError as TooSlowError
+from .network import download as download
 from .network import offline as offline
 from .options import real_number as real_number
 from .options import whole_number as whole_number

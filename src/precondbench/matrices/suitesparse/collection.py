@@ -17,7 +17,15 @@ from typing import IO, Any
 
 from scipy.sparse import csr_array
 
-from precondbench._internal import SILENCE, Deadline, offline
+from precondbench._internal import (
+    TooLongError,
+    TooSlowError,
+    download,
+    make_folder,
+    offline,
+    remove_leftovers,
+    replacing,
+)
 from precondbench.errors import ConfigurationError, MatrixError, MissingDataError
 from precondbench.matrices.files import read_matrix_market
 
@@ -25,10 +33,9 @@ SOURCE_VARIABLE = "PRECONDBENCH_SUITESPARSE"
 # The largest matrix of the catalogue (n < 50,000) takes 0.2 GB of text.
 MAX_MATRIX_BYTES = 4 << 30
 _INDEX_SECONDS = 300.0  # for an index of half a megabyte
-# Downloads slower than this on average are given up.
-_SLOWEST = 16384.0  # bytes a second
-_GRACE = 60.0  # seconds
-_BYTES_AN_ENTRY = 40
+# Of an archive; the largest has 14 an entry, of a matrix that takes 640 bytes.
+_BYTES_AN_ENTRY = 64
+_ARCHIVE_BYTES = 16 << 20  # for descriptions, coordinates and right-hand sides
 
 
 @dataclass(frozen=True)
@@ -167,27 +174,26 @@ class Collection:
         return self.cache
 
     def _download(self, entry: CollectionEntry) -> Path:
-        import pooch
         import requests
 
-        url = f"{self.url}/MM/{entry.group}/{entry.name}.tar.gz"
-        # The size of the archive is not known before; the index gives an estimate.
-        seconds = _GRACE + _BYTES_AN_ENTRY * entry.nnz / _SLOWEST
+        path = self._cache_folder() / "MM" / entry.group / f"{entry.name}.tar.gz"
+        if path.is_file():
+            return path
+        # The size of the archive is not known before; the index bounds it.
+        limit = _ARCHIVE_BYTES + _BYTES_AN_ENTRY * entry.nnz
         try:
-            with Deadline(seconds) as deadline:
-                fetched = pooch.retrieve(
-                    url,
-                    known_hash=None,
-                    path=self._cache_folder() / "MM" / entry.group,
-                    fname=f"{entry.name}.tar.gz",
-                    downloader=pooch.HTTPDownloader(
-                        timeout=SILENCE, hooks={"response": deadline.watch}
-                    ),
-                )
-        except (requests.RequestException, OSError, ValueError) as error:
-            why = f"given up after {seconds:.3g} s" if deadline.expired else str(error)
-            raise MissingDataError(f"{entry.full_name} could not be fetched: {why}") from None
-        return Path(fetched)
+            make_folder(path.parent)
+            remove_leftovers(path.parent)
+            with replacing(path) as temporary, temporary.open("wb") as handle:
+                url = f"{self.url}/MM/{entry.group}/{entry.name}.tar.gz"
+                download(url, handle, limit)
+        except TooLongError as error:
+            raise MissingDataError(
+                f"{entry.full_name} could not be fetched: bytes without end, {error}"
+            ) from None
+        except (TooSlowError, requests.RequestException, OSError, ValueError) as error:
+            raise MissingDataError(f"{entry.full_name} could not be fetched: {error}") from None
+        return path
 
 
 def _parse_index(path: Path) -> list[CollectionEntry]:

@@ -15,16 +15,16 @@ import logging
 import re
 import shutil
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from precondbench._internal import (
-    SILENCE,
-    Deadline,
+    TooLongError,
+    TooSlowError,
+    download,
     loads,
     offline,
     remove_leftovers,
@@ -39,10 +39,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
-_SLOWEST = 16384.0  # bytes a second, on the average, ...
-_GRACE = 60.0  # ... after these seconds
-_CHUNK = 1 << 16
-_LOOK = 0.25  # seconds between looks at the pace
 _PAUSES = (0.5, 1.0, 2.0)  # seconds before each further attempt
 # What passes by itself: too busy, restarting, too many requests.
 _PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
@@ -101,105 +97,30 @@ def copy_file(
     elif offline():
         raise RefusalError("not asked, PRECONDBENCH_OFFLINE forbids the network")
     else:
-        _download(source, name, destination, _Meter(limit, progress))
+        _download(source, name, destination, limit, progress)
 
 
-class _Meter:
-    """Progress bar for pooch, which ends a download that is too long."""
-
-    def __init__(self, limit: int, progress: Progress | None) -> None:
-        self.total = 0  # set by pooch from the server's header
-        self.limit = limit
-        self._progress = progress
-        self._done = 0
-
-    def look_at(self, response: Any, *_: Any, **__: Any) -> None:
-        """Refuse a response whose header announces too much; a hook of ``requests``."""
-        length = response.headers.get("Content-Length", "")
-        served = response.ok and not response.is_redirect and length.isdecimal()
-        if served and (len(length) > 18 or int(length) > self.limit + _CHUNK):
-            raise WrongBytesError(f"has other bytes, {length[:30]} of them, more than {self.limit}")
-
-    def update(self, step: int) -> None:
-        self._done += step
-        # pooch counts whole chunks, so the last one may overshoot.
-        if self._done >= self.limit + _CHUNK:
-            raise WrongBytesError(f"has other bytes, more than {self.limit} of them")
-        if self._progress is not None:
-            self._progress(min(self._done, self.limit), self.limit)
-
-    def reset(self) -> None:
-        self._done = 0
-
-    def close(self) -> None:
-        pass
-
-
-def _download(source: str, name: str, destination: Path, meter: _Meter) -> None:
+def _download(
+    source: str, name: str, destination: Path, limit: int, progress: Progress | None
+) -> None:
     from requests.exceptions import RequestException
 
     for pause in (*_PAUSES, None):
-        meter.reset()
         try:
-            with (
-                destination.open("wb") as handle,
-                Deadline(_GRACE + meter.limit / _SLOWEST) as deadline,
-            ):
-                attempt = partial(_attempt, source, name, handle, meter, deadline)
-                return _at_a_pace(attempt, deadline)
+            with destination.open("wb") as handle:
+                return download(f"{source.rstrip('/')}/{name}", handle, limit, progress)
+        except TooLongError as error:
+            raise WrongBytesError(f"has other bytes, {error}") from None
+        except TooSlowError as error:
+            raise RefusalError(f"download {error}") from None
         except RequestException as error:
             if pause is None or not _may_pass(error):
                 raise RefusalError(f"download failed ({error})") from None
             _LOG.info("%s: %s; trying again in %g s", source, error, pause)
             time.sleep(pause)
-        # pooch reads a repository's reply, or a header, without checking it.
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RefusalError(f"download failed ({error})") from None
     return None
-
-
-def _attempt(source: str, name: str, handle: IO[bytes], meter: _Meter, deadline: Deadline) -> None:
-    import pooch
-
-    doi = source.lower().startswith("doi:")
-    kind: Any = pooch.DOIDownloader if doi else pooch.HTTPDownloader
-    downloader = kind(
-        progressbar=meter,
-        chunk_size=_CHUNK,
-        timeout=SILENCE,
-        hooks={"response": [deadline.watch, meter.look_at]},
-    )
-    downloader(f"{source.rstrip('/')}/{name}", handle, None)
-
-
-def _at_a_pace(attempt: Callable[[], None], deadline: Deadline) -> None:
-    """Run a download, and give it up when it falls behind; raise what it raises.
-
-    It runs in a thread because the library has no hold of it before the headers are complete: a
-    server can send headers without end, and name servers can be silent.
-    """
-    failure: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            attempt()
-        except BaseException as error:  # Raised below.
-            failure.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    begun, seconds = time.monotonic(), 0.0
-    while thread.is_alive():
-        thread.join(_LOOK)
-        seconds = time.monotonic() - begun
-        if thread.is_alive() and deadline.received() < (seconds - _GRACE) * _SLOWEST:
-            deadline.end()
-            thread.join(_LOOK)
-            break
-    if deadline.expired and (failure or thread.is_alive()):
-        raise RefusalError(f"download given up after {seconds:.3g} s, it trickles")
-    if failure:
-        raise failure[0]
 
 
 def _may_pass(error: Exception) -> bool:
