@@ -13,7 +13,8 @@ ARGUMENTS = Subject(
     "Right-hand sides, factors and predictions",
     "b, rtol, maxiter, L, M, patterns and predictions of wrong size, type, shape or value, through "
     "pcg, k_condition, invk, evaluate and the command factor",
-    "a MatrixError or PredictionError, or a row of the evaluation with a reason",
+    "a MatrixError, PredictionError or ConfigurationError, or a row of the evaluation with a "
+    "reason",
 )
 ONES = np.ones(3)
 

@@ -3,6 +3,8 @@
 Vectors of several systems are stored side by side, float64 (n, lanes) in C order, and a kernel
 works on a row of them at a time. A row is a tuple, whose length is a constant of the compiled code:
 four lanes become one vector instruction, and a lane has the bits of a single system.
+
+Numba's cache of a kernel of another module does not see changes here: delete ``__pycache__`` then.
 """
 
 from __future__ import annotations
@@ -87,20 +89,20 @@ def ratio(k, t, u):  # type: ignore[no-untyped-def]
     return t[k] / u[k] if u[k] > 0.0 else 0.0
 
 
-@register_jitable  # type: ignore[untyped-decorator]
+@register_jitable
 def put(x, i, t):  # type: ignore[no-untyped-def]
     """Write t to row i of x."""
     for k in range(len(t)):
         x[i, k] = t[k]
 
 
-@register_jitable  # type: ignore[untyped-decorator]
+@register_jitable
 def accumulate(sums, u, v):  # type: ignore[no-untyped-def]
     """Add u v to the oldest of four partial sums, which take the terms in turn."""
     return sums[1], sums[2], sums[3], moved(sums[0], u, v)
 
 
-@register_jitable  # type: ignore[untyped-decorator]
+@register_jitable
 def total(sums, terms):  # type: ignore[no-untyped-def]
     """Add the partial sums: (s0 + s1) + (s2 + s3), where s0 took the first term."""
     for _ in range(-terms % 4):
