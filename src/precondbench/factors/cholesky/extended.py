@@ -16,9 +16,9 @@ from precondbench.matrices import power_of_two_scaling
 
 Twofold = tuple[NDArray[np.float64], NDArray[np.float64]]
 
-# A relative error of this size is looked into with 32 digits. Bounds exceed errors by factors of
-# ten to a thousand, and a warning is given from 1e-4 on.
+# A relative error that may have this size is looked into; a warning is given from 1e-4 on.
 DOUBTFUL = 1e-6
+TERMS = 16
 # Squares of column counts, summed: about two seconds with 32 digits.
 AFFORDABLE = 1e8
 # Pivots below this, of a diagonal of order one, are rounding errors of 32 digits.
@@ -102,10 +102,10 @@ def factorise_extended(
 def rounding_bound(matrix: csr_array, inverse_diagonal: NDArray[np.float64]) -> float:
     """Bound of the relative error that rounding in Cholesky makes in A^-1, pivots and Inv-K.
 
-    To first order, up to a factor of the order of the entries in a row: eps ||H|| trace(H^-1), H
-    being A scaled to a unit diagonal, with the row-sum norm; trace(H^-1) = sum_i A_ii (A^-1)_ii is
-    at least the norm of H^-1 (Demmel 1989; Higham 2002, chapter 10). It does not depend on how A
-    is scaled. Where A is singular to working precision the computed inverse is of the order of
+    To first order: 16 eps ||H|| trace(H^-1), H being A scaled to a unit diagonal, with the row-sum
+    norm; 16 stands for the terms of a sum, of which there may be more or fewer, and
+    trace(H^-1) = sum_i A_ii (A^-1)_ii is at least the norm of H^-1 (Demmel 1989; Higham 2002,
+    chapter 10). It does not depend on how A is scaled. Where A is singular to working precision the computed inverse is of the order of
     1 / eps or not positive, so the bound is of order 1 or infinite.
     """
     diagonal = matrix.diagonal()
@@ -115,7 +115,7 @@ def rounding_bound(matrix: csr_array, inverse_diagonal: NDArray[np.float64]) -> 
     rows = np.repeat(np.arange(root.size), np.diff(matrix.indptr))
     scaled = np.abs(matrix.data) / root[rows] / root[matrix.indices]
     norm = float(np.max(np.bincount(rows, scaled)))
-    return float(np.finfo(np.float64).eps * norm * np.sum(diagonal * inverse_diagonal))
+    return float(TERMS * np.finfo(np.float64).eps * norm * np.sum(diagonal * inverse_diagonal))
 
 
 def decide_definiteness(matrix: csr_array, cause: BreakdownError | None = None) -> None:

@@ -144,7 +144,7 @@ class InvKReport:
     error : float
         Largest relative error of an entry of L. Entries below 1e-3 of the largest in their column,
         A being scaled by powers of two to a diagonal of order one, are judged relative to that. If
-        the bound eps ||H|| trace(H^-1), H being A scaled to a unit diagonal, or the residual
+        the bound 16 eps ||H|| trace(H^-1), H being A scaled to a unit diagonal, or the residual
         exceeds 1e-6, and the work allows it, L is computed again with 32 digits and this is the
         difference; else it is the larger of the two.
     diagonal_error : float

@@ -104,13 +104,16 @@ def extended_inverse(matrix: csr_array, symbolic: SymbolicFactor) -> ExtendedInv
     own = np.empty_like(scale)
     own[symbolic.position] = scale
     columns = np.repeat(own, np.diff(symbolic.colptr))
-    for part in values:
-        part *= own[symbolic.rows]
-        part *= columns
-    for part in diagonal:
-        part *= own * own
-    for part in pivots:
-        part /= own * own
+    with np.errstate(over="ignore"):
+        for part in values:
+            part *= own[symbolic.rows]
+            part *= columns
+        for part in diagonal:
+            part *= own
+            part *= own
+        for part in pivots:
+            part /= own
+            part /= own
     return ExtendedInverse(
         symbolic.position, symbolic.colptr, symbolic.rows, values, diagonal, pivots
     )
