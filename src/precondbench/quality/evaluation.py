@@ -24,8 +24,9 @@ from precondbench.quality.method import (
     prediction_of,
     set_up,
 )
+from precondbench.quality.outcome import REFERENCE, Row
 from precondbench.quality.pair import Pair, PairSource
-from precondbench.quality.problem import REFERENCE, Problem, Row, problem_of
+from precondbench.quality.problem import Problem, problem_of
 from precondbench.quality.values import values_digest
 
 

@@ -14,8 +14,9 @@ from scipy.sparse.csgraph import dijkstra
 from precondbench.errors import BreakdownError, MatrixError
 from precondbench.factors import factor_values, ic0
 from precondbench.matrices import check_spd_candidate
+from precondbench.quality.outcome import MAXITER
 from precondbench.quality.pair import Pair
-from precondbench.quality.problem import MAXITER, Problem, problem_of
+from precondbench.quality.problem import Problem, problem_of
 from precondbench.quality.values import is_tridiagonal, tridiagonal_part
 
 

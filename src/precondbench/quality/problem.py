@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Self
 
@@ -37,6 +36,7 @@ from precondbench.matrices import (
     power_of_two_scaling,
 )
 from precondbench.quality.metrics import k_condition_values, one_minus_cosine
+from precondbench.quality.outcome import MAXITER, REFERENCE, RTOL, SIDES, Outcome, Row
 from precondbench.quality.pair import Pair
 from precondbench.quality.values import Refusal, lower_values_of, lu_values_of, window_values
 from precondbench.solvers import (
@@ -49,69 +49,6 @@ from precondbench.solvers import (
 )
 
 Vector = NDArray[np.float64]
-# Where a solve stops; a failure counts as MAXITER iterations.
-RTOL = 1e-8
-MAXITER = 10_000
-# Right-hand sides of a matrix, and the key of those that reference methods share.
-SIDES = 4
-REFERENCE = "reference"
-# Counts of one matrix that differ by more than this factor are marked.
-UNEVEN = 2
-
-
-class _Ended:
-    """What an outcome and a row tell about the end of a solve."""
-
-    status: str
-    iterations: int
-    sides: tuple[int, ...]
-
-    @property
-    def solved(self) -> bool:
-        """Whether the solve converged for every right-hand side."""
-        return self.status == Status.CONVERGED
-
-    @property
-    def penalised_iterations(self) -> int:
-        """Iterations; the limit where the solve failed."""
-        return self.iterations if self.solved else MAXITER
-
-    @property
-    def uneven(self) -> bool:
-        """Whether one right-hand side needs more than twice the iterations of another."""
-        return max(self.sides) > UNEVEN * max(min(self.sides), 1)
-
-
-@dataclass(frozen=True)
-class Outcome(_Ended):
-    """The end of a solve; :meth:`Problem.solve` documents the fields."""
-
-    status: Status
-    iterations: int
-    sides: tuple[int, ...]
-    residual: float
-    condition: float | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Row(_Ended):
-    """One matrix of an :class:`Evaluation`; its fields are that class's columns."""
-
-    name: str
-    n: int
-    nnz: int
-    status: str
-    iterations: int
-    sides: tuple[int, ...]
-    target_iterations: int
-    residual: float | None = None
-    cosine: float | None = None
-    log10_one_minus_cosine: float | None = None
-    n_log_k: float | None = None
-    condition: float | None = None
-    reason: str = ""
-    work: float | None = None
 
 
 class Problem(ABC):
