@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from precondbench import gmres, ic0, ilu0, invk, pcg
+from precondbench import gmres, ic0, ilu0, invk, k_condition, pcg
 from precondbench.factors import (
     factor_values,
     fsai,
     ict,
+    invk_report,
     khop_factor,
     level_of_fill,
     local_invk,
@@ -23,6 +24,7 @@ from precondbench.factors import (
 from precondbench.matrices import formula_matrix, poisson_1d, tridiagonal_csr
 from precondbench.solvers import (
     after_reordering,
+    exact_cholesky,
     gmres_values,
     pcg_values,
     smoothed_aggregation,
@@ -55,6 +57,20 @@ def grid():
     return sparse.csr_array(D @ A @ D)
 
 
+def nearly_singular():
+    """A cycle of four resistors with a small ground: with fill-in."""
+    a, b, c, d = 0.4, 2.5, 1.3, 0.7
+    return np.array(
+        [[a + d, -a, 0, -d], [-a, a + b, -b, 0], [0, -b, b + c, -c], [-d, 0, -c, c + d + 1e-13]]
+    )
+
+
+def barely_definite():
+    """Three resistors in a row: double precision meets a pivot of 0, the exact one is positive."""
+    a, b = 2.586472402103951, 0.19739816838584662
+    return np.array([[a, -a, 0], [-a, a + b, -b], [0, -b, b]])
+
+
 def skew():
     A = grid()
     return sparse.csr_array(A + 0.25 * sparse.triu(A, 1))
@@ -82,6 +98,10 @@ CASES = {
     "inv-k": lambda: invk(grid(), method="simplicial").data,
     "local-inv-k": lambda: local_invk(grid(), 2).data,
     "window": lambda: khop_factor(poisson_1d(12), 3).diagonal,
+    "inv-k-with-32-digits": lambda: invk_report(nearly_singular(), method="simplicial").error,
+    "inv-k-only-with-32-digits": lambda: invk(barely_definite(), method="simplicial").data,
+    "k-with-32-digits": lambda: k_condition(nearly_singular(), np.eye(4)),
+    "cholesky-with-32-digits": lambda: exact_cholesky(nearly_singular()) @ np.ones(4),
     "pcg": lambda: pcg(grid(), np.ones(42), ic0(grid())).x,
     "pcg-operator": lambda: (
         pcg(grid(), np.ones(42), M=after_reordering(grid(), minimum_degree, ic0)).x
@@ -98,6 +118,7 @@ CASES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::precondbench.errors.AccuracyWarning")
 @pytest.mark.parametrize("run", CASES.values(), ids=CASES)
 def test_the_bits_are_those_of_python(run):
     compiled = np.asarray(run())

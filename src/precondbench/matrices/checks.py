@@ -97,7 +97,13 @@ def real_matrix(matrix: Any, name: str) -> Any:
         if matrix.dtype == np.float64 and matrix.dtype.isnative:
             return matrix
         # The sums of duplicates of a short type would be short.
-        coo = matrix.tocoo()
+        try:
+            coo = matrix.tocoo()
+        except (ValueError, TypeError) as error:
+            raise MatrixError(
+                f"{name} has entries of type {matrix.dtype} that SciPy does not convert: {error}; "
+                f"set {name}.data = {name}.data.astype(float)"
+            ) from None
         return sparse.coo_array((_to_float64(coo.data), _coordinates(coo)), shape=coo.shape)
     try:
         array = np.asarray(matrix)

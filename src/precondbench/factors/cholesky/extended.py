@@ -105,8 +105,9 @@ def rounding_bound(matrix: csr_array, inverse_diagonal: NDArray[np.float64]) -> 
     To first order: 16 eps ||H|| trace(H^-1), H being A scaled to a unit diagonal, with the row-sum
     norm; 16 stands for the terms of a sum, of which there may be more or fewer, and
     trace(H^-1) = sum_i A_ii (A^-1)_ii is at least the norm of H^-1 (Demmel 1989; Higham 2002,
-    chapter 10). It does not depend on how A is scaled. Where A is singular to working precision the computed inverse is of the order of
-    1 / eps or not positive, so the bound is of order 1 or infinite.
+    chapter 10). It does not depend on how A is scaled. Where A is singular to working precision
+    the computed inverse is of the order of 1 / eps or not positive, so the bound is of order 1 or
+    infinite.
     """
     diagonal = matrix.diagonal()
     if not (np.all(inverse_diagonal > 0.0) and np.all(np.isfinite(inverse_diagonal))):
