@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from precondbench.baselines import RunConfiguration, load_model, model_summary, read_toml
-from precondbench.leaderboard import pack_runs, score_submission
+from precondbench.leaderboard import pack_runs
 from precondbench.leaderboard.pretrained import prune_weights
+from precondbench.leaderboard.submissions.check import score_submissions
 from precondbench.recipes import open_executor
 
 FEWEST_SEEDS = 3
@@ -64,23 +65,24 @@ def main() -> None:
     parser.add_argument("--only", default="*", help="Names of data, as a pattern of folders.")
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
-    with open_executor(options.jobs) as executor:
-        for group in sorted(options.runs.glob(f"{options.only}/*-*")):
-            runs = sorted(path.parent for path in group.glob("seed-*/result.json"))
-            if runs and load_model(runs[0] / "checkpoint.safetensors").fitted:
-                # Every seed gives the same: one row without seeds.
-                runs = runs[:1]
-            elif len(runs) < FEWEST_SEEDS:
-                print(f"{group}: {len(runs)} finished runs, {FEWEST_SEEDS} are needed")
-                continue
-            said = description(runs[0])
-            for split in ("test", "test_large"):
-                if not (runs[0] / f"predictions-{split}.safetensors").is_file():
-                    continue
+    packed = []
+    for group in sorted(options.runs.glob(f"{options.only}/*-*")):
+        runs = sorted(path.parent for path in group.glob("seed-*/result.json"))
+        if runs and load_model(runs[0] / "checkpoint.safetensors").fitted:
+            # Every seed gives the same: one row without seeds.
+            runs = runs[:1]
+        elif len(runs) < FEWEST_SEEDS:
+            print(f"{group}: {len(runs)} finished runs, {FEWEST_SEEDS} are needed")
+            continue
+        said = description(runs[0])
+        for split in ("test", "test_large"):
+            if (runs[0] / f"predictions-{split}.safetensors").is_file():
                 folder = options.submissions / group.parent.name / group.name / split
                 pack_runs(runs, split, folder, said)
-                entry = score_submission(folder, options.folder, executor=executor)
-                print(f"{entry.track}: {entry.id}", flush=True)
+                packed.append(folder)
+    with open_executor(options.jobs) as executor:
+        for entry in score_submissions(packed, options.folder, executor=executor):
+            print(f"{entry.track}: {entry.id}", flush=True)
     for path in prune_weights(options.folder):
         print(f"removed {path}, which no entry states")
 

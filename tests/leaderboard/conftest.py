@@ -4,7 +4,8 @@ import pytest
 from typer.testing import CliRunner
 
 from precondbench.cli import app
-from precondbench.leaderboard import pack_runs, score_submission
+from precondbench.leaderboard import pack_runs
+from precondbench.leaderboard.submissions.check import score_submissions
 from result_rows import make_row, paper_like  # noqa: F401
 
 
@@ -26,8 +27,8 @@ def trained(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def trained_board(trained, tmp_path_factory):
-    """A leaderboard with both, ``mlp`` and ``moebiuscell``; not to be changed."""
+    """A leaderboard with both, ``mlp-1-rounds`` and ``moebiuscell-1-rounds``; not to be changed."""
     folder = tmp_path_factory.mktemp("board") / "leaderboard"
-    for model in ("MLP", "MoebiusCell"):
-        score_submission(trained / model, folder, name=model.lower())
+    entries = list(score_submissions([trained / "MLP", trained / "MoebiusCell"], folder))
+    assert [entry.id for entry in entries] == ["mlp-1-rounds", "moebiuscell-1-rounds"]
     return folder

@@ -29,12 +29,17 @@ def scored(trained_board, tmp_path_factory):
     """Entry, track and board of the perceptron; the fitted recurrence is on it, too."""
     folder = shutil.copytree(trained_board, tmp_path_factory.mktemp("board") / "leaderboard")
     board = read_leaderboard(folder)
-    return board.entries[TWIN]["mlp"], open_track(track_named(TWIN)), board.tracks[TWIN], folder
+    return (
+        board.entries[TWIN]["mlp-1-rounds"],
+        open_track(track_named(TWIN)),
+        board.tracks[TWIN],
+        folder,
+    )
 
 
 def test_the_same_machine_gives_the_same_bits(scored):
     """The command trains again, prints what it runs, and writes down that it succeeded."""
-    path = entry_path(scored[3], TWIN, "moebiuscell")
+    path = entry_path(scored[3], TWIN, "moebiuscell-1-rounds")
     before = path.read_bytes()
     result = CliRunner().invoke(app, ["leaderboard", "reproduce", str(path), "--timeout", "300"])
     assert result.exit_code == 0, result.output
@@ -42,7 +47,7 @@ def test_the_same_machine_gives_the_same_bits(scored):
     assert command == json.loads(before)["command"]
     assert "1 of 1 seeds are the same to the bit" in said
     assert path.read_bytes() == before
-    assert read_leaderboard(scored[3]).reproduced[TWIN] == {"moebiuscell"}
+    assert read_leaderboard(scored[3]).reproduced[TWIN] == {"moebiuscell-1-rounds"}
 
 
 def test_other_bits_must_need_about_the_same_iterations(scored):

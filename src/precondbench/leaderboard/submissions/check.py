@@ -68,13 +68,42 @@ def score_submission(
     """
     bundle = open_bundle(submission, root)
     track = open_track(track_of(bundle), root)
-    known = name or entry_id(bundle.submission.method)
-    candidate = _submitted(bundle, known, track, root)
-    entry = score_candidates(track, {"": candidate}, executor=executor, progress=progress)[""]
-    _write_track(folder, track)
-    add_weights(folder, track.name, known, bundle.weights)
-    write_entry(folder, entry)
+    bundles = {name or entry_id(bundle.submission.method): bundle}
+    (entry,) = _score_bundles(bundles, track, folder, root, executor, progress)
     return entry
+
+
+def score_submissions(
+    submissions: Iterable[str | Path],
+    folder: str | Path,
+    *,
+    root: str | Path | None = None,
+    executor: Executor | None = None,
+) -> Iterator[Entry]:
+    """Score many submissions and write their entries; those of one track share its work."""
+    tracks: dict[TrackName, dict[str, Bundle]] = {}
+    for submission in submissions:
+        bundle = open_bundle(submission, root)
+        tracks.setdefault(track_of(bundle), {})[entry_id(bundle.submission.method)] = bundle
+    for name, bundles in tracks.items():
+        yield from _score_bundles(bundles, open_track(name, root), folder, root, executor, None)
+
+
+def _score_bundles(
+    bundles: Mapping[str, Bundle],
+    track: OpenTrack,
+    folder: str | Path,
+    root: str | Path | None,
+    executor: Executor | None,
+    progress: Progress | None,
+) -> list[Entry]:
+    candidates = {name: _submitted(bundle, name, track, root) for name, bundle in bundles.items()}
+    scored = score_candidates(track, candidates, executor=executor, progress=progress)
+    _write_track(folder, track)
+    for name, entry in scored.items():
+        add_weights(folder, track.name, name, bundles[name].weights)
+        write_entry(folder, entry)
+    return list(scored.values())
 
 
 def score_reference(
