@@ -14,6 +14,13 @@ from precondbench.solvers import FactoredInverse
 A = np.array([[4.0, 1.0, 0.0], [1.0, 3.0, -1.0], [0.0, -1.0, 2.0]])
 L = np.array([[2.0, 0.0, 0.0], [0.5, 1.5, 0.0], [0.0, -0.5, 1.0]])
 
+
+def swapped(matrix):
+    """SciPy refuses to make such a matrix, but not to have its data replaced."""
+    matrix.data = matrix.data.astype(">f8")
+    return matrix
+
+
 FORMS = {
     "big-endian": lambda M: M.astype(">f8"),
     "big-endian single": lambda M: M.astype(">f4"),
@@ -24,6 +31,7 @@ FORMS = {
     "read-only": lambda M: np.broadcast_to(M, (1, 3, 3))[0],
     "nested lists": np.ndarray.tolist,
     "csc single": lambda M: sp.csc_array(M.astype(np.float32)),
+    "coo with big-endian data": lambda M: swapped(sp.coo_array(M)),
     "coo long double": lambda M: sp.coo_array(
         (M[M != 0].astype(np.longdouble), np.nonzero(M)), shape=M.shape
     ),
@@ -88,12 +96,6 @@ def test_booleans(form):
     np.testing.assert_array_equal(invk(A, given).toarray(), invk(A, np.eye(3)).toarray())
 
 
-def swapped(matrix):
-    """SciPy refuses to make such a matrix, but not to have its data replaced."""
-    matrix.data = matrix.data.astype(">f8")
-    return matrix
-
-
 REFUSED = {
     "complex": (A * 1j, "is complex"),
     "complex single sparse": (sp.csr_array(A.astype(np.complex64)), "is complex"),
@@ -103,8 +105,7 @@ REFUSED = {
     "objects": (A.astype(object), "entries of type object"),
     "dates": (np.full((3, 3), "2026-01-01", dtype="M8[D]"), "entries of type datetime64"),
     "records": (np.zeros((3, 3), dtype=[("a", "f8")]), "entries of type"),
-    "csr with big-endian data": (swapped(sp.csr_array(np.tril(A))), r"set \w+.data = "),
-    "coo with big-endian data": (swapped(sp.coo_array(np.tril(A))), r"set \w+.data = "),
+    "csr with big-endian data": (swapped(sp.csr_array(np.tril(A))), "data.astype"),
     "masked": (np.ma.masked_array(A, A == 0), "masked array"),
     "torch on no device": (torch.empty(3, 3, device="meta"), "cannot be converted"),
     "torch with three dimensions": (torch.ones(3, 3, 3), "3 dimension"),

@@ -8,6 +8,7 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from precondbench import BreakdownError, Pair, evaluate, ic0, pcg
 from precondbench.errors import ConfigurationError, MatrixError, PredictionError
 from precondbench.factors import factor_values, fsai, minimum_degree, reverse_cuthill_mckee
+from precondbench.matrices import poisson_1d, tridiagonal_csr
 from precondbench.quality import problem_of
 from precondbench.solvers import (
     FactoredInverse,
@@ -192,3 +193,55 @@ def test_bad_operators_are_failures_or_clear_errors(poisson_2d):
         pcg(A, np.ones(100), ic0(A), M=broken)
     with pytest.raises(MatrixError, match="M has"):
         pcg(A, np.ones(100), M=aslinearoperator(sp.eye_array(99)))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [sp.csc_array, sp.coo_array, sp.csr_matrix, sp.csc_matrix, sp.lil_array, sp.csr_array.toarray],
+)
+def test_factored_inverse_of_every_form(form):
+    A = np.array([[4.0, 2, 0], [2, 5, 1], [0, 1, 3]])
+    G, v = fsai(A), np.array([1.0, 2, 3])
+    np.testing.assert_allclose(FactoredInverse(form(G)) @ v, G.T @ (G @ v), rtol=1e-15)
+    np.testing.assert_array_equal(FactoredInverse(form(G)) @ v, FactoredInverse(G) @ v)
+    assert FactoredInverse(form(G)).entries == 2 * G.nnz
+
+
+@pytest.mark.parametrize(
+    ("G", "message"),
+    [
+        (np.ones((2, 3)), "not square"),
+        (np.eye(2) * 1j, "complex"),
+        (np.diag([1.0, np.inf]), "not finite"),
+        (np.ones(3), "1 dimension"),
+    ],
+)
+def test_factored_inverse_of_what_is_none(G, message):
+    with pytest.raises(MatrixError, match=message):
+        FactoredInverse(G)
+
+
+PAIR = np.array([[2.0, 1.0], [1.0, 2.0]])
+STANDING_ALONE = {
+    "identity": np.eye(20),
+    "diagonal": np.diag(np.arange(1.0, 31.0)),
+    "one row": np.eye(1),
+    "just coarse enough": 3 * np.eye(10),
+    "pairs": sp.block_diag([PAIR] * 20),
+    "triples": sp.block_diag([np.ones((3, 3)) + 3 * np.eye(3)] * 30),
+    "one pair among isolated ones": sp.block_diag([sp.eye_array(40) * 3, PAIR]),
+    "a chain and isolated ones": sp.block_diag([tridiagonal_csr(poisson_1d(200)), np.eye(50)]),
+}
+
+
+@pytest.mark.parametrize("name", STANDING_ALONE)
+def test_multigrid_with_unknowns_that_stand_alone(name):
+    A = sp.csr_array(STANDING_ALONE[name])
+    M, b = smoothed_aggregation(A), np.arange(A.shape[0]) + 1.0
+    result = pcg(A, b, M=M, rtol=1e-10)
+    assert result.status == "converged"
+    assert result.iterations <= (1 if A.nnz == A.shape[0] else 15)
+    # Symmetric and positive.
+    dense = M @ np.eye(A.shape[0])
+    np.testing.assert_allclose(dense, dense.T, atol=1e-12)
+    assert np.linalg.eigvalsh(dense).min() > 0
