@@ -225,6 +225,21 @@ def test_k_of_columns_of_very_different_size():
     assert k_condition(A, L).n_log_k == pytest.approx(2 * (400 * np.log(10) - np.log(2)))
 
 
+def test_stored_zeros_say_nothing_about_the_scale_of_a_factor():
+    L = sp.csr_array(np.tril(np.ones((2, 2))) * 1e-170)
+    L.data[1] = 0.0
+    A = np.array([[2.0, 1.0], [1.0, 2.0]])
+    assert k_condition(A, L).k == pytest.approx(1.1547005383792515, rel=1e-14)
+
+
+@pytest.mark.parametrize("values", [[np.nan, 1, 1], [1, np.inf, 1], [0, 1, 1], [0, 0, 0]])
+def test_values_without_a_k_have_none(values):
+    A = sp.csr_array([[2.0, 1.0], [1.0, 2.0]])
+    problem = problem_of(Pair("own", A, np.tril(A.toarray())))
+    with np.errstate(all="raise"):
+        assert problem.log_k(np.array(values, dtype=float)) is None
+
+
 def test_k_of_a_problem_has_all_digits():
     """The scorer's figure is that of k_condition."""
     A = check_spd_candidate(resistors(1e-13))

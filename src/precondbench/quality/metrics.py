@@ -112,25 +112,24 @@ def k_condition_values(
     fractions, powers = np.frexp(values)
     if exponents is not None:
         powers = powers + np.repeat(exponents, np.diff(pattern.indptr))
-    powers = powers - np.max(powers)
+    # Zeros have the power 0, which says nothing.
+    powers = powers - np.max(powers[fractions != 0.0], initial=np.iinfo(np.int32).min)
     small = np.ldexp(fractions, powers)
     where = pattern.diagonal
     n = pattern.n
     extended = inverse.extended
     if extended is None:
-        forms, log_determinant = (
-            column_quadratic_forms(inverse, pattern, small),
-            [inverse.log_determinant],
-        )
+        forms = column_quadratic_forms(inverse, pattern, small)
+        log_determinant = np.array([inverse.log_determinant])
     else:
-        forms, log_determinant = (
-            extended_quadratic_forms(extended, pattern, small),
-            list(extended.log_pivots),
-        )
-    n_log_k = n * math.log(math.fsum(forms) / n)
-    with np.errstate(divide="ignore"):
-        logarithms = np.log(np.abs(fractions[where])) + powers[where] * math.log(2.0)
-    n_log_k = math.fsum([n_log_k, *(-2.0 * logarithms), *log_determinant])
+        forms = extended_quadratic_forms(extended, pattern, small)
+        log_determinant = extended.log_pivots
+    with np.errstate(all="ignore"):  # Values that are not finite give a K that is none.
+        trace = n * np.log([np.sum(forms) / n])
+        diagonal = np.log(np.abs(fractions[where])) + powers[where] * math.log(2.0)
+        terms = np.concatenate([trace, -2.0 * diagonal, log_determinant])
+        # Large terms cancel.
+        n_log_k = math.fsum(terms) if np.all(np.isfinite(terms)) else float(np.sum(terms))
     if extended is None and not inverse.error <= INACCURATE:
         warnings.warn(
             f"K has few correct digits: its relative error may be {inverse.error:.0e}, the matrix "
