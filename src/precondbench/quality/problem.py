@@ -80,7 +80,7 @@ class Problem(ABC):
     >>> A = formula_matrix("HB/gr_30_30")
     >>> problem = problem_of(Pair("grid", A, ic0(A)))
     >>> problem.solve(None).iterations, problem.solve(problem.place(ic0(A))).iterations
-    (67, 23)
+    (68, 24)
     """
 
     pattern: LowerPattern | LUPattern
