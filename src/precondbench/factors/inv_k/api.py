@@ -229,8 +229,8 @@ def invk_report(
         else:
             inversion = invert(scaled, wanted, plan, method, threads, probes)
         largest_error = inversion.error
-    except BreakdownError as error:
-        doubtful, cause, largest_error = True, error, float("inf")
+    except BreakdownError as breakdown:
+        doubtful, cause, largest_error = True, breakdown, float("inf")
     if not largest_error <= DOUBTFUL:
         decide_definiteness(scaled, cause)
         again = extended_inverse(scaled, analyse(plan.graph, plan.position))

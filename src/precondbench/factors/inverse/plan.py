@@ -65,7 +65,9 @@ def inversion_graph(matrix: csr_array, pattern: LowerPattern, longest: float = n
         )
     inside = clique[pattern.indices]
     rows, columns = pattern.rows(), pattern.indices
-    t = csr_array((np.ones(np.sum(inside)), (rows[inside], columns[inside])), shape=matrix.shape)
+    t = csr_array(
+        (np.ones(int(np.sum(inside))), (rows[inside], columns[inside])), shape=matrix.shape
+    )
     # All summands are positive: no entry cancels and no stored zero can be lost.
     return _with_edges(matrix, columns[~inside], rows[~inside], csr_array(t @ t.T))
 
