@@ -302,10 +302,11 @@ def _records_at(
     key: str, entries: tuple[int, int], columns: dict[str, NDArray[Any] | list[str]]
 ) -> str:
     """Name the records that own entries of a column, if the index could be read."""
-    names, n, nnz = (columns.get(f"index/{column}") for column in ("name", "n", "nnz"))
-    if not isinstance(names, list) or not isinstance(n, np.ndarray) or key.startswith("index/"):
+    pointers = key == "pattern/pointers_to_1"
+    names, sizes = columns.get("index/name"), columns.get(f"index/{'n' if pointers else 'nnz'}")
+    if not isinstance(names, list) or not isinstance(sizes, np.ndarray) or key.startswith("index/"):
         return ""
-    ends = np.cumsum(n + 1 if key == "pattern/pointers_to_1" else nnz)
+    ends = np.cumsum(sizes + 1 if pointers else sizes)
     first, last = np.searchsorted(ends, [entries[0], entries[1] - 1], side="right").tolist()
     if last >= len(names):
         return ""
