@@ -157,7 +157,7 @@ def test_runs_of_other_processes_and_runs_that_diverge_do_not_stop_a_grid(in_fol
             GRID + "[[runs]]\nmodel = 'MLP'\n",
             "table 2 of runs: the settings name no dataset",
         ),
-        (GRID.replace("epochs = 1", "epochs = [1, 0]"), "table 1 of runs: epochs is 0"),
+        (GRID.replace("epochs = 1", "epochs = [1, -1]"), "table 1 of runs: epochs is -1"),
     ],
 )
 def test_bad_grids(in_folder, text, message):

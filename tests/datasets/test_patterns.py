@@ -67,7 +67,8 @@ def test_scores_solve_the_same_system(by_pattern):
     factors = [small.pair(i).L for i in range(len(small))]
     one, other = evaluate(small, factors), evaluate(large, factors)
     for row, wide in zip(one.rows, other.rows, strict=True):
-        assert (row.iterations, row.residual) == (wide.iterations, wide.residual)
+        # The first right-hand side is that of the matrix; the others follow the values.
+        assert row.sides[0] == wide.sides[0]
         assert row.n_log_k == pytest.approx(wide.n_log_k)
         assert (row.work, wide.work) == (1.0, 1.0)
         assert wide.cosine < 1.0

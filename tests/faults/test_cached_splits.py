@@ -1,4 +1,7 @@
-"""Splits in the cache: flipped bits, other formats, places of other versions, no locks, signals."""
+"""Splits in the cache: flipped bits, other formats, places of other versions, no locks, signals.
+
+Longer than other files: every fault is one of the same bench of cached splits.
+"""
 
 import contextlib
 import functools

@@ -57,7 +57,6 @@ for number, (arguments, fragment) in enumerate(
         ("info", "Missing argument"),
         ("submit check", "Missing argument"),
         ("leaderboard score", "Missing argument"),
-        ("leaderboard check", "Missing argument"),
         ("leaderboard reproduce", "Missing argument"),
         ("list --colour", "No such option"),
         ("info synthetic-tridiag --split", "requires an argument"),
@@ -130,7 +129,7 @@ for value in ("0", "-3", "x"):
 for option, values in {
     "rounds": "0 -1 x 1.5 1000000000",
     "width": "0 -1 x 1000000000",
-    "epochs": "0 -1 x 99999999999999999999",
+    "epochs": "-1 x 99999999999999999999",
     "learning-rate": "0 -1 nan inf x 1e400",
     "decay-every": "0 x",
     "patience": "0 x",
@@ -145,7 +144,7 @@ for option, values in {
         given = f"--seeds {value}" if option == "seeds" else f"--set {setting}={value}"
         wrong(f"train-{option}-{value}", f"train {DATA} {given} --out o",
               f"{setting}|seed")  # fmt: skip
-for option, values in {"epochs": "0 -1 x", "rounds": "0 1000000000", "seed": "-1 x"}.items():
+for option, values in {"epochs": "-1 x", "rounds": "0 1000000000", "seed": "-1 x"}.items():
     for value in values.split():
         wrong(f"quickstart-{option}-{value}", f"quickstart --{option} {value}", option)
 for value in ("0", "-1", "x", "nan"):
@@ -172,8 +171,8 @@ wrong("pack-entry-no-function", f"submit function precondbench:__version__ {DATA
 wrong("pack-run-that-is-none", "submit pack run", "is not the folder of a finished run", 1)
 wrong("check-a-submission-for-two", "leaderboard check entries/t/a.json entries/t/b.json "
       "--submission s", "belongs to one entry")  # fmt: skip
-wrong("check-no-entry", "leaderboard check x.json", "do not hold", 1)
-wrong("check-an-entry-in-the-root", "leaderboard check /x.json", "do not hold", 1)
+wrong("check-no-entry", "leaderboard check x.json", "not the file of an entry", 1)
+wrong("check-an-entry-in-the-root", "leaderboard check /x.json", "not the file of an entry", 1)
 wrong(
     "reproduce-an-entry-in-the-root", "leaderboard reproduce /x.json", "not the file of an entry", 1
 )

@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 from harness import Subject
 
-from precondbench import ic0, invk, k_condition, pcg
+from precondbench import gmres, ic0, invk, k_condition, pcg
 from precondbench.errors import BreakdownError, MatrixError
 
 EDGES = Subject(
@@ -268,6 +268,8 @@ def an_answer_beyond_double_precision_is_not_called_converged(bench):
     A = np.array([[1e-310]])
     assert np.isfinite(ic0(A).data).all()
     assert pcg(A, [1.0], ic0(A)).status == "stagnated"
+    assert gmres(A, [1.0]).status == "stagnated"
+    assert pcg(1e300 * np.eye(2), [1e-300, 0.0]).status == "stagnated"
 
 
 @EDGES.case

@@ -253,7 +253,7 @@ def entry(name, which, change, fragment):
 for which in (0, 1):
     entry("empty", which, lambda d: "", "is not JSON")
     entry("truncated", which, lambda d: json.dumps(d)[:-20], "is not JSON")
-    entry("of-a-later-format", which, lambda d: d | {"format_version": 2}, "at format_version")
+    entry("of-a-later-format", which, lambda d: d | {"format_version": 3}, "at format_version")
     entry("of-another-format", which, lambda d: d | {"format": "x"}, "schema at format")
     entry("unknown-field", which, lambda d: d | {"rank": 1}, "schema at rank")
     entry("key-twice", which, lambda d: '{"id": "x", "id": "y"}', "appears twice")

@@ -68,7 +68,7 @@ def registered(monkeypatch):
     monkeypatch.setattr(registry, "_SPECS", (*registry._SPECS, SPEC))
     registry._all_plans.cache_clear()
     manifest = golden_manifest(load_manifest(), select_plans("shifted-grids"))
-    for module in ("building.obtain", "suitesparse"):
+    for module in ("building.obtain", "building.cached", "suitesparse"):
         monkeypatch.setattr(f"precondbench.recipes.{module}.load_manifest", lambda: manifest)
     yield manifest
     monkeypatch.undo()

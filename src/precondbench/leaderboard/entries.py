@@ -418,7 +418,7 @@ def _json(value: Any, margin: str) -> str:
     if isinstance(value, dict) and value:
         items = [f"{inner}{json.dumps(k)}: {_json(v, inner)}" for k, v in sorted(value.items())]
         return "{\n" + ",\n".join(items) + f"\n{margin}}}"
-    if isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
         items = [inner + _json(item, inner) for item in value]
         return "[\n" + ",\n".join(items) + f"\n{margin}]"
     return json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -157,8 +157,12 @@ def gathered(
     x, iterations, codes, residuals = (
         np.concatenate(same, axis=-1)[..., :sides] for same in zip(*parts, strict=True)
     )
+    solution = system.solution(x)
+    # An answer that double precision cannot hold is none.
+    lost = ~np.all(np.isfinite(solution), axis=0) | (np.any(x, axis=0) & ~np.any(solution, axis=0))
+    residuals[lost] = np.inf
     return SidesResult(
-        system.solution(x),
+        solution,
         tuple(map(int, iterations)),
         tuple(
             confirmed(CODES[code], end, rtol) for code, end in zip(codes, residuals, strict=True)
