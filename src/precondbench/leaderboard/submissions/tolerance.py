@@ -70,7 +70,7 @@ SAME_SIDES = Band(
     steps=2, relative=0.05, outside=0.02, floats=1e-3, mean=0.005, mean_steps=0.05, area=0.002
 )
 OTHER_SIDES = Band(
-    steps=3, relative=0.15, outside=0.02, floats=0.02, mean=0.03, mean_steps=0.2, area=0.02
+    steps=3, relative=0.1, outside=0.02, floats=0.02, mean=0.01, mean_steps=0.1, area=0.01
 )
 # Predictions of a model that is trained again on another machine.
 TRAINED_AGAIN = Band(
