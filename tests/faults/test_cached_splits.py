@@ -1,20 +1,9 @@
-"""Splits in the cache: flipped bits, other formats, places of other versions, no locks, signals.
+"""Splits in the cache: flipped bits, other formats, places of other versions."""
 
-Longer than other files: every fault is one of the same bench of cached splits.
-"""
-
-import contextlib
-import functools
 import json
-import multiprocessing
 import os
 import random
 import shutil
-import signal
-import sys
-import threading
-import time
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import h5py
 import numpy as np
@@ -25,16 +14,14 @@ from typer.testing import CliRunner
 from precondbench.cli import app
 from precondbench.cli.doctor import examine
 from precondbench.errors import DigestError, ShardError
-from precondbench.recipes import open_split, select_plans, write_release
+from precondbench.recipes import open_split
 from precondbench.shards import find_shard, load_manifest, published_path, read_shard, shard_path
 
 CACHED = Subject(
-    "Splits in the cache and on mirrors",
+    "Splits in the cache",
     "one bit of any value, index, label, name or fact; bits of the file at random; files of "
-    "newer formats, and where version 0.1.0 put them; eight processes where locks have no effect; "
-    "signals during a download",
-    "one error that names file, record and remedy; list says it, build repairs it; the same bytes, "
-    "and no temporary file",
+    "newer formats, and where version 0.1.0 put them",
+    "one error that names file, record and remedy; list says it, build repairs it",
 )
 SAMPLE = ("suitesparse-invk", "sample", "tril", "val")
 DRAWN = ("synthetic-tridiag", "1.0", "uniform", "val")
@@ -65,11 +52,6 @@ def copied(bench, names=SAMPLE):
     target.parent.mkdir(parents=True)
     shutil.copyfile(bench.fixture("built")[names], target)
     return target
-
-
-def networked(bench):
-    bench.monkeypatch.delenv("PRECONDBENCH_OFFLINE", raising=False)
-    bench.monkeypatch.setenv("NO_PROXY", "*")
 
 
 def state(bench, names=SAMPLE):
@@ -282,206 +264,6 @@ def every_command_names_a_damaged_split(bench):
     said = bench.process("build", *options(SAMPLE), code=0)
     assert said.count("replacing a bad file") == 1
     bench.command("info", *options(SAMPLE))
-
-
-# -- many processes, no locks --
-
-
-class NoLock:
-    """A lock of a file system where locks have no effect."""
-
-    def __init__(self, *_, **__):
-        self.lock_file = "none"
-
-    def acquire(self, *_, **__):
-        return self
-
-    def release(self):
-        pass
-
-
-@contextlib.contextmanager
-def serving(folder, pause=0.0):
-    """Serve files in small pieces, so that a transfer has a middle."""
-
-    class Handler(SimpleHTTPRequestHandler):
-        def copyfile(self, source, outputfile):
-            while piece := source.read(4096):
-                outputfile.write(piece)
-                server.served += self.path.endswith(".h5")
-                time.sleep(pause if self.path.endswith(".h5") else 0)
-
-        def log_message(self, *_):
-            pass
-
-        def handle(self):
-            with contextlib.suppress(ConnectionError):
-                super().handle()
-
-    handler = functools.partial(Handler, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.served = 0
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", server
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-@pytest.fixture(scope="session")
-def release(tmp_path_factory, built):
-    folder = tmp_path_factory.mktemp("release") / "data"
-    root = built[DRAWN].parents[3]
-    write_release(folder, select_plans(*DRAWN), root=root)
-    return folder
-
-
-def eight(work):
-    """Run a function in eight processes that start together; return what they say."""
-    context = multiprocessing.get_context("fork")
-    barrier, said = context.Barrier(8), context.Queue()
-
-    def one():
-        try:
-            barrier.wait(30)
-            work()
-            said.put("")
-        except BaseException as error:
-            said.put(repr(error))
-
-    processes = [context.Process(target=one) for _ in range(8)]
-    for process in processes:
-        process.start()
-    answers = [said.get(timeout=50) for _ in processes]
-    for process in processes:
-        process.join()
-    return answers
-
-
-def without_locks(name, mirror, damaged):
-    def run(bench):
-        bench.monkeypatch.setattr("filelock.FileLock", NoLock)
-        networked(bench)
-        good = bench.fixture("built")[DRAWN].read_bytes()
-        target = copied(bench, DRAWN)
-        if damaged:
-            edit("values/a", 12, flip)(target)
-        else:
-            target.unlink()
-        from precondbench.recipes import obtain_shard
-
-        def work():
-            obtain_shard(*DRAWN, repair=True)
-            open_split(*DRAWN).verify()
-
-        with contextlib.ExitStack() as stack:
-            if mirror:
-                url, _ = stack.enter_context(serving(bench.fixture("release"), 0.001))
-                bench.monkeypatch.setenv("PRECONDBENCH_MIRROR", url)
-            assert eight(work) == [""] * 8
-        assert target.read_bytes() == good
-        assert [path.name for path in target.parent.iterdir() if path.suffix != ".verified"] == [
-            target.name
-        ]
-
-    CACHED.add(f"eight-processes-without-locks-{name}", run)
-
-
-without_locks("build", mirror=False, damaged=False)
-without_locks("repair", mirror=False, damaged=True)
-without_locks("download", mirror=True, damaged=False)
-without_locks("repair-by-download", mirror=True, damaged=True)
-
-
-@CACHED.case
-def a_file_system_that_refuses_locks(bench):
-    import errno
-
-    from precondbench.shards import locked
-
-    class Refusing(NoLock):
-        def acquire(self, *_, **__):
-            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-
-    bench.monkeypatch.setattr("filelock.FileLock", Refusing)
-    with locked(bench.folder / "x.h5"):
-        pass
-
-
-# -- signals --
-
-
-def command(*arguments):
-    """Start a command in a process that needs no time to import."""
-
-    def run():
-        from precondbench.cli import main
-
-        sys.argv = ["precondbench", *arguments]
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-        os.dup2(null, 2)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.default_int_handler if number == 2 else signal.SIG_DFL)
-        main()
-
-    process = multiprocessing.get_context("fork").Process(target=run)
-    process.start()
-    return process
-
-
-def stopped(name, number, code, leaves):
-    def run(bench):
-        bench.monkeypatch.setenv("PRECONDBENCH_CACHE", str(bench.folder / "cache"))
-        networked(bench)
-        target = shard_path(bench.folder / "cache", *DRAWN, digest_of(DRAWN))
-
-        def files():
-            return [p for p in target.parent.glob("*") if p.suffix != ".lock"]
-
-        with serving(bench.fixture("release"), 0.02) as (url, server):
-            bench.monkeypatch.setenv("PRECONDBENCH_MIRROR", url)
-            process = command("download", *options(DRAWN))
-            deadline = time.monotonic() + 20
-            while server.served < 20 and time.monotonic() < deadline:
-                time.sleep(0.005)
-            os.kill(process.pid, number)
-            process.join(20)
-            assert process.exitcode == code
-            assert len(files()) == leaves
-        with serving(bench.fixture("release")) as (url, _):
-            bench.monkeypatch.setenv("PRECONDBENCH_MIRROR", url)
-            process = command("download", *options(DRAWN))
-            process.join(30)
-            assert process.exitcode == 0
-        assert files() == [target]
-        assert target.read_bytes() == bench.fixture("built")[DRAWN].read_bytes()
-
-    CACHED.add(f"download-ended-by-{name}", run)
-
-
-stopped("an-interrupt", signal.SIGINT, 130, 0)
-stopped("a-termination", signal.SIGTERM, 143, 0)
-# Nothing can be done in a killed process; the next one removes what it left.
-stopped("a-kill", signal.SIGKILL, -signal.SIGKILL, 1)
-
-
-@CACHED.case
-def leftovers_of_processes_that_live_or_are_elsewhere_stay(bench):
-    from precondbench._internal import remove_leftovers, replacing
-
-    elsewhere = bench.file(".x.h5.00000000-1-000000000000.part", b"half")
-    with replacing(bench.folder / "y") as temporary:
-        temporary.write_bytes(b"half")
-        remove_leftovers(bench.folder)
-        assert temporary.exists()
-    assert elsewhere.exists()
-    old = time.time() - 7200
-    os.utime(elsewhere, (old, old))
-    remove_leftovers(bench.folder)
-    assert bench.listing() == {"y": b"half"}
 
 
 @CACHED.parametrised()

@@ -46,9 +46,10 @@ def largest_file(manifest: Manifest, names: Names) -> int:
 def _entries(manifest: Manifest, recipe: dict[str, Any]) -> int | None:
     """Bound of the stored entries of all lower triangles, if the recipe tells."""
     n, count, matrices = recipe.get("n"), recipe.get("count"), recipe.get("matrices")
-    if isinstance(n, int) and isinstance(count, int):
+    kind = recipe.get("kind")
+    if kind in {"tridiagonal", "tridiagonal-lu"} and isinstance(n, int) and isinstance(count, int):
         return _TRIDIAGONAL * n * count
-    if not isinstance(matrices, list):
+    if kind not in {"collection", "formulas"} or not isinstance(matrices, list):
         return None
     known = {f"{source.group}/{source.name}": source for source in manifest.sources}
     level = str(recipe.get("pattern", "level-0")).removeprefix("level-")
