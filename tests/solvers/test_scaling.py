@@ -69,9 +69,12 @@ def test_size_of_an_operator(e, flexible):
 
 @EXPONENT
 def test_all_at_once(e):
-    """A = 2^-e A, b = 2^e b, L = 2^(-e/2) L: x would be 2^(2e) x."""
+    """A = 2^-e A, b = 2^e b, L = 2^(-e/2) L: x is 2^(2e) x, where double precision holds it."""
     found = pcg(times(A, -e), np.ldexp(B, e), times(L, -e // 2))
-    assert_same_steps(found, pcg(A, B, L), 2 * e)
+    if abs(2 * e) > 1022:
+        assert (found.status, found.residual) == ("stagnated", np.inf)
+    else:
+        assert_same_steps(found, pcg(A, B, L), 2 * e)
 
 
 @pytest.mark.parametrize("size", [1e-170, 1e-300, 5e-324, 1e300, 1.7e308])
@@ -101,9 +104,9 @@ def test_a_range_too_wide_for_the_squares_of_its_ends():
         assert (found.iterations, found.status) == (1, "converged")
 
 
-def test_a_solution_out_of_range_is_infinite_without_a_warning():
+def test_a_solution_out_of_range_is_no_solution_and_no_warning():
     found = pcg(1e-200 * SMALL, [1e200, 0.0])
-    assert found.status == "converged"
+    assert found.status == "stagnated"
     assert np.all(np.isinf(found.x))
 
 

@@ -28,7 +28,7 @@ class Status(StrEnum):
     ITERATION_LIMIT = "iteration-limit"
     """``maxiter`` steps were not enough."""
     STAGNATED = "stagnated"
-    """The recurrence broke down, or its residual lost touch with the true one."""
+    """The recurrence broke down, its residual is not the true one, or x is out of range."""
     INVALID = "invalid"
     """There was nothing to solve with: the factor is missing, not finite or singular."""
 
