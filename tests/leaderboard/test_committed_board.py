@@ -166,8 +166,12 @@ def test_a_row_comes_out_again(track, entry, way):
     assert check_entry(FOLDER, track, entry) in {way, IN_BAND if way == SAME_BITS else way}
 
 
+# The 80 matrices take a quarter of an hour: `precondbench leaderboard check` does them by hand.
+SHORTER = [track.id for track in TRACKS if track.id != "suitesparse-invk-1.0-tril-all"]
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("track", [track.id for track in TRACKS])
+@pytest.mark.parametrize("track", SHORTER)
 def test_every_entry_comes_out_again(monkeypatch, mirror, board, track):
     monkeypatch.setenv("PRECONDBENCH_SUITESPARSE", str(mirror.folder))
     (found,) = check_entries(FOLDER, [(track, entry) for entry in board.entries[track]])
