@@ -10,6 +10,7 @@ from .network import TooLongError as TooLongError
 from .network import TooSlowError as TooSlowError
 from .network import download as download
 from .network import offline as offline
+from .options import did_you_mean as did_you_mean
 from .options import real_number as real_number
 from .options import whole_number as whole_number
 from .plugins import import_user_code as import_user_code

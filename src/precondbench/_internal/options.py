@@ -1,10 +1,12 @@
-"""Checks of numeric options, the same in solvers, factors and patterns."""
+"""Checks of numeric options, the same in solvers, factors and patterns, and advice on names."""
 
 from __future__ import annotations
 
+import difflib
 import math
 import numbers
 import operator
+from collections.abc import Iterable
 from typing import Any
 
 from precondbench.errors import ConfigurationError
@@ -40,3 +42,9 @@ def real_number(name: str, value: Any, least: float = 0.0) -> float:
 def _is_boolean(value: Any) -> bool:
     # NumPy's booleans are no subclass of bool, and no number either.
     return isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b"
+
+
+def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return ``; did you mean ...?`` with the closest of the known names, else an empty text."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precondbench._internal import read_text, replacing, verify_file
+from precondbench._internal import did_you_mean, read_text, replacing, verify_file
 from precondbench.errors import CheckpointError, ConfigurationError
 from precondbench.leaderboard.entries import Track, read_leaderboard, weights_path
 from precondbench.leaderboard.submissions.schema import LARGEST_WEIGHTS
@@ -59,8 +58,7 @@ def load_pretrained(entry: str, seed: int = 0) -> FactorModel:
     folder = _board() / "weights"
     known = _known(folder)
     if entry not in known:
-        close = difflib.get_close_matches(str(entry), known, n=1, cutoff=0.3)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(str(entry), known, cutoff=0.3)
         raise ConfigurationError(
             f"no entry with weights is called {entry!r}{hint} "
             "(precondbench.leaderboard.pretrained_names() lists all)"
@@ -147,12 +145,17 @@ def _board() -> Path:
     return here.parent if (here.parent / "weights").is_dir() else here.parents[3] / "leaderboard"
 
 
-def _known(folder: Path) -> dict[str, dict[int, tuple[Path, str]]]:
-    """Path and digest of the weights by entry (``TRACK/ID``) and seed."""
+def tracks_by_weights() -> dict[str, list[str]]:
+    """Return the tracks that share weights, by the folder of these."""
     tracks: dict[str, list[str]] = {}
     for name in TRACKS:
-        data = weights_path("", name, "", 0).parts[1]
-        tracks.setdefault(data, []).append(name.id)
+        tracks.setdefault(weights_path("", name, "", 0).parts[1], []).append(name.id)
+    return tracks
+
+
+def _known(folder: Path) -> dict[str, dict[int, tuple[Path, str]]]:
+    """Path and digest of the weights by entry (``TRACK/ID``) and seed."""
+    tracks = tracks_by_weights()
     known: dict[str, dict[int, tuple[Path, str]]] = {}
     for line in read_text(folder / SUMS, CheckpointError).splitlines():
         digest, _, relative = line.partition("  ")

@@ -67,8 +67,6 @@ class Problem(ABC):
         Pattern of a prediction; its order is the order of values.
     matrix : scipy.sparse.csr_array
         R A C.
-    digest : str
-        Sha256 of R A C.
     row_scale, column_scale : numpy.ndarray
         Diagonals of R and C, float64 (n,).
 
@@ -96,7 +94,6 @@ class Problem(ABC):
     ) -> None:
         self.name = name
         self.matrix = matrix
-        self.digest = matrix_digest(matrix)
         self.row_scale, self.column_scale = row_scale, column_scale
         self._unscaled = A
         self._target: Vector | None = None
@@ -121,6 +118,11 @@ class Problem(ABC):
         PredictionError
             If it does not fit the matrix: another length, shape or type.
         """
+
+    @cached_property
+    def digest(self) -> str:
+        """Sha256 of R A C."""
+        return matrix_digest(self.matrix)
 
     def sides(self, key: str = REFERENCE) -> Vector:
         """Return the right-hand sides, float64 (n, 4).
@@ -148,7 +150,6 @@ class Problem(ABC):
         given: Vector | LinearOperator | None = None,
         key: str = REFERENCE,
         maxiter: int = MAXITER,
-        sides: int = SIDES,
     ) -> Outcome:
         """Solve the system for its four right-hand sides with a preconditioner of A.
 
@@ -162,9 +163,6 @@ class Problem(ABC):
             What the right-hand sides are bound to, see :meth:`sides`.
         maxiter : int
             Most steps.
-        sides : int
-            How many right-hand sides are solved, the first ones; the first does not depend on
-            the key.
 
         Returns
         -------
@@ -176,7 +174,7 @@ class Problem(ABC):
             preconditioned matrix as PCG saw it, ``reason`` why it is invalid, ``solved``, and
             ``penalised_iterations``, the limit where it failed.
         """
-        b = np.ascontiguousarray(self.sides(key)[:, :sides])
+        b = self.sides(key)
         if isinstance(given, LinearOperator):
             result = self._solve_operator(b, partial(self._applied, given), maxiter)
         elif given is None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from functools import cache
 from importlib import import_module
 
+from precondbench._internal import did_you_mean
 from precondbench.errors import ConfigurationError
 from precondbench.recipes.spec import DatasetSpec, SplitPlan
 
@@ -67,8 +67,7 @@ def dataset_spec(dataset: str) -> DatasetSpec:
 
 def _check_name(kind: str, wanted: str, known: list[str]) -> None:
     if wanted not in known:
-        close = difflib.get_close_matches(wanted, known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(wanted, known)
         raise ConfigurationError(f"no {kind} {wanted!r}; there are: {', '.join(known)}{hint}")
 
 

@@ -30,7 +30,7 @@ from precondbench.leaderboard.entries import (
     write_track,
 )
 from precondbench.leaderboard.methods.registry import reference_rows
-from precondbench.leaderboard.pretrained import sums_text
+from precondbench.leaderboard.pretrained import sums_text, tracks_by_weights
 from precondbench.leaderboard.registers import (
     OWNERS,
     Owners,
@@ -52,7 +52,7 @@ from precondbench.leaderboard.submissions.schema import (
     seeds_alike,
     write_submission,
 )
-from precondbench.leaderboard.tracks import TRACKS, TrackName
+from precondbench.leaderboard.tracks import TRACKS
 from precondbench.shards import file_sha256
 
 Progress = Callable[[int, int], None]
@@ -138,13 +138,7 @@ def _check_attributes(base: Path, change: Path) -> None:
         )
 
 
-def _data_of(track: TrackName) -> str:
-    return weights_path("", track, "id", 0).parts[1]
-
-
-_TRACKS_OF: dict[str, list[str]] = {}
-for _name in TRACKS:
-    _TRACKS_OF.setdefault(_data_of(_name), []).append(_name.id)
+_TRACKS_OF = tracks_by_weights()
 _DATA_OF = {track: data for data, tracks in _TRACKS_OF.items() for track in tracks}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from precondbench._internal import read_model, replacing
+from precondbench._internal import did_you_mean, read_model, replacing
 from precondbench.errors import ConfigurationError, ManifestError
 
 Value = TypeVar("Value")
@@ -242,6 +241,5 @@ def _find(entries: Mapping[str, Value], name: str, kind: str, where: str) -> Val
     if name in entries:
         return entries[name]
     there = f"there are {', '.join(sorted(entries))}" if entries else "there are none yet"
-    close = difflib.get_close_matches(name, entries, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = did_you_mean(name, entries)
     raise ConfigurationError(f"there is no {kind} {name!r}{where}; {there}{hint}")
