@@ -6,7 +6,7 @@ For one right-hand side b, x = A^-1 b is known. With y fixed and |y|^2 = x^T b, 
 L y = b and L^T x = y are linear in the values of L: 2n equations of rank 2n - 1, and a connected
 pattern has at least 2n - 1 values. A weighted least-norm correction of the label meets them, and
 conjugate gradients then end in one step for this b. Under protocol 1, whose only right-hand side
-was public, this reached an area of 0.801 on the real test track.
+was public, this took the first place of the real test track.
 
 Under protocol 2 the first of four sides is public, and the others are bound to the digest of all
 submitted values. The forger here knows everything but what follows from a digest that he has not

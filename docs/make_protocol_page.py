@@ -1,15 +1,163 @@
-"""Update the table of coverage in docs/protocol.md.
+"""Update the measured parts of docs/protocol.md.
 
     python docs/make_protocol_page.py
 
-Reads interval_coverage.json in benchmarks/results, which the benchmark of this name writes.
+Reads interval_coverage.json, lockstep.json and recompute.json in benchmarks/results, which the
+benchmarks of these names write.
 """
 
 from __future__ import annotations
 
-from making import DOCS, markdown_table, paragraph, stored, with_parts
+from typing import Any
+
+from making import DOCS, counted, listed, markdown_table, paragraph, short, stored, with_parts
+from precondbench.leaderboard.submissions.tolerance import TRAINED_AGAIN
 
 PAGE = DOCS / "protocol.md"
+SIDES = ("one side", "four sides")
+# Choices of the kernels, and what they are called in the table.
+CHOICES = {
+    ("forward substitution", "product by the reciprocal"): (
+        "reciprocals multiplied in at the end of a row"
+    ),
+    ("forward substitution", "division"): "division at the end of a row",
+    ("backward substitution, and r^T z", "rows of L, then r^T z"): (
+        "backward substitution by the rows of $L$ (the same bits)"
+    ),
+    ("backward substitution, and r^T z", "rows of L^T, then r^T z"): (
+        "$r^T z$ after the substitution, first row to last"
+    ),
+    ("A p and p^T A p", "one after the other"): "$p^T A p$ after the product (the same bits)",
+    ("a dot product", "one sum"): "inner products in one sum",
+    ("a dot product", "eight sums"): "inner products in eight sums",
+}
+# Fields of the comparison of outcomes, how they are shown, and what they are called.
+OUTCOMES = {
+    "matrices": ("matrices", "{:,}"),
+    "same iterations": ("with the same iterations", "{:.0%}"),
+    "most steps apart": ("most steps apart", "{}"),
+    "largest share apart, beyond one step": ("largest share apart, beyond one step", "{:.1%}"),
+    "largest change of a mean": ("largest change of a mean", "{:.2%}"),
+    "largest change of 1 - cosine": ("largest change of 1 - cosine", "{:.1e}"),
+    "largest change of condition": ("largest change of the condition number", "{:.1e}"),
+    "outside the band": ("outside the band", "{:.1%}"),
+}
+KINDS = ("trained, same sides", "trained, own sides", "start, same sides", "start, own sides")
+TOGETHER = "all of these"
+
+
+def lockstep() -> str:
+    """Cost of one and of four sides, and of what was left out."""
+    found = stored("lockstep.json")
+    ratios, choices = found["to_one_side_of_0.1.0"], found["choices"]
+    names = {
+        "PCG": "PCG with IC(0)",
+        "GMRES": f"GMRES with ILU(0), first {found['iterations']} steps",
+    }
+    cost = [
+        [label, "1", *(f"{ratios[f'{solver}, {sides}']:.2f}" for sides in SIDES)]
+        for solver, label in names.items()
+    ]
+    others = [
+        [label, *(f"{choices[sides][part][case]['ratio']:.2f}" for sides in SIDES)]
+        for (part, case), label in CHOICES.items()
+    ]
+    text = (
+        "These were chosen by measurement (`benchmarks/lockstep.py`, IC(0) on the 5-point "
+        f"Laplacian with {found['n']:,} unknowns, processor time in one run):"
+    )
+    return "\n\n".join(
+        [
+            paragraph(text),
+            markdown_table(["an iteration", "one side of version 0.1.0", *SIDES], cost),
+            markdown_table(["left out", "time of the part, one side", "four sides"], others),
+        ]
+    )
+
+
+def processors() -> str:
+    """Which outcomes of reference rows other instructions change."""
+    found = stored("recompute.json")["scores"]
+    names = {setting: setting.replace(": ", " as ") for setting in found}
+    moved = {
+        field: max(row[field]["largest"] for row in found.values() if field in row)
+        for field in sorted({field for row in found.values() for field in row})
+    }
+    changed = (
+        listed(
+            f"`{field}` (by at most {largest:.0e}, relative)" for field, largest in moved.items()
+        )
+        if moved
+        else "none"
+    )
+    return paragraph(
+        "`benchmarks/recompute.py scores` computes reference rows of three tracks again, with "
+        f"{listed(names.values())}. Fields of outcomes and tracks that differ: {changed}."
+    )
+
+
+def predictions() -> str:
+    """How predictions from the same weights move, and outcomes with them."""
+    found = stored("recompute.json")["predictions"]
+    together = found[TOGETHER]
+    rows = together["rows"]
+    settings = [
+        [
+            setting,
+            f"{row['same to the bit']} of {row['rows']}",
+            short(row["largest change of a factor"]),
+        ]
+        for setting, row in found.items()
+    ]
+    header = ["setting", "models with the same bits", "largest change of a factor (2-norm)"]
+    text = (
+        "It predicts again with the instructions of older processors and with two threads, by "
+        f"{rows} models of one seed on `uniform`, `test`, trained and untrained, and scores what "
+        "has changed:"
+    )
+    outcomes = [
+        [label, *(form.format(together[kind][field]) for kind in KINDS)]
+        for field, (label, form) in OUTCOMES.items()
+    ]
+    return "\n\n".join(
+        [
+            paragraph(text),
+            markdown_table(header, settings),
+            paragraph(
+                f"With all of these together, {counted(rows - together['same to the bit'], rows)} "
+                "models have other bits:"
+            ),
+            markdown_table(
+                [
+                    "outcomes",
+                    *("trained, sides of the entry", "trained, own sides"),
+                    *("untrained, sides of the entry", "untrained, own sides"),
+                ],
+                outcomes,
+            ),
+        ]
+    )
+
+
+def _moved(rows: list[dict[str, Any]]) -> float:
+    return max((abs(row["change of the mean"]) for row in rows), default=0.0)
+
+
+def trained() -> str:
+    """How models of the board differ from those of the same commands on another machine."""
+    rows = stored("recompute.json")["trained"]
+    band = TRAINED_AGAIN
+    near = [row for row in rows if row["outside the band"] == 0.0]
+    far = [row for row in rows if row["outside the band"] > band.outside]
+    places = (f"`{row['entry']}` with seed {row['seed']} on `{row['track']}`" for row in far)
+    text = (
+        f"Of {len(rows)} models, one a seed and track, {len(near)} lie within {band.steps} steps "
+        f"or {100 * band.relative:.0f} % on every matrix, and their means move by at most "
+        f"{100 * _moved(near):.1f} %. On more than {100 * band.outside:.0f} % of the matrices "
+        "outside, so that their rows are not reproduced on another machine, "
+        + (f"are {len(far)}: {listed(places)}." if far else "is none.")
+    )
+    return paragraph(text)
 
 
 def coverage() -> str:
@@ -50,7 +198,8 @@ def coverage() -> str:
 
 def filled(page: str) -> str:
     """Return the page with the table."""
-    return with_parts(page, {"coverage": coverage()})
+    parts = (coverage, lockstep, processors, predictions, trained)
+    return with_parts(page, {part.__name__: part() for part in parts})
 
 
 if __name__ == "__main__":

@@ -126,7 +126,8 @@ def test_learning_rate_decays_in_steps(splits):
 
 
 def test_result_describes_the_run(splits):
-    result = train(*splits, short())
+    result = train(*splits, short(batch_size=len(splits[0]) - 1))
+    assert result.steps == 2 * len(result.history) == 6
     assert result.device == "cpu"
     assert result.parameters == result.model.parameter_count()
     assert [record["epoch"] for record in result.history] == [1, 2, 3]

@@ -202,6 +202,9 @@ def runs(tmp_path_factory):
 def test_runs_tell_what_they_know(runs, tmp_path):
     said = {"authors": ["me"], "description": "A perceptron."}
     submission = pack_runs(runs, "test", tmp_path / "s", said)
+    course = "; seed 0: 1 epochs, 63 steps, best epoch 1; seed 1: "
+    assert submission.training is not None
+    assert course in submission.training
     assert submission.method == "MLP (1 rounds)"
     assert submission.parameters == 1969
     assert sorted(submission.predictions) == ["0", "1", "2"]

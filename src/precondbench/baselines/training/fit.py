@@ -161,6 +161,8 @@ class TrainingResult:
         Epoch, counted from 1, with the smallest validation loss; 0 without training.
     best_validation_cosine : float
         Its mean cosine over the validation split.
+    steps : int
+        Number of gradient steps, one a batch.
     seconds : float
         Wall time of the epochs, those before an interrupt included.
     device : str
@@ -173,6 +175,7 @@ class TrainingResult:
     history: list[EpochRecord]
     best_epoch: int
     best_validation_cosine: float
+    steps: int
     seconds: float
     device: str
     parameters: int
@@ -183,6 +186,7 @@ class TrainingResult:
             "best_epoch": self.best_epoch,
             "best_validation_cosine": self.best_validation_cosine,
             "epochs": self.history[-1]["epoch"],
+            "steps": self.steps,
             "seconds": self.seconds,
             "device": self.device,
             "parameters": self.parameters,
@@ -254,9 +258,10 @@ def train(
         graphs = _labelled(train_set, device, "training")
         checks = _labelled(val_set, device, "validation")
         key = _fingerprint(text, graphs, checks)
+        steps_an_epoch = 0 if model.fitted else -(-len(graphs) // configuration.batch_size)
         with RunDirectory(out_dir, text, key, writes=ranks.first) as files:
             if resume and files.finished() is not None:
-                return _read(files, device)
+                return _read(files, steps_an_epoch, device)
             if loss.needs_inverse:
                 graphs.invert(train_set)
                 checks.invert(val_set)
@@ -270,10 +275,10 @@ def train(
                 torch.Generator().manual_seed(configuration.seed),
             )
             files.start(describe_environment(device, ranks.size), state, resume)
-            steps = model.compiled() if configuration.compile else model
-            FitLoop(steps, graphs, checks, loss, configuration, ranks, files, progress).run(state)
+            stepped = model.compiled() if configuration.compile else model
+            FitLoop(stepped, graphs, checks, loss, configuration, ranks, files, progress).run(state)
             model.load_state_dict(state.best_weights)
-            result = _result(model.eval(), state.history, device)
+            result = _result(model.eval(), state.history, steps_an_epoch, device)
             files.finish(result.to_dict())
     return result
 
@@ -334,20 +339,23 @@ def _fingerprint(text: str, *splits: ResidentGraphs) -> str:
     return digest.hexdigest()
 
 
-def _result(model: FactorModel, history: list[EpochRecord], device: torch.device) -> TrainingResult:
+def _result(
+    model: FactorModel, history: list[EpochRecord], steps_an_epoch: int, device: torch.device
+) -> TrainingResult:
     best = min(history, key=lambda record: record["validation_loss"])
     return TrainingResult(
         model=model,
         history=history,
         best_epoch=best["epoch"],
         best_validation_cosine=best["validation_cosine"],
+        steps=steps_an_epoch * history[-1]["epoch"],
         seconds=sum(record["seconds"] for record in history),
         device=str(device),
         parameters=model.parameter_count(),
     )
 
 
-def _read(files: RunDirectory, device: torch.device) -> TrainingResult:
+def _read(files: RunDirectory, steps_an_epoch: int, device: torch.device) -> TrainingResult:
     assert files.path is not None
     model = load_model(files.path / "checkpoint.safetensors", device=device)
-    return _result(model, files.history(), device)
+    return _result(model, files.history(), steps_an_epoch, device)

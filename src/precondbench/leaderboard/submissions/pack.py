@@ -126,7 +126,8 @@ def pack_runs(
     seeds = [c.training.seed for c in configurations]
     if len(set(seeds)) != len(seeds):
         raise SubmissionError(f"a seed appears twice among {seeds}; name every run once")
-    results = [read_run_json(path / "result.json", "parameters", "seconds") for path in paths]
+    keys = ("parameters", "seconds", "best_epoch", "epochs")
+    results = [read_run_json(path / "result.json", *keys) for path in paths]
     environment = read_run_json(paths[0] / "environment.json", "device_name")
     data = first.data.resolved()
     weights = {}
@@ -144,17 +145,23 @@ def pack_runs(
         "weights": weights,
         "parameters": results[0]["parameters"],
         "training": f"{data.dataset} {data.version}, {data.configuration}, train; "
-        + (
-            "solved for"
-            if fitted
-            else f"at most {first.training.epochs} epochs, seeds {', '.join(map(str, seeds))}"
-        ),
+        + ("solved for" if fitted else _course(seeds, results)),
         "hardware": environment["device_name"],
         "seconds": {"training": round(float(np.mean([r["seconds"] for r in results])), 1)},
         "command": "\n".join(training_command(c) for c in configurations),
     }
     files = [find_predictions(path / f"predictions-{split}.safetensors") for path in paths]
     return pack_predictions(files, folder, {**known, **fields}, root)
+
+
+def _course(seeds: Sequence[int], results: Sequence[Mapping[str, Any]]) -> str:
+    """How far training went, seed by seed."""
+    runs = []
+    for seed, run in zip(seeds, results, strict=True):
+        # Version 0.1.0 did not count steps.
+        steps = f", {run['steps']} steps" if "steps" in run else ""
+        runs.append(f"seed {seed}: {run['epochs']} epochs{steps}, best epoch {run['best_epoch']}")
+    return "; ".join(runs)
 
 
 def pack_function(
