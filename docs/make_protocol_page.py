@@ -78,7 +78,10 @@ def lockstep() -> str:
 def processors() -> str:
     """Which outcomes of reference rows other instructions change."""
     found = stored("recompute.json")["scores"]
-    names = {setting: setting.replace(": ", " as ") for setting in found}
+    names = [
+        f"{library} without AVX" if kind == "no AVX" else f"{library} for {kind}"
+        for library, kind in (setting.split(": ") for setting in found)
+    ]
     moved = {
         field: max(row[field]["largest"] for row in found.values() if field in row)
         for field in sorted({field for row in found.values() for field in row})
@@ -92,7 +95,7 @@ def processors() -> str:
     )
     return paragraph(
         "`benchmarks/recompute.py scores` computes reference rows of three tracks again, with "
-        f"{listed(names.values())}. Fields of outcomes and tracks that differ: {changed}."
+        f"{listed(names)}. Fields of outcomes and tracks that differ: {changed}."
     )
 
 
@@ -116,7 +119,7 @@ def predictions() -> str:
         "has changed:"
     )
     outcomes = [
-        [label, *(form.format(together[kind][field]) for kind in KINDS)]
+        [label, *(form.format(together[kind][field]).replace("%", " %") for kind in KINDS)]
         for field, (label, form) in OUTCOMES.items()
     ]
     return "\n\n".join(
@@ -139,25 +142,36 @@ def predictions() -> str:
     )
 
 
-def _moved(rows: list[dict[str, Any]]) -> float:
-    return max((abs(row["change of the mean"]) for row in rows), default=0.0)
-
-
 def trained() -> str:
     """How models of the board differ from those of the same commands on another machine."""
     rows = stored("recompute.json")["trained"]
     band = TRAINED_AGAIN
-    near = [row for row in rows if row["outside the band"] == 0.0]
-    far = [row for row in rows if row["outside the band"] > band.outside]
-    places = (f"`{row['entry']}` with seed {row['seed']} on `{row['track']}`" for row in far)
+    tracks: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        tracks.setdefault(row["track"], []).append(row)
+    lines = []
+    for track, found in tracks.items():
+        inside = sum(row["outside the band"] <= band.outside for row in found)
+        changes = sorted(abs(row["change of the mean"]) for row in found)
+        middle = changes[len(changes) // 2]
+        lines.append(
+            [
+                f"`{track.removeprefix('synthetic-tridiag-1.0-')}`",
+                str(len(found)),
+                str(inside),
+                f"{100 * middle:.1f} %",
+                f"{100 * changes[-1]:.1f} %",
+            ]
+        )
+    header = ["tridiagonal track", "models, one a seed", "in the band", "mean moves by, median"]
+    header.append("most")
+    same = sum(row["same iterations"] == 1.0 for row in rows)
     text = (
-        f"Of {len(rows)} models, one a seed and track, {len(near)} lie within {band.steps} steps "
-        f"or {100 * band.relative:.0f} % on every matrix, and their means move by at most "
-        f"{100 * _moved(near):.1f} %. On more than {100 * band.outside:.0f} % of the matrices "
-        "outside, so that their rows are not reproduced on another machine, "
-        + (f"are {len(far)}: {listed(places)}." if far else "is none.")
+        f"{same} of all {len(rows)} models need the same iterations on every matrix. A model outside "
+        "the band can be scored again from its weights anywhere; training reproduces it on like "
+        "processors only."
     )
-    return paragraph(text)
+    return f"{markdown_table(header, lines)}\n\n{paragraph(text)}"
 
 
 def coverage() -> str:
