@@ -167,9 +167,9 @@ def trained() -> str:
     header.append("most")
     same = sum(row["same iterations"] == 1.0 for row in rows)
     text = (
-        f"{same} of all {len(rows)} models need the same iterations on every matrix. A model outside "
-        "the band can be scored again from its weights anywhere; training reproduces it on like "
-        "processors only."
+        f"{same} of all {len(rows)} models need the same iterations on every matrix. A model "
+        "outside the band can be scored again from its weights anywhere; training reproduces it "
+        "on like processors only."
     )
     return f"{markdown_table(header, lines)}\n\n{paragraph(text)}"
 
