@@ -1,6 +1,13 @@
 from .checks import check_spd_candidate as check_spd_candidate
 from .files import read_matrix as read_matrix
 from .files import write_matrix as write_matrix
+from .random_bits import UniformStream as UniformStream
+from .families.family import FAMILIES as FAMILIES
+from .families.family import ParametricFamily as ParametricFamily
+from .families.family import Parameter as Parameter
+from .families.family import parametric_family as parametric_family
+from .families.system import DiscreteSystem as DiscreteSystem
+from .families.system import near_null_vectors as near_null_vectors
 from .suitesparse.collection import Collection as Collection
 from .suitesparse.collection import CollectionEntry as CollectionEntry
 from .suitesparse.collection import catalogue as catalogue
@@ -19,7 +26,6 @@ from .tridiagonal.laws import LAWS as LAWS
 from .tridiagonal.laws import Law as Law
 from .tridiagonal.bases import TridiagonalBase as TridiagonalBase
 from .tridiagonal.laws import TridiagonalSample as TridiagonalSample
-from .tridiagonal.bases import UniformStream as UniformStream
 from .tridiagonal.laws import draw as draw
 from .tridiagonal.laws import growth_law as growth_law
 

@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 
 from precondbench.errors import ConfigurationError, MatrixError
+from precondbench.matrices.random_bits import UniformStream
 from precondbench.matrices.tridiagonal.bases import (
     DrawBase,
     Family,
-    UniformStream,
     convection_base,
     growth_base,
     paper_local_base,

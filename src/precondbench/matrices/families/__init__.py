@@ -1,0 +1,1 @@
+"""Parametric families of matrices: discretisations with random coefficients, meshes and graphs."""

@@ -1,0 +1,152 @@
+"""Families of matrices: names, parameters and the functions that draw from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+
+from precondbench._internal import did_you_mean
+from precondbench.errors import ConfigurationError
+from precondbench.matrices.families.system import DiscreteSystem
+from precondbench.matrices.random_bits import UniformStream
+
+Given = float | tuple[float, float]
+DrawSystems = Callable[[UniformStream, int, Mapping[str, float]], Sequence[DiscreteSystem]]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number that is drawn for every system of a family.
+
+    Parameters
+    ----------
+    low, high : float
+        Range.
+    description : str
+        What it is, with its unit.
+    decades : bool
+        Draw the decade uniformly, and the number uniformly within it: close to a log-uniform
+        law, but by multiplications only. ``high / low`` must then be a power of ten.
+    """
+
+    low: float
+    high: float
+    description: str
+    decades: bool = False
+
+    def draw(self, stream: UniformStream, given: Given | None = None) -> float:
+        """Draw from the range, or from another one; a number stands for itself."""
+        low, high = (self.low, self.high) if given is None else _bounds(given)
+        t = float(stream.uniform(1)[0])
+        if not self.decades or low == high:
+            return low + (high - low) * t
+        decades = _decades(low, high)
+        whole = min(int(t * decades), decades - 1)
+        value = low
+        for _ in range(whole):
+            value *= 10.0
+        return value * (1.0 + 9.0 * (t * decades - whole))
+
+
+def _bounds(given: Given) -> tuple[float, float]:
+    low, high = given if isinstance(given, tuple) else (given, given)
+    return float(low), float(high)
+
+
+def _decades(low: float, high: float) -> int:
+    count, reached = 0, low
+    while reached < high * (1.0 - 1e-9):
+        reached *= 10.0
+        count += 1
+    return count
+
+
+@dataclass(frozen=True)
+class ParametricFamily:
+    """Matrices of one kind that differ in their parameters.
+
+    Attributes
+    ----------
+    name, title : str
+        Name in files and commands, and in headings.
+    stream : int
+        Number of its random streams; fixed for ever.
+    draw_systems : callable
+        ``(stream, n, parameters) -> systems``: the systems of one draw, with about n rows each.
+        Most families give one; several belong together, such as the steps of a sequence.
+    description : str
+        What is discretised and how, in one or two sentences.
+    parameters : mapping of str to Parameter
+        What is drawn for each system, in this order, before the function is called.
+    axes : mapping of str to mapping of str to float
+        For ``contrast`` and ``mesh``: parameters that are changed on these axes of generalisation.
+    coefficients : tuple of str
+        What the columns of the coefficients are.
+    """
+
+    name: str
+    title: str
+    stream: int
+    draw_systems: DrawSystems
+    description: str
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    axes: Mapping[str, Mapping[str, Given]] = field(default_factory=dict)
+    coefficients: tuple[str, ...] = ()
+
+    def draw(
+        self, stream: UniformStream, n: int, given: Mapping[str, Given] | None = None
+    ) -> list[DiscreteSystem]:
+        """Draw parameters, then the systems; the parameters are among their facts.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such parameter.
+        """
+        given = given or {}
+        unknown = sorted(set(given) - set(self.parameters))
+        if unknown:
+            known = ", ".join(self.parameters) or "none"
+            raise ConfigurationError(
+                f"{self.name} has no parameter {unknown[0]!r}; there are: {known}"
+                f"{did_you_mean(unknown[0], list(self.parameters))}"
+            )
+        values = {
+            name: parameter.draw(stream, given.get(name))
+            for name, parameter in self.parameters.items()
+        }
+        return list(self.draw_systems(stream, n, values))
+
+
+# A new family is a module with FAMILIES, and one line here.
+_MODULES = ()
+FAMILIES: Mapping[str, ParametricFamily] = {
+    family.name: family
+    for name in _MODULES
+    for family in import_module(f"{__package__}.{name}").FAMILIES
+}
+
+
+def parametric_family(name: str) -> ParametricFamily:
+    """Return the family of that name.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``diffusion-2d``.
+
+    Returns
+    -------
+    ParametricFamily
+        Its parameters, and the function that draws from it.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is none; the message lists the known ones.
+    """
+    if name not in FAMILIES:
+        hint = did_you_mean(name, list(FAMILIES))
+        raise ConfigurationError(f"no family {name!r}; there are: {', '.join(FAMILIES)}{hint}")
+    return FAMILIES[name]
