@@ -2,10 +2,10 @@ from .checks import check_spd_candidate as check_spd_candidate
 from .files import read_matrix as read_matrix
 from .files import write_matrix as write_matrix
 from .random_bits import UniformStream as UniformStream
-from .families.family import FAMILIES as FAMILIES
 from .families.family import ParametricFamily as ParametricFamily
 from .families.family import Parameter as Parameter
-from .families.family import parametric_family as parametric_family
+from .families.registry import FAMILIES as FAMILIES
+from .families.registry import parametric_family as parametric_family
 from .families.system import DiscreteSystem as DiscreteSystem
 from .families.system import near_null_vectors as near_null_vectors
 from .suitesparse.collection import Collection as Collection

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 
 from precondbench._internal import did_you_mean
 from precondbench.errors import ConfigurationError
@@ -117,36 +116,3 @@ class ParametricFamily:
             for name, parameter in self.parameters.items()
         }
         return list(self.draw_systems(stream, n, values))
-
-
-# A new family is a module with FAMILIES, and one line here.
-_MODULES = ()
-FAMILIES: Mapping[str, ParametricFamily] = {
-    family.name: family
-    for name in _MODULES
-    for family in import_module(f"{__package__}.{name}").FAMILIES
-}
-
-
-def parametric_family(name: str) -> ParametricFamily:
-    """Return the family of that name.
-
-    Parameters
-    ----------
-    name : str
-        Such as ``diffusion-2d``.
-
-    Returns
-    -------
-    ParametricFamily
-        Its parameters, and the function that draws from it.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is none; the message lists the known ones.
-    """
-    if name not in FAMILIES:
-        hint = did_you_mean(name, list(FAMILIES))
-        raise ConfigurationError(f"no family {name!r}; there are: {', '.join(FAMILIES)}{hint}")
-    return FAMILIES[name]

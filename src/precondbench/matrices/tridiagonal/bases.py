@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from precondbench.errors import MatrixError
 from precondbench.matrices.random_bits import UniformStream
