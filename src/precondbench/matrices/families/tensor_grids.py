@@ -28,12 +28,15 @@ def side_of(n: int, dimensions: int) -> int:
 
 
 def graded(parts: int, stretching: float = 1.0) -> Floats:
-    """Divide [0, 1] at x(i / parts), x(t) = t (2 + (S - 1) t) / (S + 1).
+    """Divide [0, 1] into parts whose lengths grow linearly, by ``stretching`` in all.
 
-    The last part is about S times as long as the first; S = 1 gives equal parts.
+    The ends are x_i = (i + g i (i - 1)) / (m + g m (m - 1)), m the number of parts and
+    g = (stretching - 1) / (2 (m - 1)).
     """
-    t = np.arange(parts + 1) / float(parts)
-    return t * (2.0 + (stretching - 1.0) * t) / (stretching + 1.0)
+    i = np.arange(parts + 1, dtype=np.float64)
+    growth = (stretching - 1.0) / (2.0 * (parts - 1.0))
+    ends = i + growth * (i * (i - 1.0))
+    return ends / ends[-1]
 
 
 def centres(edges: Floats) -> Floats:
@@ -192,7 +195,7 @@ def _from_stencil(
         columns[:, e] = neighbour.ravel()
         values[:, e] = at_nodes.ravel()
     there &= values != 0.0
-    pointers = np.concatenate(([0], np.cumsum(there.sum(axis=1))))
+    pointers = np.concatenate(([0], np.cumsum(there.sum(axis=1)))).astype(np.int32)
     return csr_array((values[there], columns[there].astype(np.int32), pointers), shape=(n, n))
 
 
