@@ -21,7 +21,13 @@ from precondbench.factors import (
     selected_inverse,
     shifted_ic0,
 )
-from precondbench.matrices import formula_matrix, poisson_1d, tridiagonal_csr
+from precondbench.matrices import (
+    UniformStream,
+    formula_matrix,
+    parametric_family,
+    poisson_1d,
+    tridiagonal_csr,
+)
 from precondbench.solvers import (
     after_reordering,
     exact_cholesky,
@@ -88,6 +94,11 @@ def as_bits(result):
     return np.concatenate((result.x.ravel(), result.iterations, result.residual, [condition]))
 
 
+def family_values(name, **given):
+    family = parametric_family(name)
+    return family.draw(UniformStream(family.stream), 60, given)[0].A.data
+
+
 CASES = {
     "ic0": lambda: ic0(grid()).data,
     "shifted-ic0": lambda: shifted_ic0(grid())[0].data,
@@ -115,7 +126,10 @@ CASES = {
     "selected-inverse": lambda: (
         selected_inverse(grid(), lower_pattern(sparse.tril(grid(), format="csr"))).values
     ),
-}
+    "mesh": lambda: family_values("mesh-2d"),
+    "tetrahedra": lambda: family_values("elasticity-3d"),
+    "product": lambda: family_values("random-spd"),
+} | {f"graph-{kind}": lambda kind=kind: family_values("graph", kind=kind) for kind in range(4)}
 
 
 @pytest.mark.filterwarnings("ignore::precondbench.errors.AccuracyWarning")

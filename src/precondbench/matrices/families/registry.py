@@ -12,7 +12,11 @@ from precondbench.matrices.families.family import ParametricFamily
 # A new family is a module with FAMILIES, and one line here.
 _MODULES = (
     "grids",
+    "meshes",
+    "elasticity",
+    "graphs",
     "sequences",
+    "random_spd",
 )
 FAMILIES: Mapping[str, ParametricFamily] = {
     family.name: family
