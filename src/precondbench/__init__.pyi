@@ -7,6 +7,7 @@ from .errors import PrecondbenchError as PrecondbenchError
 from .factors import ic0 as ic0
 from .factors import ilu0 as ilu0
 from .factors import invk as invk
+from .factors import mic0 as mic0
 from .leaderboard import load_pretrained as load_pretrained
 from .quality import Pair as Pair
 from .quality import evaluate as evaluate

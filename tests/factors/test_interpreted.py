@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from precondbench import gmres, ic0, ilu0, invk, k_condition, pcg
+from precondbench import gmres, ic0, ilu0, invk, k_condition, mic0, pcg
 from precondbench.factors import (
     factor_values,
     fsai,
@@ -102,6 +102,8 @@ def family_values(name, **given):
 CASES = {
     "ic0": lambda: ic0(grid()).data,
     "shifted-ic0": lambda: shifted_ic0(grid())[0].data,
+    "mic0": lambda: mic0(grid(), 0.9, 7.0 / np.arange(7.0, 49.0)).data,
+    "mic0-vectors": lambda: mic0(grid(), 0.5, np.vander(np.arange(42) / 42, 3)).data,
     "ict": lambda: ict(grid(), drop_tolerance=0.01).data,
     "ilu0": lambda: np.concatenate([factor.data for factor in ilu0(skew())]),
     "fsai": lambda: fsai(grid()).data,

@@ -5,6 +5,8 @@ from .incomplete.ict import ict as ict
 from .incomplete.ic import incomplete_cholesky as incomplete_cholesky
 from .incomplete.ilu import gauss_seidel_lu as gauss_seidel_lu
 from .incomplete.ilu import ilu0 as ilu0
+from .incomplete.mic import mic0 as mic0
+from .incomplete.mic import shifted_mic0 as shifted_mic0
 from .inv_k.api import InvKReport as InvKReport
 from .inv_k.api import invk as invk
 from .inv_k.api import invk_report as invk_report

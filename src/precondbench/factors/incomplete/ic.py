@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -200,16 +201,26 @@ def shifted_ic0(A: Any, pattern: Any = None) -> tuple[csr_array, float]:
     0.25
     """
     matrix, wanted = matrix_and_pattern(A, pattern)
-    values = lower_values(matrix, wanted)
-    diagonal = wanted.diagonal
+    return smallest_shift("IC(0)", matrix, wanted, lambda values: ic0_values(wanted, values))
+
+
+def smallest_shift(
+    name: str,
+    matrix: csr_array,
+    pattern: LowerPattern,
+    factorise: Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], int]],
+) -> tuple[csr_array, float]:
+    """Return the factor of A + alpha diag(A) with the smallest alpha without a breakdown."""
+    values = lower_values(matrix, pattern)
+    diagonal = pattern.diagonal
     for alpha in (0.0, *(2.0**k for k in range(FIRST, LAST + 1))):
         shifted = values.copy()
         shifted[diagonal] += alpha * values[diagonal]
-        factor, column = ic0_values(wanted, shifted)
+        factor, column = factorise(shifted)
         if column < 0:
-            return wanted.csr(factor), alpha
+            return pattern.csr(factor), alpha
     raise BreakdownError(
-        f"IC(0) breaks down at column {column} even with A + 2^{LAST} diag(A); check that A is "
+        f"{name} breaks down at column {column} even with A + 2^{LAST} diag(A); check that A is "
         "positive definite",
         column,
     )
