@@ -11,6 +11,7 @@ import pytest
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from precondbench.errors import ConfigurationError
 from precondbench.matrices import FAMILIES, UniformStream, matrix_digest, near_null_vectors
 from precondbench.matrices.families.graphs import (
     community_graph,
@@ -24,7 +25,7 @@ from precondbench.matrices.families.random_spd import random_spd
 
 OURS = ("mesh-2d", "elasticity-2d", "elasticity-3d", "graph", "random-spd")
 DIGESTS = {
-    "mesh-2d": "77f65ddf028f6b50bbb590941d313b5acb4161883368359218f5b44e3a6fd084",
+    "mesh-2d": "50569575ca52586c55a2588c258e9f35dd540f7f37b0919d8452440e47fa6d07",
     "elasticity-2d": "f08b77c464227a94b44e2d13697693758fb72d7d742525e99e6756acef7674b5",
     "elasticity-3d": "cb483c19266e69f74807464adabe215776330d554dd18fa769d6b037dc6edb30",
     "graph": "3d2a999f43fdd8a838475a0515d81a3cc407da08605a564bbbe54510b345ba1f",
@@ -74,6 +75,12 @@ def test_meshes_fill_their_domain_with_good_triangles(kind, seed):
     along = (away * t).sum(axis=-1) / (t * t).sum(axis=1)
     on_side = (across < 1e-12) & (along > -1e-12) & (along < 1 + 1e-12)
     np.testing.assert_array_equal(mesh.fixed, on_side[:, domain.fixed].any(axis=1))
+
+
+def test_meshes_with_too_few_nodes_are_refused():
+    family = FAMILIES["mesh-2d"]
+    with pytest.raises(ConfigurationError, match="use n >= 50"):
+        family.draw(UniformStream(1), 49)
 
 
 def adjacency(n, edges):

@@ -63,7 +63,7 @@ def cell_mesh(
     dimensions = len(cells)
     shape = tuple(count + 1 for count in cells)
     place = np.indices(shape).reshape(dimensions, -1)
-    points = np.ascontiguousarray(place.T) * size
+    points: Floats = np.ascontiguousarray(place.T, dtype=np.float64) * size
     if stream is not None and jitter > 0.0:
         for axis, count in enumerate(cells):
             shift = (jitter * size) * stream.uniform(place.shape[1], -1.0, 1.0)
@@ -73,7 +73,8 @@ def cell_mesh(
     corner = np.indices(cells).reshape(dimensions, -1)
 
     def node(*step: int) -> Integers:
-        return number[tuple(corner[axis] + step[axis] for axis in range(dimensions))]
+        found: Integers = number[tuple(corner[axis] + step[axis] for axis in range(dimensions))]
+        return found
 
     if dimensions == 2:
         a, b, c, d = node(0, 0), node(1, 0), node(1, 1), node(0, 1)
@@ -102,7 +103,8 @@ def graded_stiffness(density: Floats, volume: float, void: float) -> Floats:
     threshold = np.sort(density.ravel())[int((1.0 - volume) * density.size)]
     x = _SHARPNESS * (density - threshold)
     t = 0.5 + 0.5 * (x / np.sqrt(1.0 + x * x))
-    return void + (1.0 - void) * (t * t * t)
+    young: Floats = void + (1.0 - void) * (t * t * t)
+    return young
 
 
 def _cells(n: int, aspect: float, dimensions: int) -> tuple[int, ...]:
@@ -121,7 +123,8 @@ def _draw(
     size = 1.0 / cells[-1]
     mesh = cell_mesh(cells, size, stream, parameters["jitter"])
     field = smooth_field(stream, dimensions, parameters["length"], 0.0, max(cells) * size)
-    density = field.on_grid([(np.arange(count) + 0.5) * size for count in cells]).ravel()
+    middles = [(np.arange(count, dtype=np.float64) + 0.5) * size for count in cells]
+    density = field.on_grid(middles).ravel()
     young = graded_stiffness(density, parameters["volume"], parameters["void"])[mesh.cell]
     stiffness = elasticity_matrix(
         mesh.points, mesh.elements, *lame_parameters(young, parameters["poisson"], dimensions)

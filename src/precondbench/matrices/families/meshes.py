@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.spatial import Delaunay
 
 from precondbench._internal import kernel
+from precondbench.errors import ConfigurationError
 from precondbench.matrices.families.elements import (
     diffusion_matrix,
     free_part,
@@ -39,6 +40,7 @@ _STRIP = 0.55
 # Distance of neighbours on the boundary over r.
 _SPACING = 1.1
 _CELLS = 4
+_FEWEST = 50
 
 
 class Domain(NamedTuple):
@@ -139,7 +141,7 @@ def random_mesh(stream: UniformStream, domain: Domain, n: int, refinement: float
     finest = 1.0 / refinement
     r = _distance(domain, n, focus, finest)
     border, fixed = _border(stream, domain, r, focus, finest)
-    room = 2 * n + 2 * len(border) + 100
+    room = n + n // 4 + 2 * len(border) + 100
     points, count = _poisson_disk(
         border, domain.corners, domain.sides, r, focus, finest,
         stream.uniform(2 * _TRIES * room), room,
@@ -321,6 +323,10 @@ def _poisson_disk(
 
 
 def _draw(stream: UniformStream, n: int, parameters: Mapping[str, float]) -> list[DiscreteSystem]:
+    if n < _FEWEST:
+        raise ConfigurationError(
+            f"mesh-2d with n = {n}: so few nodes cannot follow the boundary; use n >= {_FEWEST}"
+        )
     if parameters["domain"] < 1.0:
         domain = star_domain(stream, int(parameters["corners"]))
     else:
