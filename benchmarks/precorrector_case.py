@@ -77,11 +77,11 @@ def measured(number: int) -> dict[str, object]:
     problem = problem_of(Pair(f"draw {number}", system.A, ic0(system.A)))
     theirs, ours = {}, {}
     for name, factor in FACTORS.items():
-        L = factor and factor(A)
-        result = pcg(A, residual, L, rtol=rtol, maxiter=MOST)
+        L = None if factor is None else factor(system.A)
+        # n is a power of four, so L sqrt(n) is the factor of A to the bit.
+        result = pcg(A, residual, None if L is None else L * float(SIDE), rtol=rtol, maxiter=MOST)
         theirs[name] = result.iterations if result.status == "converged" else None
-        place = None if factor is None else problem.place(factor(system.A))
-        outcome = problem.solve(place)
+        outcome = problem.solve(None if L is None else problem.place(L))
         ours[name] = outcome.iterations if outcome.status == "converged" else None
         print(number, name, theirs[name], ours[name], flush=True)
     k = system.coefficients
@@ -110,10 +110,12 @@ def main() -> None:
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--draws", type=int, default=20)
     options = parser.parse_args()
-    rows = [measured(number) for number in range(options.draws)]
     case = {"side": SIDE, "variance": VARIANCE, "contrast": CONTRAST, "absolute": ABSOLUTE}
-    content = {"case": case, "published": PUBLISHED, "mean": summary(rows), "draws": rows}
-    options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    rows: list[dict[str, object]] = []
+    for number in range(options.draws):
+        rows.append(measured(number))
+        content = {"case": case, "published": PUBLISHED, "mean": summary(rows), "draws": rows}
+        options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Families on regular grids: their discretisations and their matrices."""
 
 import hashlib
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -325,3 +327,22 @@ def test_a_sequence_is_a_heat_equation_whose_coefficient_moves():
     assert 1.0 > near[0] > near[1] > near[2] > near[3]
     still = drawn("sequence", 400, drift=0.0)
     assert np.array_equal(still[0].A.data, still[4].A.data)
+
+
+RESULT = Path(__file__).parents[2] / "benchmarks" / "results" / "precorrector_case.json"
+
+
+@pytest.mark.skipif(not RESULT.is_file(), reason="benchmarks are not installed")
+def test_the_data_of_precorrector():
+    """IC(0) needs the published iterations within 10 % under their rule; one draw is repeated."""
+    stored = json.loads(RESULT.read_text("utf-8"))
+    published = stored["published"]["IC(0)"]
+    assert stored["mean"]["absolute"]["IC(0)"] == pytest.approx(published, rel=0.1)
+    family, case = FAMILIES["diffusion-2d"], stored["draws"][0]
+    stream = UniformStream(family.stream, 77_000, 0, case["draws"] - 1)
+    A = family.draw(stream, 256 * 256, {"variance": 1.1})[0].A * 256.0**2
+    random = UniformStream(77_000, 0, 1)
+    b, x0 = random.near_normal(256 * 256), random.near_normal(256 * 256)
+    residual = b - A @ x0
+    iterations = pcg(A, residual, ic0(A), rtol=1e-6 / np.linalg.norm(residual)).iterations
+    assert iterations == pytest.approx(case["iterations"]["absolute"]["IC(0)"], abs=2)
