@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from typer.testing import CliRunner
 
-from precondbench import Pair, invk, k_condition
+from precondbench import Pair, invk, k_condition, mic0
 from precondbench.cli import app
 from precondbench.factors import invk_report
 from precondbench.matrices import poisson_1d, tridiagonal_csr, write_matrix
@@ -23,7 +23,7 @@ def test_the_file_scores_what_the_report_says(tmp_path, poisson_2d):
     """Also where ``invk`` would choose dense blocks, which differ in the last bits."""
     A = poisson_2d(130)
     write_matrix(tmp_path / "A.npz", A)
-    for method in ("invk", "ic0"):
+    for method in ("invk", "ic0", "mic0"):
         out = tmp_path / f"{method}.npz"
         facts = report_of(tmp_path / "A.npz", "--method", method, "--out", str(out))["facts"]
         L = sp.csr_array(sp.load_npz(out))
@@ -34,6 +34,14 @@ def test_the_file_scores_what_the_report_says(tmp_path, poisson_2d):
     L = sp.csr_array(sp.load_npz(tmp_path / "invk.npz"))
     np.testing.assert_array_equal(L.data, invk(A, method="simplicial").data)
     assert invk_report(A, probes=0).method == "supernodal"
+
+
+def test_the_relaxation_of_mic0(tmp_path, poisson_2d):
+    A = poisson_2d(12)
+    write_matrix(tmp_path / "A.npz", A)
+    arguments = ("--method", "mic0", "--relaxation", "0.9", "--out", str(tmp_path / "L.npz"))
+    report_of(tmp_path / "A.npz", *arguments)
+    np.testing.assert_array_equal(sp.load_npz(tmp_path / "L.npz").data, mic0(A, 0.9).data)
 
 
 def test_factors_that_fail_are_written_too(tmp_path):

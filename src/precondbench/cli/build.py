@@ -234,40 +234,54 @@ def large(
 
 
 class Method(StrEnum):
-    """Factorisations of the command line, by the names of labels."""
+    """Factorisations of the command line, by the names of labels and functions."""
 
     INVK = "invk"
     IC0 = "ic0"
+    MIC0 = "mic0"
 
 
 def factor(
     matrix: Annotated[Path, typer.Argument(help="A .mtx, .mtx.gz or .npz file.")],
     method: Annotated[Method, typer.Option(help="Which factor to make.")] = Method.INVK,
+    relaxation: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Of mic0: the share of fill-in that is moved.")
+    ] = 1.0,
     out: Annotated[Path | None, typer.Option(help="Write L to this .mtx or .npz file.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Factor a matrix and compare Inv-K with IC(0) for PCG.
+    """Factor a matrix and compare Inv-K with IC(0) for PCG, and with MIC(0) if it is chosen.
 
     Solves by the scoring protocol: scaled system, right-hand side from the matrix's digest,
     relative residual 1e-8, at most 10,000 iterations. ``--out`` writes the factor that was
     compared.
     """
-    from precondbench.factors import LowerPattern, ic0, invk
+    from precondbench.factors import LowerPattern, ic0, invk, mic0
     from precondbench.matrices import read_matrix, write_matrix
+    from precondbench.quality import Pair, problem_of
     from precondbench.recipes import factor_matrix
 
     if out is not None and out.suffix not in {".mtx", ".npz"}:
         raise typer.BadParameter("write to a .mtx or .npz file", param_hint="--out")
     A = read_matrix(matrix)
     result = factor_matrix(matrix.name, A)
-    values = result.tried.labels[method] if result.tried is not None else None
-    if result.tried is not None and values is not None:
+    facts = dict(result.facts)
+    names = {"none": "none", "jacobi": "Jacobi", "ic0": "IC(0)", "invk": "Inv-K"}
+    values = result.tried.labels.get(method) if result.tried is not None else None
+    if method is Method.MIC0:
+        L = mic0(A, relaxation)
+        if facts:
+            row = problem_of(Pair(matrix.name, A, L)).score(L)
+            facts |= {"iterations_mic0": row.iterations, "status_mic0": row.status}
+            if row.n_log_k is not None:
+                facts["n_log_k_mic0"] = row.n_log_k
+            names["mic0"] = f"MIC(0), w = {relaxation:g}"
+    elif result.tried is not None and values is not None:
         L = LowerPattern(result.tried.indptr, result.tried.indices).csr(values)
     else:  # Nothing was compared, or IC(0) broke down, which ic0 reports as an error.
         L = invk(A) if method is Method.INVK else ic0(A)
     if out is not None:
         write_matrix(out, L)
-    facts = result.facts
     if json:
         print_json(
             {
@@ -292,12 +306,7 @@ def factor(
                 facts[f"status_{key}"],
                 facts.get(f"n_log_k_{key}"),
             )
-            for key, label in (
-                ("none", "none"),
-                ("jacobi", "Jacobi"),
-                ("ic0", "IC(0)"),
-                ("invk", "Inv-K"),
-            )
+            for key, label in names.items()
         ]
         print_table("PCG to 1e-8", ("preconditioner", "iterations", "status", "n log K"), rows)
         if facts["breakdown_column"] != -1:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from concurrent.futures import Executor
+from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 
 from precondbench.leaderboard.methods.row import (
     FILLED,
@@ -12,12 +16,13 @@ from precondbench.leaderboard.methods.row import (
     TRIL,
     ReferenceMethod,
 )
-from precondbench.leaderboard.tracks import TrackName
-from precondbench.quality import Pair, is_tridiagonal
+from precondbench.leaderboard.tracks import TrackName, open_track
+from precondbench.quality import Pair, evaluate_many, is_tridiagonal
 
 # A new method is a module with its function and ROWS, and one line here.
 _MODULES = (
     "symmetric",
+    "modified",
     "general",
 )
 ROWS: tuple[ReferenceMethod, ...] = tuple(
@@ -26,14 +31,43 @@ ROWS: tuple[ReferenceMethod, ...] = tuple(
 
 
 def reference_rows(track: TrackName, *, quick: bool = False) -> dict[str, ReferenceMethod]:
-    """Return the classical methods and oracles of a track by name, or the ``quick`` ones."""
+    """Return the classical methods and oracles of a track by name, or the ``quick`` ones.
+
+    Those that choose a relaxation have not chosen it yet, see :func:`tuned`.
+    """
     if track.tridiagonal:
         board = TRIDIAGONAL_LU if track.nonsymmetric else TRIDIAGONAL
     elif track.nonsymmetric:
         board = LU
     else:
         board = FILLED if track.configuration.startswith("level-") else TRIL
-    return _rows(board, track.configuration, quick)
+    rows = _rows(board, track.configuration, quick)
+    # A track of all splits has no validation split of its own.
+    return {key: row for key, row in rows.items() if track.split != "all" or not row.relaxations}
+
+
+def tuned(
+    method: ReferenceMethod,
+    track: TrackName,
+    root: str | Path | None = None,
+    executor: Executor | None = None,
+) -> ReferenceMethod:
+    """Return a row with the relaxation that is best on the validation split of a track's data.
+
+    The best has the smallest geometric mean of iterations, failures at the limit, and is the
+    first of equals. Rows without a choice are returned as they are.
+    """
+    if not method.relaxations:
+        return method
+    rows = {str(value): method.relaxed(value) for value in method.relaxations}
+    validation = open_track(replace(track, split="val"), root)
+    scored = evaluate_many(validation, rows, log_k=False, executor=executor)
+    # Products of integers are exact, so that the choice is the same on every machine.
+    products = {
+        key: math.prod(max(count, 1) for count in evaluation.penalised_iterations)
+        for key, evaluation in scored.items()
+    }
+    return rows[min(products, key=lambda key: products[key])]
 
 
 def classical_methods(pair: Pair) -> dict[str, ReferenceMethod]:

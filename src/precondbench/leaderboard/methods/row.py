@@ -46,6 +46,9 @@ class ReferenceMethod:
         Whether its function has an argument ``pattern``, on filled boards that of the track.
     quick : bool
         Whether it is also on the boards of ``board_of_files`` and the quickstart.
+    relaxations : tuple of float
+        What its function may be given as ``relaxation``; the best on the validation split of a
+        track is taken. Empty where nothing is chosen.
     """
 
     name: str
@@ -58,10 +61,20 @@ class ReferenceMethod:
     exact_if_tridiagonal: bool = False
     takes_pattern: bool = False
     quick: bool = False
+    relaxations: tuple[float, ...] = ()
 
     def setup(self, A: csr_array, context: Context) -> Any:
         """Return what the function gives for a matrix."""
         return self.function(A)
+
+    def relaxed(self, relaxation: float) -> ReferenceMethod:
+        """Return the row with one of its relaxations, which its description names."""
+        return replace(
+            self,
+            function=partial(self.function, relaxation=relaxation),
+            description=f"{self.description} Here w = {relaxation:g}.",
+            relaxations=(),
+        )
 
     def at(self, board: str, pattern: str) -> ReferenceMethod:
         """Return the row as it stands on a board, its pattern and level filled in."""

@@ -22,7 +22,7 @@ from precondbench.leaderboard.entries import (
     write_entry,
     write_track,
 )
-from precondbench.leaderboard.methods.registry import reference_rows
+from precondbench.leaderboard.methods.registry import reference_rows, tuned
 from precondbench.leaderboard.methods.row import ReferenceMethod
 from precondbench.leaderboard.pretrained import add_weights
 from precondbench.leaderboard.scoring.score import (
@@ -116,7 +116,10 @@ def score_reference(
 ) -> list[Entry]:
     """Score the classical methods and oracles of a track, and write their entries."""
     track = open_track(name, root)
-    candidates = {key: _reference(method) for key, method in reference_rows(name).items()}
+    candidates = {
+        key: _reference(tuned(method, name, root, executor))
+        for key, method in reference_rows(name).items()
+    }
     scored = score_candidates(track, candidates, executor=executor, progress=progress)
     _write_track(folder, track)
     for entry in scored.values():
@@ -260,7 +263,8 @@ class _Again:
             methods = reference_rows(track.name)
             if entry.method not in methods:
                 raise LeaderboardError(f"the library has no method {entry.method!r} on this track")
-            return [_reference(methods[entry.method])], COMPUTED
+            method = tuned(methods[entry.method], track.name, self.root, self.executor)
+            return [_reference(method)], COMPUTED
         place = self.submission or submission_path(self.folder, entry.track, entry.id)
         bundle = open_bundle(place, self.root) if Path(place).is_dir() else None
         if not (bundle or entry.weights):
