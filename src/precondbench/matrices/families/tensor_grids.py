@@ -35,8 +35,9 @@ def graded(parts: int, stretching: float = 1.0) -> Floats:
     """
     i = np.arange(parts + 1, dtype=np.float64)
     growth = (stretching - 1.0) / (2.0 * (parts - 1.0))
-    ends = i + growth * (i * (i - 1.0))
-    return ends / ends[-1]
+    ends: Floats = i + growth * (i * (i - 1.0))
+    ends /= ends[-1]
+    return ends
 
 
 def centres(edges: Floats) -> Floats:
