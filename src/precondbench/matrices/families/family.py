@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from precondbench._internal import did_you_mean
 from precondbench.errors import ConfigurationError
@@ -101,7 +102,7 @@ class ParametricFamily:
         Raises
         ------
         ConfigurationError
-            If there is no such parameter.
+            If there is no such parameter, or it cannot have such a value.
         """
         given = given or {}
         unknown = sorted(set(given) - set(self.parameters))
@@ -111,8 +112,30 @@ class ParametricFamily:
                 f"{self.name} has no parameter {unknown[0]!r}; there are: {known}"
                 f"{did_you_mean(unknown[0], list(self.parameters))}"
             )
+        for name, value in given.items():
+            _check(name, self.parameters[name], value)
         values = {
             name: parameter.draw(stream, given.get(name))
             for name, parameter in self.parameters.items()
         }
         return list(self.draw_systems(stream, n, values))
+
+
+def _check(name: str, parameter: Parameter, given: Given) -> None:
+    """Refuse what the family was not made for: a sign that it never has, or no number."""
+    low, high = _bounds(given)
+    sign = "a positive" if parameter.low > 0.0 else "no negative" if parameter.low == 0.0 else "a"
+    enough = low > 0.0 if parameter.low > 0.0 else low >= 0.0 or parameter.low < 0.0
+    if not (enough and -inf < low <= high < inf):
+        raise ConfigurationError(
+            f"{name} is {given}; give {sign} finite number, or the ends of a range of such numbers"
+        )
+    if parameter.decades and low < high:
+        reached = low
+        for _ in range(_decades(low, high)):
+            reached *= 10.0
+        if abs(reached - high) > 1e-9 * high:
+            raise ConfigurationError(
+                f"{name} is {given}, and is drawn by decades; give a range from a to a times a "
+                "power of ten, or one number"
+            )

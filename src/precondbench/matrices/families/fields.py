@@ -13,6 +13,7 @@ from math import ceil, floor, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from precondbench.errors import ConfigurationError
 from precondbench.matrices.random_bits import UniformStream
 
 Floats = NDArray[np.float64]
@@ -21,6 +22,7 @@ _TERMS = 7
 _NEWTON_STEPS = 60
 # Lattice points under a cubic B-spline whose knots are two lattice steps apart.
 _TAPS = 8
+_MOST_POINTS = 10**8
 
 
 def exponential(x: Floats | float) -> Floats:
@@ -143,10 +145,20 @@ def smooth_field(
     -------
     SmoothField
         Evaluate it with ``at(points)`` or ``on_grid(axes)``.
+
+    Raises
+    ------
+    ConfigurationError
+        If the length is so short that the lattice has more than 10^8 points.
     """
     spacing = 0.25 * sqrt(3.0) * length
     first = floor(low / spacing) - 3
     count = ceil(high / spacing) + 5 - first
+    if count**dimensions > _MOST_POINTS:
+        raise ConfigurationError(
+            f"a field with correlation length {length:g} needs {count**dimensions:.0e} numbers "
+            f"on a cube with sides {high - low:g}; give a longer length"
+        )
     noise = stream.near_normal(count**dimensions).reshape((count,) * dimensions)
     return SmoothField(noise, spacing, first)
 

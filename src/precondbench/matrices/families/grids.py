@@ -84,7 +84,7 @@ def _finite_volume_system(pictures: Sequence[Picture], dimensions: int) -> DrawS
         axes = [centres(ends) for ends in edges]
         picture = 0
         if len(pictures) > 1:
-            picture = min(floor(parameters["picture"] * len(pictures)), len(pictures) - 1)
+            picture = min(floor(parameters["picture"]), len(pictures) - 1)
         k = pictures[picture](stream, axes, parameters).reshape((m,) * dimensions)
         system = DiscreteSystem(
             finite_volumes(k, edges),
@@ -179,7 +179,7 @@ FAMILIES = (
         "inclusions; 5-point finite volumes, u = 0 on the boundary.",
         parameters={
             "contrast": CONTRAST,
-            "picture": Parameter(0.0, 1.0, "blocks below 1/2, round inclusions from there on"),
+            "picture": Parameter(0.0, 2.0, "rounded down: 0 blocks, 1 round inclusions"),
             "stretching": STRETCHING,
         },
         axes={"contrast": {"contrast": (1e6, 1e9)}, "mesh": STRETCHED},
@@ -212,9 +212,7 @@ FAMILIES = (
             "variance": VARIANCE,
             "length": Parameter(0.1, 0.1, "correlation length, sides of the cube"),
             "contrast": CONTRAST,
-            "picture": Parameter(
-                0.0, 1.0, "lognormal below 1/3, blocks below 2/3, balls from there on"
-            ),
+            "picture": Parameter(0.0, 3.0, "rounded down: 0 lognormal, 1 blocks, 2 balls"),
             "stretching": STRETCHING,
         },
         axes={
