@@ -25,7 +25,7 @@ from precondbench.matrices.families.random_spd import random_spd
 
 OURS = ("mesh-2d", "elasticity-2d", "elasticity-3d", "graph", "random-spd")
 DIGESTS = {
-    "mesh-2d": "50569575ca52586c55a2588c258e9f35dd540f7f37b0919d8452440e47fa6d07",
+    "mesh-2d": "557cc7bcd7a7fdebac401359f54c7066bcc62adc3eaf7c4b0df069170c562ea2",
     "elasticity-2d": "f08b77c464227a94b44e2d13697693758fb72d7d742525e99e6756acef7674b5",
     "elasticity-3d": "cb483c19266e69f74807464adabe215776330d554dd18fa769d6b037dc6edb30",
     "graph": "3d2a999f43fdd8a838475a0515d81a3cc407da08605a564bbbe54510b345ba1f",
@@ -44,7 +44,8 @@ def draw_domain(kind, seed):
 def test_meshes_fill_their_domain_with_good_triangles(kind, seed):
     domain, stream = draw_domain(kind, seed)
     refinement = 1.0 + seed
-    mesh = random_mesh(stream, domain, 500, refinement)
+    n = 60 if seed % 2 else 500
+    mesh = random_mesh(stream, domain, n, refinement)
     corners = mesh.points[mesh.triangles]
     a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     areas = 0.5 * (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
@@ -65,9 +66,9 @@ def test_meshes_fill_their_domain_with_good_triangles(kind, seed):
     for corner in range(3):
         a, b = (corners[:, (corner + step) % 3] - corners[:, corner] for step in (1, 2))
         cosine = (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
-        assert cosine.max() < np.cos(np.radians(15))
-    assert np.sqrt(areas.max() / areas.min()) > 0.6 * refinement
-    assert np.sum(~mesh.fixed) == pytest.approx(500, rel=0.12)
+        assert cosine.max() < np.cos(np.radians(20 if n == 500 else 15))
+    assert np.sqrt(areas.max() / areas.min()) > 0.5 * refinement
+    assert np.sum(~mesh.fixed) == pytest.approx(n, rel=0.12 if n == 500 else 0.3)
     # A node is fixed if it lies on a fixed side.
     away = mesh.points[:, None] - start
     t = end - start

@@ -257,9 +257,9 @@ def _on_side(a: Any, b: Any, step: float, focus: Any, finest: float) -> Any:
         places[count] = place
         count += 1
         place += step * _size(a[0] + place * dx, a[1] + place * dy, focus, finest) / length
-    # `place` is behind the end by less than a step; the last point or the end is the nearer one.
+    # `place` is behind the end. A short rest is shared out among the steps before it.
     last = places[count - 1]
-    if count > 1 and 1.0 - last < place - 1.0:
+    if count > 1 and 1.0 - last < 0.2 * (place - last):
         count -= 1
         place = last
     return places[1:count] / place
