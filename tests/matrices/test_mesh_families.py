@@ -84,6 +84,22 @@ def test_meshes_with_too_few_nodes_are_refused():
         family.draw(UniformStream(1), 49)
 
 
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("mesh-2d", {"corners": 2.0}),
+        ("mesh-2d", {"refinement": 0.5}),
+        ("elasticity-2d", {"jitter": 0.25}),
+        ("elasticity-3d", {"jitter": (0.1, 0.2)}),
+        ("elasticity-3d", {"poisson": 0.5}),
+        ("graph", {"kind": 7.0}),
+    ],
+)
+def test_values_that_make_no_sense_are_refused(name, given):
+    with pytest.raises(ConfigurationError, match="give numbers from"):
+        FAMILIES[name].draw(UniformStream(1), 100, given)
+
+
 def adjacency(n, edges):
     assert np.all(edges[:, 0] < edges[:, 1])
     assert np.all(np.diff(edges[:, 0] * n + edges[:, 1]) > 0)

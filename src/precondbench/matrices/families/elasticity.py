@@ -155,14 +155,18 @@ def _draw_space(
     return _draw(stream, n, parameters, 3)
 
 
-def _parameters(shortest: float, longest: float) -> dict[str, Parameter]:
+def _parameters(shortest: float, longest: float, most_jitter: float) -> dict[str, Parameter]:
     return {
-        "void": Parameter(1e-6, 1e-3, "stiffness of void; that of the material is 1", decades=True),
-        "volume": Parameter(0.3, 0.7, "part of the beam that is material"),
+        "void": Parameter(
+            1e-6, 1e-3, "stiffness of void; that of the material is 1", decades=True, most=1.0
+        ),
+        "volume": Parameter(0.3, 0.7, "part of the beam that is material", least=0.01, most=1.0),
         "length": Parameter(shortest, longest, "correlation length of the density over the height"),
-        "poisson": Parameter(0.1, 0.4, "Poisson's ratio"),
-        "aspect": Parameter(1.0, 3.0, "length over height"),
-        "jitter": Parameter(0.0, 0.0, "random shift of the nodes over the size of a cell"),
+        "poisson": Parameter(0.1, 0.4, "Poisson's ratio", most=0.49),
+        "aspect": Parameter(1.0, 3.0, "length over height, about", least=0.1, most=100.0),
+        "jitter": Parameter(
+            0.0, 0.0, "random shift of the nodes over the size of a cell", most=most_jitter
+        ),
     }
 
 
@@ -174,7 +178,7 @@ FAMILIES = (
         draw_systems=_draw_plane,
         description="Linear elements on triangles under plane stress, two unknowns a node, a "
         "clamped beam with the graded stiffness of topology optimisation.",
-        parameters=_parameters(0.1, 0.5),
+        parameters=_parameters(0.1, 0.5, 0.24),
         axes={"contrast": {"void": (1e-9, 1e-6)}, "mesh": {"jitter": 0.2}},
         coefficients=("Young's modulus",),
     ),
@@ -185,7 +189,7 @@ FAMILIES = (
         draw_systems=_draw_space,
         description="Linear elements on tetrahedra, three unknowns a node, a clamped beam with the "
         "graded stiffness of topology optimisation.",
-        parameters=_parameters(0.2, 0.8),
+        parameters=_parameters(0.2, 0.8, 0.16),
         axes={"contrast": {"void": (1e-9, 1e-6)}, "mesh": {"jitter": 0.15}},
         coefficients=("Young's modulus",),
     ),

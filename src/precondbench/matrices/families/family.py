@@ -28,12 +28,16 @@ class Parameter:
     decades : bool
         Draw the decade uniformly, and the number uniformly within it: close to a log-uniform
         law, but by multiplications only. ``high / low`` must then be a power of ten.
+    least, most : float
+        Smallest and largest value that a user may give; beyond, the formulas make no sense.
     """
 
     low: float
     high: float
     description: str
     decades: bool = False
+    least: float = -inf
+    most: float = inf
 
     def draw(self, stream: UniformStream, given: Given | None = None) -> float:
         """Draw from the range, or from another one; a number stands for itself."""
@@ -129,6 +133,10 @@ def _check(name: str, parameter: Parameter, given: Given) -> None:
     if not (enough and -inf < low <= high < inf):
         raise ConfigurationError(
             f"{name} is {given}; give {sign} finite number, or the ends of a range of such numbers"
+        )
+    if low < parameter.least or high > parameter.most:
+        raise ConfigurationError(
+            f"{name} is {given}; give numbers from {parameter.least:g} to {parameter.most:g}"
         )
     if parameter.decades and low < high:
         reached = low

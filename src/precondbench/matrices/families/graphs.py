@@ -198,13 +198,23 @@ FAMILIES = (
         "with a small shift.",
         parameters={
             "kind": Parameter(
-                0.0, 3.0, "rounded down: 0 geometric, 1 small-world, 2 power-law, 3 communities"
+                0.0,
+                3.0,
+                "rounded down: 0 geometric, 1 small-world, 2 power-law, 3 communities",
+                most=4.0,
             ),
-            "degree": Parameter(6.0, 12.0, "mean number of neighbours, about"),
+            "degree": Parameter(
+                6.0, 12.0, "mean number of neighbours, about", least=2.0, most=100.0
+            ),
             "mixing": Parameter(
-                0.01, 0.2, "probability that the end of an edge is random, in kinds 1 and 3"
+                0.01,
+                0.2,
+                "probability that the end of an edge is random, in kinds 1 and 3",
+                most=1.0,
             ),
-            "spread": Parameter(0.0, 4.6, "logarithm of the largest weight over the smallest"),
+            "spread": Parameter(
+                0.0, 4.6, "logarithm of the largest weight over the smallest", most=30.0
+            ),
             "shift": Parameter(1e-6, 1e-3, "shift over the mean weighted degree", decades=True),
         },
         axes={"contrast": {"spread": (6.9, 11.5)}, "mesh": {"kind": 3.0}},

@@ -359,9 +359,13 @@ FAMILIES = (
         parameters={
             "variance": Parameter(0.1, 4.0, "variance of log k"),
             "length": Parameter(0.1, 0.8, "correlation length of log k; the square has side 2"),
-            "domain": Parameter(0.0, 1.0, "below 1: star-shaped; from 1 on: rectilinear"),
-            "corners": Parameter(5.0, 11.0, "corners of a star-shaped domain, rounded down"),
-            "refinement": Parameter(1.0, 4.0, "largest element size over the smallest"),
+            "domain": Parameter(0.0, 1.0, "rounded down: 0 star-shaped, 1 rectilinear", most=2.0),
+            "corners": Parameter(
+                5.0, 11.0, "corners of a star-shaped domain, rounded down", least=3.0, most=16.0
+            ),
+            "refinement": Parameter(
+                1.0, 4.0, "largest element size over the smallest", least=1.0, most=16.0
+            ),
         },
         axes={
             "contrast": {"variance": 10.0},

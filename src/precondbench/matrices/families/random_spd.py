@@ -90,7 +90,7 @@ FAMILIES = (
         description="M M^T plus a small multiple of the identity, for a sparse M whose entries are "
         "random in place and value.",
         parameters={
-            "entries": Parameter(2.0, 4.0, "entries in a row of M"),
+            "entries": Parameter(2.0, 4.0, "entries in a row of M", most=100.0),
             "shift": Parameter(1e-4, 1e-2, "multiple of the identity", decades=True),
         },
         axes={"contrast": {"shift": (1e-7, 1e-5)}, "mesh": {"entries": 6.0}},
