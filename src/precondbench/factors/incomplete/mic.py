@@ -364,8 +364,8 @@ def mic0(
     Osei-Kuffuor and Saad 2012 discuss one and many vectors, Klockiewicz and Darve 2020 the rigid
     motions). Only the span of V matters.
 
-    For elasticity the translations, one vector for each component of the displacement, are the
-    safe choice; with the rotations, pivots may be lost from w = 0.9 on.
+    For elasticity, preserve the translations, one vector for each component of the displacement;
+    with the rotations, or a stiffness that varies by a factor of a thousand, pivots are lost.
 
     The factor of D A D with the vectors D^-1 V is D L, to the bit for powers of two.
 
@@ -438,7 +438,7 @@ def shifted_mic0(
     >>> from precondbench.factors import shifted_mic0
     >>> kershaw = np.array([[3, -2, 0, 2], [-2, 3, -2, 0], [0, -2, 3, -2], [2, 0, -2, 3.0]])
     >>> shifted_mic0(kershaw, 0.5)[1]
-    0.5
+    0.0625
     """
     matrix, wanted = matrix_and_pattern(A, pattern)
     weight, vectors = _relaxation(relaxation), _vectors(preserve, matrix)
