@@ -128,7 +128,9 @@ class ParametricFamily:
 def _check(name: str, parameter: Parameter, given: Given) -> None:
     """Refuse what the family was not made for: a sign that it never has, or no number."""
     low, high = _bounds(given)
-    sign = "a positive" if parameter.low > 0.0 else "no negative" if parameter.low == 0.0 else "a"
+    sign = (
+        "a positive" if parameter.low > 0.0 else "a non-negative" if parameter.low == 0.0 else "a"
+    )
     enough = low > 0.0 if parameter.low > 0.0 else low >= 0.0 or parameter.low < 0.0
     if not (enough and -inf < low <= high < inf):
         raise ConfigurationError(
