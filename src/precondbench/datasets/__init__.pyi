@@ -1,7 +1,9 @@
 from .base import FactorDataset as FactorDataset
 from .base import clear_processed as clear_processed
+from .geometry import geometry_features as geometry_features
 from .opening import DataSelection as DataSelection
 from .opening import open_dataset as open_dataset
+from .parametric import ParametricInvK as ParametricInvK
 from .suitesparse import SuiteSparseInvK as SuiteSparseInvK
 from .tridiagonal import SyntheticTridiag as SyntheticTridiag
 

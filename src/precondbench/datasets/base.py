@@ -17,9 +17,11 @@ from scipy.sparse import csr_array
 from torch_geometric.data import Data, InMemoryDataset
 
 from precondbench._internal import replacing
+from precondbench.datasets.geometry import add_geometry, geometry_of
 from precondbench.datasets.graph import GraphArrays, collate_graphs, describe
 from precondbench.errors import ConfigurationError, ShardError
 from precondbench.factors import LowerPattern
+from precondbench.matrices import power_of_two_scaling
 from precondbench.quality import Pair
 from precondbench.recipes import DatasetSpec, open_split
 from precondbench.shards import (
@@ -62,6 +64,8 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         As for every PyG dataset.
     force_reload : bool
         Convert again even if processed tensors are there.
+    geometry : bool
+        Add coordinates and the like, which shards of families have, to the graphs.
     """
 
     label: str
@@ -81,6 +85,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         pre_transform: Callable[[Any], Any] | None = None,
         pre_filter: Callable[[Any], bool] | None = None,
         force_reload: bool = False,
+        geometry: bool = False,
     ) -> None:
         self.dataset_name = dataset
         self.version = version
@@ -89,6 +94,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         if label is not None:
             self.label = label
         self.scaled = scaled
+        self.with_geometry = geometry
         self._cache_root = cache_root(root)
         self.shard_path: Path | None = None
         if shard is None:
@@ -161,10 +167,10 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
             shard=shard,
         )
 
-    def _targets(self, shard: Shard) -> _Values | tuple[_Values, _Values]:
+    def _targets(self, shard: Shard) -> _Values | tuple[_Values, _Values] | None:
         """Values of L of every record, NaN where there is none; or of L, and of U transposed.
 
-        A class that gives L alone serves symmetric matrices only.
+        A class that gives L alone serves symmetric matrices only. None: no record has a target.
         """
         values = shard.labels.get(self.label)
         if values is None:
@@ -188,6 +194,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         key = (
             f"{self.split}-{self.shard.content_digest[:16]}"
             f"-{self.label}-{'scaled' if self.scaled else 'raw'}"
+            f"{'-geometry' if self.with_geometry else ''}"
             f"-f{FORMAT_VERSION}.{LAYOUT_VERSION}"
             f"-pyg{torch_geometric.__version__}-torch{torch.__version__}-{transforms}.pt"
         )
@@ -216,6 +223,8 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
     def _convert(self) -> dict[str, Any]:
         arrays, records = self._arrays(self.shard)
         data, slices = collate_graphs(arrays)
+        if self.with_geometry:
+            add_geometry(data, slices, self.shard, records, arrays.row_scale())
         if self.pre_filter is not None or self.pre_transform is not None:
             self._data, self.slices, self._data_list = data, slices, None
             items = [self.get(i) for i in range(len(arrays.names))]
@@ -261,7 +270,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         if self.scaled:
             arrays = arrays.scaled()
         pattern = arrays.pattern
-        if arrays.u is not None:
+        if arrays.u is not None and arrays.l is not None:
             A = pattern.symmetric_csr(arrays.a)
             A.data = arrays.all_entries()
             U = csr_array(pattern.csr(arrays.u).T.tocsr())
@@ -269,7 +278,32 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         A = pattern.symmetric_csr(arrays.a.copy())
         # Where the pattern has fill-in, A has none.
         A.eliminate_zeros()
-        return Pair(arrays.names[0], A, pattern.csr(arrays.l.copy()))
+        L = None if arrays.l is None else pattern.csr(arrays.l.copy())
+        best = shard.facts.get("best_iterations")
+        return Pair(arrays.names[0], A, L, best=None if best is None else int(best[number]))
+
+    def geometry(self, index: int) -> dict[str, NDArray[np.float64]]:
+        """Return what is known of the rows of one matrix beside its entries.
+
+        Parameters
+        ----------
+        index : int
+            As for :meth:`pair`.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            float64 with n rows: ``pos``, the coordinates of the node of each row,
+            ``coefficients`` of the equation there, and ``near_null``, vectors that A nearly maps to
+            zero, without those that the data does not have.
+        """
+        number = self._record_number(index)
+        record = self.shard.record(number)
+        scale = np.ones(record.n)
+        if self.scaled:
+            diagonal = record.a[record.indptr[1:] - 1]
+            scale = power_of_two_scaling(diagonal)
+        return geometry_of(record, scale)
 
     def facts(self, index: int) -> dict[str, int | float | str]:
         """Return what the shard knows about one matrix: iterations, winner, n log K, ..."""
@@ -327,7 +361,8 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
 
     def _arrays(self, shard: Shard) -> tuple[GraphArrays, NDArray[np.int64]]:
         """Arrays of all records that have the label, and their numbers in the shard."""
-        first = self._triangles(shard)[0][shard.nnz_offsets[:-1]]
+        targets = self._triangles(shard)[0]
+        first = np.zeros(len(shard)) if targets is None else targets[shard.nnz_offsets[:-1]]
         records = np.flatnonzero(~np.isnan(first)).astype(np.int64)
         if records.size == 0:
             raise ConfigurationError(
@@ -357,12 +392,12 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
             nnz_offsets,
             pattern,
             shard.a[by_entry],
-            lower[by_entry],
+            None if lower is None else lower[by_entry],
             None if upper is None else shard.labels[A_UPPER][by_entry],
             None if upper is None else upper[by_entry],
         )
 
-    def _triangles(self, shard: Shard) -> tuple[_Values, _Values | None]:
+    def _triangles(self, shard: Shard) -> tuple[_Values | None, _Values | None]:
         targets = self._targets(shard)
         lower, upper = targets if isinstance(targets, tuple) else (targets, None)
         if upper is None and not shard.symmetric:

@@ -25,8 +25,8 @@ class GraphArrays:
     """Many lower-triangular records, one after the other, on one block-diagonal pattern.
 
     Record i owns rows ``row_offsets[i]:row_offsets[i + 1]`` and entries ``nnz_offsets[i]:
-    nnz_offsets[i + 1]``; ``a`` and ``l`` are the values of tril(A) and of L. Where A is not
-    symmetric, ``a_upper`` and ``u`` are its upper triangle and U, transposed.
+    nnz_offsets[i + 1]``; ``a`` and ``l`` are the values of tril(A) and of L, if there is one. Where
+    A is not symmetric, ``a_upper`` and ``u`` are its upper triangle and U, transposed.
     """
 
     names: list[str]
@@ -34,9 +34,19 @@ class GraphArrays:
     nnz_offsets: NDArray[np.int64]
     pattern: LowerPattern
     a: NDArray[np.float64]
-    l: NDArray[np.float64]  # noqa: E741 - the factor L has no better name
+    l: NDArray[np.float64] | None  # noqa: E741 - the factor L has no better name
     a_upper: NDArray[np.float64] | None = None
     u: NDArray[np.float64] | None = None
+    scale: NDArray[np.float64] | None = None
+
+    @property
+    def diagonal(self) -> NDArray[np.float64]:
+        """Diagonal entries of A, float64 (rows,)."""
+        return self.a[self.pattern.indptr[1:] - 1]
+
+    def row_scale(self) -> NDArray[np.float64]:
+        """What each row was multiplied by, float64 (rows,)."""
+        return np.ones(self.pattern.n) if self.scale is None else self.scale
 
     @property
     def nonsymmetric(self) -> bool:
@@ -57,8 +67,7 @@ class GraphArrays:
     def scaled(self) -> GraphArrays:
         """Return symmetric records scaled by powers of two to diagonals in [0.5, 2), exactly."""
         assert not self.nonsymmetric
-        diagonal = self.a[self.pattern.indptr[1:] - 1]
-        scale = power_of_two_scaling(diagonal)
+        scale = power_of_two_scaling(self.diagonal)
         by_row = np.repeat(scale, np.diff(self.pattern.indptr))
         return GraphArrays(
             self.names,
@@ -66,7 +75,8 @@ class GraphArrays:
             self.nnz_offsets,
             self.pattern,
             self.a * by_row * scale[self.pattern.indices],
-            self.l * by_row,
+            None if self.l is None else self.l * by_row,
+            scale=scale,
         )
 
 
@@ -98,17 +108,16 @@ def collate_graphs(arrays: GraphArrays) -> tuple[Data, dict[str, Any]]:
     edges = np.empty((indices.size, 2), dtype=np.float32)
     _fill_edges(arrays.row_offsets, indptr, indices, arrays.all_entries(), edge_index, edges)
     edge_offsets = 2 * arrays.nnz_offsets - arrays.row_offsets
-    diagonal = arrays.a[pattern.indptr[1:] - 1].astype(np.float32)
+    diagonal = arrays.diagonal.astype(np.float32)
 
+    y, y_offsets = arrays.l, arrays.nnz_offsets
     if arrays.nonsymmetric:
         lower, y, y_offsets = np.ones_like(lower), arrays.all_targets(), edge_offsets
-    else:
-        y, y_offsets = arrays.l.copy(), arrays.nnz_offsets
     data = Data(
         x=torch.from_numpy(diagonal[:, None]),
         edge_index=torch.from_numpy(edge_index),
         edge_attr=torch.from_numpy(edges),
-        y=torch.from_numpy(y),
+        y=None if y is None else torch.from_numpy(y.copy()),
         lower_mask=torch.from_numpy(lower),
     )
     data.name = list(arrays.names)
@@ -117,7 +126,7 @@ def collate_graphs(arrays: GraphArrays) -> tuple[Data, dict[str, Any]]:
         "x": torch.from_numpy(arrays.row_offsets.astype(np.int64)),
         "edge_index": by_edge,
         "edge_attr": by_edge,
-        "y": torch.from_numpy(y_offsets.astype(np.int64)),
+        **({} if y is None else {"y": torch.from_numpy(y_offsets.astype(np.int64))}),
         "lower_mask": by_edge,
         "name": torch.arange(count + 1),
     }

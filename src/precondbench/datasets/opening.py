@@ -10,6 +10,7 @@ from pydantic import Field
 
 from precondbench._internal import settings_class
 from precondbench.datasets.base import FactorDataset
+from precondbench.datasets.parametric import ParametricInvK
 from precondbench.datasets.suitesparse import LOCAL, SuiteSparseInvK
 from precondbench.datasets.tridiagonal import SyntheticTridiag
 from precondbench.errors import ConfigurationError
@@ -17,7 +18,7 @@ from precondbench.recipes import LARGE, dataset_spec, select_plans, split_plan
 
 # Classes that a spec can name.
 _CLASSES: dict[str, type[FactorDataset]] = {
-    cls.__name__: cls for cls in (FactorDataset, SyntheticTridiag, SuiteSparseInvK)
+    cls.__name__: cls for cls in (FactorDataset, SyntheticTridiag, SuiteSparseInvK, ParametricInvK)
 }
 
 

@@ -1,4 +1,5 @@
 from .entries import Leaderboard as Leaderboard
+from .local import board_of as board_of
 from .local import board_of_files as board_of_files
 from .methods.row import ReferenceMethod as ReferenceMethod
 from .methods.registry import classical_methods as classical_methods

@@ -19,7 +19,7 @@ from precondbench.leaderboard.scoring.ranking import (
     ranked_by,
 )
 from precondbench.leaderboard.site.text import slugs
-from precondbench.leaderboard.tracks import TRACKS
+from precondbench.leaderboard.tracks import RANKED_BY, TRACKS
 from precondbench.quality import Row
 from precondbench.recipes import MARGIN
 
@@ -130,6 +130,12 @@ class Standing:
         return self.track.kind == "real"
 
     @property
+    def ranked_as(self) -> str:
+        """Name of the number that ranks, for headings."""
+        names = {"profile_area": "area", "ratio_mean": "ratio", "iterations_mean": "iterations"}
+        return names[ranked_by(self.track)]
+
+    @property
     def target_iterations(self) -> float:
         """Mean iterations with the target."""
         return statistics.fmean(matrix.target_iterations for matrix in self.track.matrices)
@@ -163,7 +169,9 @@ class Standing:
         return f"{'=' if self.sharing[row.rank] > 1 else ''}{row.rank}"
 
     def against_target(self, row: RankedRow) -> float | None:
-        """How many times the iterations of the target: the median ratio, or that of the means."""
+        """How many times the iterations of the target: the median or mean ratio, or of means."""
+        if row.ratio_mean is not None:
+            return row.ratio_mean.mean
         if self.real:
             return None if row.ratio_median is None else row.ratio_median.mean
         return row.iterations_mean.mean / max(self.target_iterations, 1.0)
@@ -198,8 +206,10 @@ class Standing:
 def standings_of(board: Leaderboard) -> list[Standing]:
     """Rank every track: real ones first, each kind in the order of ``TRACKS``."""
     place = {track.id: number for number, track in enumerate(TRACKS)}
+    kinds = list(RANKED_BY)
     tracks = sorted(
-        board.tracks.values(), key=lambda t: (t.kind != "real", place.get(t.id, len(place)), t.id)
+        board.tracks.values(),
+        key=lambda t: (kinds.index(t.kind), place.get(t.id, len(place)), t.id),
     )
     return [
         Standing(

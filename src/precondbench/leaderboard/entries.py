@@ -104,7 +104,7 @@ class Track(_Model):
     split: Name
     label: Name
     content_digest: Sha256
-    kind: Literal["real", "synthetic"]
+    kind: Literal["real", "parametric", "synthetic"]
     protocol: Protocol
     matrices: list[MatrixInfo] = Field(min_length=1, max_length=MOST_MATRICES)
     ladder: dict[SeedName, Number] | None = Field(description="Hops -> mean iterations.")

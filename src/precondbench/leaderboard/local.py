@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -22,6 +22,9 @@ from precondbench.leaderboard.submissions.check import entry_id, reference_conte
 from precondbench.leaderboard.submissions.schema import MethodName
 from precondbench.leaderboard.tracks import OpenTrack, TrackName, ranked_track
 from precondbench.quality import Predictions
+
+if TYPE_CHECKING:
+    from precondbench.datasets import FactorDataset
 
 Progress = Callable[[int, int], None]
 # Name of a method -> seed -> predictions.
@@ -96,6 +99,53 @@ def board_of_files(
         for method, of_method in files.items()
     }
     track, entries = local_track(OpenTrack(name, [data]), predicted, about, progress)
+    return Leaderboard(tracks={track.id: track}, entries={track.id: entries})
+
+
+def board_of(
+    dataset: FactorDataset, predictions: Mapping[str, Predictions], progress: Progress | None = None
+) -> Leaderboard:
+    """Score predictions and classical methods on a dataset, for example one of your own.
+
+    Parameters
+    ----------
+    dataset : FactorDataset
+        Matrices.
+    predictions : mapping
+        Name of a method -> what :func:`precondbench.evaluate` takes.
+    progress : callable, optional
+        Called as ``progress(done, total)`` after each matrix.
+
+    Returns
+    -------
+    Leaderboard
+        One track and its entries, which ``render_site`` makes a site of.
+
+    Raises
+    ------
+    PredictionError
+        If predictions do not fit the matrices, or a name cannot stand on a board.
+
+    Examples
+    --------
+    >>> from precondbench import ParametricInvK, ic0
+    >>> from precondbench.leaderboard import board_of
+    >>> data = ParametricInvK.generate("diffusion-2d", n=100, count=5)
+    >>> board = board_of(data, {"twice IC(0)": lambda A: 2.0 * ic0(A)})
+    >>> (entries,) = board.entries.values()
+    >>> entries["twice-ic-0"].seeds[0].iterations == entries["ic-0"].seeds[0].iterations
+    True
+    """
+    names = dataset.shard.header
+    of = (names.dataset, names.version, names.configuration, names.split, dataset.label)
+    title = f"{names.dataset} {names.version}, {names.configuration}, {names.split}"
+    about = {method: {"description": "Given in Python."} for method in predictions}
+    track, entries = local_track(
+        OpenTrack(ranked_track(*of) or TrackName(*of, title), [dataset]),
+        {method: {None: given} for method, given in predictions.items()},
+        about,
+        progress,
+    )
     return Leaderboard(tracks={track.id: track}, entries={track.id: entries})
 
 

@@ -30,8 +30,13 @@ if TYPE_CHECKING:
 
 
 PROTOCOL_VERSION = 2
-RankedBy = Literal["profile_area", "iterations_mean"]
-RANKED_BY: dict[str, RankedBy] = {"real": "profile_area", "synthetic": "iterations_mean"}
+RankedBy = Literal["profile_area", "iterations_mean", "ratio_mean"]
+Kind = Literal["real", "parametric", "synthetic"]
+RANKED_BY: dict[Kind, RankedBy] = {
+    "real": "profile_area",
+    "parametric": "ratio_mean",
+    "synthetic": "iterations_mean",
+}
 LADDER = (0, 1, 2, 4, 8, 16, 32)
 CEILINGS = (1, 2, 4, 7, 8)
 DENSITY = 32
@@ -72,6 +77,12 @@ class TrackName:
     def tridiagonal(self) -> bool:
         """Whether its matrices are tridiagonal: drawn, with exact factors and k-hop oracles."""
         return dataset_spec(self.dataset).tridiagonal
+
+    @property
+    def kind(self) -> Kind:
+        """``real``: of the collection; ``parametric``: of a family; ``synthetic``: tridiagonal."""
+        spec = dataset_spec(self.dataset)
+        return "synthetic" if spec.tridiagonal else "real" if spec.from_collection else "parametric"
 
 
 def _title(spec: DatasetSpec, configuration: str, split: str) -> str:
@@ -146,14 +157,17 @@ class OpenTrack:
     @property
     def ranked_by(self) -> RankedBy:
         """The number that ranks."""
-        return RANKED_BY["synthetic" if self.name.tridiagonal else "real"]
+        return RANKED_BY[self.name.kind]
 
     @cached_property
     def families(self) -> list[str]:
-        """Family of each matrix; one that was drawn is its own, and twins are one family."""
+        """Family of each matrix; what was drawn together, such as twins, is one family."""
         names = [name for data in self.datasets for name in data.names]
-        if not self.name.tridiagonal:
+        if self.name.kind == "real":
             return [family(name.rpartition("/")[2]) for name in names]
+        if self.name.kind == "parametric":
+            (data,) = self.datasets
+            return list(data.shard.groups)
         return [names[i - i % 2] for i in range(len(names))] if self._twins else names
 
     @property
@@ -181,7 +195,7 @@ class OpenTrack:
             "split": self.name.split,
             "label": self.name.label,
             "content_digest": self.content_digest,
-            "kind": "synthetic" if self.name.tridiagonal else "real",
+            "kind": self.name.kind,
             "protocol": {
                 "rtol": RTOL,
                 "maxiter": MAXITER,
@@ -196,7 +210,7 @@ class OpenTrack:
 
     def _describe_matrix(self, index: int) -> dict[str, Any]:
         pair, facts = self.pair(index), self.facts(index)
-        real = not self.name.tridiagonal
+        real = self.name.kind == "real"
         problem = problem_of(pair)
         return {
             "name": pair.name,

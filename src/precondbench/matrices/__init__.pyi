@@ -30,6 +30,8 @@ from .tridiagonal.laws import draw as draw
 from .tridiagonal.laws import growth_law as growth_law
 
 # Between the packages of this library; not promised to users.
+from .families.family import Given as Given
+from .families.system import NearNullSpace as NearNullSpace
 from .checks import check_finite as check_finite
 from .checks import check_general as check_general
 from .checks import check_indices as check_indices

@@ -135,6 +135,13 @@ class Evaluation:
         )
 
     @property
+    def penalised_ratios(self) -> tuple[float, ...]:
+        """Iterations, the limit for a failure, over those of the target, both at least 1."""
+        return tuple(
+            max(row.penalised_iterations, 1) / max(row.target_iterations, 1) for row in self.rows
+        )
+
+    @property
     def one_minus_cosine_mean(self) -> float | None:
         """Mean of 1 - cosine over valid predictions, without cancellation."""
         known = [10.0**value for value in self.log10_one_minus_cosine if value is not None]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator
 
@@ -26,10 +27,14 @@ class Context:
     facts : mapping
         Facts of its record in the dataset, as ``dataset.facts(i)`` returns them; empty where
         the dataset has none.
+    geometry : mapping of str to numpy.ndarray
+        Coordinates, coefficients and near null space by row, as ``dataset.geometry(i)`` returns
+        them; empty where the dataset has none.
     """
 
     name: str = ""
     facts: Mapping[str, int | float | str] = field(default_factory=dict)
+    geometry: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -76,9 +81,13 @@ Predictions = Method | Mapping[str, Any] | Sequence[Any] | Callable[[csr_array],
 
 
 def context_of(dataset: PairSource, index: int, name: str) -> Context:
-    """Return the context of a matrix: facts only where the dataset has them."""
-    facts = getattr(dataset, "facts", None)
-    return Context(name, {} if facts is None else facts(index))
+    """Return the context of a matrix: facts and geometry only where the dataset has them."""
+    facts, geometry = (getattr(dataset, what, None) for what in ("facts", "geometry"))
+    return Context(
+        name,
+        {} if facts is None else facts(index),
+        {} if geometry is None else geometry(index),
+    )
 
 
 def check_cover(predictions: Any, names: Sequence[str]) -> None:

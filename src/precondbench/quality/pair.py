@@ -26,9 +26,13 @@ class Pair:
     L : scipy.sparse.csr_array
         Lower triangular, float64, sorted. Of a symmetric A it is on the published pattern, and
         the order of its ``data`` is the order of predictions; with ``U`` it is unit lower
-        triangular, the ones stored, inside the pattern of A.
+        triangular, the ones stored, inside the pattern of A. None where there is no target:
+        predictions are then on the pattern of tril(A).
     U : scipy.sparse.csr_array or None
         Upper triangular, inside the pattern of A; None where A is symmetric.
+    best : int or None
+        Iterations that others are compared with: the fewest of several classical methods. None:
+        those of the target.
 
     Examples
     --------
@@ -43,8 +47,9 @@ class Pair:
 
     name: str
     A: csr_array
-    L: csr_array
+    L: csr_array | None
     U: csr_array | None = None
+    best: int | None = None
 
     @property
     def symmetric(self) -> bool:
@@ -52,7 +57,7 @@ class Pair:
         return self.U is None
 
     @property
-    def factors(self) -> tuple[csr_array, ...]:
+    def factors(self) -> tuple[csr_array | None, ...]:
         """The targets: ``(L,)`` or ``(L, U)``."""
         return (self.L,) if self.U is None else (self.L, self.U)
 

@@ -97,6 +97,7 @@ class Problem(ABC):
         self.row_scale, self.column_scale = row_scale, column_scale
         self._unscaled = A
         self._target: Vector | None = None
+        self._best: int | None = None
 
     @abstractmethod
     def place(self, given: Any) -> Vector | Refusal:
@@ -216,7 +217,12 @@ class Problem(ABC):
 
     @cached_property
     def target_iterations(self) -> int:
-        """Iterations with the target, on the sides of reference methods; the limit if it fails."""
+        """Iterations to compare with, on the sides of reference methods; the limit if it fails.
+
+        Those of the best classical method where the pair has them, else those of the target.
+        """
+        if self._best is not None:
+            return self._best if self._best >= 0 else MAXITER
         return self.solve(self._target).penalised_iterations
 
     def score(self, given: Any, key: str = REFERENCE, log_k: bool = True) -> Row:
@@ -330,9 +336,13 @@ class SymmetricProblem(Problem):
     def of(cls, pair: Pair) -> Self:
         """Return the problem of a pair."""
         matrix = check_spd_candidate(pair.A, pair.name)
-        pattern, target = factor_values(pair.L, f"{pair.name} target")
-        problem = cls(matrix, pattern, pair.name)
-        problem._target = target
+        if pair.L is None:
+            problem = cls(matrix, name=pair.name)
+        else:
+            pattern, target = factor_values(pair.L, f"{pair.name} target")
+            problem = cls(matrix, pattern, pair.name)
+            problem._target = target
+        problem._best = pair.best
         return problem
 
     def place(self, given: Any) -> Vector | Refusal:

@@ -13,6 +13,7 @@ from precondbench.recipes.spec import DatasetSpec, SplitPlan
 _MODULES = (
     "synthetic",
     "suitesparse",
+    "parametric",
 )
 _SPECS: tuple[DatasetSpec, ...] = tuple(
     spec for name in _MODULES for spec in import_module(f"precondbench.recipes.{name}").SPECS
@@ -31,7 +32,7 @@ def dataset_specs() -> tuple[DatasetSpec, ...]:
     --------
     >>> from precondbench.recipes import dataset_specs
     >>> [spec.name for spec in dataset_specs()]
-    ['synthetic-tridiag', 'synthetic-tridiag-lu', 'suitesparse-invk']
+    ['synthetic-tridiag', 'synthetic-tridiag-lu', 'suitesparse-invk', 'parametric']
     """
     return _SPECS
 

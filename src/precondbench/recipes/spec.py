@@ -71,9 +71,8 @@ class Builder(Protocol):
     def configurations(self) -> tuple[str, ...]:
         """Names of the configurations."""
 
-    @property
-    def splits(self) -> Mapping[str, int]:
-        """Number of records of each split; the same in every configuration."""
+    def splits(self, configuration: str) -> Mapping[str, int]:
+        """Number of records of each split."""
 
     def recipe(self, configuration: str, split: str) -> dict[str, object]:
         """Everything that determines the content, as JSON."""
@@ -215,5 +214,5 @@ class DatasetSpec:
             )
             for version in self.versions
             for configuration in version.builder.configurations
-            for split, count in version.builder.splits.items()
+            for split, count in version.builder.splits(configuration).items()
         ]

@@ -134,8 +134,7 @@ class PatternBuilder(ABC):
     def matrices(self) -> Mapping[str, Sequence[str]]:
         """``group/name`` of the matrices of each split."""
 
-    @property
-    def splits(self) -> dict[str, int]:
+    def splits(self, configuration: str) -> dict[str, int]:
         """Number of records of each split."""
         return {split: len(names) for split, names in self.matrices().items()}
 

@@ -123,8 +123,7 @@ class TridiagonalBuilder:
         """Names of the laws."""
         return tuple(LAWS[self.family])
 
-    @property
-    def splits(self) -> dict[str, int]:
+    def splits(self, configuration: str) -> dict[str, int]:
         """Number of records of each split."""
         return {split: count for split, (_, count) in SPLITS.items()}
 

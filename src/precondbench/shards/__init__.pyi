@@ -7,6 +7,7 @@ from .predictions import write_predictions as write_predictions
 from .file import read_shard as read_shard
 from .file import shard_in_memory as shard_in_memory
 from .record import Record as Record
+from .record import geometry_digest as geometry_digest
 from .shard import FORMAT_NAME as FORMAT_NAME
 from .shard import FORMAT_VERSION as FORMAT_VERSION
 from .shard import Shard as Shard

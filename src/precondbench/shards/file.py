@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from precondbench._internal import loads, replacing
 from precondbench.errors import ShardError
 from precondbench.shards.digest import check_digest, record_digest, split_digest
+from precondbench.shards.geometry import geometry_arrays, geometry_columns
 from precondbench.shards.hdf5 import (
     damaged_entries,
     member,
@@ -138,7 +139,7 @@ def shard_columns(records: list[Record], path: Path) -> dict[str, NDArray[Any]]:
         if record.name in seen:
             raise ShardError(f"{path}: two records are called {record.name!r}; rename one")
         seen.add(record.name)
-        for what in ("labels", "facts"):
+        for what in ("labels", "facts", "geometry"):
             here, there = set(getattr(record, what)), set(getattr(first, what))
             if here != there:
                 raise ShardError(
@@ -165,6 +166,7 @@ def shard_columns(records: list[Record], path: Path) -> dict[str, NDArray[Any]]:
             [np.full(size, np.nan) if part is None else part for part, size in parts]
         )
         columns[f"index/has_l_{label}"] = np.array([p is not None for p, _ in parts], np.uint8)
+    columns |= geometry_columns(records, path)
     for fact in sorted(first.facts):
         if f"index/{fact}" in columns:
             raise ShardError(f"{path}: a fact cannot be called {fact!r}, a column of the format")
@@ -274,9 +276,10 @@ def format_version(path: Path) -> int | None:
 
 def _read_columns(file: Any, largest: int | None) -> dict[str, NDArray[Any] | list[str]]:
     """Read all vectors of the file, the index first, by ``group/name``."""
+    groups = ("index", "pattern", "values", *(["geometry"] if "geometry" in file else []))
     datasets = {
         f"{name}/{key}": member(group, key, h5py.Dataset)
-        for name in ("index", "pattern", "values")
+        for name in groups
         for group in [member(file, name, h5py.Group)]
         for key in group
     }
@@ -366,6 +369,9 @@ def assemble(
         labels[label] = take(key, np.float64, total)
         has_label[label] = take(f"index/has_l_{label}", np.uint8, count) != 0
         _check_values(f"l_{label}", names, entries, labels[label], has_label[label])
+    geometry = {
+        key: take(key, np.float64) for key in sorted(columns) if key.startswith("geometry/")
+    }
     facts = {}
     for key in sorted(columns):
         group, fact = key.split("/")
@@ -392,6 +398,7 @@ def assemble(
         labels=labels,
         has_label=has_label,
         facts=facts,
+        geometry=geometry_arrays(geometry, np.diff(rows), facts),
         path=path,
     )
     if not shard.symmetric:

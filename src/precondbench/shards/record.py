@@ -3,10 +3,13 @@
 The pattern is a lower triangle. Where the matrix is not symmetric, its upper triangle and the
 factor U lie on the same pattern, transposed, as arrays with names of their own: ``a_upper``, and
 ``X_upper`` for each label ``X``, which itself is L. Files and digests see just more arrays.
+
+A matrix may come with numbers for the nodes of a mesh, the geometry. It has a digest of its own.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +23,8 @@ from precondbench.errors import MatrixError, ShardError
 if TYPE_CHECKING:
     from precondbench.factors import LowerPattern
 
+UNKNOWNS, GEOMETRY_DIGEST = "unknowns", "geometry_digest"
+_GEOMETRY_TAG = b"precondbench-geometry-1"
 A_UPPER = "a_upper"
 UPPER_SUFFIX = "_upper"
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
@@ -49,6 +54,10 @@ class Record:
         broke down). Names are lower-case identifiers.
     facts : mapping of str to int, float or str
         What was found out about the record, such as iterations; not part of its digest.
+    geometry : mapping of str to numpy.ndarray
+        Numbers of the nodes, such as their coordinates, finite, float64 of shape (nodes, k). A
+        node has as many rows of A as the fact ``unknowns`` says, by default 1. Not part of the
+        record's digest: the fact ``geometry_digest`` is added (:func:`geometry_digest`).
 
     Raises
     ------
@@ -80,6 +89,7 @@ store the lower triangle only
     a: NDArray[np.float64]
     labels: Mapping[str, NDArray[np.float64] | None] = field(default_factory=dict)
     facts: Mapping[str, int | float | str] = field(default_factory=dict)
+    geometry: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_text(self.name, "a record's name")
@@ -99,11 +109,19 @@ store the lower triangle only
             labels[label] = None if missing else self._values(values, f"{where}: label {label!r}")
         put(self, "labels", labels)
         put(self, "facts", {k: _fact(k, v, where) for k, v in self.facts.items()})
+        if self.geometry:
+            put(self, "geometry", self._geometry(where))
+            put(self, "facts", {**self.facts, GEOMETRY_DIGEST: geometry_digest(self.geometry)})
 
     @property
     def n(self) -> int:
         """Number of rows."""
         return int(self.indptr.size) - 1
+
+    @property
+    def unknowns(self) -> int:
+        """Rows of A for each node."""
+        return int(self.facts.get(UNKNOWNS, 1))
 
     @property
     def nnz(self) -> int:
@@ -124,6 +142,26 @@ store the lower triangle only
         if fault is not None:
             raise MatrixError(f"{where}: row {fault[0]} {fault[1]}")
 
+    def _geometry(self, where: str) -> dict[str, NDArray[np.float64]]:
+        nodes, rest = divmod(self.n, self.unknowns) if self.unknowns > 0 else (0, 1)
+        if rest:
+            raise ShardError(
+                f"{where}: {self.n} rows do not belong to nodes with {self.unknowns} unknowns each"
+            )
+        geometry = {}
+        for name, given in self.geometry.items():
+            check_identifier(name, f"{where}: geometry")
+            values = np.ascontiguousarray(given, dtype=np.float64)
+            if values.ndim != 2 or values.shape[0] != nodes or not values.shape[1]:
+                raise ShardError(
+                    f"{where}: {name} has shape {values.shape}; it needs one row for each of the "
+                    f"{nodes} nodes"
+                )
+            if not np.all(np.isfinite(values)):
+                raise ShardError(f"{where}: {name} is not finite; give a number for each node")
+            geometry[name] = values
+        return geometry
+
     def _values(self, values: Any, what: str) -> NDArray[np.float64]:
         array: NDArray[np.float64] = _array(values, np.float64, what)
         if array.size != self.nnz:
@@ -135,6 +173,40 @@ store the lower triangle only
                 "entries); pass None for a label that does not exist"
             )
         return array
+
+
+def geometry_digest(geometry: Mapping[str, NDArray[np.float64]]) -> str:
+    """Sha256 of the numbers of a record's nodes.
+
+    Hashed are, each preceded by its length in bytes as an unsigned little-endian 64-bit integer:
+    the tag ``precondbench-geometry-1``; then for each array in ascending order of its name the
+    name in UTF-8, the number of columns as int64, and the values as float64, row by row. All
+    numbers are little-endian.
+
+    Parameters
+    ----------
+    geometry : mapping of str to numpy.ndarray
+        float64 of shape (nodes, k).
+
+    Returns
+    -------
+    str
+        64 lower-case hexadecimal digits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from precondbench.shards import geometry_digest
+    >>> geometry_digest({"coordinates": np.array([[0.0], [1.0]])})[:16]
+    '14f4ba2887b04ab7'
+    """
+    parts = [_GEOMETRY_TAG]
+    for name in sorted(geometry):
+        values = geometry[name]
+        parts += [name.encode("utf-8"), values.shape[1].to_bytes(8, "little")]
+        parts.append(values.astype("<f8", copy=False).tobytes())
+    sized = (len(part).to_bytes(8, "little") + part for part in parts)
+    return hashlib.sha256(b"".join(sized)).hexdigest()
 
 
 def pattern_fault(

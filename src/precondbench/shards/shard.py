@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 
 from precondbench.errors import ConfigurationError, DigestError, ShardError
 from precondbench.shards.digest import arrays_digest, facts_digest, split_digest
-from precondbench.shards.record import A_UPPER, UPPER_SUFFIX, Record, check_text
+from precondbench.shards.record import (
+    A_UPPER,
+    GEOMETRY_DIGEST,
+    UNKNOWNS,
+    UPPER_SUFFIX,
+    Record,
+    check_text,
+    geometry_digest,
+)
 
 FORMAT_NAME = "precondbench-shard"
 FORMAT_VERSION = 1
@@ -106,6 +114,8 @@ class Shard:
         bool of shape (records,).
     facts : dict of str to numpy.ndarray or list of str
         int64, float64 or text columns.
+    geometry : dict of str to numpy.ndarray
+        float64 of shape (nodes, k), the nodes of all records end to end.
     path : pathlib.Path
         The file.
     """
@@ -124,6 +134,7 @@ class Shard:
     labels: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     has_label: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
     facts: dict[str, NDArray[Any] | list[str]] = field(default_factory=dict)
+    geometry: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     path: Path = Path("shard in memory")
 
     def __len__(self) -> int:
@@ -164,6 +175,17 @@ class Shard:
             )
         return self._positions[name]
 
+    @cached_property
+    def node_offsets(self) -> NDArray[np.int64]:
+        """Where the nodes of each record start, int64 (records + 1,)."""
+        unknowns = self.facts.get(UNKNOWNS, np.ones(len(self), dtype=np.int64))
+        return np.concatenate(([0], np.cumsum(self.n // np.asarray(unknowns))))
+
+    def geometry_of(self, i: int) -> dict[str, NDArray[np.float64]]:
+        """Numbers of the nodes of record i by name, float64 (nodes, k); they share memory."""
+        part = slice(self.node_offsets[i], self.node_offsets[i + 1])
+        return {name: values[part] for name, values in self.geometry.items()}
+
     def record(self, i: int) -> Record:
         """Record i (negative: from the end); its arrays share memory with the shard's."""
         if not -len(self) <= i < len(self):
@@ -175,6 +197,7 @@ class Shard:
                 fact: column[i] if isinstance(column, list) else column[i].item()
                 for fact, column in self.facts.items()
             },
+            geometry=self.geometry_of(i),
             **self._arrays(i),
         )
 
@@ -216,6 +239,12 @@ class Shard:
                 raise DigestError(
                     f"{self.path}: record {i} ({self.names[i]!r}) has digest {found}, "
                     f"not {expected}; {remedy}"
+                )
+        for i, expected in enumerate(self.facts.get(GEOMETRY_DIGEST, ())):
+            if geometry_digest(self.geometry_of(i)) != expected:
+                raise DigestError(
+                    f"{self.path}: the geometry of record {i} ({self.names[i]!r}) is not what its "
+                    f"digest says; {remedy}"
                 )
         found = split_digest(self.record_digests)
         if found != self.content_digest:

@@ -34,9 +34,13 @@ DRAWS, FEWEST, MOST = 2**20, 2**12, 2**17
 SEED = 20261128
 # log2 of the ratios where the area begins and ends: 16 times fewer and 16 times more iterations.
 SPAN = 4.0
-# Areas of one matrix are multiples of 2^-30 in the sums.
-_UNIT = {"profile_area": 2.0**30, "iterations_mean": 1.0}
-_MOST = {"profile_area": 1.0, "iterations_mean": float(MAXITER)}
+# Areas and logarithms of one matrix are multiples of 2^-30 in the sums.
+_UNIT = {"profile_area": 2.0**30, "iterations_mean": 1.0, "ratio_mean": 2.0**30}
+_MOST = {
+    "profile_area": 1.0,
+    "iterations_mean": float(MAXITER),
+    "ratio_mean": float(MAXITER),
+}
 _DIGITS = 8
 # Of seeds and matrices, seeds and families, families or seeds and resamples.
 _Matrix = NDArray[np.float64]
@@ -70,8 +74,8 @@ class Resampled:
 
     Parameters
     ----------
-    number : {"profile_area", "iterations_mean"}
-        The number that ranks.
+    number : {"profile_area", "iterations_mean", "ratio_mean"}
+        The number that ranks; a mean of ratios is a geometric one.
     families : sequence of str
         Family of each matrix.
     evaluations : sequence of Evaluation
@@ -89,20 +93,34 @@ class Resampled:
     ) -> None:
         names = {family: place for place, family in enumerate(sorted(set(families)))}
         places = [names[family] for family in families]
-        values = _contributions(number, evaluations)
-        if starts:
-            values = values - _contributions(number, starts)
-        sums = np.zeros((len(values), len(names)))
-        np.add.at(sums.T, places, values.T)
         unit = _UNIT[number]
+        geometric = number == "ratio_mean"
+        draws = _draws(len(names), resamples_of(len(names)), 0)
+        sizes = np.bincount(places).astype(np.float64) @ draws
+
+        def resampled(values: _Matrix) -> _Matrix:
+            """Mean over the matrices of each resample, by seed."""
+            sums = np.zeros((len(values), len(names)))
+            np.add.at(sums.T, places, values.T)
+            means: _Matrix = (sums @ draws) / (sizes * unit)
+            return np.exp2(means) if geometric else means
+
+        values = _contributions(number, evaluations)
+        first = _contributions(number, starts) if starts else np.zeros_like(values)
+        if geometric:
+            self.mean = _geometric_mean(values / unit)
+            self._numbers = resampled(values)
+            if starts:
+                self.mean -= _geometric_mean(first / unit)
+                self._numbers -= resampled(first)
+        else:
+            values = values - first
+            self.mean = float(values.sum()) / (values.size * unit)
+            self._numbers = resampled(values)
         self.families, self.seeds = len(names), len(values)
-        self.mean = float(values.sum()) / (values.size * unit)
         self._quantile = float(stdtrit(max(self.families - 1, 1), _UPPER))
         self._most = _MOST[number]
         self._least = -self._most if starts else 0.0
-        draws = _draws(self.families, resamples_of(self.families), 0)
-        sizes = np.bincount(places).astype(np.float64) @ draws
-        self._numbers = (sums @ draws) / (sizes * unit)
 
     def interval(self) -> Interval:
         """Return the number that ranks with its interval."""
@@ -161,9 +179,20 @@ def _contributions(number: RankedBy, evaluations: Sequence[Evaluation]) -> _Matr
     if number == "iterations_mean":
         return np.array([seed.penalised_iterations for seed in evaluations], dtype=np.float64)
     # Rounded first: the last bits of logarithms differ between machines.
+    if number == "ratio_mean":
+        logarithms = [
+            [rounded(math.log2(max(ratio, 1 / MAXITER)), 12) for ratio in seed.penalised_ratios]
+            for seed in evaluations
+        ]
+        return np.rint(np.array(logarithms) * _UNIT[number])
     areas = [[rounded(area_of_one(ratio), 12) for ratio in seed.ratios] for seed in evaluations]
     integers: _Matrix = np.rint(np.array(areas) * _UNIT[number])
     return integers
+
+
+def _geometric_mean(logarithms: _Matrix) -> float:
+    """Mean over the seeds of the geometric mean over the matrices."""
+    return math.fsum(2.0 ** (math.fsum(row) / row.size) for row in logarithms) / len(logarithms)
 
 
 @lru_cache(maxsize=8)

@@ -36,8 +36,9 @@ class Spread:
 class RankedRow:
     """One entry on the board of its track; every number is of the entry and the track alone.
 
-    A number that exists for no seed is None. Oracles have no rank. Areas exist on real tracks only,
-    and medians of ratios only where no seed fails on half of the matrices.
+    A number that exists for no seed is None. Oracles have no rank. Areas exist on real tracks and
+    geometric means of ratios on parametric ones only, and medians of ratios only where no seed
+    fails on half of the matrices.
     """
 
     entry: Entry
@@ -47,6 +48,7 @@ class RankedRow:
     over_next: Interval | None
     over_first: Interval | None
     area: Spread | None
+    ratio_mean: Spread | None
     iterations_mean: Spread
     solved: Spread
     ratio_median: Spread | None
@@ -80,8 +82,8 @@ class RankedRow:
 
     @property
     def score(self) -> Spread:
-        """The number that ranks: the area, or the mean iterations."""
-        return self.iterations_mean if self.area is None else self.area
+        """The number that ranks: the area, the mean ratio, or the mean iterations."""
+        return self.area or self.ratio_mean or self.iterations_mean
 
 
 def ranked_by(track: Track) -> RankedBy:
@@ -92,10 +94,12 @@ def ranked_by(track: Track) -> RankedBy:
 def rank_entries(track: Track, entries: Mapping[str, Entry]) -> list[RankedRow]:
     """Rank the entries of a track, by id, best first.
 
-    Real tracks are ranked by the area under the performance profile, synthetic ones by mean
-    iterations; the mean over the seeds of an entry counts. Going down the board, a row has the
-    rank of the first row of the group above it if the 95 % interval of their difference holds 0;
-    otherwise it is the first row of a new group, and its place is its rank.
+    Real tracks are ranked by the area under the performance profile, parametric ones by the
+    geometric mean of the iterations over the fewest of several classical methods, failures at the
+    limit, synthetic ones by mean iterations; the mean over the seeds of an entry counts. Going down
+    the board, a row has the rank of the first row of the group above it if the 95 % interval of
+    their difference holds 0; otherwise it is the first row of a new group, and its place is its
+    rank.
     """
     rows = sorted((_row(track, entry) for entry in entries.values()), key=_place)
     families = [matrix.family for matrix in track.matrices]
@@ -123,7 +127,7 @@ def best_of_kind(rows: Iterable[RankedRow], kind: str) -> RankedRow | None:
 
 def _place(row: RankedRow) -> tuple[float, str, str]:
     # Names settle the order of ties, so that it is the same everywhere.
-    score = row.iterations_mean.mean if row.area is None else -row.area.mean
+    score = row.score.mean if row.area is None else -row.area.mean
     return score, row.entry.method.casefold(), row.entry.id
 
 
@@ -137,14 +141,17 @@ def _row(track: Track, entry: Entry) -> RankedRow:
         return _of_known(statistics.median, [getattr(seed, column) for seed in seeds])
 
     medians = [statistics.median(seed.ratios) for seed in seeds]
-    real = ranked_by(track) == "profile_area"
+    number = ranked_by(track)
+    areas = [profile_area(seed.ratios) for seed in seeds] if number == "profile_area" else []
+    ratios = [ratio_mean(seed) for seed in seeds] if number == "ratio_mean" else []
     return RankedRow(
         entry=entry,
         evaluations=seeds,
         rank=None,
         over_next=None,
         over_first=None,
-        area=_spread([profile_area(seed.ratios) for seed in seeds]) if real else None,
+        area=_spread(areas) if areas else None,
+        ratio_mean=_spread(ratios) if ratios else None,
         iterations_mean=_spread([statistics.fmean(seed.penalised_iterations) for seed in seeds]),
         solved=_spread([statistics.fmean(seed.solved) for seed in seeds]),
         ratio_median=None if any(map(math.isinf, medians)) else _spread(medians),
@@ -195,6 +202,11 @@ def profile_area(ratios: Sequence[float]) -> float:
     total = math.fsum(area_of_one(ratio) for ratio in ratios)
     # Equal areas must tie, whatever the last bits of the logarithms are.
     return float(rounded(total / len(ratios), DIGITS))
+
+
+def ratio_mean(evaluation: Evaluation) -> float:
+    """Geometric mean of the iterations, failures at the limit, over those of the target."""
+    return float(rounded(statistics.geometric_mean(evaluation.penalised_ratios), DIGITS))
 
 
 def profile(ratios: Sequence[float]) -> list[tuple[float, float]]:

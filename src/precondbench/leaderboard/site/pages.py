@@ -17,6 +17,7 @@ from precondbench.errors import LeaderboardError
 from precondbench.leaderboard.board import IC0, INVK, Standing, Verdict, standings_of
 from precondbench.leaderboard.entries import Leaderboard, read_leaderboard
 from precondbench.leaderboard.scoring.ranking import TAUS, RankedRow, shares_within
+from precondbench.leaderboard.scoring.summary import family_tracks, summarise
 from precondbench.leaderboard.site.charts import (
     curves_of,
     draw_cosine,
@@ -39,7 +40,16 @@ from precondbench.leaderboard.site.text import (
 ASSETS = ("style.css", "board.js")
 MARKDOWN, MARKER = "leaderboard.md", "leaderboard.json"
 # Names at the top of a site; a folder that holds others is not replaced.
-_TOP_LEVEL = ("index.html", "tracks", "entries", "matrices", "assets", MARKDOWN, MARKER)
+_TOP_LEVEL = (
+    "index.html",
+    "families.html",
+    "tracks",
+    "entries",
+    "matrices",
+    "assets",
+    MARKDOWN,
+    MARKER,
+)
 _CURVES = 8
 
 VERDICTS: dict[Verdict, str] = {
@@ -119,7 +129,13 @@ def pages_of(
     ``dates`` are those on which entries were added, where they are known.
     """
     environment = _environment()
-    yield "index.html", _render(environment, "index", "", cards=[_card(s) for s in standings])
+    splits = [
+        (split, tracks, summarise(tracks)) for split, tracks in family_tracks(standings).items()
+    ]
+    cards = [_card(standing) for standing in standings]
+    yield "index.html", _render(environment, "index", "", cards=cards, families=bool(splits))
+    if splits:
+        yield "families.html", _render(environment, "families", "", splits=splits, taus=TAUS)
     for standing in standings:
         track = standing.track.id
         yield f"tracks/{track}.html", _track(environment, standing)

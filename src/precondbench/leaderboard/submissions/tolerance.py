@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from precondbench.leaderboard.scoring.ranking import profile_area
+from precondbench.leaderboard.scoring.ranking import profile_area, ratio_mean
 from precondbench.leaderboard.tracks import RankedBy
 from precondbench.quality import Evaluation, Row
 
@@ -145,6 +145,8 @@ def outside_band(
 def _figure(evaluation: Evaluation, number: RankedBy) -> float:
     if number == "profile_area":
         return profile_area(evaluation.ratios)
+    if number == "ratio_mean":
+        return ratio_mean(evaluation)
     return fmean(evaluation.penalised_iterations)
 
 

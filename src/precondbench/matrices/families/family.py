@@ -52,6 +52,11 @@ class Parameter:
             value *= 10.0
         return value * (1.0 + 9.0 * (t * decades - whole))
 
+    def recipe(self, given: Given | None = None) -> dict[str, object]:
+        """Range and law of the numbers that :meth:`draw` gives, as JSON."""
+        low, high = (self.low, self.high) if given is None else _bounds(given)
+        return {"low": low, "high": high, "decades": self.decades}
+
 
 def _bounds(given: Given) -> tuple[float, float]:
     low, high = given if isinstance(given, tuple) else (given, given)
@@ -87,6 +92,8 @@ class ParametricFamily:
         For ``contrast`` and ``mesh``: parameters that are changed on these axes of generalisation.
     coefficients : tuple of str
         What the columns of the coefficients are.
+    systems_per_draw : int
+        How many systems the function returns.
     """
 
     name: str
@@ -97,6 +104,7 @@ class ParametricFamily:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     axes: Mapping[str, Mapping[str, Given]] = field(default_factory=dict)
     coefficients: tuple[str, ...] = ()
+    systems_per_draw: int = 1
 
     def draw(
         self, stream: UniformStream, n: int, given: Mapping[str, Given] | None = None
