@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from precondbench.matrices import FAMILIES, Given, ParametricFamily, parametric_family
 from precondbench.recipes.building.drawn import DrawTask, draw_all
@@ -42,14 +42,30 @@ SPLITS: dict[str, Draws] = {
     "test_contrast": Draws(5, (1024,), 50, "contrast"),
     "test_mesh": Draws(6, (1024,), 50, "mesh"),
 }
-# Where the splits above would take more than 150 MB, or more than some minutes.
-_OTHERS: dict[str, dict[str, Draws]] = {}
+# Draws of families whose splits would take more than 150 MB or some minutes, or that have several
+# systems a draw.
+_COUNTS: dict[str, dict[str, int]] = {
+    "sequence": {
+        "train": 200,
+        "val": 40,
+        "test": 40,
+        "test_large": 10,
+        "test_huge": 2,
+        "test_contrast": 10,
+        "test_mesh": 10,
+    },
+    "diffusion-3d": {"test_large": 25, "test_huge": 5},
+}
+_ROWS: dict[str, dict[str, tuple[int, ...]]] = {}
 
 
 def splits_of(family: ParametricFamily) -> dict[str, Draws]:
     """Draws of every split of a family; an axis that it does not have has no split."""
+    rows, counts = _ROWS.get(family.name, {}), _COUNTS.get(family.name, {})
     return {
-        split: _OTHERS.get(family.name, {}).get(split, draws)
+        split: replace(
+            draws, rows=rows.get(split, draws.rows), count=counts.get(split, draws.count)
+        )
         for split, draws in SPLITS.items()
         if not draws.axis or draws.axis in family.axes
     }

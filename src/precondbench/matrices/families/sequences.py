@@ -85,5 +85,6 @@ FAMILIES = (
         },
         axes={"contrast": {"variance": LARGER_VARIANCE}, "mesh": STRETCHED},
         coefficients=("k",),
+        systems_per_draw=STEPS,
     ),
 )
