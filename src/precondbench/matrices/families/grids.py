@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import floor, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from precondbench.matrices.families.family import DrawSystems, Parameter, ParametricFamily
+from precondbench.matrices.families.family import Parameter, ParametricFamily
 from precondbench.matrices.families.fields import (
     blocks,
     exponential,
@@ -73,29 +74,29 @@ def _with_inclusions(
     return np.where(inside, inner, 1.0)
 
 
-def _finite_volume_system(pictures: Sequence[Picture], dimensions: int) -> DrawSystems:
-    """Return a function that draws one of the pictures of a coefficient and discretises it."""
-
-    def draw_systems(
-        stream: UniformStream, n: int, parameters: Mapping[str, float]
-    ) -> list[DiscreteSystem]:
-        m = side_of(n, dimensions)
-        edges = [graded(m, parameters["stretching"])] * dimensions
-        axes = [centres(ends) for ends in edges]
-        picture = 0
-        if len(pictures) > 1:
-            picture = min(floor(parameters["picture"]), len(pictures) - 1)
-        k = pictures[picture](stream, axes, parameters).reshape((m,) * dimensions)
-        system = DiscreteSystem(
-            finite_volumes(k, edges),
-            coordinates=grid_points(axes),
-            coefficients=k.reshape(-1, 1),
-            h=mean_distance(axes),
-            facts=dict(parameters),
-        )
-        return [system]
-
-    return draw_systems
+def _draw_finite_volumes(
+    pictures: Sequence[Picture],
+    dimensions: int,
+    stream: UniformStream,
+    n: int,
+    parameters: Mapping[str, float],
+) -> list[DiscreteSystem]:
+    """Draw one of the pictures of a coefficient and discretise it."""
+    m = side_of(n, dimensions)
+    edges = [graded(m, parameters["stretching"])] * dimensions
+    axes = [centres(ends) for ends in edges]
+    picture = 0
+    if len(pictures) > 1:
+        picture = min(floor(parameters["picture"]), len(pictures) - 1)
+    k = pictures[picture](stream, axes, parameters).reshape((m,) * dimensions)
+    system = DiscreteSystem(
+        finite_volumes(k, edges),
+        coordinates=grid_points(axes),
+        coefficients=k.reshape(-1, 1),
+        h=mean_distance(axes),
+        facts=dict(parameters),
+    )
+    return [system]
 
 
 def _direction(position: float) -> tuple[float, float]:
@@ -159,7 +160,7 @@ FAMILIES = (
         name="diffusion-2d",
         title="Diffusion with a lognormal coefficient, 2D",
         stream=1,
-        draw_systems=_finite_volume_system((_lognormal,), 2),
+        draw_systems=partial(_draw_finite_volumes, (_lognormal,), 2),
         description="-div(k grad u) on the unit square, k lognormal with Gaussian covariance; "
         "5-point finite volumes, u = 0 on the boundary.",
         parameters={
@@ -174,7 +175,7 @@ FAMILIES = (
         name="jumps-2d",
         title="Diffusion with jumps, 2D",
         stream=2,
-        draw_systems=_finite_volume_system((_with_blocks, _with_inclusions), 2),
+        draw_systems=partial(_draw_finite_volumes, (_with_blocks, _with_inclusions), 2),
         description="-div(k grad u) on the unit square, k constant on blocks or on round "
         "inclusions; 5-point finite volumes, u = 0 on the boundary.",
         parameters={
@@ -205,7 +206,7 @@ FAMILIES = (
         name="diffusion-3d",
         title="Diffusion, 3D",
         stream=5,
-        draw_systems=_finite_volume_system((_lognormal, _with_blocks, _with_inclusions), 3),
+        draw_systems=partial(_draw_finite_volumes, (_lognormal, _with_blocks, _with_inclusions), 3),
         description="-div(k grad u) on the unit cube, k lognormal or constant on blocks or on "
         "balls; 7-point finite volumes, u = 0 on the boundary.",
         parameters={
