@@ -1,47 +1,113 @@
-"""Update the table of docs/families.md on PreCorrector's data.
+"""Update the table of classical methods in docs/families.md.
 
     python docs/make_families_page.py
 
-Reads benchmarks/results/precorrector_case.json, which benchmarks/precorrector_case.py writes.
+Reads the entries of the tracks of families in leaderboard/.
 """
 
 from __future__ import annotations
 
-from making import DOCS, markdown_table, paragraph, rewrite, stored, with_parts
+import statistics
+from collections import Counter
+from typing import Any
+
+from making import DOCS, LEADERBOARD, bullets, listed, markdown_table, with_parts
+from precondbench.leaderboard import standings_of
+from precondbench.leaderboard.board import Standing
+from precondbench.leaderboard.entries import read_leaderboard
 
 PAGE = DOCS / "families.md"
+SIZES = ("test", "test_large", "test_huge")
+COLUMNS = {
+    "none": "none",
+    "jacobi": "Jacobi",
+    "ic-0": "IC(0)",
+    "mic-0-w-0.97": "MIC(0), 0.97",
+    "mic-0-tuned": "MIC(0), tuned",
+    "inv-k": "Inv-K",
+    "smoothed-aggregation-amg": "AMG",
+}
+FACTORS = {"ic-0": "IC(0)", "inv-k": "Inv-K", "mic-0-tuned": "MIC(0)"}
+# Two rows whose means differ by less are called a tie.
+MARGIN = 0.05
 
 
-def parts() -> dict[str, str]:
-    """Text by mark."""
-    case = stored("precorrector_case.json")
-    theirs, ours, published = case["mean"]["absolute"], case["mean"]["relative"], case["published"]
-    rows = [
-        [name, _count(theirs[name]), _count(ours[name]), _count(published.get(name))]
-        for name in theirs
-    ]
-    rows += [[name, "", "", _count(count)] for name, count in published.items() if name not in ours]
-    table = markdown_table(["method", "their rule", "rule of this benchmark", "published"], rows)
-    ic, learned = published["IC(0)"], published["PreCorrector"]
-    best = min((name for name in theirs if name.startswith("MIC")), key=lambda name: theirs[name])
-    fewer = {name: f"{100 - 100 * theirs[name] / theirs['IC(0)']:.0f} %" for name in theirs}
-    text = paragraph(
-        f"Means over {len(case['draws'])} draws. Under their rule IC(0) needs "
-        f"{theirs['IC(0)'] / ic:.2f} times the published iterations. Of those of IC(0) "
-        f"PreCorrector takes off {100 - 100 * learned / ic:.0f} %, Inv-K {fewer['Inv-K']} "
-        f"and {best} {fewer[best]}."
+def tracks() -> dict[str, list[Standing]]:
+    """Tracks of families by split."""
+    found: dict[str, list[Standing]] = {}
+    for standing in standings_of(read_leaderboard(LEADERBOARD)):
+        if standing.track.kind == "parametric":
+            found.setdefault(standing.track.split, []).append(standing)
+    return found
+
+
+def mean_iterations(standing: Standing, entry: str) -> float | None:
+    """Geometric mean over the matrices, failures at the limit; None without a row that works."""
+    row = standing.by_id.get(entry)
+    if row is None or row.solved.mean == 0.0:
+        return None
+    return statistics.geometric_mean(
+        [max(count, 1) for seed in row.evaluations for count in seed.penalised_iterations]
     )
-    return {"PreCorrector's data": f"{table}\n\n{text}"}
 
 
-def _count(mean: float | None) -> str:
-    return "" if mean is None else f"{mean:,.0f}"
+def _cell(standing: Standing, entry: str) -> str:
+    mean = mean_iterations(standing, entry)
+    if mean is None:
+        return "-"
+    solved = standing.by_id[entry].solved.mean
+    share = "" if solved == 1.0 else f" ({100 * solved:.0f} %)"
+    return f"{mean:.0f}{share}"
+
+
+def classical(found: dict[str, list[Standing]]) -> str:
+    """One table a size: mean iterations of classical methods by family."""
+    parts = []
+    for split in SIZES:
+        rows = []
+        for standing in found.get(split, []):
+            sizes = [matrix.n for matrix in standing.track.matrices]
+            cells = [_cell(standing, entry) for entry in COLUMNS]
+            name, mean = f"`{standing.track.configuration}`", f"{statistics.fmean(sizes):,.0f}"
+            rows.append([name, str(len(sizes)), mean, *cells])
+        header = [f"`{split}`", "matrices", "mean n", *COLUMNS.values()]
+        parts.append(markdown_table(header, rows))
+    return "\n\n".join(parts)
+
+
+def winners(found: dict[str, list[Standing]]) -> str:
+    """Say for each size which factor on tril(A) needs the fewest iterations on which family."""
+    lines = []
+    for split in SIZES:
+        best: dict[str, list[str]] = {}
+        amg: Counter[bool] = Counter()
+        for standing in found.get(split, []):
+            means: dict[str, Any] = {
+                entry: mean
+                for entry in FACTORS
+                if (mean := mean_iterations(standing, entry)) is not None
+            }
+            if not means:
+                continue
+            least = min(means.values())
+            first = [FACTORS[e] for e, mean in means.items() if mean <= (1 + MARGIN) * least]
+            best.setdefault(" and ".join(first), []).append(f"`{standing.track.configuration}`")
+            multigrid = mean_iterations(standing, "smoothed-aggregation-amg")
+            amg[multigrid is not None and multigrid < least] += 1
+        said = "; ".join(f"{names} on {listed(families)}" for names, families in best.items())
+        lines.append(
+            f"`{split}`: of the factors on tril(A) the fewest iterations need {said}. A V-cycle of "
+            f"AMG, which costs several times as much, needs fewer still on {amg[True]} of "
+            f"{amg.total()} families."
+        )
+    return bullets(lines)
 
 
 def filled(page: str) -> str:
-    """Return the page with its parts new."""
-    return with_parts(page, parts())
+    """Return the page with its parts."""
+    found = tracks()
+    return with_parts(page, {"classical": classical(found), "winners": winners(found)})
 
 
 if __name__ == "__main__":
-    rewrite(PAGE, parts())
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
