@@ -15,6 +15,7 @@ from precondbench.matrices import (
     DiscreteSystem,
     Parameter,
     ParametricFamily,
+    UniformStream,
     near_null_vectors,
 )
 from precondbench.quality import MAXITER, problem_of
@@ -22,32 +23,7 @@ from precondbench.recipes.building.drawn import draw_all, part_of
 from precondbench.recipes.building.systems import COMPARED
 from precondbench.recipes.parametric import SPLITS, Draws, draw_tasks, splits_of
 from precondbench.shards import record_digest
-
-
-def grid(stream, n, parameters):
-    """Draw a weighted 5-point Laplacian with Dirichlet conditions on two sides."""
-    side = round(n**0.5)
-    step = sp.diags_array([1.0, -1.0], offsets=[0, -1], shape=(side + 1, side))
-    gradient = sp.vstack(
-        [sp.kron(sp.eye_array(side), step), sp.kron(step, sp.eye_array(side))], format="csr"
-    )
-    weights = 1.0 + parameters["spread"] * stream.uniform(gradient.shape[0])
-    A = sp.csr_array(gradient.T @ sp.diags_array(weights) @ gradient)
-    A.sort_indices()
-    number = np.arange(side * side)
-    xy = (np.stack([number % side, number // side], axis=1) + 0.5) / side
-    return [DiscreteSystem(A, xy, 1.0 + xy[:, :1], h=1.0 / side, facts=parameters)]
-
-
-TOY = ParametricFamily(
-    "toy",
-    "Toy",
-    999,
-    grid,
-    "Weighted Laplacian.",
-    {"spread": Parameter(0.5, 50.0, "Spread of the weights.", decades=True)},
-    {"contrast": {"spread": 500.0}},
-)
+from toy_family import TOY, grid
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +56,6 @@ def test_parameters_are_drawn_or_given(toys):
 
 
 def test_decades_are_equally_likely():
-    from precondbench.matrices import UniformStream
-
     stream = UniformStream(1)
     parameter = Parameter(1.0, 1e6, "Contrast.", decades=True)
     drawn = np.array([parameter.draw(stream) for _ in range(6000)])
@@ -130,8 +104,6 @@ def test_where_ic0_breaks_down():
 
 
 def grid_of(n):
-    from precondbench.matrices import UniformStream
-
     return grid(UniformStream(5), n, {"spread": 1.0})
 
 

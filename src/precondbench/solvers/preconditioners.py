@@ -327,17 +327,21 @@ class VCycle(Preconditioner):
         return x
 
 
-def smoothed_aggregation(A: Any) -> VCycle:
+def smoothed_aggregation(A: Any, near_null: Any = None, unknowns: int = 1) -> VCycle:
     """Smoothed-aggregation algebraic multigrid (Vanek, Mandel and Brezina 1996) by PyAMG.
 
-    PyAMG's defaults with the constant vector as near null space, except that prolongations are
-    smoothed with weights from row sums and not from an estimate of the spectral radius, which
+    PyAMG's defaults, by default with the constant vector as near null space, except that
+    prolongations are smoothed with weights from row sums and not from an estimate of the spectral radius, which
     starts from random numbers. The hierarchy is applied by kernels of this library.
 
     Parameters
     ----------
     A : sparse array, sparse matrix or array_like
         Real SPD matrix, shape (n, n).
+    near_null : array_like, optional
+        Vectors that A nearly maps to zero, shape (n, k), such as rigid motions.
+    unknowns : int
+        Unknowns per node, which are aggregated together; a divisor of n.
 
     Returns
     -------
@@ -372,7 +376,8 @@ def smoothed_aggregation(A: Any) -> VCycle:
     if matrix.shape[0] <= COARSEST:
         return VCycle([matrix], [])
     hierarchy = smoothed_aggregation_solver(
-        csr_matrix(matrix),
+        csr_matrix(matrix) if unknowns == 1 else csr_matrix(matrix).tobsr((unknowns, unknowns)),
+        B=None if near_null is None else np.array(near_null, dtype=np.float64, order="C"),
         symmetry="symmetric",
         smooth=("jacobi", {"omega": 4.0 / 3.0, "weighting": "local"}),
         max_levels=MOST_LEVELS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from precondbench.errors import BreakdownError, ConfigurationError
 from precondbench.factors import (
@@ -87,9 +88,9 @@ def label_system(
     }
     kind = "constant" if system.near_null_space == "none" else system.near_null_space
     vectors = near_null_vectors(kind, matrix.shape[0], system.coordinates)
-    vectors /= problem.row_scale[:, None]  # Those of the scaled matrix.
+    scaled_vectors = vectors / problem.row_scale[:, None]  # Those of the scaled matrix.
     for relaxation in filter(None, RELAXATIONS):
-        values, column = mic0_values(pattern, a, relaxation, vectors)
+        values, column = mic0_values(pattern, a, relaxation, scaled_vectors)
         solved = _iterations(problem, values * unscale) if column < 0 else -1
         counts[mic_name(relaxation)] = solved
     known = [(counts[method], method) for method in COMPARED if counts[method] > 0]
@@ -100,7 +101,7 @@ def label_system(
         "near_null_space": system.near_null_space,
         "h": float("nan") if system.h is None else system.h,
         **{f"iterations_{method}": count for method, count in counts.items()},
-        "iterations_amg": _multigrid(problem, matrix),
+        "iterations_amg": _multigrid(problem, matrix, vectors, system.unknowns),
         "breakdown_column": breakdown,
         "best_iterations": fewest,
         "best_method": best,
@@ -127,9 +128,11 @@ def _iterations(problem: SymmetricProblem, values: NDArray[np.float64] | None) -
     return outcome.iterations if outcome.solved else -1
 
 
-def _multigrid(problem: SymmetricProblem, matrix: object) -> float:
+def _multigrid(
+    problem: SymmetricProblem, matrix: csr_array, vectors: NDArray[np.float64], unknowns: int
+) -> float:
     try:
-        outcome = problem.solve(smoothed_aggregation(matrix))
+        outcome = problem.solve(smoothed_aggregation(matrix, vectors, unknowns))
     except ConfigurationError:
         return float("nan")
     except BreakdownError:
