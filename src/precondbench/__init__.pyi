@@ -1,5 +1,6 @@
 __version__: str
 
+from .datasets import ParametricInvK as ParametricInvK
 from .datasets import SuiteSparseInvK as SuiteSparseInvK
 from .datasets import SyntheticTridiag as SyntheticTridiag
 from .errors import BreakdownError as BreakdownError
