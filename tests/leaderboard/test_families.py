@@ -121,7 +121,7 @@ def test_pages_and_texts(board, standings, tmp_path):
     head, lines = board_table(standings[0])
     assert head[3] == "ratio"
     assert len(lines) == len(standings[0].rows)
-    assert "nine relaxations" in board_markdown(standings)
+    assert "eight relaxations" in board_markdown(standings)
     # A board of one family has no table of all.
     name = standings[0].track.id
     alone = Leaderboard(tracks={name: board.tracks[name]}, entries={name: board.entries[name]})

@@ -29,6 +29,7 @@ from .windows import khop_factor as khop_factor
 # Between the packages of this library; not promised to users.
 from .cholesky.simplicial import scale_symmetrically as scale_symmetrically
 from .incomplete.ic import ic0_values as ic0_values
+from .incomplete.mic import mic0_values as mic0_values
 from .incomplete.ilu import jacobi_lu as jacobi_lu
 from .inv_k.api import cores as cores
 from .inv_k.columns import column_quadratic_forms as column_quadratic_forms

@@ -185,7 +185,7 @@ def _explanation(standing: Standing) -> str:
     elif standing.ranked_as == "ratio":
         text = (
             f"{count} matrices of a family. Ranked by the geometric mean of iterations over the "
-            "fewest that IC(0), Inv-K or MIC(0) with one of nine relaxations need for the matrix; "
+            "fewest that Jacobi, IC(0), Inv-K or MIC(0) with one of eight relaxations need; "
             f"a failure counts as {standing.track.protocol.maxiter:,} iterations."
         )
     else:

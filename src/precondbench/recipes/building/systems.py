@@ -14,14 +14,15 @@ from precondbench.factors import (
     lower_values,
     mic0_values,
     selected_inverse,
+    shifted_ic0,
 )
 from precondbench.matrices import DiscreteSystem, check_spd_candidate, near_null_vectors
 from precondbench.quality import SymmetricProblem
 from precondbench.shards import Record
 from precondbench.solvers import smoothed_aggregation
 
-# Of MIC(0): 0 is IC(0), 1 preserves the action on constant vectors.
-RELAXATIONS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.97, 0.99, 0.995, 1.0)
+# Of MIC(0); with 0 it would be IC(0).
+RELAXATIONS = (0.5, 0.8, 0.9, 0.95, 0.97, 0.99, 0.995, 1.0)
 # Multiply-adds of Inv-K; about ten seconds of one core.
 MAX_OPERATIONS = 1e10
 TOO_DEAR = "too dear"
@@ -36,8 +37,8 @@ def mic_name(relaxation: float) -> str:
     return f"mic_{round(1000 * relaxation):03d}"
 
 
-# By name in facts; MIC(0) without relaxation is IC(0).
-COMPARED = ("ic0", "invk", *(mic_name(w) for w in RELAXATIONS if w))
+# Whose fewest iterations others are compared with, by name in facts.
+COMPARED = ("jacobi", "ic0_shifted", "invk", *(mic_name(w) for w in RELAXATIONS))
 
 
 def label_system(
@@ -61,11 +62,11 @@ def label_system(
     Record
         Label ``invk``, missing where it is too dear. Facts: the iterations of no preconditioner,
         Jacobi, IC(0), Inv-K and MIC(0) with each of the relaxations, which preserves the near
-        null space (else constants), the worst of four right-hand sides, -1 where the solve failed
-        or the factor broke down; those of smoothed aggregation as a floating-point number, NaN
-        without PyAMG, since they depend on its version; the column where IC(0) broke down (-1 if
-        none); the fewest iterations of IC(0), Inv-K and MIC(0), and who needs them; the facts of
-        the system.
+        null space (else constants), and of IC(0) with the smallest shift that works, the worst
+        of four right-hand sides, -1 where the solve failed or the factor broke down; those of
+        smoothed aggregation as a floating-point number, NaN without PyAMG, since they depend on
+        its version; the column where IC(0) broke down (-1 if none); the fewest iterations of
+        ``COMPARED``, and who needs them; the facts of the system.
     """
     matrix = check_spd_candidate(system.A, name)
     problem = SymmetricProblem(matrix, name=name)
@@ -86,10 +87,14 @@ def label_system(
         "ic0": _iterations(problem, ic0 * unscale) if breakdown < 0 else -1,
         "invk": -1 if invk is None else _iterations(problem, invk),
     }
+    counts["ic0_shifted"] = counts["ic0"]
+    if breakdown >= 0:
+        shifted, _ = shifted_ic0(problem.matrix, pattern)
+        counts["ic0_shifted"] = _iterations(problem, shifted.data * unscale)
     kind = "constant" if system.near_null_space == "none" else system.near_null_space
     vectors = near_null_vectors(kind, matrix.shape[0], system.coordinates)
     scaled_vectors = vectors / problem.row_scale[:, None]  # Those of the scaled matrix.
-    for relaxation in filter(None, RELAXATIONS):
+    for relaxation in RELAXATIONS:
         values, column = mic0_values(pattern, a, relaxation, scaled_vectors)
         solved = _iterations(problem, values * unscale) if column < 0 else -1
         counts[mic_name(relaxation)] = solved
