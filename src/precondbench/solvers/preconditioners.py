@@ -331,8 +331,8 @@ def smoothed_aggregation(A: Any, near_null: Any = None, unknowns: int = 1) -> VC
     """Smoothed-aggregation algebraic multigrid (Vanek, Mandel and Brezina 1996) by PyAMG.
 
     PyAMG's defaults, by default with the constant vector as near null space, except that
-    prolongations are smoothed with weights from row sums and not from an estimate of the spectral radius, which
-    starts from random numbers. The hierarchy is applied by kernels of this library.
+    prolongations are smoothed with weights from row sums and not from an estimate of the spectral
+    radius, which starts from random numbers. The hierarchy is applied by kernels of this library.
 
     Parameters
     ----------

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator
 
@@ -14,31 +16,52 @@ from precondbench.factors import (
     reverse_cuthill_mckee,
     shifted_mic0,
 )
-from precondbench.leaderboard.methods.row import FILLED, TRIL, ReferenceMethod
+from precondbench.leaderboard.methods.row import FAMILY, FILLED, TRIL, ReferenceMethod
 from precondbench.leaderboard.methods.symmetric import Ordering
+from precondbench.matrices import check_spd_candidate
 from precondbench.solvers import after_reordering
+
+Vectors = NDArray[np.float64]
 
 # Of the rows in another order and with a shift; the tuned row chooses among the others.
 _USUAL = 0.97
 _RELAXATIONS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.97, 0.99, 0.995, 1.0)
 
 
-def modified(A: csr_array, relaxation: float, pattern: str | None = None) -> csr_array:
-    """MIC(0) on a pattern, by default that of tril(A): row sums are preserved."""
-    return mic0(A, relaxation, pattern=None if pattern is None else pattern_of(A, pattern))
+def modified(
+    A: csr_array,
+    relaxation: float,
+    pattern: str | None = None,
+    near_null: Vectors | None = None,
+    unknowns: int = 1,
+) -> csr_array:
+    """MIC(0) on a pattern, by default that of tril(A): row sums or a near null space are kept."""
+    on = None if pattern is None else pattern_of(A, pattern)
+    return mic0(A, relaxation, preserve=near_null, pattern=on)
 
 
-def modified_smallest_shift(A: csr_array, relaxation: float) -> csr_array:
+def modified_smallest_shift(
+    A: csr_array, relaxation: float, near_null: Vectors | None = None, unknowns: int = 1
+) -> csr_array:
     """MIC(0) of A + alpha diag(A), alpha the smallest that works."""
-    return shifted_mic0(A, relaxation)[0]
+    return shifted_mic0(A, relaxation, preserve=near_null)[0]
 
 
-def modified_reordered(A: csr_array, relaxation: float, ordering: Ordering) -> LinearOperator:
+def modified_reordered(
+    A: csr_array,
+    relaxation: float,
+    ordering: Ordering,
+    near_null: Vectors | None = None,
+    unknowns: int = 1,
+) -> LinearOperator:
     """MIC(0) in another order of the rows."""
-    return after_reordering(A, ordering, partial(modified, relaxation=relaxation))
+    position = ordering(check_spd_candidate(A, "A"))
+    moved = None if near_null is None else near_null[np.argsort(position)]
+    factor = partial(modified, relaxation=relaxation, near_null=moved)
+    return after_reordering(A, lambda _: position, factor)
 
 
-_TRIL = frozenset({TRIL})
+_TRIL = frozenset({TRIL, FAMILY})
 _FILLED = frozenset({FILLED})
 _GUSTAFSSON = "Gustafsson, 1978; Axelsson and Lindskog, 1986"
 
@@ -49,9 +72,11 @@ ROWS: tuple[ReferenceMethod, ...] = (
             f"MIC(0), w = {relaxation:g}",
             partial(modified, relaxation=relaxation),
             "Incomplete Cholesky without fill-in that adds what it drops, times w, to the diagonal"
-            + ("; row sums are those of A." if relaxation == 1.0 else "."),
+            + ("; row sums are those of A" if relaxation == 1.0 else "")
+            + ". On families it preserves their near null space.",
             _GUSTAFSSON,
             on=_TRIL,
+            takes_geometry=True,
         )
         for relaxation in (0.9, 0.97, 0.99, 1.0)
     ),
@@ -63,6 +88,7 @@ ROWS: tuple[ReferenceMethod, ...] = (
         _GUSTAFSSON,
         on=_TRIL,
         relaxations=_RELAXATIONS,
+        takes_geometry=True,
     ),
     ReferenceMethod(
         f"MIC(0), w = {_USUAL}, smallest shift",
@@ -70,6 +96,7 @@ ROWS: tuple[ReferenceMethod, ...] = (
         "MIC(0) of A + alpha diag(A); alpha is 0 or the first of 2^-20, 2^-19, ... that works.",
         f"{_GUSTAFSSON}; Manteuffel, 1980",
         on=_TRIL,
+        takes_geometry=True,
     ),
     ReferenceMethod(
         f"MIC(0), w = {_USUAL} after RCM",
@@ -78,6 +105,7 @@ ROWS: tuple[ReferenceMethod, ...] = (
         f"{_GUSTAFSSON}; Duff and Meurant, 1989",
         form="operator",
         on=_TRIL,
+        takes_geometry=True,
     ),
     ReferenceMethod(
         f"MIC(0), w = {_USUAL} after minimum degree",
@@ -86,6 +114,7 @@ ROWS: tuple[ReferenceMethod, ...] = (
         f"{_GUSTAFSSON}; Duff and Meurant, 1989",
         form="operator",
         on=_TRIL,
+        takes_geometry=True,
     ),
     *(
         ReferenceMethod(

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from precondbench.leaderboard.methods.row import (
+    FAMILY,
     FILLED,
     LU,
     TRIDIAGONAL,
@@ -39,6 +40,8 @@ def reference_rows(track: TrackName, *, quick: bool = False) -> dict[str, Refere
         board = TRIDIAGONAL_LU if track.nonsymmetric else TRIDIAGONAL
     elif track.nonsymmetric:
         board = LU
+    elif track.kind == "parametric":
+        board = FAMILY
     else:
         board = FILLED if track.configuration.startswith("level-") else TRIL
     rows = _rows(board, track.configuration, quick)

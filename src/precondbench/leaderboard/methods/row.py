@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from precondbench.quality import Context
 
 # Kinds of boards.
-TRIL, FILLED, TRIDIAGONAL = "tril", "filled", "tridiagonal"
+TRIL, FILLED, TRIDIAGONAL, FAMILY = "tril", "filled", "tridiagonal", "family"
 LU, TRIDIAGONAL_LU = "lu", "tridiagonal-lu"
 HOPS = (0, 1, 2, 4, 8, 16, 32)
 MEIJERINK = "Meijerink and van der Vorst, 1977"
@@ -38,8 +38,9 @@ class ReferenceMethod:
     kind : {"classical", "oracle"}
         Oracles use knowledge that methods do not have, or are exact; they have no rank.
     on : frozenset of str
-        Boards it is on: ``tril`` and ``filled`` of SPD matrices with factors on tril(A) or on
-        a larger pattern, ``tridiagonal``, ``lu``, ``tridiagonal-lu``.
+        Boards it is on: ``tril`` and ``filled`` of real SPD matrices with factors on tril(A) or
+        on a larger pattern, ``family`` of parametric families, ``tridiagonal``, ``lu``,
+        ``tridiagonal-lu``.
     exact_if_tridiagonal : bool
         Whether it is the exact factor of a tridiagonal matrix, and so an oracle there.
     takes_pattern : bool
@@ -49,6 +50,9 @@ class ReferenceMethod:
     relaxations : tuple of float
         What its function may be given as ``relaxation``; the best on the validation split of a
         track is taken. Empty where nothing is chosen.
+    takes_geometry : bool
+        Whether its function has the arguments ``near_null`` and ``unknowns``, which are what the
+        context of a matrix says, if it does.
     """
 
     name: str
@@ -62,9 +66,14 @@ class ReferenceMethod:
     takes_pattern: bool = False
     quick: bool = False
     relaxations: tuple[float, ...] = ()
+    takes_geometry: bool = False
 
     def setup(self, A: csr_array, context: Context) -> Any:
         """Return what the function gives for a matrix."""
+        near_null = context.geometry.get("near_null")
+        if self.takes_geometry and near_null is not None:
+            unknowns = int(context.facts.get("unknowns", 1))
+            return self.function(A, near_null=near_null, unknowns=unknowns)
         return self.function(A)
 
     def relaxed(self, relaxation: float) -> ReferenceMethod:

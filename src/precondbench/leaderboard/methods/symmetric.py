@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array, eye_array, tril
 from scipy.sparse.linalg import LinearOperator
 
-from precondbench.errors import BreakdownError
+from precondbench.errors import BreakdownError, CostError
 from precondbench.factors import (
     LowerPattern,
+    estimate_cost,
     fsai,
     ic0,
     ict,
@@ -27,6 +28,7 @@ from precondbench.factors import (
     shifted_ic0,
 )
 from precondbench.leaderboard.methods.row import (
+    FAMILY,
     FILLED,
     HOPS,
     MEIJERINK,
@@ -34,7 +36,7 @@ from precondbench.leaderboard.methods.row import (
     TRIL,
     ReferenceMethod,
 )
-from precondbench.matrices import lower_csr
+from precondbench.matrices import check_spd_candidate, lower_csr
 from precondbench.quality import tridiagonal_part
 from precondbench.solvers import (
     FactoredInverse,
@@ -46,6 +48,8 @@ from precondbench.solvers import (
 
 # Minutes on one core; a few matrices with large three-dimensional patches are beyond it.
 MOST_OPERATIONS = 1e12
+# Of Inv-K on families, whose largest matrices are many.
+MAX_OPERATIONS = 1e10
 # Powers of two, so that the entries of ICT, and with them its memory, are the same everywhere.
 _FINEST = 24
 
@@ -82,8 +86,14 @@ def ic0_reordered(A: csr_array, ordering: Ordering) -> LinearOperator:
     return after_reordering(A, ordering, ic0)
 
 
-def fixed_order_invk(A: csr_array, pattern: str | None = None) -> csr_array:
+def fixed_order_invk(
+    A: csr_array, pattern: str | None = None, most_operations: float | None = None
+) -> csr_array:
     """Inv-K with the same bits on every machine, as scores are published."""
+    if most_operations is not None:
+        cost = estimate_cost(check_spd_candidate(A, "A"), pattern_of(A, pattern or "tril"))
+        if cost.operations > most_operations:
+            raise CostError(f"Inv-K needs {cost}; more than {most_operations:.0e} are refused")
     return invk(A, _pattern(A, pattern), method="simplicial", workers=1)
 
 
@@ -129,26 +139,28 @@ def _pattern(A: csr_array, name: str | None) -> LowerPattern | None:
 
 
 _SPD = frozenset({TRIL, FILLED, TRIDIAGONAL})
+_EVERYWHERE = _SPD | {FAMILY}
+_EVERY_ORDER = frozenset({TRIL, TRIDIAGONAL, FAMILY})
 _NOT_FILLED = frozenset({TRIL, TRIDIAGONAL})
 _FILLED = frozenset({FILLED})
 _KAPORIN = "Kaporin, 1994; Schaefer, Katzfuss and Owhadi, 2021"
 _KOLOTILINA = "Kolotilina and Yeremin, 1993"
 
 ROWS: tuple[ReferenceMethod, ...] = (
-    ReferenceMethod("none", identity, "No preconditioner.", on=_SPD, quick=True),
-    ReferenceMethod("Jacobi", jacobi, "The diagonal of A.", on=_SPD, quick=True),
+    ReferenceMethod("none", identity, "No preconditioner.", on=_EVERYWHERE, quick=True),
+    ReferenceMethod("Jacobi", jacobi, "The diagonal of A.", on=_EVERYWHERE, quick=True),
     ReferenceMethod(
         "symmetric Gauss-Seidel",
         symmetric_gauss_seidel,
         "A forward and a backward sweep, written as the factor (D + E) D^-1/2 for A = E + D + E^T.",
-        on=_SPD,
+        on=_EVERYWHERE,
     ),
     ReferenceMethod(
         "IC(0)",
         ic0,
         "Incomplete Cholesky without fill-in, in the order of the matrix.",
         MEIJERINK,
-        on=_SPD,
+        on=_EVERYWHERE,
         exact_if_tridiagonal=True,
         quick=True,
     ),
@@ -157,6 +169,7 @@ ROWS: tuple[ReferenceMethod, ...] = (
         incomplete_smallest_shift,
         "IC(0) of A + alpha diag(A); alpha is 0 or the first of 2^-20, 2^-19, ... that works.",
         "Manteuffel, 1980",
+        on=_EVERY_ORDER,
         exact_if_tridiagonal=True,
     ),
     ReferenceMethod(
@@ -165,6 +178,7 @@ ROWS: tuple[ReferenceMethod, ...] = (
         "IC(0) in reverse Cuthill-McKee order (SciPy).",
         "Cuthill and McKee, 1969; Duff and Meurant, 1989",
         form="operator",
+        on=_EVERY_ORDER,
         exact_if_tridiagonal=True,
     ),
     ReferenceMethod(
@@ -173,6 +187,7 @@ ROWS: tuple[ReferenceMethod, ...] = (
         "IC(0) in multiple minimum-degree order (SuperLU).",
         "Liu, 1985; Duff and Meurant, 1989",
         form="operator",
+        on=_EVERY_ORDER,
         exact_if_tridiagonal=True,
     ),
     ReferenceMethod(
@@ -209,6 +224,15 @@ ROWS: tuple[ReferenceMethod, ...] = (
         _KAPORIN,
         on=_NOT_FILLED,
         exact_if_tridiagonal=True,
+        quick=True,
+    ),
+    ReferenceMethod(
+        "Inv-K",
+        partial(fixed_order_invk, most_operations=MAX_OPERATIONS),
+        "The factor on the pattern of tril(A) with the smallest K-condition number of L^T A^-1 L. "
+        f"Refused beyond {MAX_OPERATIONS:.0e} multiply-adds.",
+        _KAPORIN,
+        on=frozenset({FAMILY}),
         quick=True,
     ),
     ReferenceMethod(
@@ -249,6 +273,7 @@ ROWS: tuple[ReferenceMethod, ...] = (
             f"Inv-K with A replaced, for each column, by its part within {hops} "
             f"{'hop' if hops == 1 else 'hops'} of it: the strongest local baseline. Refused "
             f"beyond {MOST_OPERATIONS:.0e} multiply-adds.",
+            on=_EVERY_ORDER if hops == 3 else _NOT_FILLED,
         )
         for hops in (1, 3, 5, 7)
     ),
@@ -257,6 +282,7 @@ ROWS: tuple[ReferenceMethod, ...] = (
         factorised_inverse,
         "Factorised sparse approximate inverse G^T G with G on the pattern of tril(A).",
         _KOLOTILINA,
+        on=_EVERY_ORDER,
         form="operator",
     ),
     ReferenceMethod(
@@ -276,6 +302,16 @@ ROWS: tuple[ReferenceMethod, ...] = (
         "Vanek, Mandel and Brezina, 1996; Bell, Olson and Schroder, 2022",
         form="operator",
         on=_SPD,
+    ),
+    ReferenceMethod(
+        "smoothed-aggregation AMG",
+        smoothed_aggregation,
+        "One V-cycle with a hierarchy by PyAMG: near null space of the family, prolongation "
+        "smoothed with row-sum weights, one forward Gauss-Seidel sweep down and one backward up.",
+        "Vanek, Mandel and Brezina, 1996; Bell, Olson and Schroder, 2022",
+        form="operator",
+        on=frozenset({FAMILY}),
+        takes_geometry=True,
     ),
     ReferenceMethod(
         "Cholesky",
