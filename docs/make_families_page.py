@@ -15,6 +15,7 @@ from making import DOCS, LEADERBOARD, bullets, listed, markdown_table, with_part
 from precondbench.leaderboard import standings_of
 from precondbench.leaderboard.board import Standing
 from precondbench.leaderboard.entries import read_leaderboard
+from precondbench.recipes import PARAMETRIC, select_plans
 
 PAGE = DOCS / "families.md"
 SIZES = ("test", "test_large", "test_huge")
@@ -103,10 +104,24 @@ def winners(found: dict[str, list[Standing]]) -> str:
     return bullets(lines)
 
 
+def splits() -> str:
+    """Matrices of each split of each family, and about how many rows they have."""
+    plans = select_plans(PARAMETRIC)
+    names = list(dict.fromkeys(plan.split for plan in plans))
+    rows: dict[str, dict[str, str]] = {}
+    for plan in plans:
+        sizes = [f"{n:,}" for n in plan.recipe["rows"]]
+        text = f"{plan.count:,} ({', '.join(sizes)})"
+        rows.setdefault(plan.configuration, {})[plan.split] = text
+    lines = [[f"`{name}`", *(row.get(split, "") for split in names)] for name, row in rows.items()]
+    return markdown_table(["matrices (rows, about)", *(f"`{split}`" for split in names)], lines)
+
+
 def filled(page: str) -> str:
     """Return the page with its parts."""
     found = tracks()
-    return with_parts(page, {"classical": classical(found), "winners": winners(found)})
+    parts = {"splits": splits(), "classical": classical(found), "winners": winners(found)}
+    return with_parts(page, parts)
 
 
 if __name__ == "__main__":
