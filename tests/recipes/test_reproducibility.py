@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from precondbench.errors import DigestError
-from precondbench.recipes import all_plans, check_plan, release_plans
+from precondbench.recipes import PARAMETRIC, all_plans, check_plan, release_plans, select_plans
 from precondbench.recipes.building.obtain import golden_manifest
 from precondbench.shards import load_manifest
 
@@ -37,10 +37,10 @@ def test_every_split_is_in_the_manifest():
 
 def test_digests_in_two_processes_on_two_cpu_targets(tmp_path):
     """Every synthetic split and the sample, rebuilt and compared with the golden digests."""
-    # Trefethen_2000 with two levels of fill takes half a minute, and shows nothing more.
-    left_out = {plan.path_name for plan in release_plans()} | {
-        "suitesparse-invk/sample/level-2/train"
-    }
+    # Trefethen_2000 with two levels of fill takes half a minute, and shows nothing more; families
+    # take an hour, and have a test of their own.
+    left_out = {plan.path_name for plan in [*release_plans(), *select_plans(PARAMETRIC)]}
+    left_out.add("suitesparse-invk/sample/level-2/train")
     names = [plan.path_name for plan in all_plans() if plan.path_name not in left_out]
     processes = {}
     for name, settings in ENVIRONMENTS.items():
@@ -86,3 +86,17 @@ def test_a_new_split_is_added_to_a_manifest():
     made = golden_manifest(empty, [plan])
     golden = load_manifest().split(plan.dataset, plan.version, plan.configuration, plan.split)
     assert made.split(plan.dataset, plan.version, plan.configuration, plan.split) == golden
+
+
+# A split of every family that takes seconds: kernels, elements and meshes of all of them.
+FAMILIES = [f"parametric/1.0/{name}/test_mesh" for name in ("jumps-2d", "mesh-2d")]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", FAMILIES)
+def test_digests_of_families(name, tmp_path):
+    environment = dict(os.environ, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="")
+    environment["NUMBA_CACHE_DIR"] = str(tmp_path)
+    command = [sys.executable, "-c", REBUILD, name]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert __import__("json").loads(done.stdout) == {name: True}

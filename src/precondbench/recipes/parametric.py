@@ -75,6 +75,21 @@ _ROWS: dict[str, dict[str, tuple[int, ...]]] = {
 }
 
 
+# Most entries of tril(A) a row, on average over a split; a bound of what a file can take.
+_ENTRIES = {
+    "diffusion-2d": 3,
+    "jumps-2d": 3,
+    "anisotropic-2d": 5,
+    "mesh-2d": 5,
+    "diffusion-3d": 4,
+    "elasticity-2d": 8,
+    "elasticity-3d": 24,
+    "graph": 10,
+    "sequence": 3,
+}
+_MOST_ENTRIES = 40
+
+
 def splits_of(family: ParametricFamily) -> dict[str, Draws]:
     """Draws of every split of a family; an axis that it does not have has no split."""
     rows, counts = _ROWS.get(family.name, {}), _COUNTS.get(family.name, {})
@@ -134,6 +149,7 @@ def _recipe(
         "rows": list(draws.rows),
         "draws": draws.count,
         "systems_per_draw": family.systems_per_draw,
+        "entries_a_row": _ENTRIES.get(family.name, _MOST_ENTRIES),
         "parameters": {
             name: parameter.recipe(given.get(name)) for name, parameter in family.parameters.items()
         },

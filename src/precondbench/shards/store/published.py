@@ -29,8 +29,8 @@ _UNKNOWN = 1 << 30
 def largest_file(manifest: Manifest, names: Names) -> int:
     """Bound of the bytes of a file that holds a split, and of the arrays in it.
 
-    It follows from the number of records and from the recipe: rows of generated matrices, entries
-    of real ones (their list ``sources``). Whoever claims more has another file.
+    It follows from the number of records and from the recipe: rows of generated matrices and of
+    families, entries of real ones (their list ``sources``). Whoever claims more has another file.
     """
     dataset, version, configuration, split = names
     entry = manifest.split(*names)
@@ -49,6 +49,8 @@ def _entries(manifest: Manifest, recipe: dict[str, Any]) -> int | None:
     kind = recipe.get("kind")
     if kind in {"tridiagonal", "tridiagonal-lu"} and isinstance(n, int) and isinstance(count, int):
         return _TRIDIAGONAL * n * count
+    if kind == "parametric":
+        return _drawn_entries(recipe)
     if kind not in {"collection", "formulas"} or not isinstance(matrices, list):
         return None
     known = {f"{source.group}/{source.name}": source for source in manifest.sources}
@@ -61,6 +63,16 @@ def _entries(manifest: Manifest, recipe: dict[str, Any]) -> int | None:
         n = source.n
         entries += min((source.nnz + n) // 2 * _FILL ** int(level[:2]), n * (n + 1) // 2)
     return entries
+
+
+def _drawn_entries(recipe: dict[str, Any]) -> int | None:
+    """Bound of the entries of draws from a family; rows are about those of the recipe."""
+    numbers = [recipe.get(key) for key in ("draws", "systems_per_draw", "entries_a_row")]
+    rows = recipe.get("rows")
+    if not isinstance(rows, list) or not all(isinstance(n, int) for n in (*numbers, *rows)):
+        return None
+    draws, systems, entries = numbers
+    return 2 * max(rows) * draws * systems * entries  # type: ignore[operator]
 
 
 def read_published(path: Path, manifest: Manifest, names: Names) -> Shard:
