@@ -35,16 +35,21 @@ def modified(
     near_null: Vectors | None = None,
     unknowns: int = 1,
 ) -> csr_array:
-    """MIC(0) on a pattern, by default that of tril(A): row sums or a near null space are kept."""
+    """MIC(0) on a pattern, by default that of tril(A): row sums or translations are preserved."""
     on = None if pattern is None else pattern_of(A, pattern)
-    return mic0(A, relaxation, preserve=near_null, pattern=on)
+    return mic0(A, relaxation, preserve=_translations(near_null, unknowns), pattern=on)
+
+
+def _translations(near_null: Vectors | None, unknowns: int) -> Vectors | None:
+    """Of rigid motions those with which MIC(0) does not break down; of others all."""
+    return None if near_null is None else near_null[:, :unknowns]
 
 
 def modified_smallest_shift(
     A: csr_array, relaxation: float, near_null: Vectors | None = None, unknowns: int = 1
 ) -> csr_array:
     """MIC(0) of A + alpha diag(A), alpha the smallest that works."""
-    return shifted_mic0(A, relaxation, preserve=near_null)[0]
+    return shifted_mic0(A, relaxation, preserve=_translations(near_null, unknowns))[0]
 
 
 def modified_reordered(
@@ -57,7 +62,7 @@ def modified_reordered(
     """MIC(0) in another order of the rows."""
     position = ordering(check_spd_candidate(A, "A"))
     moved = None if near_null is None else near_null[np.argsort(position)]
-    factor = partial(modified, relaxation=relaxation, near_null=moved)
+    factor = partial(modified, relaxation=relaxation, near_null=moved, unknowns=unknowns)
     return after_reordering(A, lambda _: position, factor)
 
 
@@ -73,7 +78,7 @@ ROWS: tuple[ReferenceMethod, ...] = (
             partial(modified, relaxation=relaxation),
             "Incomplete Cholesky without fill-in that adds what it drops, times w, to the diagonal"
             + ("; row sums are those of A" if relaxation == 1.0 else "")
-            + ". On families it preserves their near null space.",
+            + ". On families it preserves constants, one vector for each unknown of a node.",
             _GUSTAFSSON,
             on=_TRIL,
             takes_geometry=True,

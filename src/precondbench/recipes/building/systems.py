@@ -61,8 +61,8 @@ def label_system(
     -------
     Record
         Label ``invk``, missing where it is too dear. Facts: the iterations of no preconditioner,
-        Jacobi, IC(0), Inv-K and MIC(0) with each of the relaxations, which preserves the near
-        null space (else constants), and of IC(0) with the smallest shift that works, the worst
+        Jacobi, IC(0), Inv-K and MIC(0) with each of the relaxations, which preserves constants,
+        one vector for each unknown of a node, and of IC(0) with the smallest shift that works, the worst
         of four right-hand sides, -1 where the solve failed or the factor broke down; those of
         smoothed aggregation as a floating-point number, NaN without PyAMG, since they depend on
         its version; the column where IC(0) broke down (-1 if none); the fewest iterations of
@@ -93,9 +93,10 @@ def label_system(
         counts["ic0_shifted"] = _iterations(problem, shifted.data * unscale)
     kind = "constant" if system.near_null_space == "none" else system.near_null_space
     vectors = near_null_vectors(kind, matrix.shape[0], system.coordinates)
-    scaled_vectors = vectors / problem.row_scale[:, None]  # Those of the scaled matrix.
+    # Of rigid motions the translations: with rotations MIC(0) breaks down. Of the scaled matrix.
+    preserved = vectors[:, : system.unknowns] / problem.row_scale[:, None]
     for relaxation in RELAXATIONS:
-        values, column = mic0_values(pattern, a, relaxation, scaled_vectors)
+        values, column = mic0_values(pattern, a, relaxation, preserved)
         solved = _iterations(problem, values * unscale) if column < 0 else -1
         counts[mic_name(relaxation)] = solved
     known = [(counts[method], method) for method in COMPARED if counts[method] > 0]
