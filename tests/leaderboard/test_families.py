@@ -10,10 +10,13 @@ import pytest
 from precondbench import ParametricInvK, ic0, invk
 from precondbench.leaderboard import board_of, render_site, standings_of
 from precondbench.leaderboard.entries import Leaderboard
+from precondbench.leaderboard.methods.registry import reference_rows
 from precondbench.leaderboard.scoring.intervals import Resampled
 from precondbench.leaderboard.scoring.ranking import ratio_mean
 from precondbench.leaderboard.scoring.summary import family_tracks, summarise
 from precondbench.leaderboard.site.export import board_markdown, board_table
+from precondbench.leaderboard.tracks import OpenTrack, TrackName
+from precondbench.quality import evaluate_many
 from toy_family import TOY
 
 
@@ -53,6 +56,31 @@ def test_the_geometric_mean_of_ratios_ranks(standings):
             assert row.area is None
         # Rows of equal counts share a rank.
         assert standing.by_id["doubled"].rank == standing.by_id["ic-0"].rank
+
+
+@pytest.mark.parametrize("name", ["jumps-2d", "elasticity-2d", "graph", "random-spd"])
+def test_rows_need_the_iterations_that_facts_say(name):
+    data = ParametricInvK.generate(name, n=150, count=3)
+    track = OpenTrack(TrackName("parametric", "1.0", name, "test", "invk", "A title"), [data])
+    rows = {key: row for key, row in reference_rows(track.name).items() if not row.relaxations}
+    scored = evaluate_many(track, rows, log_k=False)
+    for key, fact in {
+        "none": "none",
+        "Jacobi": "jacobi",
+        "IC(0)": "ic0",
+        "IC(0), smallest shift": "ic0_shifted",
+        "Inv-K": "invk",
+        "MIC(0), w = 0.9": "mic_900",
+        "MIC(0), w = 1": "mic_1000",
+        "smoothed-aggregation AMG": "amg",
+    }.items():
+        for i, (solved, count) in enumerate(
+            zip(scored[key].solved, scored[key].iterations, strict=True)
+        ):
+            assert data.facts(i)[f"iterations_{fact}"] == (count if solved else -1), (key, i)
+    assert scored["IC(0)"].target_iterations == tuple(
+        data.facts(i)["best_iterations"] for i in range(3)
+    )
 
 
 def test_the_best_of_hindsight_has_no_ratio_below_one(standings):

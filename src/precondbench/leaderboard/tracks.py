@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
 from precondbench.errors import ConfigurationError
@@ -145,6 +146,11 @@ class OpenTrack:
         """Return the facts of a matrix."""
         data, i = self._places[index]
         return data.facts(i)
+
+    def geometry(self, index: int) -> dict[str, NDArray[np.float64]]:
+        """Return what is known of the rows of a matrix beside its entries."""
+        data, i = self._places[index]
+        return data.geometry(i)
 
     @property
     def content_digest(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from precondbench.errors import BreakdownError, ConfigurationError
 from precondbench.factors import (
@@ -13,10 +12,16 @@ from precondbench.factors import (
     invk_values,
     lower_values,
     mic0_values,
+    scale_symmetrically,
     selected_inverse,
     shifted_ic0,
 )
-from precondbench.matrices import DiscreteSystem, check_spd_candidate, near_null_vectors
+from precondbench.matrices import (
+    DiscreteSystem,
+    check_spd_candidate,
+    near_null_vectors,
+    power_of_two_scaling,
+)
 from precondbench.quality import SymmetricProblem
 from precondbench.shards import Record
 from precondbench.solvers import smoothed_aggregation
@@ -62,43 +67,43 @@ def label_system(
     Record
         Label ``invk``, missing where it is too dear. Facts: the iterations of no preconditioner,
         Jacobi, IC(0), Inv-K and MIC(0) with each of the relaxations, which preserves constants,
-        one vector for each unknown of a node, and of IC(0) with the smallest shift that works, the worst
-        of four right-hand sides, -1 where the solve failed or the factor broke down; those of
+        one vector for each unknown of a node, and of IC(0) with the smallest shift that works, the
+        worst of four right-hand sides, -1 where the solve failed or the factor broke down; those of
         smoothed aggregation as a floating-point number, NaN without PyAMG, since they depend on
         its version; the column where IC(0) broke down (-1 if none); the fewest iterations of
         ``COMPARED``, and who needs them; the facts of the system.
     """
     matrix = check_spd_candidate(system.A, name)
-    problem = SymmetricProblem(matrix, name=name)
-    pattern = problem.pattern
-    unscale = 1.0 / np.repeat(problem.row_scale, np.diff(pattern.indptr))
-    a = lower_values(problem.matrix, pattern)
+    scale = power_of_two_scaling(matrix.diagonal())
+    problem = SymmetricProblem(scale_symmetrically(matrix, scale), name=name)
+    scaled, pattern = problem.matrix, problem.pattern
+    a = lower_values(scaled, pattern)
 
     invk: NDArray[np.float64] | None = None
-    if estimate_cost(problem.matrix, pattern).operations <= max_operations:
-        invk = invk_values(selected_inverse(problem.matrix, pattern), pattern) * unscale
+    if estimate_cost(scaled, pattern).operations <= max_operations:
+        invk = invk_values(selected_inverse(scaled, pattern), pattern)
     ic0, breakdown = ic0_values(pattern, a)
-    jacobi = np.zeros_like(a)
+    identity, jacobi = np.zeros_like(a), np.zeros_like(a)
+    identity[pattern.diagonal] = 1.0
     jacobi[pattern.diagonal] = np.sqrt(a[pattern.diagonal])
-
     counts = {
-        "none": _iterations(problem, None),
-        "jacobi": _iterations(problem, jacobi * unscale),
-        "ic0": _iterations(problem, ic0 * unscale) if breakdown < 0 else -1,
+        "none": _iterations(problem, identity),
+        "jacobi": _iterations(problem, jacobi),
+        "ic0": _iterations(problem, ic0) if breakdown < 0 else -1,
         "invk": -1 if invk is None else _iterations(problem, invk),
     }
     counts["ic0_shifted"] = counts["ic0"]
     if breakdown >= 0:
-        shifted, _ = shifted_ic0(problem.matrix, pattern)
-        counts["ic0_shifted"] = _iterations(problem, shifted.data * unscale)
-    kind = "constant" if system.near_null_space == "none" else system.near_null_space
-    vectors = near_null_vectors(kind, matrix.shape[0], system.coordinates)
-    # Of rigid motions the translations: with rotations MIC(0) breaks down. Of the scaled matrix.
-    preserved = vectors[:, : system.unknowns] / problem.row_scale[:, None]
+        counts["ic0_shifted"] = _iterations(problem, shifted_ic0(scaled, pattern)[0].data)
+    vectors = preserved = None
+    if system.near_null_space != "none":
+        vectors = near_null_vectors(system.near_null_space, pattern.n, system.coordinates)
+        vectors /= scale[:, None]
+        # Of rigid motions the translations: with rotations MIC(0) breaks down.
+        preserved = vectors[:, : system.unknowns]
     for relaxation in RELAXATIONS:
         values, column = mic0_values(pattern, a, relaxation, preserved)
-        solved = _iterations(problem, values * unscale) if column < 0 else -1
-        counts[mic_name(relaxation)] = solved
+        counts[mic_name(relaxation)] = _iterations(problem, values) if column < 0 else -1
     known = [(counts[method], method) for method in COMPARED if counts[method] > 0]
     fewest, best = min(known, key=lambda pair: pair[0]) if known else (-1, "none")
     facts = {
@@ -107,7 +112,7 @@ def label_system(
         "near_null_space": system.near_null_space,
         "h": float("nan") if system.h is None else system.h,
         **{f"iterations_{method}": count for method, count in counts.items()},
-        "iterations_amg": _multigrid(problem, matrix, vectors, system.unknowns),
+        "iterations_amg": _multigrid(problem, vectors, system.unknowns),
         "breakdown_column": breakdown,
         "best_iterations": fewest,
         "best_method": best,
@@ -123,22 +128,22 @@ def label_system(
         indptr=pattern.indptr,
         indices=pattern.indices,
         a=lower_values(matrix, pattern),
-        labels={"invk": invk},
+        labels={"invk": None if invk is None else invk / np.repeat(scale, np.diff(pattern.indptr))},
         facts=facts,
         geometry=geometry,
     )
 
 
-def _iterations(problem: SymmetricProblem, values: NDArray[np.float64] | None) -> int:
+def _iterations(problem: SymmetricProblem, values: NDArray[np.float64]) -> int:
     outcome = problem.solve(values)
     return outcome.iterations if outcome.solved else -1
 
 
 def _multigrid(
-    problem: SymmetricProblem, matrix: csr_array, vectors: NDArray[np.float64], unknowns: int
+    problem: SymmetricProblem, vectors: NDArray[np.float64] | None, unknowns: int
 ) -> float:
     try:
-        outcome = problem.solve(smoothed_aggregation(matrix, vectors, unknowns))
+        outcome = problem.solve(smoothed_aggregation(problem.matrix, vectors, unknowns))
     except ConfigurationError:
         return float("nan")
     except BreakdownError:
