@@ -195,7 +195,8 @@ class ParametricBuilder:
         family = parametric_family(configuration)
         draws = splits_of(family)[split]
         tasks = draw_tasks(family, draws, _entropy(family, draws), f"{configuration}-{split}")
-        yield from draw_all(tasks, context.folder / "parts", context.executor)
+        parts = context.parts_of(PARAMETRIC, PARAMETRIC_VERSION, configuration, split)
+        yield from draw_all(tasks, parts, context.executor)
 
 
 def _entropy(family: ParametricFamily, draws: Draws) -> tuple[int, int, int]:

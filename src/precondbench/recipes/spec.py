@@ -44,6 +44,10 @@ class BuildContext:
         """Cache folder."""
         return cache_root(self.root)
 
+    def parts_of(self, *names: str) -> Path:
+        """Folder of finished parts of one split, which are removed when the split is written."""
+        return self.folder.joinpath("parts", *names)
+
     def collection_source(self) -> str:
         """Return the mirror to read real matrices from.
 

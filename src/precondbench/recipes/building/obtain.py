@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -126,6 +127,7 @@ def obtain_shard(
         _LOG.info("building %s in %s", plan.path_name, target)
         try:
             build_plan(plan, target, entry.content_digest, context)
+            shutil.rmtree(context.parts_of(*plan.names), ignore_errors=True)
         except MissingDataError as error:
             raise MissingDataError(f"{error}; mirrors: {'; '.join(reasons)}") from None
     return target
