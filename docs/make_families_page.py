@@ -1,8 +1,9 @@
-"""Update the table of classical methods in docs/families.md.
+"""Update the tables of docs/families.md.
 
     python docs/make_families_page.py
 
-Reads the entries of the tracks of families in leaderboard/.
+Reads the entries of the tracks of families in leaderboard/, and precorrector_case.json in
+benchmarks/results, which benchmarks/precorrector_case.py writes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,16 @@ import statistics
 from collections import Counter
 from typing import Any
 
-from making import DOCS, LEADERBOARD, bullets, listed, markdown_table, with_parts
+from making import (
+    DOCS,
+    LEADERBOARD,
+    bullets,
+    listed,
+    markdown_table,
+    paragraph,
+    stored,
+    with_parts,
+)
 from precondbench.leaderboard import standings_of
 from precondbench.leaderboard.board import Standing
 from precondbench.leaderboard.entries import read_leaderboard
@@ -104,6 +114,32 @@ def winners(found: dict[str, list[Standing]]) -> str:
     return bullets(lines)
 
 
+def precorrector() -> str:
+    """Iterations on PreCorrector's data beside those that it publishes."""
+    case = stored("precorrector_case.json")
+    theirs, ours, published = case["mean"]["absolute"], case["mean"]["relative"], case["published"]
+    rows = [
+        [name, _count(theirs[name]), _count(ours[name]), _count(published.get(name))]
+        for name in theirs
+    ]
+    rows += [[name, "", "", _count(count)] for name, count in published.items() if name not in ours]
+    table = markdown_table(["method", "their rule", "rule of this benchmark", "published"], rows)
+    ic, learned = published["IC(0)"], published["PreCorrector"]
+    best = min((name for name in theirs if name.startswith("MIC")), key=lambda name: theirs[name])
+    fewer = {name: f"{100 - 100 * theirs[name] / theirs['IC(0)']:.0f} %" for name in theirs}
+    text = paragraph(
+        f"Means over {len(case['draws'])} draws. Under their rule IC(0) needs "
+        f"{theirs['IC(0)'] / ic:.2f} times the published iterations. Of those of IC(0) "
+        f"PreCorrector takes off {100 - 100 * learned / ic:.0f} %, Inv-K {fewer['Inv-K']} "
+        f"and {best} {fewer[best]}."
+    )
+    return f"{table}\n\n{text}"
+
+
+def _count(mean: float | None) -> str:
+    return "" if mean is None else f"{mean:,.0f}"
+
+
 def splits() -> str:
     """Matrices of each split of each family, and about how many rows they have."""
     plans = select_plans(PARAMETRIC)
@@ -120,7 +156,12 @@ def splits() -> str:
 def filled(page: str) -> str:
     """Return the page with its parts."""
     found = tracks()
-    parts = {"splits": splits(), "classical": classical(found), "winners": winners(found)}
+    parts = {
+        "splits": splits(),
+        "PreCorrector's data": precorrector(),
+        "classical": classical(found),
+        "winners": winners(found),
+    }
     return with_parts(page, parts)
 
 

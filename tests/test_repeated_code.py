@@ -15,10 +15,6 @@ ALLOWED = {
     ("factors/inverse/accuracy.py",): "the same sum over entries found in two layouts",
     ("factors/inv_k/columns.py",): "work arrays of three kernels",
     ("factors/inv_k/local.py",): "work arrays of two kernels",
-    (
-        "factors/patterns/triangular.py",
-        "shards/record.py",
-    ): "n and nnz of two dataclasses that have nothing else in common",
 }
 ALLOWED_TWINS = {
     ("baselines/elimination/compensated.py", "factors/cholesky/dense.py"): "elimination of a "

@@ -61,6 +61,7 @@ class GraphArrays:
 
     def all_targets(self) -> NDArray[np.float64]:
         """Return L and U stored together on the whole pattern; L alone has no such form."""
+        assert self.l is not None
         assert self.u is not None
         return both_triangles(self.pattern, self.l, self.u)
 

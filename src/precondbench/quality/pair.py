@@ -66,11 +66,12 @@ class Pair:
 
     def _repr_html_(self) -> str:
         """Show a table in a notebook."""
-        rows = {"n": self.A.shape[0], "entries of A": self.A.nnz, "entries of L": self.L.nnz}
-        shown = {"A": self.A, "L": self.L}
-        if self.U is not None:
-            rows["entries of U"] = self.U.nnz
-            shown = {"U": self.U}
+        rows = {"n": self.A.shape[0], "entries of A": self.A.nnz}
+        shown = {"A": self.A}
+        for name, factor in zip("LU", self.factors, strict=False):
+            if factor is not None:
+                rows[f"entries of {name}"] = factor.nnz
+                shown = {"A": self.A, "L": factor} if name == "L" else {"U": factor}
         ranges = {
             f"diagonal of {key}": f"{matrix.diagonal().min():.4g} to {matrix.diagonal().max():.4g}"
             for key, matrix in shown.items()
@@ -82,7 +83,9 @@ class Pair:
 
     def __repr__(self) -> str:
         factors = "".join(
-            f", nnz({name})={factor.nnz}" for name, factor in zip("LU", self.factors, strict=False)
+            f", nnz({name})={factor.nnz}"
+            for name, factor in zip("LU", self.factors, strict=False)
+            if factor is not None
         )
         return f"Pair({self.name!r}, n={self.A.shape[0]}, nnz(A)={self.A.nnz}{factors})"
 

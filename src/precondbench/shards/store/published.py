@@ -67,12 +67,14 @@ def _entries(manifest: Manifest, recipe: dict[str, Any]) -> int | None:
 
 def _drawn_entries(recipe: dict[str, Any]) -> int | None:
     """Bound of the entries of draws from a family; rows are about those of the recipe."""
-    numbers = [recipe.get(key) for key in ("draws", "systems_per_draw", "entries_a_row")]
-    rows = recipe.get("rows")
-    if not isinstance(rows, list) or not all(isinstance(n, int) for n in (*numbers, *rows)):
+    draws, systems, entries, rows = (
+        recipe.get(key) for key in ("draws", "systems_per_draw", "entries_a_row", "rows")
+    )
+    if not (isinstance(draws, int) and isinstance(systems, int) and isinstance(entries, int)):
         return None
-    draws, systems, entries = numbers
-    return 2 * max(rows) * draws * systems * entries  # type: ignore[operator]
+    if not isinstance(rows, list) or not all(isinstance(n, int) for n in rows):
+        return None
+    return 2 * int(max(rows)) * draws * systems * entries
 
 
 def read_published(path: Path, manifest: Manifest, names: Names) -> Shard:
