@@ -125,11 +125,15 @@ class PoissonBuilder:
     """Record i has i + 10 rows."""
 
     configurations = ("interval",)
-    splits = {"train": 4, "val": 2, "test": 2}
+    counts = {"train": 4, "val": 2, "test": 2}
+
+    def splits(self, configuration: str) -> dict[str, int]:
+        """Matrices of each split."""
+        return self.counts
 
     def recipe(self, configuration: str, split: str) -> dict[str, object]:
         """The rows of the first matrix, and how many follow."""
-        return {"kind": "poisson", "rows": 10, "count": self.splits[split]}
+        return {"kind": "poisson", "rows": 10, "count": self.counts[split]}
 
     def title(self, configuration: str, split: str) -> str:
         """Name of the configuration."""
@@ -137,7 +141,7 @@ class PoissonBuilder:
 
     def records(self, configuration: str, split: str, context: BuildContext) -> Iterator[Record]:
         """Matrices with their Cholesky factors."""
-        for i in range(self.splits[split]):
+        for i in range(self.counts[split]):
             A = poisson_1d(i + 10)
             L = ic0(tridiagonal_csr(A)).data
             indptr, indices = tridiagonal_pattern(i + 10)

@@ -32,8 +32,7 @@ class ShiftedGrids:
 
     configurations: tuple[str, ...] = ("small", "large")
 
-    @property
-    def splits(self):
+    def splits(self, configuration):
         return {"train": 4, "val": 2, "test": 2}
 
     def recipe(self, configuration, split):
@@ -46,7 +45,7 @@ class ShiftedGrids:
         n = self.recipe(configuration, split)["n"]
         line = sp.diags_array([-1.0, 2.0, -1.0], offsets=[-1, 0, 1], shape=(n, n))
         grid = sp.kron(line, sp.eye_array(n)) + sp.kron(sp.eye_array(n), line)
-        for k in range(self.splits[split]):
+        for k in range(self.splits(configuration)[split]):
             shifted = grid + (k + 1) / 8 * sp.eye_array(n * n)
             matrix = check_spd_candidate(sp.csr_array(shifted), "grid")
             yield factor_matrix(f"grids/{split}-{k}", matrix).record
