@@ -74,9 +74,9 @@ def _cell(standing: Standing, entry: str) -> str:
 def classical(found: dict[str, list[Standing]]) -> str:
     """One table a size: mean iterations of classical methods by family."""
     parts = []
-    for split in SIZES:
+    for split in filter(found.get, SIZES):
         rows = []
-        for standing in found.get(split, []):
+        for standing in found[split]:
             sizes = [matrix.n for matrix in standing.track.matrices]
             cells = [_cell(standing, entry) for entry in COLUMNS]
             name, mean = f"`{standing.track.configuration}`", f"{statistics.fmean(sizes):,.0f}"
@@ -89,10 +89,10 @@ def classical(found: dict[str, list[Standing]]) -> str:
 def winners(found: dict[str, list[Standing]]) -> str:
     """Say for each size which factor on tril(A) needs the fewest iterations on which family."""
     lines = []
-    for split in SIZES:
+    for split in filter(found.get, SIZES):
         best: dict[str, list[str]] = {}
         amg: Counter[bool] = Counter()
-        for standing in found.get(split, []):
+        for standing in found[split]:
             means: dict[str, Any] = {
                 entry: mean
                 for entry in FACTORS

@@ -33,48 +33,24 @@ class Draws:
 
 
 _SMALL = (256, 576, 1024)
+# Streams 3 and 4 are those of larger matrices, for which there are no splits yet.
 SPLITS: dict[str, Draws] = {
     "train": Draws(0, _SMALL, 1000),
     "val": Draws(1, _SMALL, 200),
     "test": Draws(2, (1024,), 200),
-    "test_large": Draws(3, (16_384,), 25),
-    "test_huge": Draws(4, (102_400,), 4),
     "test_contrast": Draws(5, (1024,), 50, "contrast"),
     "test_mesh": Draws(6, (1024,), 50, "mesh"),
 }
 # Draws of families whose splits would take more than 150 MB or some minutes, or that have several
 # systems a draw.
 _COUNTS: dict[str, dict[str, int]] = {
-    "anisotropic-2d": {"test_large": 15, "test_huge": 2},
-    "mesh-2d": {"test_large": 20, "test_huge": 3},
-    "elasticity-2d": {"test_large": 20, "test_huge": 2},
-    "elasticity-3d": {
-        "train": 500,
-        "val": 100,
-        "test": 100,
-        "test_large": 10,
-        "test_huge": 2,
-        "test_contrast": 25,
-        "test_mesh": 25,
-    },
-    "sequence": {
-        "train": 200,
-        "val": 40,
-        "test": 40,
-        "test_large": 5,
-        "test_huge": 1,
-        "test_contrast": 10,
-        "test_mesh": 10,
-    },
-    "random-spd": {"test_large": 10, "test_huge": 1},
+    "elasticity-3d": {"train": 500, "val": 100, "test": 100, "test_contrast": 25, "test_mesh": 25},
+    "sequence": {"train": 200, "val": 40, "test": 40, "test_contrast": 10, "test_mesh": 10},
+    "random-spd": {"test_contrast": 25, "test_mesh": 25},
 }
 _ROWS: dict[str, dict[str, tuple[int, ...]]] = {
     "elasticity-3d": dict.fromkeys(("train", "val"), (192, 375, 648)),
-    # As NeuralIF has it.
-    "random-spd": {"test_large": (10_000,)},
 }
-
-
 # Most entries of tril(A) a row, on average over a split; a bound of what a file can take.
 _ENTRIES = {
     "diffusion-2d": 3,
