@@ -12,7 +12,7 @@ from unsourced import DEFINITIONS, MAKERS, PAGES, definitions_of, prose, unsourc
 
 ROOT = Path(__file__).parents[2]
 # Makers of figures alone; the others have a function ``filled`` or are tested beside their subject.
-OF_FIGURES = {"board_picture", "mathematics_figures"}
+OF_FIGURES = {"board_picture", "families_figures", "mathematics_figures"}
 
 pytestmark = pytest.mark.skipif(
     not (ROOT / "leaderboard").is_dir(), reason="the leaderboard is not installed"
