@@ -250,3 +250,13 @@ def test_names_are_checked():
         ParametricInvK(label="best")
     with pytest.raises(ConfigurationError, match="no configuration 'test'"):
         ParametricInvK("test")
+
+
+def test_a_published_split_is_built_and_opened(tmp_path):
+    data = ParametricInvK("jumps-2d", "test_mesh", root=tmp_path)
+    assert (len(data), data[0].y.dtype) == (50, torch.float64)
+    assert [data.facts(i)["stretching"] for i in range(50)] == [8.0] * 50
+    # Parts of the build are gone.
+    assert not [path for path in (tmp_path / "parts").rglob("*") if path.is_file()]
+    again = ParametricInvK("jumps-2d", "test_mesh", label="ic0", root=tmp_path)
+    assert again.names == data.names

@@ -246,6 +246,6 @@ def test_families_of_tracks():
     for track in ("synthetic-tridiag-1.0-twin-test", "synthetic-tridiag-lu-1.0-growth-test"):
         assert families(track, *drawn) == ["00000", "00000", "00002", "00002"]
     assert families("synthetic-tridiag-1.0-uniform-test", *drawn) == list(drawn)
-    (real, *_) = (name.id for name in TRACKS if not name.tridiagonal)
+    (real, *_) = (name.id for name in TRACKS if name.kind == "real")
     names = ("HB/bcsstk28", "Boeing/bcsstk34", "HB/1138_bus")
     assert families(real, *names) == ["bcsst", "bcsst", "bus"]

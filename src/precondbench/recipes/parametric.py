@@ -63,7 +63,7 @@ _ENTRIES = {
     "graph": 10,
     "sequence": 3,
 }
-_MOST_ENTRIES = 40
+_MOST_ENTRIES = 24
 
 
 def splits_of(family: ParametricFamily) -> dict[str, Draws]:

@@ -74,7 +74,7 @@ def _drawn_entries(recipe: dict[str, Any]) -> int | None:
         return None
     if not isinstance(rows, list) or not all(isinstance(n, int) for n in rows):
         return None
-    return 2 * int(max(rows)) * draws * systems * entries
+    return draws * systems * entries * sum(rows) // len(rows)
 
 
 def read_published(path: Path, manifest: Manifest, names: Names) -> Shard:
