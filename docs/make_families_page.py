@@ -33,7 +33,7 @@ COLUMNS = {
     "none": "none",
     "jacobi": "Jacobi",
     "ic-0": "IC(0)",
-    "mic-0-w-0.97": "MIC(0), 0.97",
+    "mic-0-w-0-97": "MIC(0), 0.97",
     "mic-0-tuned": "MIC(0), tuned",
     "inv-k": "Inv-K",
     "smoothed-aggregation-amg": "AMG",
