@@ -108,7 +108,7 @@ def winners(found: dict[str, list[Standing]]) -> str:
         said = "; ".join(f"{names} on {listed(families)}" for names, families in best.items())
         lines.append(
             f"`{split}`: of the factors on tril(A) the fewest iterations need {said}. A V-cycle of "
-            f"AMG, which costs several times as much, needs fewer still on {amg[True]} of "
+            f"AMG, which reads more numbers, needs fewer still on {amg[True]} of "
             f"{amg.total()} families."
         )
     return bullets(lines)
