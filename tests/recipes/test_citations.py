@@ -104,7 +104,7 @@ def test_institutions_and_unknown_words():
 
 
 def test_no_such_dataset():
-    with pytest.raises(ConfigurationError, match="no dataset 'x'; there are: suitesparse-invk"):
+    with pytest.raises(ConfigurationError, match="no dataset 'x'; there are: parametric, "):
         cite(load_manifest(), "x")
 
 

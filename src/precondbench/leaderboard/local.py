@@ -112,7 +112,7 @@ def board_of(
     dataset : FactorDataset
         Matrices.
     predictions : mapping
-        Name of a method -> what :func:`precondbench.evaluate` takes.
+        Name of a method -> what :func:`precondbench.quality.evaluate` takes.
     progress : callable, optional
         Called as ``progress(done, total)`` after each matrix.
 
