@@ -91,15 +91,11 @@ def board_of_files(
                     "names"
                 )
             seeds[seed] = given
-    of = (first.dataset, first.version, first.configuration, first.split, first.label)
-    title = f"{first.dataset} {first.version}, {first.configuration}, {first.split}"
-    name = ranked_track(*of) or TrackName(*of, title)
     about = {
         method: {"description": f"Predictions in {', '.join(of_method)}."[:4000]}
         for method, of_method in files.items()
     }
-    track, entries = local_track(OpenTrack(name, [data]), predicted, about, progress)
-    return Leaderboard(tracks={track.id: track}, entries={track.id: entries})
+    return _board(data, predicted, about, progress)
 
 
 def board_of(
@@ -136,16 +132,22 @@ def board_of(
     >>> entries["twice-ic-0"].seeds[0].iterations == entries["ic-0"].seeds[0].iterations
     True
     """
+    predicted: Predicted = {method: {None: given} for method, given in predictions.items()}
+    about = {method: {"description": "Given in Python."} for method in predictions}
+    return _board(dataset, predicted, about, progress)
+
+
+def _board(
+    dataset: FactorDataset,
+    predicted: Predicted,
+    about: Mapping[str, Mapping[str, Any]],
+    progress: Progress | None,
+) -> Leaderboard:
     names = dataset.shard.header
     of = (names.dataset, names.version, names.configuration, names.split, dataset.label)
     title = f"{names.dataset} {names.version}, {names.configuration}, {names.split}"
-    about = {method: {"description": "Given in Python."} for method in predictions}
-    track, entries = local_track(
-        OpenTrack(ranked_track(*of) or TrackName(*of, title), [dataset]),
-        {method: {None: given} for method, given in predictions.items()},
-        about,
-        progress,
-    )
+    name = ranked_track(*of) or TrackName(*of, title)
+    track, entries = local_track(OpenTrack(name, [dataset]), predicted, about, progress)
     return Leaderboard(tracks={track.id: track}, entries={track.id: entries})
 
 

@@ -36,6 +36,8 @@ from .building.tasks import open_executor as open_executor
 from .publishing.citations import cite as cite
 from .publishing.export import export_split as export_split
 from .publishing.release import write_release as write_release
+from .building.systems import MAX_OPERATIONS as MAX_OPERATIONS
+from .building.systems import RELAXATIONS as RELAXATIONS
 from .building.systems import label_system as label_system
 from .parametric import PARAMETRIC as PARAMETRIC
 from .parametric import draw_records as draw_records

@@ -19,13 +19,13 @@ from precondbench.factors import (
 from precondbench.leaderboard.methods.row import FAMILY, FILLED, TRIL, ReferenceMethod
 from precondbench.leaderboard.methods.symmetric import Ordering
 from precondbench.matrices import check_spd_candidate
+from precondbench.recipes import RELAXATIONS
 from precondbench.solvers import after_reordering
 
 Vectors = NDArray[np.float64]
 
 # Of the rows in another order and with a shift; the tuned row chooses among the others.
 _USUAL = 0.97
-_RELAXATIONS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.97, 0.99, 0.995, 1.0)
 
 
 def modified(
@@ -92,7 +92,7 @@ ROWS: tuple[ReferenceMethod, ...] = (
         "validation split: by the geometric mean of iterations, failures at the limit.",
         _GUSTAFSSON,
         on=_TRIL,
-        relaxations=_RELAXATIONS,
+        relaxations=(0.0, *RELAXATIONS),
         takes_geometry=True,
     ),
     ReferenceMethod(
@@ -103,23 +103,20 @@ ROWS: tuple[ReferenceMethod, ...] = (
         on=_TRIL,
         takes_geometry=True,
     ),
-    ReferenceMethod(
-        f"MIC(0), w = {_USUAL} after RCM",
-        partial(modified_reordered, relaxation=_USUAL, ordering=reverse_cuthill_mckee),
-        "MIC(0) in reverse Cuthill-McKee order (SciPy).",
-        f"{_GUSTAFSSON}; Duff and Meurant, 1989",
-        form="operator",
-        on=_TRIL,
-        takes_geometry=True,
-    ),
-    ReferenceMethod(
-        f"MIC(0), w = {_USUAL} after minimum degree",
-        partial(modified_reordered, relaxation=_USUAL, ordering=minimum_degree),
-        "MIC(0) in multiple minimum-degree order (SuperLU).",
-        f"{_GUSTAFSSON}; Duff and Meurant, 1989",
-        form="operator",
-        on=_TRIL,
-        takes_geometry=True,
+    *(
+        ReferenceMethod(
+            f"MIC(0), w = {_USUAL} after {name}",
+            partial(modified_reordered, relaxation=_USUAL, ordering=ordering),
+            f"MIC(0) in {order}.",
+            f"{_GUSTAFSSON}; Duff and Meurant, 1989",
+            form="operator",
+            on=_TRIL,
+            takes_geometry=True,
+        )
+        for name, order, ordering in (
+            ("RCM", "reverse Cuthill-McKee order (SciPy)", reverse_cuthill_mckee),
+            ("minimum degree", "multiple minimum-degree order (SuperLU)", minimum_degree),
+        )
     ),
     *(
         ReferenceMethod(

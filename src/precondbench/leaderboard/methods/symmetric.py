@@ -38,6 +38,7 @@ from precondbench.leaderboard.methods.row import (
 )
 from precondbench.matrices import check_spd_candidate, lower_csr
 from precondbench.quality import tridiagonal_part
+from precondbench.recipes import MAX_OPERATIONS
 from precondbench.solvers import (
     FactoredInverse,
     FactoredPreconditioner,
@@ -48,8 +49,6 @@ from precondbench.solvers import (
 
 # Minutes on one core; a few matrices with large three-dimensional patches are beyond it.
 MOST_OPERATIONS = 1e12
-# Of Inv-K on families, whose largest matrices are many.
-MAX_OPERATIONS = 1e10
 # Powers of two, so that the entries of ICT, and with them its memory, are the same everywhere.
 _FINEST = 24
 

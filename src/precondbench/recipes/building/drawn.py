@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import precondbench
@@ -78,28 +79,22 @@ def draw_all(
     With a folder the records of every finished task are kept there, and those of an earlier,
     interrupted call are used.
     """
+    known: dict[int, list[Record]] = {}
     if folder is not None:
         remove_leftovers(folder)
+        read = ((number, _read(part_of(task, folder))) for number, task in enumerate(tasks))
+        known = {number: records for number, records in read if records is not None}
+    waiting = [number for number in range(len(tasks)) if number not in known]
     results: dict[int, list[Record]] = {}
-    waiting = []
-    for number, task in enumerate(tasks):
-        known = None if folder is None else _read(part_of(task, folder))
-        if known is None:
-            waiting.append(number)
-        else:
-            results[number] = known
     following = 0
-    for number, records in _run(tasks, waiting, executor):
-        if folder is not None:
+    for number, records in chain(known.items(), _run(tasks, waiting, executor)):
+        if folder is not None and number not in known:
             header = ShardHeader("part", str(PART_VERSION), "part", "part", {}, "part")
             write_shard(part_of(tasks[number], folder), header, records)
         results[number] = records
         while following in results:
             yield from results.pop(following)
             following += 1
-    while following in results:
-        yield from results.pop(following)
-        following += 1
 
 
 def _run(

@@ -30,7 +30,6 @@ from precondbench.solvers import smoothed_aggregation
 RELAXATIONS = (0.5, 0.8, 0.9, 0.95, 0.97, 0.99, 0.995, 1.0)
 # Multiply-adds of Inv-K; about ten seconds of one core.
 MAX_OPERATIONS = 1e10
-TOO_DEAR = "too dear"
 
 
 def mic_name(relaxation: float) -> str:
