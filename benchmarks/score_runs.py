@@ -2,10 +2,10 @@
 
     python benchmarks/score_runs.py RUNS --folder leaderboard --submissions FOLDER
 
-RUNS is the folder of `precondbench train`. Every model with runs of three seeds or more, or of
-seed 0 if it is solved for, is packed for each split that is a track, checked and scored, also as it
-is before training. Submissions are kept in their folder; weights and their digests go to
-FOLDER/weights. At the end weights that no entry states are removed.
+RUNS is the folder of `precondbench train`. Every model with runs of three seeds or more (of
+``--fewest``; of seed 0 if it is solved for) is packed for each split that is a track, checked and
+scored, also as it is before training. Submissions are kept in their folder; weights and their
+digests go to FOLDER/weights. At the end weights that no entry states are removed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from precondbench.leaderboard.pretrained import prune_weights
 from precondbench.leaderboard.submissions.check import score_submissions
 from precondbench.recipes import open_executor
 
-FEWEST_SEEDS = 3
 # Node models of the paper's Graph Network; the others are complete networks.
 NODE_MODELS = (
     "MLP",
@@ -63,6 +62,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("leaderboard"))
     parser.add_argument("--submissions", type=Path, default=Path("submissions"))
     parser.add_argument("--only", default="*", help="Names of data, as a pattern of folders.")
+    parser.add_argument("--fewest", type=int, default=3, help="Seeds that a row needs.")
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
     packed = []
@@ -71,15 +71,15 @@ def main() -> None:
         if runs and load_model(runs[0] / "checkpoint.safetensors").fitted:
             # Every seed gives the same: one row without seeds.
             runs = runs[:1]
-        elif len(runs) < FEWEST_SEEDS:
-            print(f"{group}: {len(runs)} finished runs, {FEWEST_SEEDS} are needed")
+        elif len(runs) < options.fewest:
+            print(f"{group}: {len(runs)} finished runs, {options.fewest} are needed")
             continue
         said = description(runs[0])
-        for split in ("test", "test_large"):
-            if (runs[0] / f"predictions-{split}.safetensors").is_file():
-                folder = options.submissions / group.parent.name / group.name / split
-                pack_runs(runs, split, folder, said)
-                packed.append(folder)
+        for predictions in sorted(runs[0].glob("predictions-test*.safetensors")):
+            split = predictions.stem.removeprefix("predictions-")
+            folder = options.submissions / group.parent.name / group.name / split
+            pack_runs(runs, split, folder, said)
+            packed.append(folder)
     with open_executor(options.jobs) as executor:
         for entry in score_submissions(packed, options.folder, executor=executor):
             print(f"{entry.track}: {entry.id}", flush=True)

@@ -383,8 +383,9 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         by_pointer = np.repeat(chosen, rows + 1)
         by_pointer[shard.row_offsets[:-1] + np.arange(len(shard))] = False
         ends = shard.pointers[by_pointer] + np.repeat(nnz_offsets[:-1], rows[records])
-        indices = shard.indices[by_entry] + np.repeat(row_offsets[:-1], entries[records])
-        pattern = LowerPattern(np.concatenate(([0], ends)), indices.astype(np.int32))
+        indices = shard.indices[by_entry]
+        indices += np.repeat(row_offsets[:-1].astype(np.int32), entries[records])
+        pattern = LowerPattern(np.concatenate(([0], ends)), indices)
         lower, upper = self._triangles(shard)
         return GraphArrays(
             [shard.names[i] for i in records],

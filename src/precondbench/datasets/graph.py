@@ -70,28 +70,51 @@ class GraphArrays:
         assert not self.nonsymmetric
         scale = power_of_two_scaling(self.diagonal)
         by_row = np.repeat(scale, np.diff(self.pattern.indptr))
+        lower = None if self.l is None else self.l * by_row
+        by_row *= scale[self.pattern.indices]
         return GraphArrays(
             self.names,
             self.row_offsets,
             self.nnz_offsets,
             self.pattern,
-            self.a * by_row * scale[self.pattern.indices],
-            None if self.l is None else self.l * by_row,
+            self.a * by_row,
+            lower,
             scale=scale,
         )
 
 
 @kernel
-def _fill_edges(row_offsets, indptr, indices, a, edge_index, edges):  # type: ignore[no-untyped-def]
+def _edges(row_offsets, indptr, indices, a, upper):  # type: ignore[no-untyped-def]
+    """Edges of both triangles by target, those of a target by source, and which are lower."""
+    n = indptr.size - 1
+    following = np.zeros(n + 1, np.int64)
+    for i in range(n):
+        following[i + 1] += indptr[i + 1] - indptr[i]
+        for t in range(indptr[i], indptr[i + 1] - 1):
+            following[indices[t] + 1] += 1
+    following = np.cumsum(following)
+    count = following[n]
+    ends = np.empty((2, count), np.int64)
+    features = np.empty((count, 2), np.float32)
+    lower = np.empty(count, np.bool_)
     for r in range(row_offsets.size - 1):
         first = row_offsets[r]
         for i in range(first, row_offsets[r + 1]):
+            # Entries above the diagonal of row i come from rows below it, so after its lower ones.
             for t in range(indptr[i], indptr[i + 1]):
                 j = indices[t]
-                edge_index[0, t] = j - first
-                edge_index[1, t] = i - first
-                edges[t, 0] = a[t]
-                edges[t, 1] = 1.0 if i > j else (-1.0 if i < j else 0.0)
+                e = following[i]
+                following[i] += 1
+                ends[0, e], ends[1, e] = j - first, i - first
+                features[e, 0], features[e, 1] = a[t], 1.0 if j < i else 0.0
+                lower[e] = True
+                if j < i:
+                    e = following[j]
+                    following[j] += 1
+                    ends[0, e], ends[1, e] = i - first, j - first
+                    features[e, 0], features[e, 1] = upper[t], -1.0
+                    lower[e] = False
+    return ends, features, lower
 
 
 def collate_graphs(arrays: GraphArrays) -> tuple[Data, dict[str, Any]]:
@@ -103,11 +126,11 @@ def collate_graphs(arrays: GraphArrays) -> tuple[Data, dict[str, Any]]:
     every edge, and ``y`` holds L and U.
     """
     pattern = arrays.pattern
-    indptr, indices, _, lower = pattern.symmetric()
     count = len(arrays.names)
-    edge_index = np.empty((2, indices.size), dtype=np.int64)
-    edges = np.empty((indices.size, 2), dtype=np.float32)
-    _fill_edges(arrays.row_offsets, indptr, indices, arrays.all_entries(), edge_index, edges)
+    upper = arrays.a if arrays.a_upper is None else arrays.a_upper
+    edge_index, edges, lower = _edges(
+        arrays.row_offsets, pattern.indptr, pattern.indices, arrays.a, upper
+    )
     edge_offsets = 2 * arrays.nnz_offsets - arrays.row_offsets
     diagonal = arrays.diagonal.astype(np.float32)
 
@@ -118,7 +141,7 @@ def collate_graphs(arrays: GraphArrays) -> tuple[Data, dict[str, Any]]:
         x=torch.from_numpy(diagonal[:, None]),
         edge_index=torch.from_numpy(edge_index),
         edge_attr=torch.from_numpy(edges),
-        y=None if y is None else torch.from_numpy(y.copy()),
+        y=None if y is None else torch.from_numpy(y),
         lower_mask=torch.from_numpy(lower),
     )
     data.name = list(arrays.names)
