@@ -54,7 +54,7 @@ _COUNTS: dict[str, dict[str, int]] = {
         "val": 100,
         "test": 100,
         "test_large": 10,
-        "test_huge": 2,
+        "test_huge": 1,
         "test_contrast": 25,
         "test_mesh": 25,
     },
