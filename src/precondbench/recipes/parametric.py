@@ -33,42 +33,39 @@ class Draws:
 
 
 _SMALL = (256, 576, 1024)
-_LARGE, _HUGE = (16_384,), (102_400,)
+# Stream 4 is that of `test_huge`, about 102,400 rows, which has no split yet.
 SPLITS: dict[str, Draws] = {
     "train": Draws(0, _SMALL, 1000),
     "val": Draws(1, _SMALL, 200),
     "test": Draws(2, (1024,), 200),
-    "test_large": Draws(3, _LARGE, 24),
-    "test_huge": Draws(4, _HUGE, 4),
+    "test_large": Draws(3, (16_384,), 24),
     "test_contrast": Draws(5, (1024,), 50, "contrast"),
     "test_mesh": Draws(6, (1024,), 50, "mesh"),
 }
 # Draws of families whose splits would take more than 150 MB or some minutes, or that have several
 # systems a draw.
 _COUNTS: dict[str, dict[str, int]] = {
-    "anisotropic-2d": {"test_large": 10, "test_huge": 2},
-    "mesh-2d": {"test_large": 16, "test_huge": 2},
-    "elasticity-2d": {"test_large": 10, "test_huge": 2},
+    "anisotropic-2d": {"test_large": 10},
+    "mesh-2d": {"test_large": 16},
+    "elasticity-2d": {"test_large": 10},
     "elasticity-3d": {
         "train": 500,
         "val": 100,
         "test": 100,
         "test_large": 10,
-        "test_huge": 1,
         "test_contrast": 25,
         "test_mesh": 25,
     },
-    "graph": {"test_large": 20, "test_huge": 2},
+    "graph": {"test_large": 20},
     "sequence": {
         "train": 200,
         "val": 40,
         "test": 40,
         "test_large": 4,
-        "test_huge": 1,
         "test_contrast": 10,
         "test_mesh": 10,
     },
-    "random-spd": {"test_large": 10, "test_huge": 1, "test_contrast": 25, "test_mesh": 25},
+    "random-spd": {"test_large": 10, "test_contrast": 25, "test_mesh": 25},
 }
 _ROWS: dict[str, dict[str, tuple[int, ...]]] = {
     "elasticity-3d": dict.fromkeys(("train", "val"), (192, 375, 648)),
