@@ -1,11 +1,13 @@
 """The committed leaderboard: complete, consistent, and reproducible."""
 
+import shutil
 from pathlib import Path
 from statistics import median
 
 import pytest
 
-from precondbench.leaderboard import TRACKS, check_entries, read_results
+from precondbench.errors import LeaderboardError
+from precondbench.leaderboard import TRACKS, check_entries, read_results, track_named
 from precondbench.leaderboard.board import standings_of
 from precondbench.leaderboard.entries import (
     entry_path,
@@ -25,7 +27,10 @@ from precondbench.leaderboard.submissions.check import (
     SAME_BITS,
     check_entry,
     entry_id,
+    extend_entry,
 )
+from precondbench.leaderboard.submissions.tolerance import OTHER_SIDES, outside_band
+from precondbench.leaderboard.tracks import RANKED_BY
 from precondbench.shards import file_sha256
 
 ROOT = Path(__file__).parents[2]
@@ -167,6 +172,37 @@ def test_learned_rows_are_those_of_the_results(board):
 def test_a_row_comes_out_again(track, entry, way):
     """Models by torch on this processor may round otherwise than those that were scored."""
     assert check_entry(FOLDER, track, entry) in {way, IN_BAND if way == SAME_BITS else way}
+
+
+def test_weights_give_the_row_of_another_track_of_their_data(tmp_path, board):
+    """Extended from `test`, a row is the committed one of `test_large`."""
+    entry = "moebiuscell-1-rounds"
+    name, large = "synthetic-tridiag-1.0-twin-test", "synthetic-tridiag-1.0-twin-test-large"
+    shutil.copytree(FOLDER / "weights", tmp_path / "weights")
+    for kind in ("tracks", "entries"):
+        (tmp_path / kind).mkdir()
+    shutil.copy(FOLDER / "tracks" / f"{name}.json", tmp_path / "tracks")
+    (tmp_path / "entries" / name).mkdir()
+    shutil.copy(entry_path(FOLDER, name, entry), entry_path(tmp_path, name, entry))
+    found = extend_entry(tmp_path, name, entry, track_named(large))
+    known = board.entries[large][entry]
+    assert read_leaderboard(tmp_path).entries[large] == {entry: found}
+    assert (found.weights, found.command, found.kind) == (known.weights, known.command, "fitted")
+    facts = board.tracks[large]
+    pairs = known.evaluations(facts), found.evaluations(facts)
+    assert outside_band(*pairs, OTHER_SIDES, RANKED_BY[facts.kind]) is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "to", "problem"),
+    [
+        ("jacobi", "synthetic-tridiag-1.0-twin-test-large", "no weights"),
+        ("moebiuscell-1-rounds", "synthetic-tridiag-1.0-hard-test", "other weights"),
+    ],
+)
+def test_other_rows_are_not_extended(entry, to, problem):
+    with pytest.raises(LeaderboardError, match=problem):
+        extend_entry(FOLDER, "synthetic-tridiag-1.0-twin-test", entry, track_named(to))
 
 
 # The others take minutes each, families for want of a cache: `precondbench leaderboard check` does

@@ -173,6 +173,27 @@ def reference(
             say(f"{name.id}: {len(entries)} entries")
 
 
+@command(app, "leaderboard extend")
+def extend(
+    entries: Annotated[
+        list[Path], typer.Argument(help="Files LEADERBOARD/entries/TRACK/ID.json with weights.")
+    ],
+    to: Annotated[str, typer.Option(help="Track of the same configuration.")],
+    jobs: Jobs = 1,
+    root: Root = None,
+) -> None:
+    """Score entries on another track of their data from their weights; write its entries."""
+    from precondbench.leaderboard import entry_path, extend_entry, place_of, track_named
+    from precondbench.recipes import open_executor
+
+    name = track_named(to)
+    with open_executor(jobs) as executor:
+        for path in entries:
+            folder, track, entry = place_of(path)
+            extend_entry(folder, track, entry, name, root=root, executor=executor)
+            say(f"{entry}: {entry_path(folder, name.id, entry)}")
+
+
 @command(app, "leaderboard check")
 def check(
     entries: Annotated[

@@ -223,6 +223,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "submit schema": ("submit schema",),
     "leaderboard score": ("leaderboard score submission --folder leaderboard",),
     "leaderboard reference": ("leaderboard reference synthetic-tridiag-1.0-uniform-test",),
+    "leaderboard extend": (
+        "leaderboard extend leaderboard/entries/TRACK/mine.json --to TRACK-large",
+    ),
     "leaderboard check": ("leaderboard check leaderboard/entries/TRACK/mine.json",),
     "leaderboard review": (
         "leaderboard review --base base --change change --account 583231 --jobs 2",

@@ -23,6 +23,7 @@ from .site.export import board_content as board_content
 from .site.export import board_table as board_table
 from .submissions.schema import open_bundle as open_bundle
 from .submissions.check import check_entries as check_entries
+from .submissions.check import extend_entry as extend_entry
 from .submissions.check import score_reference as score_reference
 from .submissions.check import score_submission as score_submission
 from .registers import add_owner as add_owner

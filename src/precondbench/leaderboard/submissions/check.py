@@ -1,4 +1,4 @@
-"""Entries of a leaderboard: score submissions and reference rows, and score them again."""
+"""Entries of a leaderboard: score submissions and reference rows, and score entries again."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from precondbench.leaderboard.entries import (
     read_leaderboard,
     stored_entry,
     submission_path,
+    weights_path,
     write_entry,
     write_track,
 )
@@ -125,6 +126,38 @@ def score_reference(
     for entry in scored.values():
         write_entry(folder, entry)
     return list(scored.values())
+
+
+def extend_entry(
+    folder: str | Path,
+    track: str,
+    entry: str,
+    to: TrackName,
+    *,
+    root: str | Path | None = None,
+    executor: Executor | None = None,
+) -> Entry:
+    """Predict another track from the weights of an entry, and write the entry of that track.
+
+    Tracks of one configuration share weights, so that a model need not be trained again where a
+    track is new. LeaderboardError if the entry has no weights or the tracks do not share them.
+    """
+    board = read_leaderboard(folder)
+    stored = stored_entry(board, track, entry)
+    if not stored.weights:
+        raise LeaderboardError(f"{track}/{entry} has no weights to predict {to.id} from")
+    here, there = (weights_path("", name, entry, 0) for name in (board.tracks[track], to))
+    if here != there:
+        raise LeaderboardError(f"{to.id} has other weights than {track}; train on its data")
+    opened = open_track(to, root)
+    seeds = predicted_again(folder, stored, opened)
+    starts = _starts(stored.kind, stored.command, stored.weights, opened, root)
+    content = {key: value for key, value in _content(stored).items() if key not in _COMPUTED}
+    candidate = Candidate({**content, "predictions": _named(_keys(seeds))}, seeds, starts)
+    found = score_candidates(opened, {entry: candidate}, executor=executor)[entry]
+    _write_track(folder, opened)
+    write_entry(folder, found)
+    return found
 
 
 # How an entry was confirmed.
