@@ -24,6 +24,8 @@ from precondbench.solvers.preconditioners import Preconditioner
 
 # Steps of the power method that improve Gershgorin's bound; each gives a bound of its own.
 BOUND_STEPS = 10
+# What remains of a column, below which it counts as dependent on those before it.
+DEPENDENT = 2.0**-46
 
 
 class SparseInverse(Preconditioner):
@@ -91,11 +93,15 @@ def _least_squares(block, x):  # type: ignore[no-untyped-def]
     """
     m = block.shape[0] - 1
     triangle = np.zeros((m, m + 1), np.float64)
+    sizes = np.zeros(m, np.float64)
+    for k in range(m):
+        for i in range(block.shape[1]):
+            sizes[k] += block[k, i] * block[k, i]
     for k in range(m):
         total = 0.0
         for i in range(block.shape[1]):
             total += block[k, i] * block[k, i]
-        if not (0.0 < total < np.inf):
+        if not (DEPENDENT * DEPENDENT * sizes[k] < total < np.inf):
             return False
         norm = np.sqrt(total)
         triangle[k, k] = norm

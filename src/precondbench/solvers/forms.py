@@ -16,15 +16,15 @@ from precondbench.solvers.lanes import dot
 from precondbench.solvers.minimal_residual import unit_factors
 from precondbench.solvers.preconditioners import FactoredPreconditioner, Preconditioner
 from precondbench.solvers.solves import Apply, Scaled, Vector
-from precondbench.solvers.substitution import backward, forward, lu_triangles
+from precondbench.solvers.substitution import backward, forward, lu_triangles, middle_exponent
 
 # Random vectors of a probe.
 PROBES = 3
 # Relative asymmetry that is allowed, and how many times the measured rounding on top of it.
-ASYMMETRY = 2.0**-16
+ASYMMETRY = 2.0**-20
 ROUNDING = 64.0
 # Changes the rounding of every number, and what a smooth function makes of it by little.
-NUDGE = 1.0 + 2.0**-26
+NUDGE = 1.0 + 2.0**-20
 
 
 class FactoredPairPreconditioner(Preconditioner):
@@ -35,6 +35,8 @@ class FactoredPairPreconditioner(Preconditioner):
         n = square_matrix(L, "L").shape[0]
         together = unit_factors(L, U, n)
         self._triangles = lu_triangles(lu_pattern(together), together.data)
+        # The power of two that the diagonal of U is divided by there.
+        self._exponent = middle_exponent(np.abs(together.diagonal()))
         super().__init__(n, int(together.nnz))
 
     def apply(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -43,7 +45,7 @@ class FactoredPairPreconditioner(Preconditioner):
         lower, upper = self._triangles
         forward((0.0,), lower, x)
         backward((0.0,), upper, x, x)
-        result: NDArray[np.float64] = x[:, 0]
+        result: NDArray[np.float64] = np.ldexp(x[:, 0], -self._exponent)
         return result
 
     def _adjoint(self) -> FactoredPairPreconditioner:
