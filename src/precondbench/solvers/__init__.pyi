@@ -6,7 +6,7 @@ from .approximate_inverses import SparseInverse as SparseInverse
 from .approximate_inverses import chebyshev as chebyshev
 from .approximate_inverses import spai as spai
 from .forms import as_preconditioner as as_preconditioner
-from .subdomains import Deflation as Deflation
+from .deflation import Deflation as Deflation
 from .subdomains import additive_schwarz as additive_schwarz
 from .subdomains import partition as partition
 from .subdomains import subdomain_deflation as subdomain_deflation
