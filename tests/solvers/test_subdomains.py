@@ -212,3 +212,12 @@ def test_an_indefinite_patch_is_a_breakdown():
     A = np.array([[1.0, 2.0, 0.0], [2.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
     with pytest.raises(BreakdownError):
         additive_schwarz(A)
+
+
+@pytest.mark.parametrize("A", [np.eye(1) * 3, np.diag(np.arange(1.0, 31.0)), np.eye(7) * 1e-200])
+def test_rows_without_neighbours(A):
+    b = np.arange(A.shape[0]) + 1.0
+    for M in (subdomain_deflation(A, size=4), additive_schwarz(A, size=4)):
+        found = pcg(A, b, M=M)
+        assert found.status == "converged"
+        np.testing.assert_allclose(A @ found.x, b, rtol=1e-7)
