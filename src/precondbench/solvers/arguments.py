@@ -43,7 +43,7 @@ def check_arguments(
     return rhs, rtol, maxiter, restart
 
 
-def check_operator(matrix: csr_array, M: Any, flexible: bool, *factors: Any) -> Apply:
+def check_operator(matrix: csr_array, M: Any, *factors: Any, flexible: bool = False) -> Apply:
     """Check a preconditioner given instead of factors; returns the function r -> M r.
 
     M is a LinearOperator or what ``aslinearoperator`` makes one of, or a sparse or dense matrix,

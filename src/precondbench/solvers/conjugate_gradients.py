@@ -389,7 +389,7 @@ def pcg(
     rhs, rtol, maxiter, _ = check_arguments(matrix, b, rtol, maxiter)
     residuals = Residuals.wanted(history, callback)
     if M is not None:
-        apply = check_operator(matrix, M, flexible, L)
+        apply = check_operator(matrix, M, L, flexible=flexible)
         found = pcg_operator(matrix, rhs, apply, rtol, maxiter, flexible, residuals)
         return found.first(residuals, history)
     check_fixed(flexible)

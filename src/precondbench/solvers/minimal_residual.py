@@ -446,7 +446,7 @@ def gmres(
         raise MatrixError("give both L and U, or neither")
     residuals = Residuals.wanted(history, callback)
     if M is not None:
-        apply = check_operator(matrix, M, flexible, L, U)
+        apply = check_operator(matrix, M, L, U, flexible=flexible)
         found = gmres_operator(matrix, rhs, apply, rtol, maxiter, restart, flexible, residuals)
         return found.first(residuals, history)
     check_fixed(flexible)
