@@ -21,6 +21,7 @@ from precondbench.factors import (
     LowerPattern,
     LUPattern,
     SelectedInverse,
+    estimate_cost,
     factor_values,
     lower_pattern,
     lu_pattern,
@@ -51,6 +52,9 @@ from precondbench.solvers import (
 )
 
 Vector = NDArray[np.float64]
+
+# Multiply-adds that n log K may cost, once for each matrix; some minutes of one core.
+MOST_OPERATIONS = 1e11
 
 
 class Problem(ABC):
@@ -373,7 +377,7 @@ class SymmetricProblem(Problem):
             return values * np.repeat(self.row_scale, np.diff(self.pattern.indptr))
 
     def log_k(self, values: Vector) -> float | None:
-        """N log K, or None where it is not finite or A is not positive definite in float64."""
+        """N log K; None if not finite, A not positive definite in float64, or too expensive."""
         if self._inverse is None:
             return None
         n_log_k = k_condition_values(self._inverse, self.pattern, self.scaled(values)).n_log_k
@@ -381,6 +385,10 @@ class SymmetricProblem(Problem):
 
     @cached_property
     def _inverse(self) -> SelectedInverse | None:
+        # A dense matrix of small order is below the bound; a prediction of the cost takes time.
+        large = self.pattern.n**3 > MOST_OPERATIONS
+        if large and estimate_cost(self.matrix, self.pattern).operations > MOST_OPERATIONS:
+            return None
         try:
             return selected_inverse(self.matrix, self.pattern)
         except BreakdownError:
