@@ -192,8 +192,10 @@ def evaluate(
         a :class:`Method`. Values are on the pattern of tril(A) by rows, diagonal last in each
         row; L is any lower-triangular matrix inside that pattern. In place of L an operator M,
         close to A^-1, is solved with in the same way (``scipy.sparse.linalg.LinearOperator``);
-        it has no cosine and no n log K. Where A is not symmetric, values are on the pattern of A
-        as ILU(0) leaves them, or a tuple (L, U), and the solver is GMRES (docs/nonsymmetric.md).
+        it has no cosine and no n log K, and neither has a function r -> z that a function of A or
+        a method returns, which is solved with by flexible PCG. Where A is not symmetric, values
+        are on the pattern of A as ILU(0) leaves them, or a tuple (L, U), and the solver is GMRES
+        (docs/nonsymmetric.md).
     key : str, optional
         What three of the four right-hand sides of each matrix are bound to, see docs/protocol.md.
         By default the digest of all predictions, or ``"reference"`` for a function or a method.

@@ -70,9 +70,12 @@ class Method(Protocol):
 
         Returns
         -------
-        array_like, sparse array, tuple or LinearOperator
+        array_like, sparse array, tuple, LinearOperator or callable
             Values on the pattern of the target, a lower-triangular factor L, where A is not
-            symmetric a pair (L, U), or an operator close to the inverse of A. None is a failure.
+            symmetric a pair (L, U); an operator close to the inverse of A, such as
+            :class:`precondbench.solvers.SparseInverse` or
+            :class:`precondbench.solvers.Deflation`; or a function r -> z, which need not be
+            linear. None is a failure.
         """
         ...
 

@@ -43,6 +43,8 @@ from precondbench.quality.values import Refusal, lower_values_of, lu_values_of, 
 from precondbench.solvers import (
     SidesResult,
     Status,
+    fault_of,
+    function_result,
     gmres_operator,
     gmres_values,
     pcg_operator,
@@ -61,7 +63,8 @@ class Problem(ABC):
     R A C has powers of two in the diagonal matrices R and C, so that factors are mapped exactly
     and a matrix and a scaled copy of it give the same bits. There are four right-hand sides,
     uniform on [-1, 1): one is bound to R A C, three also to a key, which names what is judged. A
-    symmetric matrix has R = C and is solved by PCG, another by GMRES.
+    symmetric matrix has R = C and is solved by PCG, another by GMRES; functions r -> z by the
+    flexible form of these.
 
     Attributes
     ----------
@@ -152,7 +155,7 @@ class Problem(ABC):
 
     def solve(
         self,
-        given: Vector | LinearOperator | None = None,
+        given: Vector | LinearOperator | Callable[[Vector], Any] | None = None,
         key: str = REFERENCE,
         maxiter: int = MAXITER,
     ) -> Outcome:
@@ -160,10 +163,13 @@ class Problem(ABC):
 
         Parameters
         ----------
-        given : numpy.ndarray, LinearOperator or None
-            Values as :meth:`place` returns them, an operator close to the inverse of A, or no
-            preconditioner. Values with a NaN, an infinity or a zero on the diagonal are invalid.
-            A negative diagonal entry is allowed: the sign of a column of L does not change L L^T.
+        given : numpy.ndarray, LinearOperator, callable or None
+            Values as :meth:`place` returns them, an operator close to the inverse of A, a function
+            r -> z, or no preconditioner. Values with a NaN, an infinity or a zero on the diagonal
+            are invalid, and so is an operator for PCG that is not symmetric or not positive
+            definite on fixed random vectors. A negative diagonal entry is allowed: the sign of a
+            column of L does not change L L^T. A function need not be linear: its solver is
+            flexible PCG, or flexible GMRES.
         key : str
             What the right-hand sides are bound to, see :meth:`sides`.
         maxiter : int
@@ -181,7 +187,14 @@ class Problem(ABC):
         """
         b = self.sides(key)
         if isinstance(given, LinearOperator):
-            result = self._solve_operator(b, partial(self._applied, given), maxiter)
+            apply = partial(self._applied, given.matvec)
+            reason = self._fault(apply)
+            if reason:
+                return _invalid(reason)
+            result = self._solve_operator(b, apply, maxiter)
+        elif callable(given):
+            apply = partial(self._applied, partial(function_result, given))
+            result = self._solve_operator(b, apply, maxiter, flexible=True)
         elif given is None:
             result = self._solve_values(b, None, maxiter)
         else:
@@ -234,8 +247,9 @@ class Problem(ABC):
 
         Parameters
         ----------
-        given : array_like, sparse array, tuple, LinearOperator or Refusal
-            As for :meth:`place`; or an operator close to the inverse of A; or a failure.
+        given : array_like, sparse array, tuple, LinearOperator, callable or Refusal
+            As for :meth:`place`; or an operator close to the inverse of A, or a function r -> z,
+            as for :meth:`solve`; or a failure.
         key : str
             What the right-hand sides are bound to, see :meth:`sides`.
         log_k : bool
@@ -251,7 +265,7 @@ class Problem(ABC):
         PredictionError
             If the prediction does not fit the matrix.
         """
-        if isinstance(given, LinearOperator):
+        if callable(given):  # A LinearOperator is, too.
             # It has iterations, but no values to compare and no factor to have a K.
             entries = getattr(given, "entries", None)
             work = None if entries is None else entries / self._once
@@ -302,11 +316,15 @@ class Problem(ABC):
         zero = np.flatnonzero(values[self._diagonal] == 0.0)
         return f"diagonal entry {int(zero[0])}{self._divisor} is zero" if zero.size else ""
 
-    def _applied(self, operator: LinearOperator, r: Vector) -> Vector:
-        """Apply an operator of the unscaled system to a residual of the scaled one."""
-        applied = np.asarray(operator.matvec(r / self.row_scale), dtype=np.float64)
+    def _applied(self, function: Callable[[Vector], Any], r: Vector) -> Vector:
+        """Apply a function of the unscaled system to a residual of the scaled one."""
+        applied = np.asarray(function(r / self.row_scale), dtype=np.float64)
         result: Vector = applied / self.column_scale
         return result
+
+    def _fault(self, apply: Callable[[Vector], Vector]) -> str:
+        """Why a linear operator cannot be solved with, else an empty text."""
+        return ""
 
     @abstractmethod
     def _distance(self, values: Vector, target: Vector) -> float:
@@ -317,7 +335,7 @@ class Problem(ABC):
 
     @abstractmethod
     def _solve_operator(
-        self, b: Vector, apply: Callable[[Vector], Vector], maxiter: int
+        self, b: Vector, apply: Callable[[Vector], Vector], maxiter: int, flexible: bool = False
     ) -> SidesResult: ...
 
 
@@ -385,9 +403,12 @@ class SymmetricProblem(Problem):
         return pcg_values(self.matrix, b, self.pattern, scaled, RTOL, maxiter)
 
     def _solve_operator(
-        self, b: Vector, apply: Callable[[Vector], Vector], maxiter: int
+        self, b: Vector, apply: Callable[[Vector], Vector], maxiter: int, flexible: bool = False
     ) -> SidesResult:
-        return pcg_operator(self.matrix, b, apply, RTOL, maxiter)
+        return pcg_operator(self.matrix, b, apply, RTOL, maxiter, flexible)
+
+    def _fault(self, apply: Callable[[Vector], Vector]) -> str:
+        return fault_of(apply, self.pattern.n)
 
 
 class GeneralProblem(Problem):
@@ -439,9 +460,9 @@ class GeneralProblem(Problem):
         return gmres_values(self.matrix, b, self.pattern, scaled, RTOL, maxiter)
 
     def _solve_operator(
-        self, b: Vector, apply: Callable[[Vector], Vector], maxiter: int
+        self, b: Vector, apply: Callable[[Vector], Vector], maxiter: int, flexible: bool = False
     ) -> SidesResult:
-        return gmres_operator(self.matrix, b, apply, RTOL, maxiter)
+        return gmres_operator(self.matrix, b, apply, RTOL, maxiter, flexible=flexible)
 
 
 def problem_of(pair: Pair) -> Problem:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,20 +43,22 @@ def check_arguments(
     return rhs, rtol, maxiter, restart
 
 
-def check_operator(matrix: csr_array, M: Any, *factors: Any) -> Apply:
+def check_operator(matrix: csr_array, M: Any, *factors: Any, flexible: bool = False) -> Apply:
     """Check a preconditioner given instead of factors; returns the function r -> M r.
 
     M is a LinearOperator or what ``aslinearoperator`` makes one of, or a sparse or dense matrix,
-    which is multiplied in a fixed order.
+    which is multiplied in a fixed order, or, for a flexible solver, a function.
     """
     if any(factor is not None for factor in factors):
         raise MatrixError("a factor and M are both given; a solve has one preconditioner")
     operator = not issparse(M) and hasattr(M, "matvec")
     if callable(M) and not operator:
+        if flexible:
+            return partial(function_result, M)
         n = matrix.shape[0]
         raise MatrixError(
             "M is a function; give scipy.sparse.linalg.LinearOperator"
-            f"(({n}, {n}), matvec=M, dtype=float)"
+            f"(({n}, {n}), matvec=M, dtype=float), or flexible=True if it is not linear"
         )
     if not operator:
         return _product(matrix, M)
@@ -72,6 +76,19 @@ def check_operator(matrix: csr_array, M: Any, *factors: Any) -> Apply:
         return z
 
     return apply
+
+
+def function_result(function: Callable[[Vector], Any], r: Vector) -> Vector:
+    """Return what a function r -> z gives: real numbers, as many as r has."""
+    z = np.asarray(function(r))
+    _check_real(z.dtype)
+    if z.size != r.size:
+        raise MatrixError(
+            f"M is a function that returns shape {z.shape} for r of shape {r.shape}; return the "
+            "shape of r"
+        )
+    result: Vector = z.reshape(r.shape)
+    return result
 
 
 def check_fixed(flexible: bool) -> None:

@@ -5,10 +5,11 @@ The benchmark compares factors of symmetric positive definite matrices by this s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
 from precondbench._internal import kernel
@@ -31,7 +32,10 @@ from precondbench.solvers.lanes import (
 from precondbench.solvers.ritz import condition_number
 from precondbench.solvers.solves import (
     Apply,
+    Callback,
+    Part,
     PCGResult,
+    Residuals,
     Scaled,
     SidesResult,
     System,
@@ -40,6 +44,7 @@ from precondbench.solvers.solves import (
 )
 from precondbench.solvers.substitution import (
     NO_TRIANGLES,
+    Triangles,
     backward,
     centred,
     forward,
@@ -192,6 +197,68 @@ def _pcg(  # type: ignore[no-untyped-def]
     return _finish(zero, matrix, b, vectors, numbers, codes, iterations), alphas, betas
 
 
+# A function of r that returns z = M r and r^T z.
+Preconditioned = Callable[[Vector], tuple[Vector, Any]]
+
+
+def _stepwise(
+    zero: tuple[float, ...],
+    matrix: Any,
+    b: Vector,
+    preconditioned: Preconditioned,
+    rtol: float,
+    maxiter: int,
+    flexible: bool,
+    residuals: Residuals | None,
+) -> tuple[Part, tuple[Vector, Vector, NDArray[np.int64]]]:
+    """Take the steps of ``_pcg`` for one side outside compiled code; the bits are the same."""
+    vectors, numbers, codes, iterations = _start(zero, b)
+    r, p = vectors[1], vectors[2]
+    history: list[tuple[Vector, Vector]] = []
+    going = bool(codes[0])
+    if residuals is not None:
+        residuals.add(float(going))
+    if going:
+        p[:], numbers[RHO] = preconditioned(r)
+    while going and len(history) < maxiter:
+        before = r.copy()
+        going = _step(zero, matrix, vectors, numbers, codes, iterations, float(rtol))
+        alpha = numbers[ALPHA].copy()
+        if residuals is not None and iterations[0] == len(residuals.values):
+            residuals.add(np.sqrt(numbers[FOLLOWING, 0]) / numbers[NORM, 0])
+        if going:
+            z, numbers[FOLLOWING] = preconditioned(r)
+            numbers[BETA] = numbers[FOLLOWING]
+            if flexible:
+                numbers[BETA] -= dot_backwards(zero, z, before)
+            _turn(zero, z, vectors, numbers, codes)
+        history.append((alpha, numbers[BETA].copy()))
+    part = _finish(zero, matrix, b, vectors, numbers, codes, iterations)
+    alphas, betas = np.array(history).reshape(-1, 2, 1).transpose(1, 0, 2)
+    return part, (alphas, betas, iterations)
+
+
+def _by_factors(zero: tuple[float, ...], triangles: Triangles | None) -> Preconditioned:
+    def preconditioned(r: Vector) -> tuple[Vector, Any]:
+        z = r.copy()
+        if triangles is None:
+            return z, dot(zero, r, r)
+        forward(zero, triangles[0], z)
+        return z, backward(zero, triangles[1], z, r)
+
+    return preconditioned
+
+
+def _by_operator(zero: tuple[float, ...], apply: Apply) -> Preconditioned:
+    scaled = Scaled(apply)
+
+    def preconditioned(r: Vector) -> tuple[Vector, Any]:
+        z = scaled(r)
+        return z, dot_backwards(zero, z, r)
+
+    return preconditioned
+
+
 def pcg_values(
     matrix: csr_array,
     b: Vector,
@@ -199,23 +266,31 @@ def pcg_values(
     values: Vector | None,
     rtol: float = 1e-8,
     maxiter: int = 10_000,
+    residuals: Residuals | None = None,
 ) -> SidesResult:
-    """:func:`pcg` for b of shape (n, s) on checked input: sorted CSR, values on a pattern."""
-    if pattern is None or values is None:
-        triangles, preconditioned = NO_TRIANGLES, False
-    else:
-        triangles, preconditioned = (
-            lower_triangles(pattern, centred(values, pattern.diagonal)),
-            True,
-        )
+    """:func:`pcg` for b of shape (n, s) on checked input: sorted CSR, values on a pattern.
+
+    ``residuals`` are those of the first side, which then must be the only one.
+    """
+    triangles = None
+    if pattern is not None and values is not None:
+        triangles = lower_triangles(pattern, centred(values, pattern.diagonal))
     system = System(matrix, b)
     parts, coefficients = [], []
     for zero, block in system.blocks():
-        part, *history = _pcg(
-            zero, system.matrix, *triangles, preconditioned, block, float(rtol), int(maxiter)
-        )
+        if residuals is not None:
+            part, history = _stepwise(
+                zero, system.matrix, block, _by_factors(zero, triangles), rtol, maxiter, False,
+                residuals,
+            )  # fmt: skip
+        else:
+            part, alphas, betas = _pcg(
+                zero, system.matrix, *(triangles or NO_TRIANGLES), triangles is not None, block,
+                float(rtol), int(maxiter),
+            )  # fmt: skip
+            history = alphas, betas, part[1]
         parts.append(part)
-        coefficients.append((*history, part[1]))
+        coefficients.append(history)
     return gathered(system, parts, rtol, condition_number(coefficients))
 
 
@@ -226,33 +301,18 @@ def pcg_operator(
     rtol: float = 1e-8,
     maxiter: int = 10_000,
     flexible: bool = False,
+    residuals: Residuals | None = None,
 ) -> SidesResult:
     """:func:`pcg` with a function r -> M r, for b of shape (n, s), one side after the other."""
     system = System(matrix, b)
     parts, coefficients = [], []
     for zero, block in system.blocks(1):
-        vectors, numbers, codes, iterations = _start(zero, block)
-        r, p = vectors[1], vectors[2]
-        scaled = Scaled(apply)
-        history: list[tuple[Vector, Vector]] = []
-        going = bool(codes[0])
-        if going:
-            p[:] = scaled(r)
-            numbers[RHO] = dot_backwards(zero, p, r)
-        while going and len(history) < maxiter:
-            before = r.copy()
-            going = _step(zero, system.matrix, vectors, numbers, codes, iterations, float(rtol))
-            alpha = numbers[ALPHA].copy()
-            if going:
-                z = scaled(r)
-                numbers[FOLLOWING] = numbers[BETA] = dot_backwards(zero, z, r)
-                if flexible:
-                    numbers[BETA] -= dot_backwards(zero, z, before)
-                _turn(zero, z, vectors, numbers, codes)
-            history.append((alpha, numbers[BETA].copy()))
-        parts.append(_finish(zero, system.matrix, block, vectors, numbers, codes, iterations))
-        alphas, betas = np.array(history).reshape(-1, 2, 1).transpose(1, 0, 2)
-        coefficients.append((alphas, betas, iterations))
+        part, history = _stepwise(
+            zero, system.matrix, block, _by_operator(zero, apply), rtol, maxiter, flexible,
+            residuals,
+        )  # fmt: skip
+        parts.append(part)
+        coefficients.append(history)
     condition = None if flexible else condition_number(coefficients)
     return gathered(system, parts, rtol, condition)
 
@@ -266,6 +326,8 @@ def pcg(
     *,
     M: Any = None,
     flexible: bool = False,
+    history: bool = False,
+    callback: Callback | None = None,
 ) -> PCGResult:
     r"""Solve A x = b by conjugate gradients, preconditioned by L L^T.
 
@@ -286,14 +348,19 @@ def pcg(
         Relative tolerance, 0 or more.
     maxiter : int
         Largest number of steps, 0 or more.
-    M : LinearOperator, sparse array, sparse matrix or array_like, optional
-        Instead of L: symmetric positive definite, close to A^-1, shape (n, n). It is applied to
-        residuals of a scaled b, whose largest entry is in [0.5, 1).
+    M : LinearOperator, sparse array, sparse matrix, array_like or callable, optional
+        Instead of L: symmetric positive definite, close to A^-1, shape (n, n); if ``flexible``,
+        also a function r -> z. It is applied to residuals of a scaled b, whose largest entry is
+        in [0.5, 1).
     flexible : bool
         With M: flexible conjugate gradients in the form of Polak and Ribiere (Notay 2000),
         beta = z_new^T (r_new - r) / z^T r, for an M that is not linear or changes from step to
         step. For a fixed linear M it takes the same steps up to rounding, and stores one vector
         more.
+    history : bool
+        Also return the relative residual of each step; the iterates have the same bits.
+    callback : callable, optional
+        Called as ``callback(step, residual)`` after each step, with its relative residual.
 
     Returns
     -------
@@ -320,13 +387,14 @@ def pcg(
     """
     matrix = check_spd_candidate(A, "A")
     rhs, rtol, maxiter, _ = check_arguments(matrix, b, rtol, maxiter)
+    residuals = Residuals.wanted(history, callback)
     if M is not None:
-        apply = check_operator(matrix, M, L)
-        return pcg_operator(matrix, rhs, apply, rtol, maxiter, flexible).first()
+        apply = check_operator(matrix, M, L, flexible=flexible)
+        found = pcg_operator(matrix, rhs, apply, rtol, maxiter, flexible, residuals)
+        return found.first(residuals, history)
     check_fixed(flexible)
-    if L is None:
-        return pcg_values(matrix, rhs, None, None, rtol, maxiter).first()
-    pattern, values = factor_values(L)
-    if pattern.n != matrix.shape[0]:
+    pattern, values = (None, None) if L is None else factor_values(L)
+    if pattern is not None and pattern.n != matrix.shape[0]:
         raise MatrixError(f"A has {matrix.shape[0]} rows, L has {pattern.n}")
-    return pcg_values(matrix, rhs, pattern, values, rtol, maxiter).first()
+    found = pcg_values(matrix, rhs, pattern, values, rtol, maxiter, residuals)
+    return found.first(residuals, history)

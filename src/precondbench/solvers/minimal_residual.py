@@ -30,14 +30,23 @@ from precondbench.solvers.lanes import (
 )
 from precondbench.solvers.solves import (
     Apply,
+    Callback,
+    Part,
     PCGResult,
+    Residuals,
     Scaled,
     SidesResult,
     System,
     Vector,
     gathered,
 )
-from precondbench.solvers.substitution import NO_TRIANGLES, backward, forward, lu_triangles
+from precondbench.solvers.substitution import (
+    NO_TRIANGLES,
+    Triangles,
+    backward,
+    forward,
+    lu_triangles,
+)
 
 RESTART = 50
 # Rows of the table of numbers of each side, and of the table of counts.
@@ -227,6 +236,58 @@ def _gmres(  # type: ignore[no-untyped-def]
     return _finish(vectors, numbers, counts)
 
 
+def _stepwise(
+    zero: tuple[float, ...],
+    matrix: Any,
+    b: Vector,
+    preconditioned: Apply,
+    rtol: float,
+    maxiter: int,
+    length: int,
+    flexible: bool,
+    residuals: Residuals | None,
+) -> Part:
+    """Take the steps of ``_gmres`` for one side outside compiled code; the bits are the same."""
+    vectors, tables, numbers, counts = _start(zero, b, length)
+    state = vectors, tables, numbers, counts
+    basis = np.empty((length + 1, *b.shape))
+    applied = np.empty((length, *b.shape)) if flexible else basis
+    if residuals is not None:
+        residuals.add(float(counts[CODE, 0]))
+    step = 0
+    while step < maxiter and _begin_cycle(zero, basis, *state):
+        j = 0
+        going = True
+        while going and j < length and step < maxiter:
+            z = preconditioned(basis[j])
+            if flexible:
+                applied[j] = z
+            going = _extend(zero, matrix, basis, j, z, *state, float(rtol))
+            j += 1
+            step += 1
+            if residuals is not None:
+                # A step that breaks down has no residual.
+                known = counts[STEPS, 0] == j
+                residuals.add(abs(tables[2][0, j]) / numbers[NORM, 0] if known else np.nan)
+        z = np.empty(b.shape)
+        _combination(zero, applied, tables, counts, z)
+        z = z if flexible else preconditioned(z)
+        _end_cycle(zero, matrix, b, z, vectors, numbers, counts)
+    part: Part = _finish(vectors, numbers, counts)
+    return part
+
+
+def _by_factors(zero: tuple[float, ...], triangles: Triangles | None) -> Apply:
+    def preconditioned(r: Vector) -> Vector:
+        z = r.copy()
+        if triangles is not None:
+            forward(zero, triangles[0], z)
+            backward(zero, triangles[1], z, z)
+        return z
+
+    return preconditioned
+
+
 def gmres_values(
     matrix: csr_array,
     b: Vector,
@@ -235,27 +296,29 @@ def gmres_values(
     rtol: float = 1e-8,
     maxiter: int = 10_000,
     restart: int = RESTART,
+    residuals: Residuals | None = None,
 ) -> SidesResult:
-    """:func:`gmres` for b of shape (n, s) on checked input: L and U on a pattern, or None."""
-    if pattern is None or values is None:
-        triangles, preconditioned = NO_TRIANGLES, False
-    else:
-        triangles, preconditioned = lu_triangles(pattern, values), True
+    """:func:`gmres` for b of shape (n, s) on checked input: L and U on a pattern, or None.
+
+    ``residuals`` are those of the first side, which then must be the only one.
+    """
+    triangles = None
+    if pattern is not None and values is not None:
+        triangles = lu_triangles(pattern, values)
     system = System(matrix, b)
     length = min(restart, b.shape[0])
     parts = [
         _gmres(
-            zero,
-            system.matrix,
-            *triangles,
-            preconditioned,
-            block,
-            float(rtol),
-            int(maxiter),
-            length,
+            zero, system.matrix, *(triangles or NO_TRIANGLES), triangles is not None, block,
+            float(rtol), int(maxiter), length,
+        )
+        if residuals is None
+        else _stepwise(
+            zero, system.matrix, block, _by_factors(zero, triangles), rtol, maxiter, length, False,
+            residuals,
         )
         for zero, block in system.blocks()
-    ]
+    ]  # fmt: skip
     return gathered(system, parts, rtol)
 
 
@@ -267,34 +330,17 @@ def gmres_operator(
     maxiter: int = 10_000,
     restart: int = RESTART,
     flexible: bool = False,
+    residuals: Residuals | None = None,
 ) -> SidesResult:
     """:func:`gmres` with a function r -> M r, for b of shape (n, s), one side after the other."""
     system = System(matrix, b)
     length = min(restart, b.shape[0])
-    parts = []
-    for zero, block in system.blocks(1):
-        vectors, tables, numbers, counts = _start(zero, block, length)
-        state = vectors, tables, numbers, counts
-        basis = np.empty((length + 1, *block.shape))
-        applied = np.empty((length, *block.shape)) if flexible else basis
-        scaled = Scaled(apply)
-        step = 0
-        while step < maxiter and _begin_cycle(zero, basis, *state):
-            j = 0
-            going = True
-            while going and j < length and step < maxiter:
-                z = scaled(basis[j])
-                if flexible:
-                    applied[j] = z
-                going = _extend(zero, system.matrix, basis, j, z, *state, float(rtol))
-                j += 1
-                step += 1
-            z = np.empty(block.shape)
-            _combination(zero, applied, tables, counts, z)
-            _end_cycle(
-                zero, system.matrix, block, z if flexible else scaled(z), vectors, numbers, counts
-            )
-        parts.append(_finish(vectors, numbers, counts))
+    parts = [
+        _stepwise(
+            zero, system.matrix, block, Scaled(apply), rtol, maxiter, length, flexible, residuals
+        )
+        for zero, block in system.blocks(1)
+    ]
     return gathered(system, parts, rtol)
 
 
@@ -336,6 +382,8 @@ def gmres(
     restart: int = RESTART,
     M: Any = None,
     flexible: bool = False,
+    history: bool = False,
+    callback: Callback | None = None,
 ) -> PCGResult:
     r"""Solve A x = b by restarted GMRES, preconditioned by L U from the right.
 
@@ -359,12 +407,17 @@ def gmres(
         Largest number of steps, over all cycles, 0 or more.
     restart : int
         Steps of a cycle, 1 or more.
-    M : LinearOperator, sparse array, sparse matrix or array_like, optional
-        Instead of L and U: close to A^-1, shape (n, n). It is applied to vectors of norm 1.
+    M : LinearOperator, sparse array, sparse matrix, array_like or callable, optional
+        Instead of L and U: close to A^-1, shape (n, n); if ``flexible``, also a function r -> z.
+        It is applied to vectors of norm 1.
     flexible : bool
         With M: flexible GMRES (Saad 1993), for an M that is not linear or changes from step to
         step. For a fixed linear M it takes the same steps up to rounding, and stores twice as many
         vectors.
+    history : bool
+        Also return the relative residual of each step; the iterates have the same bits.
+    callback : callable, optional
+        Called as ``callback(step, residual)`` after each step, with its relative residual.
 
     Returns
     -------
@@ -391,12 +444,15 @@ def gmres(
     rhs, rtol, maxiter, restart = check_arguments(matrix, b, rtol, maxiter, restart)
     if (L is None) != (U is None):
         raise MatrixError("give both L and U, or neither")
+    residuals = Residuals.wanted(history, callback)
     if M is not None:
-        apply = check_operator(matrix, M, L, U)
-        return gmres_operator(matrix, rhs, apply, rtol, maxiter, restart, flexible).first()
+        apply = check_operator(matrix, M, L, U, flexible=flexible)
+        found = gmres_operator(matrix, rhs, apply, rtol, maxiter, restart, flexible, residuals)
+        return found.first(residuals, history)
     check_fixed(flexible)
-    if L is None:
-        return gmres_values(matrix, rhs, None, None, rtol, maxiter, restart).first()
-    together = unit_factors(L, U, matrix.shape[0])
-    pattern = lu_pattern(together)
-    return gmres_values(matrix, rhs, pattern, together.data, rtol, maxiter, restart).first()
+    pattern, values = None, None
+    if L is not None:
+        together = unit_factors(L, U, matrix.shape[0])
+        pattern, values = lu_pattern(together), together.data
+    found = gmres_values(matrix, rhs, pattern, values, rtol, maxiter, restart, residuals)
+    return found.first(residuals, history)

@@ -37,11 +37,11 @@ class Preconditioner(LinearOperator):  # type: ignore[misc]
     ----------
     n : int
         Rows of A.
-    entries : int
-        Stored numbers read by one application: twice nnz(L) for a factor L.
+    entries : int or None
+        Stored numbers read by one application: twice nnz(L) for a factor L. None if not known.
     """
 
-    def __init__(self, n: int, entries: int) -> None:
+    def __init__(self, n: int, entries: int | None) -> None:
         super().__init__(np.dtype(np.float64), (n, n))
         self.entries = entries
 
@@ -60,6 +60,8 @@ class Preconditioner(LinearOperator):  # type: ignore[misc]
 
 class FactoredPreconditioner(Preconditioner):
     """M = P^T (L L^T)^-1 P, for which row i of A is row position[i] of L."""
+
+    entries: int
 
     def __init__(
         self,
@@ -283,7 +285,7 @@ def _restrict_residual(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _prolong(p_indptr, p_indices, p_data, coarse, x):  # type: ignore[no-untyped-def]
+def prolong(p_indptr, p_indices, p_data, coarse, x):  # type: ignore[no-untyped-def]
     """Add P coarse to x."""
     for i in range(x.size):
         total = 0.0
@@ -322,7 +324,7 @@ class VCycle(Preconditioner):
             A.indptr, A.indices, A.data, b, x, P.indptr, P.indices, P.data, P.shape[1]
         )
         correction = self._cycle(depth + 1, residual)
-        _prolong(P.indptr, P.indices, P.data, correction, x)
+        prolong(P.indptr, P.indices, P.data, correction, x)
         _backward_sweep(A.indptr, A.indices, A.data, b, x)
         return x
 

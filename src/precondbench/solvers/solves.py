@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from precondbench.errors import ConfigurationError
 from precondbench.solvers.lanes import LANES
 from precondbench.solvers.substitution import middle_exponent
 
 Vector = NDArray[np.float64]
 Apply = Callable[[Vector], Vector]
+Callback = Callable[[int, float], Any]
 
 # The recurrence residual may drift from the true one; beyond this factor the answer is wrong.
 DRIFT_LIMIT = 100.0
@@ -47,12 +50,39 @@ class PCGResult:
         How it ended; ``result.status == "converged"`` is the test to use.
     residual : float
         True relative residual ||b - A x|| / ||b||.
+    history : numpy.ndarray or None
+        float64 (iterations + 1,), where it was asked for: ||r|| / ||b|| of the recurrence (GMRES:
+        of the rotations) before the first step and after each.
     """
 
     x: Vector
     iterations: int
     status: Status
     residual: float
+    history: Vector | None = None
+
+
+class Residuals:
+    """Relative residuals of a solve, step by step; a callback is told each as it comes."""
+
+    def __init__(self, callback: Callback | None) -> None:
+        self.values: list[float] = []
+        self._callback = callback
+
+    @classmethod
+    def wanted(cls, history: bool, callback: Callback | None) -> Residuals | None:
+        """Return a place for them, None where nobody asks: the solver then runs compiled."""
+        if callback is not None and not callable(callback):
+            raise ConfigurationError(
+                f"callback is {callback!r}; give a function of the step and its residual"
+            )
+        return cls(callback) if history or callback is not None else None
+
+    def add(self, value: float) -> None:
+        """Take the residual of the next step."""
+        self.values.append(float(value))
+        if self._callback is not None and len(self.values) > 1:
+            self._callback(len(self.values) - 1, self.values[-1])
 
 
 @dataclass(frozen=True)
@@ -76,10 +106,14 @@ class SidesResult:
     residual: tuple[float, ...]
     condition: float | None = None
 
-    def first(self) -> PCGResult:
-        """Return the outcome of the first side."""
+    def first(self, residuals: Residuals | None = None, history: bool = False) -> PCGResult:
+        """Return the outcome of the first side, on request with its residuals."""
         return PCGResult(
-            np.ascontiguousarray(self.x[:, 0]), self.iterations[0], self.status[0], self.residual[0]
+            np.ascontiguousarray(self.x[:, 0]),
+            self.iterations[0],
+            self.status[0],
+            self.residual[0],
+            np.array(residuals.values) if residuals is not None and history else None,
         )
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from scipy.sparse.linalg import LinearOperator
 
 from precondbench._internal import first_problem, import_user_code, replacing
 from precondbench.baselines import read_run_json
@@ -177,7 +176,7 @@ def pack_function(
     for i in range(len(dataset)):
         pair = dataset.pair(i)
         given = set_up(function, pair, context_of(dataset, i, pair.name))
-        if isinstance(given, LinearOperator):
+        if callable(given):
             raise SubmissionError(
                 f"the function gives an operator for {pair.name}; a submission holds factors on "
                 "the published pattern"
