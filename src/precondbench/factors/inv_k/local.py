@@ -11,12 +11,15 @@ from scipy.sparse import csr_array
 from precondbench._internal import kernel, real_number, whole_number
 from precondbench.errors import BreakdownError, CostError
 from precondbench.factors.inv_k.columns import by_pieces, invk_values
+from precondbench.factors.inverse.plan import estimate_cost
 from precondbench.factors.inverse.simplicial import selected_inverse
 from precondbench.factors.patterns.triangular import LowerPattern, matrix_and_pattern
 
 PANEL = 4
 # Below this, patches that hold a whole component are cheaper than a selected inverse.
 CHEAP = 1e8
+# Work is counted up to so many times what is allowed; large graphs of small diameter have far more.
+COUNTED = 100.0
 INDEFINITE = (
     "local-patch Inv-K broke down at column {column}: a principal submatrix of A is not positive "
     "definite in double precision"
@@ -87,8 +90,13 @@ def forget(m, count, queue, slot):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def patch_costs(first, last, colptr, rows, a_indptr, a_indices, hops):  # type: ignore[no-untyped-def]
-    """Work of each column, and whether its patch is a whole component of the graph."""
+def patch_costs(  # type: ignore[no-untyped-def]
+    first, last, colptr, rows, a_indptr, a_indices, hops, most
+):
+    """Work of each column, and whether its patch is a whole component of the graph.
+
+    Columns after ``most`` work on other patches are left out.
+    """
     n = colptr.size - 1
     mark = np.full(n, -1, np.int32)
     slot = np.full(n, -1, np.int64)
@@ -97,12 +105,17 @@ def patch_costs(first, last, colptr, rows, a_indptr, a_indices, hops):  # type: 
     end = np.empty(n, np.int64)
     work = np.zeros(last - first, np.float64)
     whole = np.zeros(last - first, np.bool_)
+    total = 0.0
     for i in range(first, last):
+        if total > most:
+            break
         m = colptr[i + 1] - colptr[i]
         seeds = rows[colptr[i] : colptr[i + 1]]
         count, complete = grow_patch(seeds, hops, a_indptr, a_indices, mark, i, queue)
         work[i - first] = envelope(m, count, a_indptr, a_indices, queue, slot, offset, end)
         whole[i - first] = complete
+        if not complete:
+            total += work[i - first]
         forget(m, count, queue, slot)
     return work, whole
 
@@ -338,20 +351,26 @@ def local_invk(
     graph = (matrix.indptr, matrix.indices)
     pieces = 16 * workers if workers > 1 else 1
     work, whole = np.empty(pattern.n), np.empty(pattern.n, dtype=np.bool_)
+    allowed = np.inf if max_operations is None else max_operations
+    counted = COUNTED * allowed
 
     def costs(first: int, last: int) -> int:
         part = slice(first, last)
-        work[part], whole[part] = patch_costs(first, last, colptr, rows, *graph, hops)
+        work[part], whole[part] = patch_costs(first, last, colptr, rows, *graph, hops, counted)
         return -1
 
     by_pieces(costs, pattern.n, pieces, workers, INDEFINITE)
     out = np.zeros(pattern.nnz)
-    taken = _take_whole(matrix, pattern, work, whole, out)
-    operations = float(np.sum(work[~taken]))
-    if max_operations is not None and operations > max_operations:
+    operations = float(np.sum(work[~whole]))
+    taken = whole & False
+    if operations <= allowed:
+        taken = _take_whole(matrix, pattern, work, whole, allowed, out)
+        operations = float(np.sum(work[~taken]))
+    if operations > allowed:
+        found = f"{operations:.1e}" if operations <= counted else f"more than {counted:.1e}"
         raise CostError(
-            f"local-patch Inv-K with {hops} hops would take {operations:.1e} multiply-adds, "
-            f"more than the {max_operations:.1e} allowed; use fewer hops, or invk"
+            f"local-patch Inv-K with {hops} hops would take {found} multiply-adds, "
+            f"more than the {allowed:.1e} allowed; use fewer hops, or invk"
         )
     full = (*graph, matrix.data, np.empty(0))
 
@@ -367,11 +386,14 @@ def _take_whole(
     pattern: LowerPattern,
     work: NDArray[np.float64],
     whole: NDArray[np.bool_],
+    allowed: float,
     out: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
-    """Copy columns whose patch is a whole component from Inv-K, if that is cheaper."""
+    """Copy columns whose patch is a whole component from Inv-K, if that is cheaper and allowed."""
     nothing = np.zeros(pattern.n, dtype=np.bool_)
     if float(np.sum(work[whole])) < CHEAP:
+        return nothing
+    if np.isfinite(allowed) and estimate_cost(matrix, pattern).operations > allowed:
         return nothing
     try:
         values = invk_values(selected_inverse(matrix, pattern), pattern)
