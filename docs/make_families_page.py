@@ -8,6 +8,7 @@ benchmarks/results, which benchmarks/precorrector_case.py writes.
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections import Counter
 from typing import Any
@@ -16,15 +17,19 @@ from making import (
     DOCS,
     LEADERBOARD,
     bullets,
+    counted,
     listed,
     markdown_table,
     paragraph,
+    span,
     stored,
     with_parts,
 )
 from precondbench.leaderboard import standings_of
 from precondbench.leaderboard.board import Standing
 from precondbench.leaderboard.entries import read_leaderboard
+from precondbench.leaderboard.scoring.intervals import Interval
+from precondbench.leaderboard.scoring.ranking import RankedRow
 from precondbench.recipes import PARAMETRIC, select_plans
 
 PAGE = DOCS / "families.md"
@@ -114,6 +119,94 @@ def winners(found: dict[str, list[Standing]]) -> str:
     return bullets(lines)
 
 
+def _progress(training: str | None, what: str) -> str:
+    """Extremes over the seeds of a number in the text that says how a row was trained."""
+    return span(map(float, re.findall(what, training or "")))
+
+
+def _shown(value: Interval | None) -> str:
+    return "" if value is None else f"{value.mean:.2f} ({value.low:.2f} to {value.high:.2f})"
+
+
+def learned_rows(found: dict[str, list[Standing]]) -> dict[tuple[str, str], dict[str, RankedRow]]:
+    """Learned rows by family and method, and by split."""
+    rows: dict[tuple[str, str], dict[str, RankedRow]] = {}
+    for split, standings in found.items():
+        for standing in standings:
+            for row in standing.rows:
+                if row.entry.kind == "learned":
+                    key = (standing.track.configuration, row.entry.method)
+                    rows.setdefault(key, {})[split] = row
+    return rows
+
+
+def learned(found: dict[str, list[Standing]]) -> str:
+    """Ratios of learned rows on each split, and of their starts and classical factors on test."""
+    others = [split for split in found if split != "test"]
+    on_test = {standing.track.configuration: standing for standing in found["test"]}
+    lines = []
+    for (family, method), rows in learned_rows(found).items():
+        row, standing = rows["test"], on_test[family]
+        start = None if row.gain is None else row.interval.mean - row.gain.mean
+        cells = [
+            _shown(row.interval),
+            "" if start is None else f"{start:.2f}",
+            *(_ratio(standing, entry) for entry in FACTORS),
+            *(f"{rows[split].interval.mean:.2f}" if split in rows else "" for split in others),
+        ]
+        said = row.entry.training
+        best, epochs, steps = (
+            _progress(said, what) for what in (r"best epoch (\d+)", r"(\d+) epochs", r"(\d+) steps")
+        )
+        words = [f"`{family}`", method, str(len(row.evaluations)), f"{best} of {epochs}", steps]
+        lines.append(words + cells)
+    header = ["family", "method", "seeds", "best epoch", "steps", "`test`", "start"]
+    header += [*FACTORS.values(), *(f"`{split}`" for split in others)]
+    return markdown_table(header, lines, words=2)
+
+
+def _ratio(standing: Standing, entry: str) -> str:
+    row = standing.by_id.get(entry)
+    return "" if row is None or row.solved.mean == 0.0 else f"{row.interval.mean:.2f}"
+
+
+def lessons(found: dict[str, list[Standing]]) -> str:
+    """Say of each learned method what it needs fewer iterations than, and where."""
+    on_test = {standing.track.configuration: standing for standing in found["test"]}
+    of_method: dict[str, dict[str, dict[str, RankedRow]]] = {}
+    for (family, method), rows in learned_rows(found).items():
+        of_method.setdefault(method, {})[family] = rows
+    lines = []
+    for method, families in of_method.items():
+        said = [f"{method}: on `test` it is ahead of its start on {_ahead_of_start(families)}"]
+        for entry, name in FACTORS.items():
+            known = {f: on_test[f].by_id[entry] for f in families if entry in on_test[f].by_id}
+            ahead = [
+                f"`{family}`"
+                for family, row in known.items()
+                if families[family]["test"].interval.high < row.interval.low
+            ]
+            said.append(f"of {name} on {listed(ahead)}")
+        text = ", ".join(said) + " (intervals apart)."
+        for split in found:
+            both = [rows for rows in families.values() if split in rows and split != "test"]
+            if both:
+                change = statistics.geometric_mean(
+                    [rows[split].interval.mean / rows["test"].interval.mean for rows in both]
+                )
+                text += f" Its ratio on `{split}` is {change:.2f} times that on `test`"
+                text += f" (geometric mean of {len(both)})."
+        lines.append(text)
+    return bullets(lines)
+
+
+def _ahead_of_start(families: dict[str, dict[str, RankedRow]]) -> str:
+    gains = [rows["test"].gain for rows in families.values()]
+    return counted(
+        sum(gain is not None and gain.high < 0 for gain in gains), len(gains), "families"
+    )
+
+
 def precorrector() -> str:
     """Iterations on PreCorrector's data beside those that it publishes."""
     case = stored("precorrector_case.json")
@@ -161,6 +254,8 @@ def filled(page: str) -> str:
         "PreCorrector's data": precorrector(),
         "classical": classical(found),
         "winners": winners(found),
+        "learned": learned(found),
+        "lessons": lessons(found),
     }
     return with_parts(page, parts)
 
