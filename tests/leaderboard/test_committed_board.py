@@ -215,6 +215,7 @@ LONGER = {
     "synthetic-tridiag-1.0-sawtooth-test-large",
     "synthetic-tridiag-1.0-uniform-test-large",
 }
+MOVED_BY_ROUNDINGS = {"synthetic-tridiag-1.0-growth-test", "synthetic-tridiag-1.0-sawtooth-test"}
 SHORTER = [
     track.id
     for track in TRACKS
@@ -229,13 +230,15 @@ def test_every_entry_comes_out_again(monkeypatch, mirror, board, track):
     monkeypatch.setenv("PRECONDBENCH_SUITESPARSE", str(mirror.folder))
     entries = board.entries[track]
     (found,) = check_entries(FOLDER, [(track, entry) for entry in entries])
-    # On another kind of processor predictions round otherwise, and where a matrix is nearly
-    # singular, iterations of some models then leave the band for that.
+    # On another kind of processor predictions round otherwise, and on these sets more matrices
+    # than the band allows then take other iterations with some models.
     here = device_name(torch.device("cpu"))
     apart = {
         entry
         for entry, problem in found.problems.items()
-        if entries[entry].hardware not in (None, here) and "the entry has" in problem
+        if track in MOVED_BY_ROUNDINGS
+        and entries[entry].hardware not in (None, here)
+        and "matrices lie outside the band" in problem
     }
     assert {name: why for name, why in found.problems.items() if name not in apart} == {}
     assert set(found.confirmed) | apart == set(entries)
