@@ -215,7 +215,9 @@ LONGER = {
     "synthetic-tridiag-1.0-sawtooth-test-large",
     "synthetic-tridiag-1.0-uniform-test-large",
 }
-MOVED_BY_ROUNDINGS = {"synthetic-tridiag-1.0-growth-test", "synthetic-tridiag-1.0-sawtooth-test"}
+MOVED_BY_ROUNDINGS = {
+    f"synthetic-tridiag-1.0-{name}-test" for name in ("growth", "sawtooth", "twin")
+}
 SHORTER = [
     track.id
     for track in TRACKS
