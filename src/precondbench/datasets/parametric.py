@@ -52,9 +52,9 @@ class ParametricInvK(FactorDataset):
     family : str
         Name of the family, such as ``"diffusion-2d"``; docs/families.md describes them.
     split : str
-        ``train`` and ``val`` (mixed sizes), ``test``, ``test_large`` (16 times as many rows),
-        ``test_contrast`` (coefficients 1000 times further apart) and ``test_mesh`` (another mesh or
-        graph).
+        ``train`` and ``val`` (mixed sizes), ``test``, ``test_large`` and ``test_huge`` (16 and 100
+        times as many rows), ``test_contrast`` (coefficients 1000 times further apart) and
+        ``test_mesh`` (another mesh or graph).
     label : {"invk", "ic0"}
         The factor that ``y`` holds. A split where Inv-K is too dear has no ``y``.
     root : path-like, optional

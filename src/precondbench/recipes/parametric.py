@@ -33,39 +33,41 @@ class Draws:
 
 
 _SMALL = (256, 576, 1024)
-# Stream 4 is that of `test_huge`, about 102,400 rows, which has no split yet.
 SPLITS: dict[str, Draws] = {
     "train": Draws(0, _SMALL, 1000),
     "val": Draws(1, _SMALL, 200),
     "test": Draws(2, (1024,), 200),
     "test_large": Draws(3, (16_384,), 24),
+    "test_huge": Draws(4, (102_400,), 4),
     "test_contrast": Draws(5, (1024,), 50, "contrast"),
     "test_mesh": Draws(6, (1024,), 50, "mesh"),
 }
 # Draws of families whose splits would take more than 150 MB or some minutes, or that have several
 # systems a draw.
 _COUNTS: dict[str, dict[str, int]] = {
-    "anisotropic-2d": {"test_large": 10},
-    "mesh-2d": {"test_large": 16},
-    "elasticity-2d": {"test_large": 10},
+    "anisotropic-2d": {"test_large": 10, "test_huge": 2},
+    "mesh-2d": {"test_large": 16, "test_huge": 2},
+    "elasticity-2d": {"test_large": 10, "test_huge": 2},
     "elasticity-3d": {
         "train": 500,
         "val": 100,
         "test": 100,
         "test_large": 10,
+        "test_huge": 2,
         "test_contrast": 25,
         "test_mesh": 25,
     },
-    "graph": {"test_large": 20},
+    "graph": {"test_large": 20, "test_huge": 2},
     "sequence": {
         "train": 200,
         "val": 40,
         "test": 40,
         "test_large": 4,
+        "test_huge": 1,
         "test_contrast": 10,
         "test_mesh": 10,
     },
-    "random-spd": {"test_large": 10, "test_contrast": 25, "test_mesh": 25},
+    "random-spd": {"test_large": 10, "test_huge": 2, "test_contrast": 25, "test_mesh": 25},
 }
 _ROWS: dict[str, dict[str, tuple[int, ...]]] = {
     "elasticity-3d": dict.fromkeys(("train", "val"), (192, 375, 648)),
@@ -74,10 +76,14 @@ _ROWS: dict[str, dict[str, tuple[int, ...]]] = {
 }
 # A track comes with its reference rows: those of these splits are not scored yet.
 _UNSCORED = {
-    "random-spd": ("test", "test_large", "test_contrast", "test_mesh"),
-    "graph": ("test_large",),
-    "elasticity-2d": ("test_large",),
-    "elasticity-3d": ("test_large",),
+    "random-spd": ("test", "test_large", "test_huge", "test_contrast", "test_mesh"),
+    "graph": ("test_large", "test_huge"),
+    "elasticity-2d": ("test_large", "test_huge"),
+    "elasticity-3d": ("test_large", "test_huge"),
+    **dict.fromkeys(
+        ("anisotropic-2d", "diffusion-2d", "diffusion-3d", "jumps-2d", "mesh-2d", "sequence"),
+        ("test_huge",),
+    ),
 }
 # Most entries of tril(A) a row, on average over a split; a bound of what a file can take.
 _ENTRIES = {
