@@ -152,6 +152,11 @@ class OpenTrack:
         data, i = self._places[index]
         return data.geometry(i)
 
+    def earlier(self, index: int) -> tuple[csr_array, ...]:
+        """Return the systems before one of a sequence."""
+        data, i = self._places[index]
+        return data.earlier(i)
+
     @property
     def content_digest(self) -> str:
         """Digest of the split; of several, sha256 of their digests joined."""
