@@ -154,8 +154,7 @@ class OpenTrack:
 
     def earlier(self, index: int) -> tuple[csr_array, ...]:
         """Return the systems before one of a sequence."""
-        data, i = self._places[index]
-        return data.earlier(i)
+        return self._places[index][0].earlier(self._places[index][1])
 
     @property
     def content_digest(self) -> str:
