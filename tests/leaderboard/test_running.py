@@ -342,6 +342,7 @@ def link(folder):
         (state(weights={}), "a learned method needs 3 seeds or more"),
         (state(form="pickle"), "program.form"),
         (state(requirements="\u202e"), "program.requirements"),
+        (state(requirements="numpy"), "states other requirements"),
         (state(more=1), "program.more"),
     ],
 )

@@ -36,7 +36,8 @@ Fields = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="Another field of submission.json: kind (learned or classical), code, paper, licence, "
-        "parameters, training, hardware or command. May be repeated.",
+        "parameters, training, hardware or command; with --entry, form (factor or operator). "
+        "May be repeated.",
     ),
 ]
 Limit = Annotated[
@@ -71,20 +72,12 @@ def pack(
     entry: Annotated[
         str | None, typer.Option(help="Method to be run, module:name in the code.")
     ] = None,
-    form: Annotated[
-        str, typer.Option(help="What its setup returns: factor or operator.")
-    ] = "factor",
     weights: Annotated[
         list[Path] | None,
         typer.Option(help="File or folder of its weights; repeated for seeds 0, 1, 2, ..."),
     ] = None,
-    requirements: Annotated[
-        Path | None, typer.Option(help="File of the packages that it imports.")
-    ] = None,
     dataset: Annotated[str | None, typer.Option(help="Data that it is run on.")] = None,
     config: Annotated[str | None, typer.Option(help="Configuration of this data.")] = None,
-    version: Version = None,
-    label: Annotated[str | None, typer.Option(help="Label or target of the track.")] = None,
     method: Name = None,
     author: Author = None,
     description: Description = None,
@@ -103,13 +96,9 @@ def pack(
             raise ConfigurationError(
                 "--entry needs one module or folder of code, and --dataset that it is run on"
             )
-        data = open_dataset(
-            dataset, split, configuration=config, label=label, version=version, root=root
-        )
-        submission = pack_method(
-            entry, sources[0], data, out, {"method": entry, "kind": "classical", **given}, root,
-            weights=weights or [], form=form, requirements=requirements,
-        )  # fmt: skip
+        data = open_dataset(dataset, split, configuration=config, root=root)
+        given = {"method": entry, "kind": "classical", **given}
+        submission = pack_method(entry, sources[0], data, out, given, root, weights or [])
     elif any(source.is_file() for source in sources):
         submission = pack_predictions(sources, out, given, root)
     else:

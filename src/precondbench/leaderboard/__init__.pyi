@@ -5,8 +5,6 @@ from .methods.row import ReferenceMethod as ReferenceMethod
 from .methods.registry import classical_methods as classical_methods
 from .pretrained import load_pretrained as load_pretrained
 from .pretrained import pretrained_names as pretrained_names
-from .running.method import Running as Running
-from .running.method import read_limits as read_limits
 from .running.method import RunMethod as RunMethod
 from .running.method import run_method as run_method
 from .running.process import Limits as Limits
@@ -30,6 +28,8 @@ from .submissions.schema import open_bundle as open_bundle
 from .submissions.check import check_entries as check_entries
 from .submissions.check import score_reference as score_reference
 from .submissions.check import score_submission as score_submission
+from .running.method import Running as Running
+from .running.method import read_limits as read_limits
 from .registers import add_owner as add_owner
 from .submissions.review import review_change as review_change
 from .submissions.reproduce import reproduce_entry as reproduce_entry

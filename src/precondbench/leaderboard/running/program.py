@@ -20,7 +20,7 @@ from pydantic import (
     field_validator,
 )
 
-from precondbench._internal import make_folder
+from precondbench._internal import make_folder, read_text
 from precondbench.errors import SubmissionError
 from precondbench.leaderboard.submissions.names import visible
 from precondbench.shards import file_sha256
@@ -52,7 +52,7 @@ class Program(BaseModel):
         description="Version of the language."
     )
     requirements: Annotated[str, StringConstraints(max_length=20_000), AfterValidator(visible)] = (
-        Field(default="", description="Packages it imports, as in requirements.txt.")
+        Field(default="", description="Packages it imports: requirements.txt of the code.")
     )
     code: Sha256 = Field(description="Digest of the files in code/.")
     weights: dict[Seed, Sha256] = Field(
@@ -162,7 +162,6 @@ def pack_program(
     *,
     weights: Sequence[str | Path] = (),
     form: str = "factor",
-    requirements: str | Path | None = None,
 ) -> dict[str, Any]:
     """Copy code and weights into the folder of a submission, and return their description.
 
@@ -171,15 +170,14 @@ def pack_program(
     entry : str
         ``module:name`` of a method, of a class of methods, or of a function A -> M.
     code : path-like
-        A module (one file) or a folder, from which modules are imported.
+        A module (one file) or a folder, from which modules are imported. Its
+        ``requirements.txt``, if there is one, lists the packages that they import.
     folder : path-like
         Of the submission; code and weights that are there are replaced.
     weights : sequence of path-like
         Files or folders, those of seeds 0, 1, 2, ...
     form : {"factor", "operator"}
         What the method returns.
-    requirements : path-like, optional
-        File of the packages that the code imports, in the format of ``pip install -r``.
 
     Returns
     -------
@@ -199,17 +197,11 @@ def pack_program(
     for part, (source, largest) in parts.items():
         _copy(Path(source), folder / part)
         digests[part] = files_digest(folder / part, largest)
-    try:
-        text = "" if requirements is None else Path(requirements).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SubmissionError(
-            f"{requirements} cannot be read ({error}); name a text file"
-        ) from None
     return {
         "entry": entry,
         "form": form,
         "python": ".".join(platform.python_version_tuple()[:2]),
-        "requirements": text,
+        "requirements": _requirements(folder),
         "code": digests.pop(CODE),
         "weights": {part.partition("seed-")[2]: digest for part, digest in digests.items()},
     }
@@ -229,11 +221,20 @@ def check_program(folder: Path, program: Program) -> None:
             raise SubmissionError(
                 f"{folder / part} has another digest than the submission states; pack it again"
             )
+    if _requirements(folder) != program.requirements:
+        raise SubmissionError(
+            f"{folder} states other requirements than requirements.txt of its code; pack it again"
+        )
     if (folder / WEIGHTS).is_dir():
         known = {f"seed-{seed}" for seed in program.weights}
         for path in (folder / WEIGHTS).iterdir():
             if path.name not in known:
                 raise SubmissionError(f"{path} belongs to no seed of the submission; remove it")
+
+
+def _requirements(folder: Path) -> str:
+    path = folder / CODE / "requirements.txt"
+    return read_text(path, SubmissionError) if path.is_file() else ""
 
 
 def _copy(source: Path, target: Path) -> None:

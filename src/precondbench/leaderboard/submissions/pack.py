@@ -54,7 +54,7 @@ def read_fields(
 
     ``code`` and ``paper`` are addresses; what is None is left out.
     """
-    known = (*_LINKS, "kind", "licence", "parameters", "training", "hardware", "command")
+    known = (*_LINKS, "kind", "licence", "parameters", "training", "hardware", "command", "form")
     fields: dict[str, Any] = {"method": method, "authors": authors, "description": description}
     links: dict[str, str] = {}
     for assignment in assignments:
@@ -199,19 +199,19 @@ def pack_method(
     folder: str | Path,
     fields: Mapping[str, Any],
     root: str | Path | None = None,
-    *,
     weights: Sequence[str | Path] = (),
-    form: str = "factor",
-    requirements: str | Path | None = None,
 ) -> Submission:
-    """Make a submission of code that is run; :func:`pack_program` has the parameters."""
+    """Make a submission of code that is run.
+
+    Code and weights are those of :func:`pack_program`; ``fields`` may have ``form``, what the
+    method returns.
+    """
     shard = dataset.shard
-    program = pack_program(
-        entry, code, folder, weights=weights, form=form, requirements=requirements
-    )
+    said = dict(fields)
+    program = pack_program(entry, code, folder, weights=weights, form=said.pop("form", "factor"))
     submission = _submission(
         {
-            **fields,
+            **said,
             "dataset": shard.header.dataset,
             "version": shard.header.version,
             "configuration": shard.header.configuration,
