@@ -1,6 +1,7 @@
 """Methods that are run: confinement, limits and answers of hostile ones, packing and scoring."""
 
 import json
+import os
 import pickle
 import re
 import shutil
@@ -210,7 +211,8 @@ def test_a_run_that_is_killed_leaves_no_process(tmp_path):
         f"method = run_method('hostile_methods:ignores_signals', {str(CODE)!r})\n"
         "evaluate(SyntheticTridiag(split='test', config='twin')[:1], method)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", code]) as parent:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment) as parent:
         known = psutil.Process(parent.pid)
         deadline = time.monotonic() + 30
         while len(started := known.children(recursive=True)) < 2 and time.monotonic() < deadline:
@@ -219,6 +221,7 @@ def test_a_run_that_is_killed_leaves_no_process(tmp_path):
     assert len(started) == 2
     _, alive = psutil.wait_procs(started, timeout=5)
     assert alive == []
+    assert list(tmp_path.glob("precondbench-run-*")) == []
 
 
 def test_a_machine_that_cannot_confine(monkeypatch, data):

@@ -152,10 +152,6 @@ class OpenTrack:
         data, i = self._places[index]
         return data.geometry(i)
 
-    def earlier(self, index: int) -> tuple[csr_array, ...]:
-        """Return the systems before one of a sequence."""
-        return self._places[index][0].earlier(self._places[index][1])
-
     @property
     def content_digest(self) -> str:
         """Digest of the split; of several, sha256 of their digests joined."""
@@ -163,6 +159,11 @@ class OpenTrack:
         if len(digests) == 1:
             return digests[0]
         return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+    def earlier(self, index: int) -> tuple[csr_array, ...]:
+        """Return the systems before one of a sequence."""
+        data, i = self._places[index]
+        return data.earlier(i)
 
     @property
     def ranked_by(self) -> RankedBy:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import pickle
+import shutil
 import signal
 import socket
 import sys
@@ -57,10 +58,10 @@ class _Lines:
 
 def serve() -> None:
     """Fork and end processes as :class:`~precondbench.leaderboard.running.starter.Starter` asks."""
-    end_with_parent()
+    # It ends when the other end of the socket closes; a signal would come with the thread's end.
     line = socket.socket(fileno=os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    running: set[int] = set()
+    running: dict[int, str] = {}
     line.send(b"ready")
     while True:
         request, pipes, _, _ = socket.recv_fds(line, 4096, 2)
@@ -71,16 +72,17 @@ def serve() -> None:
             if answer == 0:
                 line.close()
                 _begin(os.fsdecode(request), *pipes)
-            running.add(answer)
+            running[answer] = os.fsdecode(request)
             for pipe in pipes:
                 os.close(pipe)
         else:
             process = int(request)
-            running.discard(process)
+            del running[process]
             answer = _end(process)
         line.send(b"%d" % answer)
-    for process in running:
+    for process, folder in running.items():  # Whose scorer is gone.
         _end(process)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _end(process: int) -> int:

@@ -110,7 +110,10 @@ def starter_of(python: str) -> Starter:
     key = os.getpid(), python
     with _STARTING:
         found = _STARTERS.get(key)
-        if found is None or not found.alive:
+        if found is not None and not found.alive:
+            found.close()
+            found = None
+        if found is None:
             found = _STARTERS[key] = Starter(python)
         return found
 
