@@ -318,6 +318,14 @@ def returns_another_shape(A):
     return np.ones(7)
 
 
+def returns_a_cube(A):
+    return np.ones((3, 3, 3))
+
+
+def returns_a_pair_for_a_symmetric_matrix(A):
+    return pair(A)
+
+
 def returns_an_undeclared_form(A):
     return LinearOperator(A.shape, matvec=lambda r: r, dtype=float)
 

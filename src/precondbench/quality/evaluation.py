@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
-from precondbench.errors import PredictionError, RunError
+from precondbench.errors import PrecondbenchError, PredictionError
 from precondbench.quality.context import Context
 from precondbench.quality.locality import HopLadder
 from precondbench.quality.method import (
@@ -342,15 +342,18 @@ def _score_matrix(item: _Item, log_k: bool) -> dict[str, Row]:
     pair, context, given = item
     problem = problem_of(pair)
     return {
-        name: _score_one(problem, set_up(one, pair, context), key, log_k)
+        name: _score_one(problem, one, set_up(one, pair, context), key, log_k)
         for name, (one, key) in given.items()
     }
 
 
-def _score_one(problem: Problem, prepared: Any, key: str, log_k: bool) -> Row:
+def _score_one(problem: Problem, method: Any, prepared: Any, key: str, log_k: bool) -> Row:
     try:
         return problem.score(prepared, key, log_k)
-    except RunError as error:
+    except PrecondbenchError as error:
+        # What does not fit the matrix is a mistake of the caller, unless it may be anything.
+        if not getattr(method, "untrusted", False):
+            raise
         return problem.score(Refusal(str(error)), key, log_k)
     finally:
         # What lives in a process of its own is ended with the solve.

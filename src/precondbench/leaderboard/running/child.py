@@ -168,18 +168,22 @@ def _answer(given: Any, shape: tuple[int, int]) -> tuple[bytes, Callable[[Any], 
     if isinstance(given, tuple):
         if len(given) != 2:
             raise ValueError(f"the method returned a tuple of {len(given)}; return (L, U)")
-        return arrays_frame(Kind.PAIR, [p for factor in given for p in _triplets(factor)]), None
+        return arrays_frame(
+            Kind.PAIR, [p for factor in given for p in _triplets(factor, shape)]
+        ), None
     if sp.issparse(given):
-        return arrays_frame(Kind.LOWER, _triplets(given)), None
+        return arrays_frame(Kind.LOWER, _triplets(given, shape)), None
     if hasattr(given, "detach"):  # A tensor; torch itself is not imported.
         given = given.detach().cpu().numpy()
     array = np.asarray(given, dtype=np.float64)
     if array.ndim == 1:
         return arrays_frame(Kind.VALUES, [array]), None
-    return arrays_frame(Kind.LOWER, _triplets(array)), None
+    return arrays_frame(Kind.LOWER, _triplets(array, shape)), None
 
 
-def _triplets(matrix: Any) -> tuple[Any, Any, Any]:
+def _triplets(matrix: Any, shape: tuple[int, int]) -> tuple[Any, Any, Any]:
+    if matrix.shape != shape:
+        raise ValueError(f"the method returned shape {matrix.shape}, the matrix has {shape}")
     coo = sp.coo_array(matrix)
     coo.sum_duplicates()
     kept = coo.data != 0

@@ -101,6 +101,9 @@ class RunMethod:
         If the kernel cannot confine the process.
     """
 
+    # What it gives may not fit the matrix, which is an outcome.
+    untrusted = True
+
     def __init__(
         self,
         folder: str | Path,
@@ -109,6 +112,8 @@ class RunMethod:
         running: Running | None = None,
     ) -> None:
         running = running or Running()
+        if sys.platform != "linux":
+            raise ConfigurationError(f"{program.entry} cannot be run here; code is run on Linux")
         here = ".".join(platform.python_version_tuple()[:2])
         if running.python is None and program.python != here:
             raise ConfigurationError(
