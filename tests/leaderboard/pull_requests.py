@@ -249,6 +249,23 @@ def git(folder, *arguments):
     return done.stdout.strip()
 
 
+# -- code --
+
+
+@hostile("is run; its code is read, scored and added by maintainers: send them the submission")
+def code_of_a_stranger(checkout, kit):
+    board = kit.add(checkout, "sweep")
+    program = {"entry": "sweep:method", "form": "factor", "python": "3.11", "code": 64 * "0"}
+    edit(board, "sweep", lambda c: c.update(program={**program, "requirements": "", "weights": {}}))
+
+
+@hostile("is code of an entry that is not run; remove it")
+def code_beside_predictions(checkout, kit):
+    folder = submission_path(kit.add(checkout, "sweep"), TWIN, "sweep") / "code"
+    folder.mkdir()
+    (folder / "sweep.py").write_text("")
+
+
 # -- scores --
 
 

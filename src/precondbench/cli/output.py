@@ -215,6 +215,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "submit pack runs/synthetic-tridiag-1.0-twin/MLP-1/seed-0 --author 'A. Author' "
         "--out submission",
         "submit pack ours/predictions-test.safetensors --method Ours --set kind=classical",
+        "submit pack my_method.py --entry my_method:method --dataset suitesparse-invk",
     ),
     "submit function": (
         "submit function my_method.py:factor suitesparse-invk --method 'My method'",

@@ -165,6 +165,8 @@ def _build(rest: Sequence[str]) -> list[str]:
 
 def _pack(rest: Sequence[str]) -> list[str]:
     entries, others = _without(rest, "--entry")
+    if entries and _arguments(rest):
+        return ["submit", "pack", *rest]  # Code that is to be run.
     files, others = _without(others, "--predictions")
     datasets, others = _without(others, "--dataset")
     fields = []
@@ -187,6 +189,16 @@ def _without(words: Sequence[str], option: str) -> tuple[list[str], list[str]]:
         else:
             others.append(word)
     return values, others
+
+
+def _arguments(words: Sequence[str]) -> list[str]:
+    """Return the words that are neither options nor their values."""
+    rest = iter(words)
+    return [
+        word
+        for word in rest
+        if not (word.startswith("--") and ("=" in word or next(rest, "") is not None))
+    ]
 
 
 def _repeated(option: str, values: Sequence[str]) -> list[str]:

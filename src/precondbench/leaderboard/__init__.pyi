@@ -5,6 +5,9 @@ from .methods.row import ReferenceMethod as ReferenceMethod
 from .methods.registry import classical_methods as classical_methods
 from .pretrained import load_pretrained as load_pretrained
 from .pretrained import pretrained_names as pretrained_names
+from .running.method import RunMethod as RunMethod
+from .running.method import run_method as run_method
+from .running.process import Limits as Limits
 from .scoring.ranking import profile_area as profile_area
 from .site.pages import render_site as render_site
 
@@ -26,11 +29,14 @@ from .submissions.check import check_entries as check_entries
 from .submissions.check import extend_entry as extend_entry
 from .submissions.check import score_reference as score_reference
 from .submissions.check import score_submission as score_submission
+from .running.method import Running as Running
+from .running.method import read_limits as read_limits
 from .registers import add_owner as add_owner
 from .submissions.review import review_change as review_change
 from .submissions.reproduce import reproduce_entry as reproduce_entry
 from .submissions.pack import load_entry_point as load_entry_point
 from .submissions.pack import pack_function as pack_function
+from .submissions.pack import pack_method as pack_method
 from .submissions.pack import pack_predictions as pack_predictions
 from .submissions.pack import pack_runs as pack_runs
 from .submissions.pack import read_fields as read_fields

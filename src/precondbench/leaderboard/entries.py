@@ -23,6 +23,7 @@ from pydantic import (
 from precondbench._internal import first_problem, read_model, replacing
 from precondbench.errors import LeaderboardError
 from precondbench.leaderboard.registers import read_reproduced, reproduced_ids
+from precondbench.leaderboard.running.program import Program
 from precondbench.leaderboard.submissions.schema import (
     AuthorName,
     Line,
@@ -226,6 +227,9 @@ class Entry(_Model):
     scorer: Scorer
     predictions: dict[SeedName, Sha256] = Field(description="Seed -> digest of its values.")
     weights: dict[SeedName, Sha256] = Field(description="Seed -> digest of its file of weights.")
+    program: Program | None = Field(
+        default=None, description="What was run, in place of predictions; others lack it."
+    )
     interval: Interval = Field(description="95 % interval of the number that ranks.")
     gain: Gain | None = Field(description="Over the start; none where there is no start.")
     seeds: list[StoredEvaluation] = Field(min_length=1, max_length=20)
@@ -251,6 +255,8 @@ class Entry(_Model):
         named = {str(seed) for seed in seeds}
         if self.weights and set(self.weights) != named:
             raise ValueError("the weights have other seeds than the outcomes")
+        if self.program and sorted(named) != sorted(map(str, self.program.seeds)):
+            raise ValueError("the program has weights of other seeds than the outcomes")
         return self
 
     def evaluations(self, track: Track) -> list[Evaluation]:
@@ -406,7 +412,10 @@ _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def _write(path: Path, model: BaseModel) -> Path:
-    text = _json(model.model_dump(mode="json"), "") + "\n"
+    content = model.model_dump(mode="json")
+    if content.get("program", ...) is None:
+        del content["program"]
+    text = _json(content, "") + "\n"
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
     return path
