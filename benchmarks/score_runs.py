@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from precondbench.baselines import RunConfiguration, load_model, model_summary, read_toml
-from precondbench.leaderboard import pack_runs
+from precondbench.leaderboard import TRACKS, pack_runs
 from precondbench.leaderboard.pretrained import prune_weights
 from precondbench.leaderboard.submissions.check import score_submissions
 from precondbench.recipes import open_executor
@@ -65,6 +65,7 @@ def main() -> None:
     parser.add_argument("--fewest", type=int, default=3, help="Seeds that a row needs.")
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
+    tracks = {track.id for track in TRACKS}
     packed = []
     for group in sorted(options.runs.glob(f"{options.only}/*-*")):
         runs = sorted(path.parent for path in group.glob("seed-*/result.json"))
@@ -77,9 +78,10 @@ def main() -> None:
         said = description(runs[0])
         for predictions in sorted(runs[0].glob("predictions-test*.safetensors")):
             split = predictions.stem.removeprefix("predictions-")
-            folder = options.submissions / group.parent.name / group.name / split
-            pack_runs(runs, split, folder, said)
-            packed.append(folder)
+            if f"{group.parent.name}-{split.replace('_', '-')}" in tracks:
+                folder = options.submissions / group.parent.name / group.name / split
+                pack_runs(runs, split, folder, said)
+                packed.append(folder)
     with open_executor(options.jobs) as executor:
         for entry in score_submissions(packed, options.folder, executor=executor):
             print(f"{entry.track}: {entry.id}", flush=True)

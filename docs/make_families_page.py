@@ -28,7 +28,6 @@ from making import (
 from precondbench.leaderboard import standings_of
 from precondbench.leaderboard.board import Standing
 from precondbench.leaderboard.entries import read_leaderboard
-from precondbench.leaderboard.scoring.intervals import Interval
 from precondbench.leaderboard.scoring.ranking import RankedRow
 from precondbench.recipes import PARAMETRIC, select_plans
 
@@ -124,10 +123,6 @@ def _progress(training: str | None, what: str) -> str:
     return span(map(float, re.findall(what, training or "")))
 
 
-def _shown(value: Interval | None) -> str:
-    return "" if value is None else f"{value.mean:.2f} ({value.low:.2f} to {value.high:.2f})"
-
-
 def learned_rows(found: dict[str, list[Standing]]) -> dict[tuple[str, str], dict[str, RankedRow]]:
     """Learned rows by family and method, and by split."""
     rows: dict[tuple[str, str], dict[str, RankedRow]] = {}
@@ -149,7 +144,7 @@ def learned(found: dict[str, list[Standing]]) -> str:
         row, standing = rows["test"], on_test[family]
         start = None if row.gain is None else row.interval.mean - row.gain.mean
         cells = [
-            _shown(row.interval),
+            f"{row.interval.mean:.2f} ({row.interval.low:.2f} to {row.interval.high:.2f})",
             "" if start is None else f"{start:.2f}",
             *(_ratio(standing, entry) for entry in FACTORS),
             *(f"{rows[split].interval.mean:.2f}" if split in rows else "" for split in others),

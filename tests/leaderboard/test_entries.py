@@ -145,6 +145,12 @@ def test_last_digits_are_those_of_a_machine(name):
         assert "entry." in first_difference(stored, beyond, "entry")
 
 
+def test_a_median_of_opposite_signs_has_the_room_of_its_values():
+    """Near zero, 8 digits of two values of about 0.06 leave it fewer than six."""
+    (stored, again) = ({"log10_one_minus_cosine_median": x} for x in (-0.00035476564, -0.000354766))
+    assert first_difference(stored, again, "entry") is None
+
+
 def test_everything_else_is_compared_exactly():
     assert first_difference({"residual": 1e-9}, {"residual": 1e-9 * (1 + 1e-15)}, "e")
     assert first_difference({"cosine": 1}, {"cosine": 1.0}, "e")

@@ -362,7 +362,7 @@ def local_invk(
     by_pieces(costs, pattern.n, pieces, workers, INDEFINITE)
     out = np.zeros(pattern.nnz)
     operations = float(np.sum(work[~whole]))
-    taken = whole & False
+    taken = np.zeros_like(whole)
     if operations <= allowed:
         taken = _take_whole(matrix, pattern, work, whole, allowed, out)
         operations = float(np.sum(work[~taken]))

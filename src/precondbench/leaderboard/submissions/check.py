@@ -156,10 +156,7 @@ def extend_entry(
     if here != there:
         raise LeaderboardError(f"{to.id} has other weights than {track}; train on its data")
     opened = open_track(to, root)
-    seeds = predicted_again(folder, stored, opened)
-    starts = _starts(stored.kind, stored.command, stored.weights, opened, root)
-    content = {key: value for key, value in _content(stored).items() if key not in _COMPUTED}
-    candidate = Candidate({**content, "predictions": _named(_keys(seeds))}, seeds, starts)
+    candidate = _from_weights(folder, stored, opened, root)
     found = score_candidates(opened, {entry: candidate}, executor=executor)[entry]
     _write_track(folder, opened)
     write_entry(folder, found)
@@ -330,16 +327,15 @@ class _Again:
         )
         if not entry.weights:
             return found, RUN if bundle and bundle.submission.program else SUBMITTED
-        seeds = predicted_again(self.folder, entry, track)
-        starts = _starts(entry.kind, entry.command, entry.weights, track, self.root)
-        content = {key: value for key, value in _content(entry).items() if key not in _COMPUTED}
-        own = Candidate({**content, "predictions": _named(_keys(seeds))}, seeds, starts)
+        own = _from_weights(self.folder, entry, track, self.root)
         keys = {scores.seed: scores.key for scores in entry.seeds}
         first = {scores.seed: scores.key for scores in entry.start}
-        if keys == _keys(seeds) and first == _keys(starts):
+        if keys == _keys(own.seeds) and first == _keys(own.starts):
             return (found or [own]), SAME_BITS
         given = Candidate(
-            {**content, "predictions": _named(keys)}, _bound(seeds, keys), _bound(starts, first)
+            {**own.content, "predictions": _named(keys)},
+            _bound(own.seeds, keys),
+            _bound(own.starts, first),
         )
         return [*found, given, own], IN_BAND
 
@@ -348,7 +344,7 @@ def _content(model: Entry | Track) -> dict[str, Any]:
     return model.model_dump(mode="json")
 
 
-def _keys(judged: Judged) -> dict[int | None, str]:
+def _keys(judged: Mapping[int | None, tuple[Any, str]]) -> dict[int | None, str]:
     return {seed: key for seed, (_, key) in judged.items()}
 
 
@@ -356,7 +352,7 @@ def _named(keys: Mapping[int | None, str]) -> dict[str, str]:
     return {str(seed): key for seed, key in keys.items()}
 
 
-def _bound(judged: Judged, keys: Mapping[int | None, str]) -> Judged:
+def _bound(judged: Mapping[int | None, tuple[Any, str]], keys: Mapping[int | None, str]) -> Judged:
     """Bind right-hand sides to what an entry states."""
     return {seed: (given, keys.get(seed, key)) for seed, (given, key) in judged.items()}
 
@@ -371,6 +367,16 @@ def _submitted(
     stated = bundle.submission
     starts = _starts(stated.kind, stated.command, stated.weights, track, root)
     return replace(bundle_candidate(bundle, name, running), starts=starts)
+
+
+def _from_weights(
+    folder: str | Path, entry: Entry, track: OpenTrack, root: str | Path | None
+) -> Candidate:
+    """Return what an entry is on a track of its data, predicted from its weights."""
+    seeds = predicted_again(folder, entry, track)
+    starts = _starts(entry.kind, entry.command, entry.weights, track, root)
+    content = {key: value for key, value in _content(entry).items() if key not in _COMPUTED}
+    return Candidate({**content, "predictions": _named(_keys(seeds))}, seeds, starts)
 
 
 def _starts(
