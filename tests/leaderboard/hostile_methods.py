@@ -362,3 +362,34 @@ def shrinks_operator(A):
         return r if len(calls) < 3 else r[1:]
 
     return apply
+
+
+# -- a cheat --
+
+
+def knows_its_sides(A):
+    """Find the key of the own code, hence the right-hand sides, and answer them with solutions."""
+    from scipy.sparse.linalg import spsolve
+
+    from precondbench.leaderboard.running.program import Program, files_digest
+    from precondbench.matrices import power_of_two_scaling
+    from precondbench.quality import SymmetricProblem
+
+    program = Program(
+        entry="hostile_methods:knows_its_sides",
+        form="operator",
+        python=".".join(map(str, sys.version_info[:2])),
+        code=files_digest(Path(__file__).parent, 2**20),
+    )
+    b = SymmetricProblem(A).sides(program.key(0))
+    sides = b / power_of_two_scaling(A.diagonal())[:, None]
+    solutions = spsolve(A, sides)
+
+    def apply(r):
+        for side, solution in zip(sides.T, solutions.T, strict=True):
+            share = (side @ r) / (side @ side)
+            if np.allclose(share * side, r):
+                return share * solution
+        return r
+
+    return apply
