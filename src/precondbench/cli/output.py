@@ -233,6 +233,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "leaderboard reproduce": ("leaderboard reproduce leaderboard/entries/TRACK/mine.json",),
     "leaderboard render": ("leaderboard render --folder leaderboard --out site",),
+    "time": (
+        "time diffusion-2d-10000 --folder leaderboard",
+        "time HB/nos3 --method 'IC(0)' --method SuperLU --code my_method.py:method --repeats 5",
+    ),
     "factor": ("factor A.mtx", "factor A.mtx.gz --method ic0 --out L.mtx"),
     "download": ("download suitesparse-invk --version 1.0 --split test",),
     "release": ("release published --dataset synthetic-tridiag --base-url https://example.org/pb",),
@@ -292,6 +296,7 @@ Dataset = Annotated[
     str, typer.Argument(help="Name of a dataset, as 'precondbench list' prints it.")
 ]
 Jobs = Annotated[int, typer.Option(help="Processes on this machine.")]
+Dask = Annotated[str | None, typer.Option(help="Address of a Dask scheduler.")]
 Root = Annotated[Path | None, typer.Option("--root", help="Cache folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Config = Annotated[str | None, typer.Option(help="Only this configuration.")]

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 import precondbench
-from precondbench.cli import build, data, doctor, leaderboard, score, train
+from precondbench.cli import build, data, doctor, leaderboard, score, timing, train
 from precondbench.cli.output import USAGE, LogLevel, command, log_to_stderr
 
 TRACEBACK = "PRECONDBENCH_TRACEBACK"
@@ -80,6 +80,7 @@ _COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "board": score.board,
     "submit": leaderboard.submit,
     "leaderboard": leaderboard.app,
+    "time": timing.time,
     "factor": build.factor,
     "download": data.download,
     "release": data.release,
