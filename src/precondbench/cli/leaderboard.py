@@ -9,6 +9,7 @@ import typer
 
 from precondbench.cli.output import (
     AsJson,
+    Dask,
     Dataset,
     Jobs,
     Root,
@@ -180,6 +181,7 @@ def score(
     limit: Limit = None,
     unconfined: Unconfined = False,
     jobs: Jobs = 1,
+    dask: Dask = None,
     root: Root = None,
 ) -> None:
     """Check and score a submission, and write its entry; with --owner, also whose it is."""
@@ -193,7 +195,7 @@ def score(
     from precondbench.recipes import open_executor
 
     running = Running(read_limits(limit or []), python, unconfined)
-    with open_executor(jobs) as executor, progress_bar("scoring") as update:
+    with open_executor(jobs, dask) as executor, progress_bar("scoring") as update:
         entry = score_submission(
             submission, folder, name=name, root=root, executor=executor, progress=update,
             running=running,
@@ -208,6 +210,7 @@ def reference(
     track: Annotated[list[str] | None, typer.Argument(help="Tracks; by default all.")] = None,
     folder: Folder = Path("leaderboard"),
     jobs: Jobs = 1,
+    dask: Dask = None,
     root: Root = None,
 ) -> None:
     """Score classical methods and oracles; write their entries."""
@@ -215,7 +218,7 @@ def reference(
     from precondbench.recipes import open_executor
 
     names = [track_named(name) for name in track] if track else list(TRACKS)
-    with open_executor(jobs) as executor:
+    with open_executor(jobs, dask) as executor:
         for name in names:
             with progress_bar(name.id) as update:
                 entries = score_reference(
@@ -231,6 +234,7 @@ def extend(
     ],
     to: Annotated[str, typer.Option(help="Track of the same configuration.")],
     jobs: Jobs = 1,
+    dask: Dask = None,
     root: Root = None,
 ) -> None:
     """Score entries on another track of their data from their weights; write its entries."""
@@ -238,7 +242,7 @@ def extend(
     from precondbench.recipes import open_executor
 
     name = track_named(to)
-    with open_executor(jobs) as executor:
+    with open_executor(jobs, dask) as executor:
         for path in entries:
             folder, track, entry = place_of(path)
             extend_entry(folder, track, entry, name, root=root, executor=executor)
@@ -259,6 +263,7 @@ def check(
     limit: Limit = None,
     unconfined: Unconfined = False,
     jobs: Jobs = 1,
+    dask: Dask = None,
     root: Root = None,
 ) -> None:
     """Score entries again, from weights where there are any; any difference is an error."""
@@ -276,7 +281,7 @@ def check(
         named.append((track, entry))
     running = Running(read_limits(limit or []), python, unconfined)
     failed = []
-    with open_executor(jobs) as executor:
+    with open_executor(jobs, dask) as executor:
         for where, wanted in places.items():
             for found in check_entries(
                 where,
@@ -306,6 +311,7 @@ def review(
         int, typer.Option(min=1, help="Number of the account that asks for the change.")
     ],
     jobs: Jobs = 1,
+    dask: Dask = None,
     root: Root = None,
 ) -> None:
     """Judge a pull request: what changed in leaderboard/, by whom, and whether its scores hold.
@@ -316,7 +322,7 @@ def review(
     from precondbench.leaderboard import review_change
     from precondbench.recipes import open_executor
 
-    with open_executor(jobs) as executor:
+    with open_executor(jobs, dask) as executor:
         found = review_change(
             base, change, account, root=root, executor=executor, progress=progress_bar
         )

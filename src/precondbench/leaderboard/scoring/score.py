@@ -73,7 +73,10 @@ def predictions_by_seed(
 
 
 def score_file(
-    path: str | Path, root: str | Path | None = None, progress: Progress | None = None
+    path: str | Path,
+    root: str | Path | None = None,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> tuple[PredictionFile, list[Evaluation]]:
     """Score a file of predictions on the split it names: one evaluation a seed.
 
@@ -81,7 +84,8 @@ def score_file(
     """
     predictions, data = open_predicted(path, root)
     by_seed = predictions_by_seed(predictions, data)
-    found = evaluate_many(data, {str(k): given for k, given in by_seed.items()}, progress=progress)
+    methods = {str(seed): given for seed, given in by_seed.items()}
+    found = evaluate_many(data, methods, executor=executor, progress=progress)
     return predictions, [
         replace(evaluation, seed=seed)
         for seed, evaluation in zip(by_seed, found.values(), strict=True)
