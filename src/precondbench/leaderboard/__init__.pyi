@@ -10,6 +10,13 @@ from .running.method import run_method as run_method
 from .running.process import Limits as Limits
 from .scoring.ranking import profile_area as profile_area
 from .site.pages import render_site as render_site
+from .timing.measure import Effort as Effort
+from .timing.measure import time_methods as time_methods
+from .timing.methods import chosen as chosen
+from .timing.methods import classical_contenders as classical_contenders
+from .timing.methods import Contender as Contender
+from .timing.methods import trained_contender as trained_contender
+from .timing.times import Times as Times
 
 # Between the packages of this library; not promised to users.
 from .board import standings_of as standings_of
@@ -42,17 +49,10 @@ from .submissions.pack import pack_runs as pack_runs
 from .submissions.pack import read_fields as read_fields
 from .submissions.schema import Submission as Submission
 from .submissions.schema import submission_schema as submission_schema
-from .timing.measure import Effort as Effort
-from .timing.measure import time_methods as time_methods
-from .timing.methods import chosen as chosen
-from .timing.methods import classical_contenders as classical_contenders
-from .timing.methods import Contender as Contender
-from .timing.methods import trained_contender as trained_contender
 from .timing.problems import timed_problem as timed_problem
 from .timing.times import compared as compared
 from .timing.times import read_times as read_times
 from .timing.times import times_path as times_path
-from .timing.times import Times as Times
 from .timing.times import write_times as write_times
 from .tracks import TRACKS as TRACKS
 from .tracks import track_named as track_named

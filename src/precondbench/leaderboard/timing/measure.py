@@ -159,8 +159,7 @@ def _measure(problem: TimedProblem, one: Contender, effort: Effort, found: _Meas
         found.solve.setdefault(sides, []).append(block * blocks)
         found.measured[sides] = measured
         found.status = status
-        if iterations is not None:
-            found.iterations = max(iterations, found.iterations or 0)
+        found.iterations = iterations
         if status is not Status.CONVERGED:
             break
     peak = memory.bytes
@@ -171,7 +170,7 @@ def _measure(problem: TimedProblem, one: Contender, effort: Effort, found: _Meas
 def _solve(
     problem: TimedProblem, system: SymmetricProblem, given: Any, b: Vectors
 ) -> tuple[Status, int | None]:
-    """Solve for all sides; return how it ended, and the most iterations of a side."""
+    """Solve for all sides; return how it ended, and the iterations of the first side."""
     if isinstance(given, DirectSolver):
         x = given.solve(b)
         residual = np.linalg.norm(problem.A @ x - b, axis=0) / np.linalg.norm(b, axis=0)
@@ -179,7 +178,7 @@ def _solve(
         return Status.CONVERGED if good else Status.STAGNATED, None
     result = system.solve_sides(given, b, MAXITER)
     failed = [status for status in result.status if status is not Status.CONVERGED]
-    return failed[0] if failed else Status.CONVERGED, max(result.iterations)
+    return failed[0] if failed else Status.CONVERGED, result.iterations[0]
 
 
 def _row(one: Contender, found: _Measured) -> TimedRow:

@@ -41,7 +41,7 @@ class TimedRow(_Model):
     kind: Literal["classical", "direct", "learned", "other"]
     status: Literal["converged", "iteration-limit", "stagnated", "invalid"]
     reason: Annotated[str, StringConstraints(max_length=600)] = ""
-    iterations: Count | None = Field(default=None, description="Most of a right-hand side.")
+    iterations: Count | None = Field(default=None, description="Of the first right-hand side.")
     setup: list[Seconds] = Field(description="Seconds, one for each repeat.")
     solve: dict[Sides, list[Seconds]] = Field(
         description="Number of right-hand sides -> seconds, one for each repeat."
