@@ -1,10 +1,8 @@
 """Methods that are run: confinement, limits and answers of hostile ones, packing and scoring."""
 
-import json
 import os
 import pickle
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -16,15 +14,10 @@ import psutil
 import pytest
 
 from precondbench import ParametricInvK, SyntheticTridiag, evaluate
-from precondbench.errors import ConfigurationError, SubmissionError
-from precondbench.leaderboard import Limits, Running, open_bundle, read_limits, run_method
-from precondbench.leaderboard.entries import Entry, write_entry
+from precondbench.errors import ConfigurationError
+from precondbench.leaderboard import Limits, read_limits, run_method
 from precondbench.leaderboard.running import method as running
 from precondbench.leaderboard.running.confinement import can_confine
-from precondbench.leaderboard.scoring.score import bundle_candidate, score_candidates
-from precondbench.leaderboard.submissions import check
-from precondbench.leaderboard.submissions.pack import pack_method
-from precondbench.leaderboard.tracks import OpenTrack, track_named
 from precondbench.quality import evaluate_many
 
 CODE = Path(hostile_methods.__file__)
@@ -254,166 +247,3 @@ def test_limits():
     for wrong in ("setup", "setup=x", "time=5", "setup=0", "memory=inf", "setup=nan"):
         with pytest.raises(ConfigurationError):
             read_limits([wrong])
-
-
-# -- submissions --
-
-SAID = {"method": "Root", "kind": "classical", "authors": ["me"], "description": "A root."}
-
-
-@pytest.fixture
-def submission(tmp_path):
-    code = tmp_path / "source"
-    (code / "part" / "__pycache__").mkdir(parents=True)
-    (code / "part" / "__pycache__" / "old.pyc").write_bytes(b"")
-    (code / "part" / "__init__.py").write_text("def root(d):\n    return d ** 0.5\n")
-    (code / "main.py").write_text(
-        "from pathlib import Path\n"
-        "import scipy.sparse as sp\n"
-        "from part import root\n"
-        "def method(A):\n"
-        "    return sp.diags_array(root(A.diagonal()) * float(Path('weights/w').read_text()))\n"
-    )
-    for seed in range(3):
-        (tmp_path / f"{seed}").mkdir()
-        (tmp_path / f"{seed}" / "w").write_text(f"{seed + 1}")
-    whole = SyntheticTridiag(split="test", config="twin")
-    said = {**SAID, "kind": "learned"}
-    weights = [tmp_path / f"{seed}" for seed in range(3)]
-    folder = tmp_path / "submission"
-    pack_method("main:method", code, whole, folder, said, weights=weights)
-    return folder
-
-
-def stated(folder):
-    return json.loads((folder / "submission.json").read_text())
-
-
-def test_packing_twice_gives_the_same_files(submission, tmp_path):
-    program = open_bundle(submission).submission.program
-    assert program.seeds == [0, 1, 2]
-    assert len({program.key(seed) for seed in range(3)}) == 3
-    assert not list(submission.rglob("*.pyc"))
-    data = SyntheticTridiag(split="test", config="twin")
-    weights = [submission / "weights" / f"seed-{seed}" for seed in range(3)]
-    said = {**SAID, "kind": "learned"}
-    pack_method("main:method", submission / "code", data, tmp_path / "2", said, weights=weights)
-    assert stated(tmp_path / "2") == stated(submission)
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [("entry", "main:root"), ("python", "3.99"), ("requirements", "numpy"), ("form", "operator"),
-     ("code", 64 * "0"), ("weights", {"0": 64 * "0"})],
-)  # fmt: skip
-def test_whatever_a_method_can_read_is_in_the_key(submission, field, value):
-    program = open_bundle(submission).submission.program
-    assert program.model_copy(update={field: value}).key(0) != program.key(0)
-
-
-def add(name, content=""):
-    def spoil(folder):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(content)
-
-    return spoil
-
-
-def state(**fields):
-    def spoil(folder):
-        content = stated(folder)
-        content["program"].update(fields)
-        (folder / "submission.json").write_text(json.dumps(content))
-
-    return spoil
-
-
-def link(folder):
-    (folder / "code" / "main.py").unlink()
-    (folder / "code" / "main.py").symlink_to("/etc/passwd")
-
-
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (add("code/main.py", "changed"), "another digest than the submission states"),
-        (add("code/more.py"), "another digest"),
-        (add("code/__pycache__/main.cpython-311.pyc"), "is compiled code; remove it"),
-        (add("code/.hidden"), "names begin with a letter"),
-        (add("code/a b.py"), "names begin with a letter"),
-        (add("code/large.py", "#" * 2**21), "has 2097152 bytes"),
-        (add("weights/seed-7/w"), "belongs to no seed"),
-        (add("weights/seed-0/more"), "another digest"),
-        (link, "not a regular file"),
-        (lambda folder: shutil.rmtree(folder / "code"), "cannot be read"),
-        (lambda folder: shutil.rmtree(folder / "weights" / "seed-1"), "cannot be read"),
-        (state(entry="os:system('x')"), "program.entry"),
-        (state(entry="../main:method"), "program.entry"),
-        (state(weights={}), "a learned method needs 3 seeds or more"),
-        (state(form="pickle"), "program.form"),
-        (state(requirements="\u202e"), "program.requirements"),
-        (state(requirements="numpy"), "states other requirements"),
-        (state(more=1), "program.more"),
-    ],
-)
-def test_a_submission_with_other_files(submission, spoil, message):
-    spoil(submission)
-    with pytest.raises(SubmissionError, match=re.escape(message)):
-        open_bundle(submission)
-
-
-def test_neither_predictions_nor_code(submission):
-    content = stated(submission)
-    del content["program"]
-    (submission / "submission.json").write_text(json.dumps(content))
-    with pytest.raises(SubmissionError, match="has predictions, or a program"):
-        open_bundle(submission)
-
-
-def test_an_entry_that_is_run(submission, data, tmp_path):
-    track = OpenTrack(track_named("synthetic-tridiag-1.0-twin-test"), [data])
-    candidate = bundle_candidate(open_bundle(submission), "root", Running(QUICK))
-    entry = score_candidates(track, {"": candidate})[""]
-    program = entry.program
-    assert [scores.key for scores in entry.seeds] == [program.key(seed) for seed in range(3)]
-    # Iterations do not depend on a number in front of M; right-hand sides do on the weights.
-    assert all(scores.status == ["converged"] * 2 for scores in entry.seeds)
-    assert entry.seeds[0].residual != entry.seeds[1].residual
-    path = write_entry(tmp_path, entry)
-    assert Entry.model_validate_json(path.read_text()) == entry
-    again = score_candidates(track, {"": candidate})[""]
-    assert again == entry
-
-
-@pytest.fixture
-def board(data, tmp_path, monkeypatch):
-    """Score a method on the first matrices of a track, and check the entry."""
-    name = track_named("synthetic-tridiag-1.0-twin-test")
-    monkeypatch.setattr(check, "open_track", lambda *_: OpenTrack(name, [data]))
-
-    def found(submission):
-        entry = check.score_submission(submission, tmp_path)
-        (checked,) = check.check_entries(tmp_path, [(name.id, entry.id)], submission=submission)
-        return entry, checked.confirmed.get(entry.id), checked.problems.get(entry.id)
-
-    return found
-
-
-def test_an_entry_that_is_checked(submission, board):
-    assert board(submission)[1:] == (check.RUN, None)
-
-
-def test_code_that_knows_its_right_hand_sides(data, tmp_path, board):
-    whole = SyntheticTridiag(split="test", config="twin")
-    entry = "hostile_methods:knows_its_sides"
-    pack_method(entry, CODE, whole, tmp_path / "submission", {**SAID, "form": "operator"})
-    entry, _, problem = board(tmp_path / "submission")
-    assert entry.seeds[0].iterations == [1, 1]
-    assert "2 of 2 matrices lie outside the band" in problem
-
-
-def test_the_file_of_an_entry_that_is_not_run_says_nothing_of_it(trained_board, tmp_path):
-    (path,) = trained_board.glob("entries/*/moebiuscell-1-rounds.json")
-    assert "program" not in json.loads(path.read_text())
-    entry = Entry.model_validate_json(path.read_text())
-    assert write_entry(tmp_path, entry).read_bytes() == path.read_bytes()

@@ -23,12 +23,12 @@ from precondbench.leaderboard import (
     compared,
     read_times,
     time_methods,
-    timed_problem,
     times_path,
     trained_contender,
     write_times,
 )
 from precondbench.leaderboard.timing.methods import CLASSICAL
+from precondbench.leaderboard.timing.problems import timed_problem
 from precondbench.leaderboard.timing.times import time_profile
 from precondbench.matrices import matrix_digest
 from precondbench.solvers import pcg

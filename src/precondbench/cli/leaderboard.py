@@ -303,6 +303,48 @@ def check(
         raise LeaderboardError(f"{len(failed)} entries or tracks do not hold, first: {failed[0]}")
 
 
+@command(app, "leaderboard hidden")
+def hidden(
+    entry: Annotated[Path, typer.Argument(help="File LEADERBOARD/entries/TRACK/ID.json.")],
+    seed: Annotated[Path, typer.Option(help="File with a secret of 16 bytes or more.")],
+    matrices: Annotated[
+        Path | None, typer.Option(help="Folder of matrices that are not published.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=0, help="Draws, where the track is of a family.")] = 50,
+    submission: Annotated[
+        Path | None, typer.Option(help="By default LEADERBOARD/submissions/TRACK/ID.")
+    ] = None,
+    python: Python = None,
+    limit: Limit = None,
+    unconfined: Unconfined = False,
+    jobs: Jobs = 1,
+    dask: Dask = None,
+    root: Root = None,
+) -> None:
+    """Run an entry on hidden matrices; its file then states the aggregates."""
+    from precondbench.errors import ConfigurationError
+    from precondbench.leaderboard import HiddenSet, Running, place_of, read_limits, score_hidden
+    from precondbench.recipes import open_executor
+
+    try:
+        secret = seed.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{seed} cannot be read: {error.strerror}") from None
+    folder, track, name = place_of(entry)
+    running = Running(read_limits(limit or []), python, unconfined)
+    with open_executor(jobs, dask) as executor:
+        found = score_hidden(
+            folder, track, name, HiddenSet(secret, matrices, count), submission=submission,
+            root=root, executor=executor, running=running,
+        )  # fmt: skip
+    out = found.hidden
+    assert out is not None
+    say(
+        f"{found.method}: {out.matrices} hidden matrices, {out.solved:.1%} solved, "
+        f"ratio {out.ratio_mean:.4g}, IC(0) {out.ic0_ratio_mean:.4g}"
+    )
+
+
 @command(app, "leaderboard review")
 def review(
     base: Annotated[Path, typer.Option(help="Checkout of the repository without the change.")],

@@ -228,6 +228,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "leaderboard extend leaderboard/entries/TRACK/mine.json --to TRACK-large",
     ),
     "leaderboard check": ("leaderboard check leaderboard/entries/TRACK/mine.json",),
+    "leaderboard hidden": (
+        "leaderboard hidden leaderboard/entries/TRACK/mine.json --seed secret --matrices unseen",
+    ),
     "leaderboard review": (
         "leaderboard review --base base --change change --account 583231 --jobs 2",
     ),

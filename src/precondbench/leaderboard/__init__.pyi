@@ -36,6 +36,8 @@ from .submissions.check import check_entries as check_entries
 from .submissions.check import extend_entry as extend_entry
 from .submissions.check import score_reference as score_reference
 from .submissions.check import score_submission as score_submission
+from .running.hidden import HiddenSet as HiddenSet
+from .running.hidden import score_hidden as score_hidden
 from .running.method import Running as Running
 from .running.method import read_limits as read_limits
 from .registers import add_owner as add_owner
@@ -49,7 +51,6 @@ from .submissions.pack import pack_runs as pack_runs
 from .submissions.pack import read_fields as read_fields
 from .submissions.schema import Submission as Submission
 from .submissions.schema import submission_schema as submission_schema
-from .timing.problems import timed_problem as timed_problem
 from .timing.times import compared as compared
 from .timing.times import read_times as read_times
 from .timing.times import times_path as times_path

@@ -200,6 +200,22 @@ class Gain(_Model):
     high: Number
 
 
+class Hidden(_Model):
+    """What an entry that is run does on matrices that are not published."""
+
+    digest: Sha256 = Field(description="Of the matrices and a secret seed.")
+    matrices: Count
+    solved: Number = Field(description="Share of the matrices, over seeds.")
+    ratio_mean: Number = Field(
+        description="Geometric mean of iterations over the fewest of classical methods, failures "
+        "at the limit, mean over seeds."
+    )
+    interval: Interval = Field(description="95 % interval of it.")
+    ic0_ratio_mean: Number = Field(description="The same of IC(0).")
+    date: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    precondbench: Line
+
+
 class Entry(_Model):
     """A method on a track: what it is, as its authors say, and what came of it, as scored."""
 
@@ -229,6 +245,9 @@ class Entry(_Model):
     weights: dict[SeedName, Sha256] = Field(description="Seed -> digest of its file of weights.")
     program: Program | None = Field(
         default=None, description="What was run, in place of predictions; others lack it."
+    )
+    hidden: Hidden | None = Field(
+        default=None, description="On matrices that only maintainers know; most entries lack it."
     )
     interval: Interval = Field(description="95 % interval of the number that ranks.")
     gain: Gain | None = Field(description="Over the start; none where there is no start.")
@@ -413,8 +432,9 @@ _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 def _write(path: Path, model: BaseModel) -> Path:
     content = model.model_dump(mode="json")
-    if content.get("program", ...) is None:
-        del content["program"]
+    for name in ("program", "hidden"):
+        if content.get(name, ...) is None:
+            del content[name]
     text = _json(content, "") + "\n"
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")

@@ -53,6 +53,8 @@ from precondbench.solvers import (
 
 Vector = NDArray[np.float64]
 
+# Values on the pattern, a linear operator, a function r -> z, or no preconditioner.
+Usable = Vector | LinearOperator | Callable[[Vector], Any] | None
 # Multiply-adds that n log K may cost, once for each matrix; some minutes of one core.
 MOST_OPERATIONS = 1e11
 
@@ -153,12 +155,7 @@ class Problem(ABC):
         ]
         return np.ascontiguousarray(np.stack(columns, axis=1))
 
-    def solve(
-        self,
-        given: Vector | LinearOperator | Callable[[Vector], Any] | None = None,
-        key: str = REFERENCE,
-        maxiter: int = MAXITER,
-    ) -> Outcome:
+    def solve(self, given: Usable = None, key: str = REFERENCE, maxiter: int = MAXITER) -> Outcome:
         """Solve the system for its four right-hand sides with a preconditioner of A.
 
         Parameters
@@ -201,18 +198,13 @@ class Problem(ABC):
             result.condition,
         )
 
-    def unusable(self, given: Vector | LinearOperator | Callable[[Vector], Any] | None) -> str:
+    def unusable(self, given: Usable) -> str:
         """Why nothing can be solved with a preconditioner, see :meth:`solve`, or an empty text."""
         if isinstance(given, LinearOperator):
             return self._fault(partial(self._applied, given.matvec))
         return "" if given is None or callable(given) else self._unusable(given)
 
-    def solve_sides(
-        self,
-        given: Vector | LinearOperator | Callable[[Vector], Any] | None,
-        b: Vector,
-        maxiter: int = MAXITER,
-    ) -> SidesResult:
+    def solve_sides(self, given: Usable, b: Vector, maxiter: int = MAXITER) -> SidesResult:
         """Solve the scaled system for right-hand sides (n, s) with what is not unusable."""
         if isinstance(given, LinearOperator):
             return self._solve_operator(b, partial(self._applied, given.matvec), maxiter)

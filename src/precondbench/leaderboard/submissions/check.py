@@ -353,7 +353,8 @@ class _Again:
 
 
 def _content(model: Entry | Track) -> dict[str, Any]:
-    return model.model_dump(mode="json")
+    # What came of hidden matrices is a statement of the maintainers.
+    return model.model_dump(mode="json", exclude={"hidden"})
 
 
 def _keys(judged: Mapping[int | None, tuple[Any, str]]) -> dict[int | None, str]:

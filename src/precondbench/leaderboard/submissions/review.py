@@ -300,6 +300,10 @@ class _Change:
                 f"{where} is run; its code is read, scored and added by maintainers: send them the "
                 "submission"
             )
+        if entry.hidden != (before and before.hidden) and not self.maintainer:
+            raise LeaderboardError(
+                f"{where} states what came of hidden matrices; only maintainers write that"
+            )
         self._check_names(entry, where)
         version = entry.scorer.precondbench
         if version not in (precondbench.__version__, before and before.scorer.precondbench):
