@@ -259,6 +259,14 @@ def code_of_a_stranger(checkout, kit):
     edit(board, "sweep", lambda c: c.update(program={**program, "requirements": "", "weights": {}}))
 
 
+@hostile("states what came of hidden matrices; only maintainers write that")
+def hidden_by_a_stranger(checkout, kit):
+    board = kit.add(checkout, "sweep")
+    hidden = {"digest": 64 * "0", "matrices": 9, "solved": 1.0, "ratio_mean": 1.0}
+    hidden |= {"interval": [1.0, 1.0], "ic0_ratio_mean": 2.0, "date": "2026-11-29"}
+    edit(board, "sweep", lambda c: c.update(hidden={**hidden, "precondbench": "0.1.0"}))
+
+
 @hostile("is code of an entry that is not run; remove it")
 def code_beside_predictions(checkout, kit):
     folder = submission_path(kit.add(checkout, "sweep"), TWIN, "sweep") / "code"

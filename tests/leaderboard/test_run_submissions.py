@@ -287,5 +287,10 @@ def test_the_command(scored, submission, folder, tmp_path):
     shown = CliRunner().invoke(app, [*words, "--seed", str(tmp_path / "secret")])
     assert shown.exit_code == 0, shown.output
     assert "2 hidden matrices, 100.0% solved" in shown.output
+    site = ["leaderboard", "render", "--folder", str(tmp_path), "--out", str(tmp_path / "site")]
+    rendered = CliRunner().invoke(app, site)
+    assert rendered.exit_code == 0, rendered.output
+    (page,) = (tmp_path / "site").rglob(f"{scored.id}.html")
+    assert "2 matrices, 100.0&nbsp;% solved, ratio " in page.read_text()
     missing = CliRunner().invoke(app, [*words, "--seed", str(tmp_path / "none")])
     assert missing.exit_code == 2
