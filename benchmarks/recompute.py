@@ -1,15 +1,16 @@
 """Measure how scores, predictions and trained models move from one processor to another.
 
-    python benchmarks/recompute.py scores predictions --json benchmarks/results/recompute.json
+    python benchmarks/recompute.py scores sides predictions --json benchmarks/results/recompute.json
     git archive <commit> leaderboard | tar -x -C FOLDER
     python benchmarks/recompute.py trained --before FOLDER/leaderboard --json ...
 
 Other processors are stood in for by settings that make numba, OpenBLAS, NumPy, ATen, MKL and oneDNN
 take the instructions of older ones, each in a process of its own. `scores` computes reference rows
-again; `predictions` predicts from the weights of the board, and by the models that training starts
-from, and scores what comes out on the right-hand sides of the first predictions and on its own;
-`trained` compares the models of the board with entries of protocol 1, which the same commands
-gave on another machine (<commit> is 001b8b5). docs/protocol.md states the tolerances that follow.
+again; `sides` judges them on right-hand sides that are bound to other keys; `predictions` predicts
+from the weights of the board, and by the models that training starts from, and scores what comes
+out on the right-hand sides of the first predictions and on its own; `trained` compares the models
+of the board with entries of protocol 1, which the same commands gave on another machine (<commit>
+is 001b8b5). docs/protocol.md states the tolerances that follow.
 Results are merged into the JSON file.
 """
 
@@ -35,7 +36,9 @@ from precondbench.leaderboard.submissions.tolerance import (
     OTHER_SIDES,
     SAME_SIDES,
     TRAINED_AGAIN,
+    UNKNOWN_SIDES,
     in_band,
+    outside_band,
 )
 from precondbench.leaderboard.tracks import TrackName, open_track, track_named
 from precondbench.quality import evaluate_many, problem_of, values_digest
@@ -48,6 +51,17 @@ SCORED = (
     track_named("synthetic-tridiag-1.0-twin-test"),
     track_named("synthetic-tridiag-lu-1.0-twin-test"),
     TrackName("suitesparse-invk", "sample", "tril", "all", "best", "Sample"),
+)
+# Tracks with every kind of spectrum; the keys stand for those that a check draws.
+OTHER_KEYS = [f"other {number}" for number in range(5)]
+SIDES_OF = (
+    *SCORED,
+    track_named("synthetic-tridiag-1.0-uniform-test"),
+    track_named("synthetic-tridiag-1.0-growth-test"),
+    track_named("synthetic-tridiag-1.0-sawtooth-test"),
+    track_named("parametric-1.0-jumps-2d-test"),
+    track_named("parametric-1.0-elasticity-2d-test"),
+    track_named("parametric-1.0-graph-test"),
 )
 NO_AVX = "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL"
 SCORE_SETTINGS = {
@@ -129,6 +143,35 @@ def compare_scores() -> dict[str, Any]:
         result[setting] = {name: seen for name, seen in fields.items() if seen["different"]}
         counted = sum(seen["values"] for seen in fields.values())
         print(f"{setting}: of {counted} values differ {result[setting]}", flush=True)
+    return result
+
+
+def compare_sides() -> dict[str, Any]:
+    """By track: how far outcomes of reference rows lie apart on other right-hand sides."""
+    result = {}
+    for name in SIDES_OF:
+        track = open_track(name)
+        rows = reference_rows(name, quick=not name.tridiagonal)
+        rows = {key: row for key, row in rows.items() if not row.relaxations}
+        methods = {f"{row} {key}": rows[row] for row in rows for key in ("", *OTHER_KEYS)}
+        keys = {f"{row} {key}": key for row in rows for key in OTHER_KEYS}
+        scored = evaluate_many(track, methods, keys=keys, ladder=track.ladder)
+        found = {}
+        for row in rows:
+            own = scored[f"{row} "]
+            others = [scored[f"{row} {key}"] for key in OTHER_KEYS]
+            pairs = [pair for other in others for pair in zip(own.rows, other.rows, strict=True)]
+            means = [np.mean(one.penalised_iterations) for one in (own, *others)]
+            found[row] = {
+                **distances(pairs, UNKNOWN_SIDES),
+                "largest change of a mean": max(relative(means[0], mean) for mean in means[1:]),
+                "refused": sum(
+                    outside_band([own], [other], UNKNOWN_SIDES, track.ranked_by) is not None
+                    for other in others
+                ),
+            }
+            print(f"{name.id}/{row}: {found[row]}", flush=True)
+        result[name.id] = found
     return result
 
 
@@ -246,7 +289,8 @@ def distances(pairs: list[Any], band: Any) -> dict[str, float]:
         floats[f"largest change of {field}"] = max(changes, default=0.0)
     logs = [[row.log10_one_minus_cosine for row in pair] for pair in pairs]
     floats["largest change of 1 - cosine"] = max(
-        (relative(10.0**a, 10.0**b) for a, b in logs if max(a, b) > -12), default=0.0
+        (relative(10.0**a, 10.0**b) for a, b in logs if None not in (a, b) and max(a, b) > -12),
+        default=0.0,
     )
     return {
         "matrices": len(pairs),
@@ -318,6 +362,7 @@ def main() -> None:
         return
     outer = {
         "scores": compare_scores,
+        "sides": compare_sides,
         "predictions": lambda: compare_predictions(options.tracks),
         "trained": lambda: compare_trained(options.before),
     }

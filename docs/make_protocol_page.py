@@ -142,6 +142,25 @@ def predictions() -> str:
     )
 
 
+def sides() -> str:
+    """How far outcomes of the same rows lie apart on right-hand sides of other keys."""
+    found = stored("recompute.json")["sides"]
+    lines = [
+        [
+            f"`{track}`",
+            str(len(rows)),
+            f"{100 * min(row['same iterations'] for row in rows.values()):.0f} %",
+            f"{100 * max(row['outside the band'] for row in rows.values()):.1f} %",
+            f"{100 * max(row['largest change of a mean'] for row in rows.values()):.2f} %",
+            str(sum(row["refused"] for row in rows.values())),
+        ]
+        for track, rows in found.items()
+    ]
+    header = ["track", "rows", "same iterations, least", "outside the band, most"]
+    header += ["mean moves by, most", "refused"]
+    return markdown_table(header, lines)
+
+
 def trained() -> str:
     """How models of the board differ from those of the same commands on another machine."""
     rows = stored("recompute.json")["trained"]
@@ -212,7 +231,7 @@ def coverage() -> str:
 
 def filled(page: str) -> str:
     """Return the page with the table."""
-    parts = (coverage, lockstep, processors, predictions, trained)
+    parts = (coverage, lockstep, processors, predictions, sides, trained)
     return with_parts(page, {part.__name__: part() for part in parts})
 
 

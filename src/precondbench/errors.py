@@ -15,6 +15,7 @@ __all__ = [
     "MissingDataError",
     "PrecondbenchError",
     "PredictionError",
+    "RunError",
     "ShardError",
     "SubmissionError",
     "TrainingDivergedError",
@@ -63,6 +64,10 @@ class CostError(PrecondbenchError):
 
 class PredictionError(PrecondbenchError, ValueError):
     """Predictions do not fit the dataset: wrong count, length, name or type."""
+
+
+class RunError(PrecondbenchError):
+    """A method in a process of its own failed, broke a limit, or sent what is no answer."""
 
 
 class ShardError(PrecondbenchError):

@@ -249,6 +249,31 @@ def git(folder, *arguments):
     return done.stdout.strip()
 
 
+# -- code --
+
+
+@hostile("is run; its code is read, scored and added by maintainers: send them the submission")
+def code_of_a_stranger(checkout, kit):
+    board = kit.add(checkout, "sweep")
+    program = {"entry": "sweep:method", "form": "factor", "python": "3.11", "code": 64 * "0"}
+    edit(board, "sweep", lambda c: c.update(program={**program, "requirements": "", "weights": {}}))
+
+
+@hostile("states what came of hidden matrices; only maintainers write that")
+def hidden_by_a_stranger(checkout, kit):
+    board = kit.add(checkout, "sweep")
+    hidden = {"digest": 64 * "0", "matrices": 9, "solved": 1.0, "ratio_mean": 1.0}
+    hidden |= {"interval": [1.0, 1.0], "ic0_ratio_mean": 2.0, "date": "2026-11-29"}
+    edit(board, "sweep", lambda c: c.update(hidden={**hidden, "precondbench": "0.1.0"}))
+
+
+@hostile("is code of an entry that is not run; remove it")
+def code_beside_predictions(checkout, kit):
+    folder = submission_path(kit.add(checkout, "sweep"), TWIN, "sweep") / "code"
+    folder.mkdir()
+    (folder / "sweep.py").write_text("")
+
+
 # -- scores --
 
 

@@ -5,6 +5,9 @@ from .files import read_text as read_text
 from .files import remove_leftovers as remove_leftovers
 from .files import replacing as replacing
 from .files import verify_file as verify_file
+from .machine import PeakMemory as PeakMemory
+from .machine import one_core as one_core
+from .machine import processor_name as processor_name
 from .memory import available_memory as available_memory
 from .network import TooLongError as TooLongError
 from .network import TooSlowError as TooSlowError

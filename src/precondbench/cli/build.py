@@ -16,6 +16,7 @@ from precondbench.cli.output import (
     CHECK_FAILED,
     AsJson,
     Config,
+    Dask,
     Dataset,
     Jobs,
     LogLevel,
@@ -40,7 +41,6 @@ _LOG = logging.getLogger("precondbench.recipes")
 Source = Annotated[
     str | None, typer.Option(help="Mirror of the SuiteSparse collection, folder or URL.")
 ]
-Dask = Annotated[str | None, typer.Option(help="Address of a Dask scheduler.")]
 Out = Annotated[Path | None, typer.Option(help="Shard to write; by default in the cache.")]
 
 

@@ -9,6 +9,7 @@ import typer
 
 from precondbench.cli.output import (
     AsJson,
+    Dask,
     Dataset,
     Jobs,
     Root,
@@ -36,8 +37,24 @@ Fields = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="Another field of submission.json: kind (learned or classical), code, paper, licence, "
-        "parameters, training, hardware or command. May be repeated.",
+        "parameters, training, hardware or command; with --entry, form (factor or operator). "
+        "May be repeated.",
     ),
+]
+Limit = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        metavar="KEY=NUMBER",
+        help="For code that is run: seconds of setup and solve of a matrix, total seconds, bytes "
+        "of memory and of file_size. May be repeated.",
+    ),
+]
+Python = Annotated[
+    str | None, typer.Option(help="Interpreter with the environment of code that is run.")
+]
+Unconfined = Annotated[
+    bool, typer.Option("--unconfined", help="Run code even where the kernel cannot confine it.")
 ]
 Folder = Annotated[Path, typer.Option("--folder", help="Folder of the leaderboard.")]
 
@@ -45,21 +62,45 @@ Folder = Annotated[Path, typer.Option("--folder", help="Folder of the leaderboar
 @command(submit, "submit pack")
 def pack(
     sources: Annotated[
-        list[Path], typer.Argument(help="Run directories, one for each seed, or prediction files.")
+        list[Path],
+        typer.Argument(
+            help="Run directories, one for each seed, or prediction files; with --entry, a module "
+            "or a folder of code."
+        ),
     ],
     out: Out = Path("submission"),
     split: Split = "test",
+    entry: Annotated[
+        str | None, typer.Option(help="Method to be run, module:name in the code.")
+    ] = None,
+    weights: Annotated[
+        list[Path] | None,
+        typer.Option(help="File or folder of its weights; repeated for seeds 0, 1, 2, ..."),
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="Data that it is run on.")] = None,
+    config: Annotated[str | None, typer.Option(help="Configuration of this data.")] = None,
     method: Name = None,
     author: Author = None,
     description: Description = None,
     fields: Fields = None,
     root: Root = None,
 ) -> None:
-    """Pack runs, or files of predictions, into a submission."""
-    from precondbench.leaderboard import pack_predictions, pack_runs, read_fields
+    """Pack runs, files of predictions, or code that is to be run, into a submission."""
+    from precondbench.leaderboard import pack_method, pack_predictions, pack_runs, read_fields
 
     given = read_fields(fields or [], method, author, description)
-    if any(source.is_file() for source in sources):
+    if entry is not None:
+        from precondbench.datasets import open_dataset
+        from precondbench.errors import ConfigurationError
+
+        if len(sources) != 1 or dataset is None:
+            raise ConfigurationError(
+                "--entry needs one module or folder of code, and --dataset that it is run on"
+            )
+        data = open_dataset(dataset, split, configuration=config, root=root)
+        given = {"method": entry, "kind": "classical", **given}
+        submission = pack_method(entry, sources[0], data, out, given, root, weights or [])
+    elif any(source.is_file() for source in sources):
         submission = pack_predictions(sources, out, given, root)
     else:
         submission = pack_runs(sources, split, out, given, root)
@@ -124,7 +165,7 @@ def schema() -> None:
 
 
 def _print_valid(submission: Submission, folder: Path) -> None:
-    seeds = ", ".join(sorted(submission.predictions, key=int))
+    seeds = ", ".join(map(str, submission.seeds))
     say(f"{folder}: {submission.method} on {submission.where}, seeds {seeds}: a valid submission")
 
 
@@ -136,17 +177,29 @@ def score(
     owner: Annotated[
         int | None, typer.Option(min=1, help="Number of your account at the hosting service.")
     ] = None,
+    python: Python = None,
+    limit: Limit = None,
+    unconfined: Unconfined = False,
     jobs: Jobs = 1,
+    dask: Dask = None,
     root: Root = None,
 ) -> None:
     """Check and score a submission, and write its entry; with --owner, also whose it is."""
-    from precondbench.leaderboard import add_owner, entry_path, score_submission
+    from precondbench.leaderboard import (
+        Running,
+        add_owner,
+        entry_path,
+        read_limits,
+        score_submission,
+    )
     from precondbench.recipes import open_executor
 
-    with open_executor(jobs) as executor, progress_bar("scoring") as update:
+    running = Running(read_limits(limit or []), python, unconfined)
+    with open_executor(jobs, dask) as executor, progress_bar("scoring") as update:
         entry = score_submission(
-            submission, folder, name=name, root=root, executor=executor, progress=update
-        )
+            submission, folder, name=name, root=root, executor=executor, progress=update,
+            running=running,
+        )  # fmt: skip
     if owner is not None:
         add_owner(folder, entry.track, entry.id, owner)
     say(f"{entry.method}: {entry_path(folder, entry.track, entry.id)}")
@@ -157,6 +210,7 @@ def reference(
     track: Annotated[list[str] | None, typer.Argument(help="Tracks; by default all.")] = None,
     folder: Folder = Path("leaderboard"),
     jobs: Jobs = 1,
+    dask: Dask = None,
     root: Root = None,
 ) -> None:
     """Score classical methods and oracles; write their entries."""
@@ -164,7 +218,7 @@ def reference(
     from precondbench.recipes import open_executor
 
     names = [track_named(name) for name in track] if track else list(TRACKS)
-    with open_executor(jobs) as executor:
+    with open_executor(jobs, dask) as executor:
         for name in names:
             with progress_bar(name.id) as update:
                 entries = score_reference(
@@ -180,6 +234,7 @@ def extend(
     ],
     to: Annotated[str, typer.Option(help="Track of the same configuration.")],
     jobs: Jobs = 1,
+    dask: Dask = None,
     root: Root = None,
 ) -> None:
     """Score entries on another track of their data from their weights; write its entries."""
@@ -187,7 +242,7 @@ def extend(
     from precondbench.recipes import open_executor
 
     name = track_named(to)
-    with open_executor(jobs) as executor:
+    with open_executor(jobs, dask) as executor:
         for path in entries:
             folder, track, entry = place_of(path)
             extend_entry(folder, track, entry, name, root=root, executor=executor)
@@ -204,12 +259,16 @@ def check(
     submission: Annotated[
         Path | None, typer.Option(help="Of one entry; by default LEADERBOARD/submissions/TRACK/ID.")
     ] = None,
+    python: Python = None,
+    limit: Limit = None,
+    unconfined: Unconfined = False,
     jobs: Jobs = 1,
+    dask: Dask = None,
     root: Root = None,
 ) -> None:
     """Score entries again, from weights where there are any; any difference is an error."""
     from precondbench.errors import ConfigurationError, LeaderboardError
-    from precondbench.leaderboard import check_entries, place_of
+    from precondbench.leaderboard import Running, check_entries, place_of, read_limits
     from precondbench.recipes import open_executor
 
     if submission is not None and len(entries or []) != 1:
@@ -220,8 +279,9 @@ def check(
         named = places.setdefault(where, [])
         assert named is not None
         named.append((track, entry))
+    running = Running(read_limits(limit or []), python, unconfined)
     failed = []
-    with open_executor(jobs) as executor:
+    with open_executor(jobs, dask) as executor:
         for where, wanted in places.items():
             for found in check_entries(
                 where,
@@ -230,6 +290,7 @@ def check(
                 root=root,
                 executor=executor,
                 progress=progress_bar,
+                running=running,
             ):
                 for entry, way in found.confirmed.items():
                     say(f"{found.track}/{entry}: {way}")
@@ -242,6 +303,48 @@ def check(
         raise LeaderboardError(f"{len(failed)} entries or tracks do not hold, first: {failed[0]}")
 
 
+@command(app, "leaderboard hidden")
+def hidden(
+    entry: Annotated[Path, typer.Argument(help="File LEADERBOARD/entries/TRACK/ID.json.")],
+    seed: Annotated[Path, typer.Option(help="File with a secret of 16 bytes or more.")],
+    matrices: Annotated[
+        Path | None, typer.Option(help="Folder of matrices that are not published.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=0, help="Draws, where the track is of a family.")] = 50,
+    submission: Annotated[
+        Path | None, typer.Option(help="By default LEADERBOARD/submissions/TRACK/ID.")
+    ] = None,
+    python: Python = None,
+    limit: Limit = None,
+    unconfined: Unconfined = False,
+    jobs: Jobs = 1,
+    dask: Dask = None,
+    root: Root = None,
+) -> None:
+    """Run an entry on hidden matrices; its file then states the aggregates."""
+    from precondbench.errors import ConfigurationError
+    from precondbench.leaderboard import HiddenSet, Running, place_of, read_limits, score_hidden
+    from precondbench.recipes import open_executor
+
+    try:
+        secret = seed.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{seed} cannot be read: {error.strerror}") from None
+    folder, track, name = place_of(entry)
+    running = Running(read_limits(limit or []), python, unconfined)
+    with open_executor(jobs, dask) as executor:
+        found = score_hidden(
+            folder, track, name, HiddenSet(secret, matrices, count), submission=submission,
+            root=root, executor=executor, running=running,
+        )  # fmt: skip
+    out = found.hidden
+    assert out is not None
+    say(
+        f"{found.method}: {out.matrices} hidden matrices, {out.solved:.1%} solved, "
+        f"ratio {out.ratio_mean:.4g}, IC(0) {out.ic0_ratio_mean:.4g}"
+    )
+
+
 @command(app, "leaderboard review")
 def review(
     base: Annotated[Path, typer.Option(help="Checkout of the repository without the change.")],
@@ -250,6 +353,7 @@ def review(
         int, typer.Option(min=1, help="Number of the account that asks for the change.")
     ],
     jobs: Jobs = 1,
+    dask: Dask = None,
     root: Root = None,
 ) -> None:
     """Judge a pull request: what changed in leaderboard/, by whom, and whether its scores hold.
@@ -260,7 +364,7 @@ def review(
     from precondbench.leaderboard import review_change
     from precondbench.recipes import open_executor
 
-    with open_executor(jobs) as executor:
+    with open_executor(jobs, dask) as executor:
         found = review_change(
             base, change, account, root=root, executor=executor, progress=progress_bar
         )

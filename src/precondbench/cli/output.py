@@ -215,6 +215,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "submit pack runs/synthetic-tridiag-1.0-twin/MLP-1/seed-0 --author 'A. Author' "
         "--out submission",
         "submit pack ours/predictions-test.safetensors --method Ours --set kind=classical",
+        "submit pack my_method.py --entry my_method:method --dataset suitesparse-invk",
     ),
     "submit function": (
         "submit function my_method.py:factor suitesparse-invk --method 'My method'",
@@ -227,11 +228,18 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "leaderboard extend leaderboard/entries/TRACK/mine.json --to TRACK-large",
     ),
     "leaderboard check": ("leaderboard check leaderboard/entries/TRACK/mine.json",),
+    "leaderboard hidden": (
+        "leaderboard hidden leaderboard/entries/TRACK/mine.json --seed secret --matrices unseen",
+    ),
     "leaderboard review": (
         "leaderboard review --base base --change change --account 583231 --jobs 2",
     ),
     "leaderboard reproduce": ("leaderboard reproduce leaderboard/entries/TRACK/mine.json",),
     "leaderboard render": ("leaderboard render --folder leaderboard --out site",),
+    "time": (
+        "time diffusion-2d-10000 --folder leaderboard",
+        "time HB/nos3 --method 'IC(0)' --method SuperLU --code my_method.py:method --repeats 5",
+    ),
     "factor": ("factor A.mtx", "factor A.mtx.gz --method ic0 --out L.mtx"),
     "download": ("download suitesparse-invk --version 1.0 --split test",),
     "release": ("release published --dataset synthetic-tridiag --base-url https://example.org/pb",),
@@ -291,6 +299,7 @@ Dataset = Annotated[
     str, typer.Argument(help="Name of a dataset, as 'precondbench list' prints it.")
 ]
 Jobs = Annotated[int, typer.Option(help="Processes on this machine.")]
+Dask = Annotated[str | None, typer.Option(help="Address of a Dask scheduler.")]
 Root = Annotated[Path | None, typer.Option("--root", help="Cache folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Config = Annotated[str | None, typer.Option(help="Only this configuration.")]

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 import precondbench
-from precondbench.cli import build, data, doctor, leaderboard, score, train
+from precondbench.cli import build, data, doctor, leaderboard, score, timing, train
 from precondbench.cli.output import USAGE, LogLevel, command, log_to_stderr
 
 TRACEBACK = "PRECONDBENCH_TRACEBACK"
@@ -80,6 +80,7 @@ _COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "board": score.board,
     "submit": leaderboard.submit,
     "leaderboard": leaderboard.app,
+    "time": timing.time,
     "factor": build.factor,
     "download": data.download,
     "release": data.release,
@@ -165,6 +166,8 @@ def _build(rest: Sequence[str]) -> list[str]:
 
 def _pack(rest: Sequence[str]) -> list[str]:
     entries, others = _without(rest, "--entry")
+    if entries and _arguments(rest):
+        return ["submit", "pack", *rest]  # Code that is to be run.
     files, others = _without(others, "--predictions")
     datasets, others = _without(others, "--dataset")
     fields = []
@@ -187,6 +190,16 @@ def _without(words: Sequence[str], option: str) -> tuple[list[str], list[str]]:
         else:
             others.append(word)
     return values, others
+
+
+def _arguments(words: Sequence[str]) -> list[str]:
+    """Return the words that are neither options nor their values."""
+    rest = iter(words)
+    return [
+        word
+        for word in rest
+        if not (word.startswith("--") and ("=" in word or next(rest, "") is not None))
+    ]
 
 
 def _repeated(option: str, values: Sequence[str]) -> list[str]:

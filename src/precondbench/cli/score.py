@@ -8,7 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from precondbench.cli.output import AsJson, Root, print_json, print_table, progress_bar, say
+from precondbench.cli.output import (
+    AsJson,
+    Dask,
+    Jobs,
+    Root,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+)
 
 # Key of a summary -> heading.
 _SUMMARY = {
@@ -32,14 +41,17 @@ _COLUMNS = {
 
 def score(
     predictions: Annotated[Path, typer.Argument(help="File of predictions.")],
+    jobs: Jobs = 1,
+    dask: Dask = None,
     root: Root = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, every matrix in it.")] = False,
 ) -> None:
     """Score predictions. Prints cosine, iterations, effective hops and n log K."""
     from precondbench.leaderboard import score_file
+    from precondbench.recipes import open_executor
 
-    with progress_bar("scoring") as update:
-        file, evaluations = score_file(predictions, root, update)
+    with open_executor(jobs, dask) as executor, progress_bar("scoring") as update:
+        file, evaluations = score_file(predictions, root, update, executor)
     if json:
         print_json(
             {

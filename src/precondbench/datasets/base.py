@@ -264,8 +264,10 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
             ``name``, ``A`` (symmetric CSR), ``L`` (lower triangular CSR), in the same scaling
             as the graphs. Where A is not symmetric, it has ``U``, too.
         """
+        return self._pair(self._record_number(index))
+
+    def _pair(self, number: int) -> Pair:
         shard = self.shard
-        number = self._record_number(index)
         arrays = self._select(shard, np.array([number], dtype=np.int64))
         if self.scaled:
             arrays = arrays.scaled()
@@ -304,6 +306,10 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
             diagonal = record.a[record.indptr[1:] - 1]
             scale = power_of_two_scaling(diagonal)
         return geometry_of(record, scale)
+
+    def earlier(self, index: int) -> tuple[csr_array, ...]:
+        """Return the systems before one of a sequence; other data has none."""
+        return ()
 
     def facts(self, index: int) -> dict[str, int | float | str]:
         """Return what the shard knows about one matrix: iterations, winner, n log K, ..."""

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 import precondbench
 from precondbench.datasets.base import FactorDataset
@@ -279,6 +280,25 @@ class ParametricInvK(FactorDataset):
             geometry=geometry,
             shard=shard,
         )
+
+    def earlier(self, index: int) -> tuple[csr_array, ...]:
+        """Return the systems before one of a sequence, which a solver has met, oldest first.
+
+        Parameters
+        ----------
+        index : int
+            As for :meth:`pair`.
+
+        Returns
+        -------
+        tuple of scipy.sparse.csr_array
+            In the scaling of each by itself; empty for the first system, and for other families.
+        """
+        number = self._record_number(index)
+        if "step" not in self.shard.facts:
+            return ()
+        group = self.shard.groups[number]
+        return tuple(self._pair(i).A for i in range(number) if self.shard.groups[i] == group)
 
     def _targets(self, shard: Shard) -> NDArray[np.float64] | None:
         if self.label == "ic0":

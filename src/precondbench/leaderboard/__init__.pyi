@@ -5,8 +5,18 @@ from .methods.row import ReferenceMethod as ReferenceMethod
 from .methods.registry import classical_methods as classical_methods
 from .pretrained import load_pretrained as load_pretrained
 from .pretrained import pretrained_names as pretrained_names
+from .running.method import RunMethod as RunMethod
+from .running.method import run_method as run_method
+from .running.process import Limits as Limits
 from .scoring.ranking import profile_area as profile_area
 from .site.pages import render_site as render_site
+from .timing.measure import Effort as Effort
+from .timing.measure import time_methods as time_methods
+from .timing.methods import chosen as chosen
+from .timing.methods import classical_contenders as classical_contenders
+from .timing.methods import Contender as Contender
+from .timing.methods import trained_contender as trained_contender
+from .timing.times import Times as Times
 
 # Between the packages of this library; not promised to users.
 from .board import standings_of as standings_of
@@ -26,15 +36,24 @@ from .submissions.check import check_entries as check_entries
 from .submissions.check import extend_entry as extend_entry
 from .submissions.check import score_reference as score_reference
 from .submissions.check import score_submission as score_submission
+from .running.hidden import HiddenSet as HiddenSet
+from .running.hidden import score_hidden as score_hidden
+from .running.method import Running as Running
+from .running.method import read_limits as read_limits
 from .registers import add_owner as add_owner
 from .submissions.review import review_change as review_change
 from .submissions.reproduce import reproduce_entry as reproduce_entry
 from .submissions.pack import load_entry_point as load_entry_point
 from .submissions.pack import pack_function as pack_function
+from .submissions.pack import pack_method as pack_method
 from .submissions.pack import pack_predictions as pack_predictions
 from .submissions.pack import pack_runs as pack_runs
 from .submissions.pack import read_fields as read_fields
 from .submissions.schema import Submission as Submission
 from .submissions.schema import submission_schema as submission_schema
+from .timing.times import compared as compared
+from .timing.times import read_times as read_times
+from .timing.times import times_path as times_path
+from .timing.times import write_times as write_times
 from .tracks import TRACKS as TRACKS
 from .tracks import track_named as track_named

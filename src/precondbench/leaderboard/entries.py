@@ -23,6 +23,7 @@ from pydantic import (
 from precondbench._internal import first_problem, read_model, replacing
 from precondbench.errors import LeaderboardError
 from precondbench.leaderboard.registers import read_reproduced, reproduced_ids
+from precondbench.leaderboard.running.program import Program
 from precondbench.leaderboard.submissions.schema import (
     AuthorName,
     Line,
@@ -199,6 +200,22 @@ class Gain(_Model):
     high: Number
 
 
+class Hidden(_Model):
+    """What an entry that is run does on matrices that are not published."""
+
+    digest: Sha256 = Field(description="Of the matrices and a secret seed.")
+    matrices: Count
+    solved: Number = Field(description="Share of the matrices, over seeds.")
+    ratio_mean: Number = Field(
+        description="Geometric mean of iterations over the fewest of classical methods, failures "
+        "at the limit, mean over seeds."
+    )
+    interval: Interval = Field(description="95 % interval of it.")
+    ic0_ratio_mean: Number = Field(description="The same of IC(0).")
+    date: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    precondbench: Line
+
+
 class Entry(_Model):
     """A method on a track: what it is, as its authors say, and what came of it, as scored."""
 
@@ -226,6 +243,12 @@ class Entry(_Model):
     scorer: Scorer
     predictions: dict[SeedName, Sha256] = Field(description="Seed -> digest of its values.")
     weights: dict[SeedName, Sha256] = Field(description="Seed -> digest of its file of weights.")
+    program: Program | None = Field(
+        default=None, description="What was run, in place of predictions; others lack it."
+    )
+    hidden: Hidden | None = Field(
+        default=None, description="On matrices that only maintainers know; most entries lack it."
+    )
     interval: Interval = Field(description="95 % interval of the number that ranks.")
     gain: Gain | None = Field(description="Over the start; none where there is no start.")
     seeds: list[StoredEvaluation] = Field(min_length=1, max_length=20)
@@ -251,6 +274,8 @@ class Entry(_Model):
         named = {str(seed) for seed in seeds}
         if self.weights and set(self.weights) != named:
             raise ValueError("the weights have other seeds than the outcomes")
+        if self.program and sorted(named) != sorted(map(str, self.program.seeds)):
+            raise ValueError("the program has weights of other seeds than the outcomes")
         return self
 
     def evaluations(self, track: Track) -> list[Evaluation]:
@@ -406,7 +431,11 @@ _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def _write(path: Path, model: BaseModel) -> Path:
-    text = _json(model.model_dump(mode="json"), "") + "\n"
+    content = model.model_dump(mode="json")
+    for name in ("program", "hidden"):
+        if content.get(name, ...) is None:
+            del content[name]
+    text = _json(content, "") + "\n"
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
     return path

@@ -160,6 +160,11 @@ class OpenTrack:
             return digests[0]
         return hashlib.sha256("".join(digests).encode()).hexdigest()
 
+    def earlier(self, index: int) -> tuple[csr_array, ...]:
+        """Return the systems before one of a sequence."""
+        data, i = self._places[index]
+        return data.earlier(i)
+
     @property
     def ranked_by(self) -> RankedBy:
         """The number that ranks."""

@@ -1,11 +1,11 @@
 from .ceiling import mean_ceiling as mean_ceiling
+from .context import Context as Context
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
 from .evaluation import evaluate_many as evaluate_many
 from .locality import HopLadder as HopLadder
 from .locality import far_response as far_response
 from .locality import locality_profile as locality_profile
-from .method import Context as Context
 from .method import Method as Method
 from .metrics import cosine as cosine
 from .metrics import k_condition as k_condition

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
-from precondbench.errors import PredictionError
+from precondbench.errors import PrecondbenchError, PredictionError
+from precondbench.quality.context import Context
 from precondbench.quality.locality import HopLadder
 from precondbench.quality.method import (
-    Context,
+    Closing,
     Predictions,
     check_cover,
     context_of,
@@ -27,7 +28,7 @@ from precondbench.quality.method import (
 from precondbench.quality.outcome import REFERENCE, Row
 from precondbench.quality.pair import Pair, PairSource
 from precondbench.quality.problem import Problem, problem_of
-from precondbench.quality.values import values_digest
+from precondbench.quality.values import Refusal, values_digest
 
 
 @dataclass(frozen=True)
@@ -341,9 +342,23 @@ def _score_matrix(item: _Item, log_k: bool) -> dict[str, Row]:
     pair, context, given = item
     problem = problem_of(pair)
     return {
-        name: problem.score(set_up(one, pair, context), key, log_k)
+        name: _score_one(problem, one, set_up(one, pair, context), key, log_k)
         for name, (one, key) in given.items()
     }
+
+
+def _score_one(problem: Problem, method: Any, prepared: Any, key: str, log_k: bool) -> Row:
+    try:
+        return problem.score(prepared, key, log_k)
+    except PrecondbenchError as error:
+        # What does not fit the matrix is a mistake of the caller, unless it may be anything.
+        if not getattr(method, "untrusted", False):
+            raise
+        return problem.score(Refusal(str(error)), key, log_k)
+    finally:
+        # What lives in a process of its own is ended with the solve.
+        if isinstance(prepared, Closing):
+            prepared.close()
 
 
 def _summary(found: Evaluation, ladder: HopLadder | None) -> dict[str, float | int | None]:

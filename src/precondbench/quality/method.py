@@ -3,38 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator
 
-from precondbench.errors import BreakdownError, CostError, PredictionError
+from precondbench.errors import BreakdownError, CostError, PredictionError, RunError
+from precondbench.quality.context import Context
 from precondbench.quality.pair import Pair, PairSource
 from precondbench.quality.values import Refusal
-
-
-@dataclass(frozen=True)
-class Context:
-    """Knowledge about a matrix beside its entries.
-
-    Attributes
-    ----------
-    name : str
-        Name of the matrix.
-    facts : mapping
-        Facts of its record in the dataset, as ``dataset.facts(i)`` returns them; empty where
-        the dataset has none.
-    geometry : mapping of str to numpy.ndarray
-        Coordinates, coefficients and near null space by row, as ``dataset.geometry(i)`` returns
-        them; empty where the dataset has none.
-    """
-
-    name: str = ""
-    facts: Mapping[str, int | float | str] = field(default_factory=dict)
-    geometry: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -66,7 +44,7 @@ class Method(Protocol):
         A : scipy.sparse.csr_array
             The matrix, float64, shape (n, n).
         context : Context
-            Name of the matrix, and facts about it.
+            Name of the matrix, and what is known about it.
 
         Returns
         -------
@@ -80,17 +58,21 @@ class Method(Protocol):
         ...
 
 
+@runtime_checkable
+class Closing(Protocol):
+    """A preconditioner that holds something that is to be given back after the solve."""
+
+    def close(self) -> None:
+        """Give it back."""
+
+
 Predictions = Method | Mapping[str, Any] | Sequence[Any] | Callable[[csr_array], Any]
 
 
 def context_of(dataset: PairSource, index: int, name: str) -> Context:
-    """Return the context of a matrix: facts and geometry only where the dataset has them."""
-    facts, geometry = (getattr(dataset, what, None) for what in ("facts", "geometry"))
-    return Context(
-        name,
-        {} if facts is None else facts(index),
-        {} if geometry is None else geometry(index),
-    )
+    """Return the context of a matrix: beside its name only what the dataset has."""
+    known = {what: getattr(dataset, what, None) for what in ("facts", "geometry", "earlier")}
+    return Context(name, **{what: of(index) for what, of in known.items() if of is not None})
 
 
 def check_cover(predictions: Any, names: Sequence[str]) -> None:
@@ -140,13 +122,16 @@ def set_up(given: Any, pair: Pair, context: Context) -> Any:
     """Return the preconditioner that a method, a function or a prediction gives, or a Refusal.
 
     A method that raises BreakdownError, CostError, ZeroDivisionError, FloatingPointError or
-    numpy.linalg.LinAlgError has failed on this matrix; other exceptions are bugs and pass.
+    numpy.linalg.LinAlgError has failed on this matrix, and so has one in a process of its own that
+    ends or exceeds its limits; other exceptions are bugs and pass.
     """
     if isinstance(given, Method) or (callable(given) and not isinstance(given, LinearOperator)):
         try:
             given = given.setup(pair.A, context) if isinstance(given, Method) else given(pair.A)
         except (BreakdownError, CostError, ArithmeticError, np.linalg.LinAlgError) as error:
             return Refusal(f"{type(error).__name__}: {error}")
+        except RunError as error:
+            return Refusal(str(error))
     if given is None:
         return Refusal("no prediction")
     if isinstance(given, LinearOperator) and given.shape != pair.A.shape:

@@ -53,6 +53,8 @@ from precondbench.solvers import (
 
 Vector = NDArray[np.float64]
 
+# Values on the pattern, a linear operator, a function r -> z, or no preconditioner.
+Usable = Vector | LinearOperator | Callable[[Vector], Any] | None
 # Multiply-adds that n log K may cost, once for each matrix; some minutes of one core.
 MOST_OPERATIONS = 1e11
 
@@ -153,12 +155,7 @@ class Problem(ABC):
         ]
         return np.ascontiguousarray(np.stack(columns, axis=1))
 
-    def solve(
-        self,
-        given: Vector | LinearOperator | Callable[[Vector], Any] | None = None,
-        key: str = REFERENCE,
-        maxiter: int = MAXITER,
-    ) -> Outcome:
+    def solve(self, given: Usable = None, key: str = REFERENCE, maxiter: int = MAXITER) -> Outcome:
         """Solve the system for its four right-hand sides with a preconditioner of A.
 
         Parameters
@@ -185,23 +182,10 @@ class Problem(ABC):
             preconditioned matrix as PCG saw it, ``reason`` why it is invalid, ``solved``, and
             ``penalised_iterations``, the limit where it failed.
         """
-        b = self.sides(key)
-        if isinstance(given, LinearOperator):
-            apply = partial(self._applied, given.matvec)
-            reason = self._fault(apply)
-            if reason:
-                return _invalid(reason)
-            result = self._solve_operator(b, apply, maxiter)
-        elif callable(given):
-            apply = partial(self._applied, partial(function_result, given))
-            result = self._solve_operator(b, apply, maxiter, flexible=True)
-        elif given is None:
-            result = self._solve_values(b, None, maxiter)
-        else:
-            reason = self._unusable(given)
-            if reason:
-                return _invalid(reason)
-            result = self._solve_values(b, self.scaled(given), maxiter)
+        reason = self.unusable(given)
+        if reason:
+            return _invalid(reason)
+        result = self.solve_sides(given, self.sides(key), maxiter)
         failed = [status for status in result.status if status is not Status.CONVERGED]
         return Outcome(
             failed[0] if failed else Status.CONVERGED,
@@ -213,6 +197,21 @@ class Problem(ABC):
             max(result.residual),
             result.condition,
         )
+
+    def unusable(self, given: Usable) -> str:
+        """Why nothing can be solved with a preconditioner, see :meth:`solve`, or an empty text."""
+        if isinstance(given, LinearOperator):
+            return self._fault(partial(self._applied, given.matvec))
+        return "" if given is None or callable(given) else self._unusable(given)
+
+    def solve_sides(self, given: Usable, b: Vector, maxiter: int = MAXITER) -> SidesResult:
+        """Solve the scaled system for right-hand sides (n, s) with what is not unusable."""
+        if isinstance(given, LinearOperator):
+            return self._solve_operator(b, partial(self._applied, given.matvec), maxiter)
+        if callable(given):
+            apply = partial(self._applied, partial(function_result, given))
+            return self._solve_operator(b, apply, maxiter, flexible=True)
+        return self._solve_values(b, None if given is None else self.scaled(given), maxiter)
 
     @abstractmethod
     def scaled(self, values: Vector) -> Vector:

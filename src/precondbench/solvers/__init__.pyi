@@ -21,6 +21,7 @@ from .conjugate_gradients import pcg_operator as pcg_operator
 from .conjugate_gradients import pcg_values as pcg_values
 from .arguments import function_result as function_result
 from .forms import fault_of as fault_of
+from .lanes import LANES as LANES
 from .minimal_residual import gmres_operator as gmres_operator
 from .minimal_residual import gmres_values as gmres_values
 from .preconditioners import FactoredPreconditioner as FactoredPreconditioner

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 import precondbench
-from precondbench._internal import loads, replacing
+from precondbench._internal import loads, processor_name, replacing
 from precondbench.baselines.base import FactorModel
 from precondbench.baselines.checkpoint import METADATA_KEY, read_tensors, save_model
 from precondbench.baselines.training.progress import EpochRecord, check_history
@@ -30,12 +30,7 @@ def device_name(device: torch.device) -> str:
     """Return the name of a GPU, or of the processor where the system has it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    return processor_name()
 
 
 def describe_environment(device: torch.device, processes: int) -> dict[str, Any]:

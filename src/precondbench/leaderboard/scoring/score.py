@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import precondbench
 from precondbench.errors import PredictionError, SubmissionError
 from precondbench.leaderboard.entries import Entry, entry_of, stored
+from precondbench.leaderboard.running.method import RunMethod, Running
+from precondbench.leaderboard.running.program import Program
 from precondbench.leaderboard.scoring.intervals import gain_of, interval_of
 from precondbench.leaderboard.submissions.schema import Bundle
 from precondbench.leaderboard.tracks import (
@@ -71,7 +73,10 @@ def predictions_by_seed(
 
 
 def score_file(
-    path: str | Path, root: str | Path | None = None, progress: Progress | None = None
+    path: str | Path,
+    root: str | Path | None = None,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> tuple[PredictionFile, list[Evaluation]]:
     """Score a file of predictions on the split it names: one evaluation a seed.
 
@@ -79,7 +84,8 @@ def score_file(
     """
     predictions, data = open_predicted(path, root)
     by_seed = predictions_by_seed(predictions, data)
-    found = evaluate_many(data, {str(k): given for k, given in by_seed.items()}, progress=progress)
+    methods = {str(seed): given for seed, given in by_seed.items()}
+    found = evaluate_many(data, methods, executor=executor, progress=progress)
     return predictions, [
         replace(evaluation, seed=seed)
         for seed, evaluation in zip(by_seed, found.values(), strict=True)
@@ -174,9 +180,9 @@ def score_candidates(
     }
 
 
-def bundle_candidate(bundle: Bundle, entry_id: str) -> Candidate:
+def bundle_candidate(bundle: Bundle, entry_id: str, running: Running | None = None) -> Candidate:
     """Return the entry that a checked submission describes, without its start."""
-    stated = bundle.submission
+    stated, program = bundle.submission, bundle.submission.program
     content = {
         "id": entry_id,
         "method": stated.method,
@@ -194,10 +200,22 @@ def bundle_candidate(bundle: Bundle, entry_id: str) -> Candidate:
         "predictions": dict(stated.predictions),
         "weights": dict(stated.weights),
     }
+    if program is not None:
+        content |= {"program": program.model_dump(mode="json"), "form": program.form}
+        return Candidate(content, _run_seeds(bundle.folder, program, running or Running()))
+    assert bundle.predictions is not None
     given = predictions_by_seed(bundle.predictions, bundle.dataset)
     return Candidate(
         content, {seed: (given[seed], stated.predictions[str(seed)]) for seed in given}
     )
+
+
+def _run_seeds(
+    folder: Path, program: Program, running: Running
+) -> dict[int | None, tuple[Predictions, str]]:
+    """Return the methods of all seeds, and what their right-hand sides are bound to."""
+    methods = {seed: RunMethod(folder, program, seed, running) for seed in program.seeds}
+    return {seed: (method, method.key) for seed, method in methods.items()}
 
 
 # Of an entry whose makers say nothing else.

@@ -64,6 +64,7 @@ TIERS = {
     "scored": "The predictions were scored for this board; their origin is stated by the authors.",
     "reproduced": "The maintainers ran the command above and obtained these predictions.",
     "reference": "Code of the precondbench library itself, which anyone can run again.",
+    "run": "Its code was run for this board, in a confined process of its own.",
 }
 
 
@@ -234,7 +235,7 @@ def _entry(environment: Environment, standing: Standing, row: RankedRow, date: s
         track=standing.track,
         row=row,
         entry=row.entry,
-        tier=TIERS[standing.tier(row.entry)],
+        tier=TIERS["run" if row.entry.program else standing.tier(row.entry)],
         date=date,
         outcomes=standing.outcomes[row.entry.id],
         verdicts=verdicts,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
@@ -26,6 +27,7 @@ from precondbench.leaderboard.entries import (
 from precondbench.leaderboard.methods.registry import reference_rows, tuned
 from precondbench.leaderboard.methods.row import ReferenceMethod
 from precondbench.leaderboard.pretrained import add_weights
+from precondbench.leaderboard.running.method import Running
 from precondbench.leaderboard.scoring.score import (
     DIGITS,
     Candidate,
@@ -39,6 +41,7 @@ from precondbench.leaderboard.submissions.schema import Bundle, open_bundle
 from precondbench.leaderboard.submissions.tolerance import (
     OTHER_SIDES,
     SAME_SIDES,
+    UNKNOWN_SIDES,
     first_difference,
     outside_band,
 )
@@ -62,15 +65,17 @@ def score_submission(
     root: str | Path | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
+    running: Running | None = None,
 ) -> Entry:
     """Check and score a submission, and write its entry, under an id made from the method's name.
 
     Weights are copied into the leaderboard. An entry of that id on the same track is replaced.
+    ``running`` says how the code of a submission is run, if it has any.
     """
     bundle = open_bundle(submission, root)
     track = open_track(track_of(bundle), root)
     bundles = {name or entry_id(bundle.submission.method): bundle}
-    (entry,) = _score_bundles(bundles, track, folder, root, executor, progress)
+    (entry,) = _score_bundles(bundles, track, folder, root, executor, progress, running)
     return entry
 
 
@@ -97,8 +102,11 @@ def _score_bundles(
     root: str | Path | None,
     executor: Executor | None,
     progress: Progress | None,
+    running: Running | None = None,
 ) -> list[Entry]:
-    candidates = {name: _submitted(bundle, name, track, root) for name, bundle in bundles.items()}
+    candidates = {
+        name: _submitted(bundle, name, track, root, running) for name, bundle in bundles.items()
+    }
     scored = score_candidates(track, candidates, executor=executor, progress=progress)
     _write_track(folder, track)
     for name, entry in scored.items():
@@ -161,6 +169,8 @@ def extend_entry(
 COMPUTED = "computed again"
 SUBMITTED = "its submission scored again"
 SAME_BITS = "predicted again from its weights, to the bit"
+RUN = "run again"
+RUN_IN_BAND = "run again, with other roundings and within the band for them"
 IN_BAND = "predicted again from its weights, with other roundings and within the band for them"
 
 
@@ -194,12 +204,14 @@ def check_entries(
     root: str | Path | None = None,
     executor: Executor | None = None,
     progress: Callable[[str], AbstractContextManager[Progress]] | None = None,
+    running: Running | None = None,
 ) -> Iterator[CheckedTrack]:
     """Score entries again, track by track; those of one track share what is computed a matrix.
 
     Reference rows are computed by the library, learned and fitted ones predicted from their
     weights, with the model that they start from. Others are scored from their submission, by
-    default ``<folder>/submissions/<track>/<entry>``. The files of the tracks are compared, too.
+    default ``<folder>/submissions/<track>/<entry>``, and run as ``running`` says if they are code.
+    The files of the tracks are compared, too.
 
     ``entries`` are pairs (track, id), by default all. ``progress(track)`` opens what is called
     after each matrix.
@@ -211,7 +223,7 @@ def check_entries(
     for track, names in wanted.items():
         start = perf_counter()
         with nullcontext(None) if progress is None else progress(track) as report:
-            again = _Again(Path(folder), board, submission, root, executor, report)
+            again = _Again(Path(folder), board, submission, root, executor, report, running)
             confirmed, problems = again.check(track, names)
         yield CheckedTrack(track, confirmed, problems, perf_counter() - start)
 
@@ -241,6 +253,12 @@ def _all(board: Leaderboard) -> Iterator[tuple[str, str]]:
     return ((track, entry) for track, entries in board.entries.items() for entry in entries)
 
 
+# What is compared in a band: the last of the entries that are made again.
+_BANDS = {
+    IN_BAND: (SAME_SIDES, OTHER_SIDES),
+    RUN: (UNKNOWN_SIDES,),
+    RUN_IN_BAND: (SAME_SIDES, UNKNOWN_SIDES),
+}
 # Fields of an entry that are not its description.
 _COMPUTED = {"seeds", "start", "interval", "gain"}
 
@@ -255,6 +273,7 @@ class _Again:
     root: str | Path | None
     executor: Executor | None
     progress: Progress | None
+    running: Running | None
 
     def check(self, name: str, entries: list[str]) -> tuple[dict[str, str], dict[str, str]]:
         """Return how entries were confirmed, and what differs, by id."""
@@ -279,7 +298,11 @@ class _Again:
         for entry in ways:
             again = [one for key, one in scored.items() if key[0] == entry]
             stored = self.board.entries[name][entry]
-            if wrong := _difference(track, described, stored, again, ways[entry]):
+            wrong = _difference(track, described, stored, again, ways[entry])
+            if wrong and ways[entry] == RUN:
+                wrong = _difference(track, described, stored, again, RUN_IN_BAND)
+                ways[entry] = RUN_IN_BAND
+            if wrong:
                 problems[entry] = wrong
         return {entry: way for entry, way in ways.items() if entry not in problems}, problems
 
@@ -297,12 +320,23 @@ class _Again:
             return [_reference(method)], COMPUTED
         place = self.submission or submission_path(self.folder, entry.track, entry.id)
         bundle = open_bundle(place, self.root) if Path(place).is_dir() else None
+        if bundle is None and entry.program:
+            raise LeaderboardError(
+                f"it is run, and {place} is not the folder of its submission; put it there, or "
+                "name it by --submission"
+            )
         if not (bundle or entry.weights):
             raise LeaderboardError(
                 f"there are no weights of it, and {place} is not the folder of its submission; put "
                 "it there, or name it by --submission"
             )
-        found = [] if bundle is None else [_submitted(bundle, entry.id, track, self.root)]
+        found = (
+            [] if bundle is None else [_submitted(bundle, entry.id, track, self.root, self.running)]
+        )
+        if bundle is not None and bundle.submission.program:
+            # Code that finds its own key knows the solutions; it cannot know these.
+            unknown = {seed: secrets.token_hex(32) for seed in found[0].seeds}
+            return [*found, replace(found[0], seeds=_bound(found[0].seeds, unknown))], RUN
         if not entry.weights:
             return found, SUBMITTED
         own = _from_weights(self.folder, entry, track, self.root)
@@ -319,7 +353,8 @@ class _Again:
 
 
 def _content(model: Entry | Track) -> dict[str, Any]:
-    return model.model_dump(mode="json")
+    # What came of hidden matrices is a statement of the maintainers.
+    return model.model_dump(mode="json", exclude={"hidden"})
 
 
 def _keys(judged: Mapping[int | None, tuple[Any, str]]) -> dict[int | None, str]:
@@ -335,10 +370,16 @@ def _bound(judged: Mapping[int | None, tuple[Any, str]], keys: Mapping[int | Non
     return {seed: (given, keys.get(seed, key)) for seed, (given, key) in judged.items()}
 
 
-def _submitted(bundle: Bundle, name: str, track: OpenTrack, root: str | Path | None) -> Candidate:
+def _submitted(
+    bundle: Bundle,
+    name: str,
+    track: OpenTrack,
+    root: str | Path | None,
+    running: Running | None = None,
+) -> Candidate:
     stated = bundle.submission
     starts = _starts(stated.kind, stated.command, stated.weights, track, root)
-    return replace(bundle_candidate(bundle, name), starts=starts)
+    return replace(bundle_candidate(bundle, name, running), starts=starts)
 
 
 def _from_weights(
@@ -364,13 +405,20 @@ def _difference(
 ) -> str | None:
     """Describe the first difference of an entry from what it should be, if there is one."""
     where = f"{stored.track}/{stored.id}"
-    if way != IN_BAND or len(again) == 3:
-        wrong = first_difference(_content(stored), _content(again[0]), where)
-    else:
+    bands = _BANDS.get(way, ())
+    if way == RUN_IN_BAND:
+        old, new = (
+            {key: value for key, value in _content(one).items() if key not in _COMPUTED}
+            for one in (stored, again[0])
+        )
+        wrong = first_difference(old, new, where) or _inconsistent(track, facts, stored, where)
+    elif len(again) == 2 and way == IN_BAND:
         wrong = _inconsistent(track, facts, stored, where)
-    if wrong or way != IN_BAND:
+    else:
+        wrong = first_difference(_content(stored), _content(again[0]), where)
+    if wrong:
         return wrong
-    for other, band in zip(again[-2:], (SAME_SIDES, OTHER_SIDES), strict=True):
+    for other, band in zip(again[len(again) - len(bands) :], bands, strict=True):
         if len(other.start) != len(stored.start):
             return f"{where}.start has {len(stored.start)} seeds, not {len(other.start)}"
         problem = outside_band(
@@ -390,8 +438,10 @@ def _inconsistent(track: OpenTrack, facts: Track, stored: Entry, where: str) -> 
         ]
         for evaluations in (stored.evaluations(facts), stored.starts(facts))
     )
-    named = {str(scores.seed): scores.key for scores in stored.seeds}
-    again = scored_entry(track, {**_content(stored), "predictions": named}, seeds, starts)
+    content = _content(stored)
+    if not stored.program:
+        content["predictions"] = {str(scores.seed): scores.key for scores in stored.seeds}
+    again = scored_entry(track, content, seeds, starts)
     return first_difference(_content(stored), _content(again), where)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from precondbench.errors import LeaderboardError
+from precondbench.leaderboard.running.program import PART
 
 Kind = Literal[
     "readme",
@@ -23,10 +24,15 @@ Kind = Literal[
     "submission",
     "predictions",
     "submitted-weights",
+    "code",
+    "run-weights",
 ]
 _ID = r"([a-z0-9][a-z0-9.-]{0,80})"
 _DATA = r"([a-z0-9][A-Za-z0-9._-]{0,200})"
+_FOLDER = r"seed-(?:0|[1-9][0-9]{0,8})"
 _SEED = r"seed-(?:0|[1-9][0-9]{0,8})\.safetensors"
+# Of code, and of its weights.
+_BELOW = rf"(?:{PART}/){{0,3}}{PART}"
 _MIB = 2**20
 # What a file may be called below leaderboard/, and the most bytes it may have. Submissions are
 # kept in the repository while nothing else can score their entry again.
@@ -41,8 +47,10 @@ _ALLOWED: dict[Kind, tuple[str, int]] = {
     "submission": (rf"submissions/{_ID}/{_ID}/submission\.json", _MIB),
     "predictions": (rf"submissions/{_ID}/{_ID}/predictions\.safetensors", 20 * _MIB),
     "submitted-weights": (rf"submissions/{_ID}/{_ID}/weights/{_SEED}", 4 * _MIB),
+    "code": (rf"submissions/{_ID}/{_ID}/code/{_BELOW}", _MIB),
+    "run-weights": (rf"submissions/{_ID}/{_ID}/weights/{_FOLDER}/{_BELOW}", 4 * _MIB),
 }
-_DEEPEST = 5
+_DEEPEST = 8
 _MOST_FILES = 50_000
 # Names that Windows gives to devices, with any ending.
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)

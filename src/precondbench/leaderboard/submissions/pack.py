@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from precondbench._internal import first_problem, import_user_code, replacing
 from precondbench.baselines import read_run_json
 from precondbench.errors import ConfigurationError, PredictionError, SubmissionError
+from precondbench.leaderboard.running.program import pack_program
 from precondbench.leaderboard.scoring.score import open_predicted
 from precondbench.leaderboard.submissions.schema import (
     PREDICTIONS,
@@ -53,7 +54,7 @@ def read_fields(
 
     ``code`` and ``paper`` are addresses; what is None is left out.
     """
-    known = (*_LINKS, "kind", "licence", "parameters", "training", "hardware", "command")
+    known = (*_LINKS, "kind", "licence", "parameters", "training", "hardware", "command", "form")
     fields: dict[str, Any] = {"method": method, "authors": authors, "description": description}
     links: dict[str, str] = {}
     for assignment in assignments:
@@ -191,6 +192,39 @@ def pack_function(
     return pack_predictions([path], folder, {"seconds": seconds, **fields}, root)
 
 
+def pack_method(
+    entry: str,
+    code: str | Path,
+    dataset: Any,
+    folder: str | Path,
+    fields: Mapping[str, Any],
+    root: str | Path | None = None,
+    weights: Sequence[str | Path] = (),
+) -> Submission:
+    """Make a submission of code that is run.
+
+    Code and weights are those of :func:`pack_program`; ``fields`` may have ``form``, what the
+    method returns.
+    """
+    shard = dataset.shard
+    said = dict(fields)
+    program = pack_program(entry, code, folder, weights=weights, form=said.pop("form", "factor"))
+    submission = _submission(
+        {
+            **said,
+            "dataset": shard.header.dataset,
+            "version": shard.header.version,
+            "configuration": shard.header.configuration,
+            "split": shard.header.split,
+            "label": dataset.label,
+            "content_digest": shard.content_digest,
+            "program": program,
+        }
+    )
+    write_submission(folder, submission)
+    return open_bundle(folder, root).submission
+
+
 def pack_predictions(
     files: Sequence[str | Path],
     folder: str | Path,
@@ -243,6 +277,7 @@ def pack_predictions(
 def write_bundle_predictions(bundle: Bundle, folder: str | Path) -> Path:
     """Write the predictions of a submission as packing them again would, and return the path."""
     shard = bundle.dataset.shard
+    assert bundle.predictions is not None
     return _write(Path(folder), bundle.submission, shard, bundle.predictions.seeds)
 
 

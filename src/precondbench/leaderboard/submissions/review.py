@@ -295,6 +295,15 @@ class _Change:
                     f"{where} has tier reference, which is for rows of the library; yours is scored"
                 )
             return
+        if entry.program and not self.maintainer:
+            raise LeaderboardError(
+                f"{where} is run; its code is read, scored and added by maintainers: send them the "
+                "submission"
+            )
+        if entry.hidden != (before and before.hidden) and not self.maintainer:
+            raise LeaderboardError(
+                f"{where} states what came of hidden matrices; only maintainers write that"
+            )
         self._check_names(entry, where)
         version = entry.scorer.precondbench
         if version not in (precondbench.__version__, before and before.scorer.precondbench):
@@ -366,6 +375,8 @@ class _Change:
         bundle = open_bundle(folder, self.root)
         if track_of(bundle).id != entry.track:
             raise LeaderboardError(f"{shown} is for track {track_of(bundle).id}; put it there")
+        if bundle.predictions is None:
+            return
         with tempfile.TemporaryDirectory() as temporary:
             again = write_bundle_predictions(bundle, Path(temporary))
             if again.read_bytes() != (folder / again.name).read_bytes():
@@ -419,13 +430,19 @@ class _Change:
 
     def check_rest(self) -> None:
         """Raise for what is left over: submissions without entries, claims that do not fit."""
-        parts = ("submission", "predictions", "submitted-weights")
+        parts = ("submission", "predictions", "submitted-weights", "code", "run-weights")
         for path, file in self.new.items():
             if file.kind in parts and entry_path("", *file.names).as_posix() not in self.new:
                 raise LeaderboardError(
                     f"leaderboard/{path} belongs to no entry; add the entry that `precondbench "
                     "leaderboard score` writes, or remove the submission"
                 )
+            if file.kind in ("code", "run-weights"):
+                track, entry = file.names
+                if self.board.entries[track][entry].program is None:
+                    raise LeaderboardError(
+                        f"leaderboard/{path} is code of an entry that is not run; remove it"
+                    )
         sums = self.new.get("weights/SHA256SUMS")
         if sums_text(self.folder / "weights") != ("" if sums is None else _text(sums)):
             raise LeaderboardError(

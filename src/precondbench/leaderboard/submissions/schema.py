@@ -26,6 +26,7 @@ from pydantic import (
 
 from precondbench._internal import read_model, replacing, verify_file
 from precondbench.errors import ConfigurationError, PredictionError, SubmissionError
+from precondbench.leaderboard.running.program import Program, check_program
 from precondbench.leaderboard.submissions.names import author_name, method_name, visible
 from precondbench.quality import values_digest
 from precondbench.recipes import select_plans
@@ -137,24 +138,40 @@ class Submission(_Model):
     label: Name = Field(description="What was to be predicted, for example modified or best.")
     content_digest: Sha256 = Field(description="Of the split, as in data_manifest.json.")
     predictions: dict[SeedName, Sha256] = Field(
-        min_length=1, max_length=20, description="Seed -> digest of its values."
+        default={}, max_length=20, description="Seed -> digest of its values."
     )
     weights: dict[SeedName, Sha256] = Field(
         default={},
         max_length=20,
         description="Seed -> sha256 of weights/seed-<seed>.safetensors; models of this library.",
     )
+    program: Program | None = Field(
+        default=None, description="What is run, in place of predictions: code/ and weights/."
+    )
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of the predictions, or of what is run."""
+        return self.program.seeds if self.program else sorted(map(int, self.predictions))
+
+    @model_validator(mode="after")
+    def _predicts_or_runs(self) -> Submission:
+        if (self.program is None) == (not self.predictions):
+            raise ValueError("a submission has predictions, or a program that is run")
+        if self.program and self.weights:
+            raise ValueError("the weights of a program are stated with it")
+        return self
 
     @model_validator(mode="after")
     def _enough_seeds(self) -> Submission:
-        if self.kind == "learned" and len(self.predictions) < LEARNED_SEEDS:
+        if self.kind == "learned" and len(self.seeds) < LEARNED_SEEDS:
             raise ValueError(
                 f"a learned method needs {LEARNED_SEEDS} seeds or more, there are "
-                f"{len(self.predictions)}: train and predict with others"
+                f"{len(self.seeds)}: train and predict with others"
             )
-        if self.kind == "fitted" and set(self.predictions) != {"0"}:
+        if self.kind == "fitted" and self.seeds != [0]:
             raise ValueError(
-                f"a fitted method has seed 0 alone, there are {', '.join(self.predictions)}"
+                f"a fitted method has seed 0 alone, there are {', '.join(map(str, self.seeds))}"
             )
         if self.weights and self.kind == "classical":
             raise ValueError(
@@ -169,7 +186,9 @@ class Submission(_Model):
 
     @model_validator(mode="after")
     def _seeds_differ(self) -> Submission:
-        for what, digests in (("predictions", self.predictions), ("weights", self.weights)):
+        run = {} if self.program is None else self.program.weights
+        named = {"predictions": self.predictions, "weights": self.weights, "weights of code": run}
+        for what, digests in named.items():
             if len(set(digests.values())) < len(digests):
                 raise ValueError(f"two seeds have the same {what}; {SAME_SEEDS}")
         return self
@@ -194,6 +213,8 @@ def read_submission(folder: str | Path) -> Submission:
 def write_submission(folder: str | Path, submission: Submission) -> None:
     """Write ``submission.json``; equal submissions give equal bytes."""
     data = submission.model_dump(mode="json", exclude_none=True)
+    if submission.program:
+        data = {k: v for k, v in data.items() if k not in ("predictions", "weights")}
     text = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     with replacing(Path(folder) / SUBMISSION) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8", newline="\n")
@@ -209,10 +230,11 @@ def submission_schema() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A submission that has been checked."""
+    """A submission that has been checked; one that is run has no predictions."""
 
+    folder: Path
     submission: Submission
-    predictions: PredictionFile
+    predictions: PredictionFile | None
     dataset: FactorDataset
     weights: dict[int, Path]
 
@@ -221,16 +243,17 @@ def open_bundle(folder: str | Path, root: str | Path | None = None) -> Bundle:
     """Check a submission and read it.
 
     The folder holds ``submission.json`` and ``predictions.safetensors`` (or ``.h5``, if an
-    older version packed it), both regular files. Nothing in
+    older version packed it), both regular files, or, if it is run, code and weights. Nothing in
     them is executed or followed; sizes are checked against the split before memory is taken.
     """
     from precondbench.datasets import open_dataset
 
     folder = Path(folder)
-    file = find_predictions(folder / PREDICTIONS)
-    for path in (folder / SUBMISSION, file):
-        _check_regular(path)
+    _check_regular(folder / SUBMISSION)
     submission = read_submission(folder)
+    file = find_predictions(folder / PREDICTIONS)
+    if submission.program is None:
+        _check_regular(file)
     names = (submission.dataset, submission.version, submission.configuration, submission.split)
     try:
         select_plans(*names)
@@ -254,6 +277,9 @@ def open_bundle(folder: str | Path, root: str | Path | None = None) -> Bundle:
         )
     except ConfigurationError as error:
         raise SubmissionError(f"{folder / SUBMISSION}: {error}") from None
+    if submission.program is not None:
+        check_program(folder, submission.program)
+        return Bundle(folder, submission, None, dataset, {})
     try:
         predictions = read_predictions(file, int(dataset.shard.prediction_offsets[-1]))
     except PredictionError as error:
@@ -267,7 +293,7 @@ def open_bundle(folder: str | Path, root: str | Path | None = None) -> Bundle:
     weights = {int(seed): submitted_weights(folder, int(seed)) for seed in submission.weights}
     for seed, path in weights.items():
         verify_file(path, submission.weights[str(seed)], SubmissionError, largest=LARGEST_WEIGHTS)
-    return Bundle(submission, predictions, dataset, weights)
+    return Bundle(folder, submission, predictions, dataset, weights)
 
 
 def submitted_weights(folder: str | Path, seed: int) -> Path:

@@ -73,6 +73,11 @@ SAME_SIDES = Band(
 OTHER_SIDES = Band(
     steps=3, relative=0.1, outside=0.02, floats=0.02, mean=0.01, mean_steps=0.1, area=0.01
 )
+# A method that is run, on sides that it cannot know: wide, since fitted sides give a share of the
+# iterations, or one.
+UNKNOWN_SIDES = Band(
+    steps=3, relative=0.2, outside=0.1, floats=math.inf, mean=0.03, mean_steps=0.5, area=0.02
+)
 # Predictions of a model that is trained again on another machine.
 TRAINED_AGAIN = Band(
     steps=3, relative=0.1, outside=0.02, floats=math.inf, mean=0.05, mean_steps=0.5, area=0.02

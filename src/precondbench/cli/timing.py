@@ -1,0 +1,148 @@
+"""``precondbench time``: time to a solution, measured and compared."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from precondbench.cli.output import CHECK_FAILED, AsJson, Dask, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from precondbench.leaderboard import Contender, Times
+
+
+def time(
+    problems: Annotated[
+        list[str],
+        typer.Argument(
+            help="A family and its number of rows, diffusion-2d-10000, or a real matrix, HB/nos3."
+        ),
+    ],
+    methods: Annotated[
+        list[str] | None,
+        typer.Option("--method", help="Classical method; may be repeated; by default all."),
+    ] = None,
+    entries: Annotated[
+        list[str] | None,
+        typer.Option("--entry", help="TRACK/ID of an entry with weights; may be repeated."),
+    ] = None,
+    code: Annotated[
+        list[str] | None,
+        typer.Option("--code", help="A method or function of your own, module:name or file:name."),
+    ] = None,
+    sides: Annotated[str, typer.Option(help="Numbers of right-hand sides.")] = "1,10,100",
+    repeats: Annotated[int, typer.Option(help="Times that everything is measured.")] = 3,
+    most_seconds: Annotated[
+        float, typer.Option(help="Of a solve; the time of more right-hand sides is in proportion.")
+    ] = 60.0,
+    device: Annotated[str, typer.Option(help="Where networks predict.")] = "cpu",
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Leaderboard that keeps the times.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare with the times that the folder has.")
+    ] = False,
+    band: Annotated[
+        float, typer.Option(help="By which share ratios to the fastest method may differ.")
+    ] = 0.5,
+    dask: Dask = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure setup and solve of methods, on one core and in one run."""
+    from precondbench.errors import ConfigurationError
+    from precondbench.leaderboard import (
+        Effort,
+        compared,
+        read_times,
+        time_methods,
+        times_path,
+        write_times,
+    )
+    from precondbench.recipes import open_executor
+
+    if check and folder is None:
+        raise ConfigurationError("--check compares with the times of a folder; name it by --folder")
+    contenders = _contenders(methods or [], entries or [], code or [], device)
+    effort = Effort(_numbers(sides), repeats, most_seconds)
+    differences: list[str] = []
+    with open_executor(dask=dask) as executor:
+        if executor is None:
+            found = (time_methods(name, contenders, effort) for name in problems)
+        else:
+            waiting = [executor.submit(time_methods, name, contenders, effort) for name in problems]
+            found = (future.result() for future in waiting)
+        for times in found:
+            if as_json:
+                print_json(times.model_dump(mode="json"))
+            else:
+                _print(times)
+            if check and folder is not None:
+                stored = read_times(times_path(folder, times.problem))
+                differences += compared(stored, times, band)
+            elif folder is not None:
+                say(f"wrote {write_times(folder, times)}")
+    for difference in differences:
+        typer.echo(difference, err=True)
+    if differences:
+        raise typer.Exit(CHECK_FAILED)
+
+
+def _contenders(
+    methods: list[str], entries: list[str], code: list[str], device: str
+) -> list[Contender]:
+    from precondbench.leaderboard import (
+        Contender,
+        chosen,
+        classical_contenders,
+        load_entry_point,
+        load_pretrained,
+        trained_contender,
+    )
+
+    own = {name: load_entry_point(name) for name in code}
+    return [
+        *chosen(classical_contenders(), methods),
+        *(trained_contender(name, load_pretrained(name), device) for name in entries),
+        *(Contender(name, it() if isinstance(it, type) else it) for name, it in own.items()),
+    ]
+
+
+def _numbers(sides: str) -> tuple[int, ...]:
+    from precondbench.errors import ConfigurationError
+
+    words = sides.split(",")
+    if not all(word.strip().isdecimal() and int(word) > 0 for word in words):
+        raise ConfigurationError(f"--sides is {sides!r}; give numbers, such as 1,10,100")
+    return tuple(sorted({int(word) for word in words}))
+
+
+def _print(times: Times) -> None:
+    columns = ["method", "iterations", "setup s"]
+    columns += [f"{sides} sides, s" for sides in times.sides]
+    columns += [f"{sides}, ratio" for sides in times.sides]
+    columns += ["spread", "faster than IC(0) from", "MB"]
+    ratios = {sides: times.ratios(sides) for sides in times.sides}
+    rows = [
+        [
+            row.method
+            if row.status == "converged"
+            else f"{row.method}: {row.reason or row.status}",
+            row.iterations,
+            min(row.setup, default=None),
+            *(_finite(row.seconds(sides)) for sides in times.sides),
+            *(_finite(ratios[sides].get(row.method, math.nan)) for sides in times.sides),
+            max((row.spread(sides) for sides in times.sides), default=None),
+            _finite(times.break_even(row)),
+            None if row.peak_bytes is None else round(row.peak_bytes / 2**20),
+        ]
+        for row in times.rows
+    ]
+    title = f"{times.problem}: {times.rows_of_matrix:,} rows, {times.entries:,} entries"
+    print_table(f"{title}; {times.machine}, one core", columns, rows)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""Time to a solution: problems, measurements, and what follows from them."""

@@ -1,0 +1,212 @@
+"""Measure setup and solve of methods on one problem, one core, one method after the other."""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precondbench._internal import PeakMemory, one_core, processor_name
+from precondbench.errors import CostError
+from precondbench.leaderboard.timing.methods import Contender, DirectSolver, check_direct
+from precondbench.leaderboard.timing.problems import TimedProblem, timed_problem, warm_problem
+from precondbench.leaderboard.timing.times import TimedRow, Times
+from precondbench.matrices import UniformStream
+from precondbench.quality import MAXITER, Pair, Refusal, SymmetricProblem, set_up
+from precondbench.solvers import LANES, Status
+
+Vectors = NDArray[np.float64]
+Progress = Callable[[str], Any]
+# Right-hand sides are drawn from this stream, the same for every method.
+_SIDES = 20261201
+# Of a direct solver, whose answer has no tolerance of its own.
+_RESIDUAL = 1e-6
+_PACKAGES = ("precondbench", "numpy", "scipy", "numba", "torch", "pyamg", "scikit-sparse")
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured.
+
+    Attributes
+    ----------
+    sides : tuple of int
+        Numbers of right-hand sides.
+    repeats : int
+        Times that every method is set up and solves; methods take turns.
+    most_seconds : float
+        Of a solve. More right-hand sides than that allows are not solved: their time is that of
+        those before, in proportion, since they are solved one block after the other.
+    """
+
+    sides: tuple[int, ...] = (1, 10, 100)
+    repeats: int = 3
+    most_seconds: float = 60.0
+
+
+@dataclass
+class _Measured:
+    """What repeats have found for one method."""
+
+    setup: list[float] = field(default_factory=list)
+    solve: dict[int, list[float]] = field(default_factory=dict)
+    measured: dict[int, int] = field(default_factory=dict)
+    peak: int | None = None
+    status: Status = Status.INVALID
+    iterations: int | None = None
+    reason: str = ""
+
+
+def time_methods(
+    name: str,
+    contenders: Sequence[Contender],
+    effort: Effort | None = None,
+    progress: Progress | None = None,
+) -> Times:
+    """Measure methods on a problem, on one core.
+
+    Kernels are compiled on a small system first. Then all methods are measured one after the
+    other, and all of them again for each repeat. A solve stops at a relative residual of 1e-8, or
+    after 10,000 iterations, as everywhere.
+
+    Parameters
+    ----------
+    name : str
+        As :func:`~precondbench.leaderboard.timing.problems.timed_problem` takes it.
+    contenders : sequence of Contender
+        The methods, with different names.
+    effort : Effort, optional
+        How much is measured.
+    progress : callable, optional
+        Told the name of each method before it is measured.
+
+    Returns
+    -------
+    Times
+        Seconds and memory of each method, and where they were measured.
+    """
+    effort = effort or Effort()
+    problem = timed_problem(name)
+    found = {one.name: _Measured() for one in contenders}
+    with one_core():
+        small = warm_problem(problem)
+        for one in contenders:
+            _measure(small, one, Effort((1, LANES), 1, math.inf), _Measured())
+        for _ in range(effort.repeats):
+            for one in contenders:
+                if progress is not None:
+                    progress(one.name)
+                _measure(problem, one, effort, found[one.name])
+    rows = [_row(one, found[one.name]) for one in contenders]
+    return Times(
+        problem=problem.name,
+        rows_of_matrix=problem.A.shape[0],
+        entries=int(problem.A.nnz),
+        digest=problem.digest,
+        machine=processor_name(),
+        system=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        versions={name: known for name in _PACKAGES if (known := _version(name))},
+        date=datetime.now(UTC).date().isoformat(),
+        repeats=effort.repeats,
+        rows=rows,
+    )
+
+
+def _measure(problem: TimedProblem, one: Contender, effort: Effort, found: _Measured) -> None:
+    """Set a method up and solve with it, once."""
+    pair = Pair(problem.name, problem.A, None)
+    system = SymmetricProblem.of(pair)
+    if one.kind == "direct":
+        try:
+            check_direct(system.matrix)
+        except CostError as error:
+            found.reason = str(error)
+            return
+    memory = PeakMemory()
+    start = perf_counter()
+    given = set_up(one.method, pair, problem.context)
+    if not (isinstance(given, (Refusal, DirectSolver)) or callable(given)):
+        given = system.place(given)
+    seconds = perf_counter() - start
+    reason = given.reason if isinstance(given, Refusal) else ""
+    if not reason and not isinstance(given, DirectSolver):
+        reason = system.unusable(given)
+    if reason:
+        found.reason = reason
+        return
+    found.setup.append(seconds)
+    lanes = 1 if callable(given) else LANES
+    block = 0.0  # Seconds of the last block of right-hand sides.
+    for sides in sorted(effort.sides):
+        blocks = math.ceil(sides / lanes)
+        too_long = blocks * block > effort.most_seconds
+        measured = lanes * max(1, int(effort.most_seconds / block)) if too_long else sides
+        b = UniformStream(_SIDES).uniform(system.matrix.shape[0] * measured, -1.0, 1.0)
+        b = np.ascontiguousarray(b.reshape(measured, -1).T)
+        start = perf_counter()
+        status, iterations = _solve(problem, system, given, b)
+        seconds = perf_counter() - start
+        done = math.ceil(measured / lanes)
+        block = seconds / done
+        found.solve.setdefault(sides, []).append(block * blocks)
+        found.measured[sides] = measured
+        found.status = status
+        found.iterations = iterations
+        if status is not Status.CONVERGED:
+            break
+    peak = memory.bytes
+    if peak is not None:
+        found.peak = max(peak, found.peak or 0)
+
+
+def _solve(
+    problem: TimedProblem, system: SymmetricProblem, given: Any, b: Vectors
+) -> tuple[Status, int | None]:
+    """Solve for all sides; return how it ended, and the iterations of the first side."""
+    if isinstance(given, DirectSolver):
+        x = given.solve(b)
+        residual = np.linalg.norm(problem.A @ x - b, axis=0) / np.linalg.norm(b, axis=0)
+        good = bool(np.all(residual <= _RESIDUAL))
+        return Status.CONVERGED if good else Status.STAGNATED, None
+    result = system.solve_sides(given, b, MAXITER)
+    failed = [status for status in result.status if status is not Status.CONVERGED]
+    return failed[0] if failed else Status.CONVERGED, result.iterations[0]
+
+
+def _row(one: Contender, found: _Measured) -> TimedRow:
+    solved = found.status is Status.CONVERGED
+    return TimedRow(
+        method=one.name,
+        kind=one.kind,
+        status=found.status.value,
+        reason=found.reason,
+        iterations=found.iterations,
+        setup=[_seconds(value) for value in found.setup],
+        solve={
+            str(sides): [_seconds(value) for value in values]
+            for sides, values in found.solve.items()
+            if solved
+        },
+        measured={str(sides): count for sides, count in found.measured.items() if solved},
+        peak_bytes=found.peak,
+    )
+
+
+def _seconds(value: float) -> float:
+    """Four digits; no clock gives more."""
+    return float(f"{value:.4g}")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

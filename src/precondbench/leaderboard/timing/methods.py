@@ -1,0 +1,161 @@
+"""Methods whose time is measured: classical rows, direct solvers, and trained networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csc_array, csr_array
+from scipy.sparse.linalg import splu
+
+from precondbench.errors import BreakdownError, ConfigurationError, CostError
+from precondbench.factors import estimate_cost, pattern_of
+from precondbench.leaderboard.methods.registry import reference_rows
+from precondbench.leaderboard.tracks import track_named
+from precondbench.quality import Context, Method
+
+if TYPE_CHECKING:
+    from precondbench.baselines import FactorModel
+
+Vectors = NDArray[np.float64]
+# Of a direct solver; beyond it memory is short before time is.
+MOST_OPERATIONS = 1e12
+# Every family has this board; rows that choose a relaxation or need minutes are left out.
+_BOARD = "parametric-1.0-diffusion-2d-test"
+CLASSICAL = (
+    "none",
+    "Jacobi",
+    "symmetric Gauss-Seidel",
+    "IC(0)",
+    "IC(0) after minimum degree",
+    "IC(0) after RCM",
+    "MIC(0), w = 0.97",
+    "MIC(0), w = 1",
+    "MIC(0), w = 0.97 after minimum degree",
+    "Inv-K",
+    "local-patch Inv-K, k = 3",
+    "FSAI",
+    "smoothed-aggregation AMG",
+)
+
+
+@runtime_checkable
+class DirectSolver(Protocol):
+    """What a direct method has prepared."""
+
+    def solve(self, b: Vectors) -> Vectors:
+        """Return A^-1 b for b of shape (n, s)."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A method whose time is measured.
+
+    Attributes
+    ----------
+    name : str
+        Name in tables.
+    method : Method or callable
+        Its ``setup(A, context)``, or the function of A, returns a preconditioner, or a
+        :class:`DirectSolver`.
+    kind : {"classical", "direct", "learned", "other"}
+        Classical and direct ones are what others are compared with.
+    """
+
+    name: str
+    method: Method | Callable[[csr_array], Any]
+    kind: Literal["classical", "direct", "learned", "other"] = "other"
+
+
+def classical_contenders() -> list[Contender]:
+    """Return classical rows of the boards, and the direct solvers that are installed."""
+    rows = reference_rows(track_named(_BOARD))
+    found = [Contender(name, rows[name], "classical") for name in CLASSICAL]
+    found.append(Contender("SuperLU", _Direct(_superlu), "direct"))
+    try:
+        import sksparse.cholmod  # noqa: F401
+    except ImportError:
+        return found
+    return [*found, Contender("CHOLMOD", _Direct(_cholmod), "direct")]
+
+
+def trained_contender(name: str, model: FactorModel, device: str = "cpu") -> Contender:
+    """Return a trained network; inference and transfers belong to its setup."""
+    return Contender(name, _Trained(model, device), "learned")
+
+
+def chosen(contenders: Sequence[Contender], names: Sequence[str]) -> list[Contender]:
+    """Return those that are named, or all; ConfigurationError for a name that there is not."""
+    known = {one.name: one for one in contenders}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise ConfigurationError(
+            f"there is no method {missing[0]!r}; choose from {', '.join(known)}"
+        )
+    return [known[name] for name in names] if names else list(contenders)
+
+
+@dataclass(frozen=True)
+class _Trained:
+    model: FactorModel
+    device: str
+
+    def setup(self, A: csr_array, context: Context) -> csr_array:
+        """Predict the factor."""
+        from precondbench.baselines import predict_factor
+
+        return predict_factor(self.model, A, scaled=True, device=self.device)
+
+
+@dataclass(frozen=True)
+class _Direct:
+    factorise: Any
+
+    def setup(self, A: csr_array, context: Context) -> DirectSolver:
+        """Factorise."""
+        found: DirectSolver = self.factorise(A)
+        return found
+
+
+def check_direct(A: csr_array) -> None:
+    """Raise CostError where a direct solver would take too long."""
+    cost = estimate_cost(A, pattern_of(A, "tril"))
+    if cost.operations > MOST_OPERATIONS:
+        raise CostError(
+            f"the factorisation needs {cost}; more than {MOST_OPERATIONS:.0e} are refused"
+        )
+
+
+def _superlu(A: csr_array) -> DirectSolver:
+    try:
+        # Symmetric mode: pivots on the diagonal, in minimum-degree order of A + A^T.
+        factor: DirectSolver = splu(
+            csc_array(A), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
+            options={"SymmetricMode": True},
+        )  # fmt: skip
+        return factor
+    except RuntimeError as error:
+        raise BreakdownError(f"SuperLU: {error}", 0) from None
+
+
+def _cholmod(A: csr_array) -> DirectSolver:
+    from sksparse.cholmod import CholmodNotPositiveDefiniteError, cholesky
+
+    try:
+        factor = cholesky(csc_array(A))
+    except CholmodNotPositiveDefiniteError as error:
+        raise BreakdownError(f"CHOLMOD: {error}", 0) from None
+    return _Cholmod(factor)
+
+
+@dataclass(frozen=True)
+class _Cholmod:
+    factor: Any
+
+    def solve(self, b: Vectors) -> Vectors:
+        """Return A^-1 b."""
+        x: Vectors = self.factor(b)
+        return x

@@ -1,0 +1,282 @@
+"""Time to a solution: problems, what is measured, and what follows from it."""
+
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from precondbench import ParametricInvK, ic0
+from precondbench.baselines import build_model
+from precondbench.cli import app
+from precondbench.datasets.geometry import geometry_of
+from precondbench.errors import BreakdownError, ConfigurationError, LeaderboardError
+from precondbench.leaderboard import (
+    Contender,
+    Effort,
+    Times,
+    chosen,
+    classical_contenders,
+    compared,
+    read_times,
+    time_methods,
+    times_path,
+    trained_contender,
+    write_times,
+)
+from precondbench.leaderboard.timing.methods import CLASSICAL
+from precondbench.leaderboard.timing.problems import timed_problem
+from precondbench.leaderboard.timing.times import time_profile
+from precondbench.matrices import matrix_digest
+from precondbench.solvers import pcg
+
+runner = CliRunner()
+QUICK = Effort(sides=(1, 6), repeats=2)
+
+
+def row(method, setup, solve, kind="classical", **more):
+    measured = {sides: int(sides) for sides in solve}
+    fields = {"status": "converged", "iterations": 7, "measured": measured, **more}
+    return {"method": method, "kind": kind, "setup": setup, "solve": solve, **fields}
+
+
+def times(*rows, **more):
+    fields = {
+        "problem": "graph-100", "rows_of_matrix": 100, "entries": 500, "digest": 64 * "0",
+        "machine": "m", "system": "s", "versions": {}, "date": "2026-11-29", "repeats": 2,
+    }  # fmt: skip
+    return Times(**{**fields, **more, "rows": list(rows)})
+
+
+@pytest.fixture
+def known():
+    return times(
+        row("IC(0)", [1.0, 1.0], {"1": [2.0, 2.0], "100": [200.0, 200.0]}),
+        row("dear", [10.0, 11.0], {"1": [1.0, 1.5], "100": [100.0, 101.0]}),
+        row("slow", [0.5, 0.5], {"1": [9.0, 9.0], "100": [900.0, 900.0]}),
+        row("direct", [5.0, 5.0], {"1": [0.5, 0.5], "100": [50.0, 50.0]}, "direct"),
+        row("ours", [0.1, 0.1], {"1": [1.4, 1.4], "100": [140.0, 140.0]}, "learned"),
+        row("failed", [1.0], {}, status="stagnated", measured={}),
+    )
+
+
+def test_ratios_are_to_the_fastest_classical_or_direct_method(known):
+    assert known.fastest(1).method == "IC(0)"
+    assert known.fastest(100).method == "direct"
+    assert known.ratios(1)["ours"] == 0.5  # A learned method may be faster than all of them.
+    assert known.ratios(100)["IC(0)"] == 201.0 / 55.0
+    assert known.ratios(1)["failed"] == math.inf
+
+
+def test_break_even_is_the_first_number_of_sides_where_the_method_is_as_fast(known):
+    rows = {one.method: one for one in known.rows}
+    expected = {"dear": 9, "slow": math.inf, "direct": 3, "ours": 1, "IC(0)": 1}
+    assert {name: known.break_even(rows[name]) for name in expected} == expected
+    assert math.isnan(known.break_even(rows["failed"]))
+    for name in ("dear", "direct"):
+        m = expected[name]
+        cost = {one: rows[one].setup[0] + np.arange(m - 1, m + 1) * rows[one].solve["1"][0]
+                for one in (name, "IC(0)")}  # fmt: skip
+        assert cost[name][0] > cost["IC(0)"][0]
+        assert cost[name][1] <= cost["IC(0)"][1]
+
+
+def test_the_spread_is_that_of_the_whole(known):
+    rows = {one.method: one for one in known.rows}
+    assert rows["dear"].spread(1) == pytest.approx(1.5 / 11.0)
+    assert rows["IC(0)"].spread(100) == 0.0
+    assert math.isnan(rows["failed"].spread(1))
+
+
+def test_the_profile_counts_problems(known):
+    other = times(row("IC(0)", [1.0], {"1": [1.0]}), row("dear", [1.0], {"1": [0.5]}))
+    profile = time_profile([known, other], 1, [1.0, 2.0, 5.0])
+    assert profile["IC(0)"] == [0.5, 1.0, 1.0]
+    assert profile["dear"] == [0.5, 0.5, 1.0]
+    assert profile["failed"] == [0.0, 0.0, 0.0]
+
+
+def test_a_file_comes_back_as_it_was(known, tmp_path):
+    path = write_times(tmp_path, known)
+    assert path == times_path(tmp_path, "graph-100")
+    assert read_times(path) == known
+    content = json.loads(path.read_text())
+    content["rows"][0]["setup"] = [-1.0]
+    path.write_text(json.dumps(content))
+    with pytest.raises(LeaderboardError, match="not a time"):
+        read_times(path)
+
+
+def test_what_differs_from_stored_times(known):
+    assert compared(known, known, 0.0) == []
+    changed = known.model_dump()
+    changed["rows"][1]["iterations"] = 8
+    changed["rows"][4]["solve"]["1"] = [2.9, 2.9]
+    (one, two) = compared(known, times(*changed["rows"]), 0.5)
+    assert one == "dear: converged after 8 iterations, stored is converged after 7"
+    assert two == "ours, 1 sides: 1 times the fastest, stored is 0.5"
+    assert compared(known, times(*known.model_dump()["rows"], digest=64 * "1"), 0.5) == [
+        f"graph-100 has another digest: {64 * '1'}"
+    ]
+
+
+# -- problems --
+
+
+def test_a_problem_is_always_the_same():
+    one, other = timed_problem("elasticity-2d-200"), timed_problem("elasticity-2d-200")
+    assert one.digest == other.digest == matrix_digest(one.A)
+    assert timed_problem("elasticity-2d-300").digest != one.digest
+    # No matrix of a split.
+    test = ParametricInvK.generate("elasticity-2d", n=200, count=1)
+    assert matrix_digest(test.pair(0).A) != one.digest
+
+
+@pytest.mark.parametrize("family", ["elasticity-2d", "diffusion-2d", "mesh-2d"])
+def test_a_method_knows_what_datasets_serve(family):
+    problem = timed_problem(f"{family}-200")
+    data = ParametricInvK.generate(family, n=200, count=1, geometry=True)
+    served = geometry_of(data.shard.record(0), np.ones(data.shard.record(0).n))
+    assert problem.context.geometry.keys() == served.keys()
+    n = problem.A.shape[0]
+    assert all(values.shape[0] == n for values in problem.context.geometry.values())
+    if family == "elasticity-2d":
+        assert problem.context.geometry["near_null"].shape == (n, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("poisson-1000", "there is no problem 'poisson-1000'; name a real matrix"),
+        ("diffusion-2d", "a family and a number of rows"),
+        ("diffusion-2d-10000001", "from 100 to 10,000,000"),
+        ("HB/nothing", "no positive definite matrix 'HB/nothing'"),
+    ],
+)
+def test_other_names(name, message):
+    with pytest.raises(ConfigurationError, match=message):
+        timed_problem(name)
+
+
+def test_a_real_matrix(mirror, monkeypatch):
+    monkeypatch.setenv("PRECONDBENCH_SUITESPARSE", str(mirror.folder))
+    found = time_methods("HB/bcsstk01", classical_contenders()[:4], Effort((1,), 1))
+    assert (found.rows_of_matrix, len(found.rows)) == (48, 4)
+    assert found.fastest(1) is not None
+
+
+# -- measuring --
+
+
+class Sleeping:
+    def setup(self, A, context):
+        time.sleep(0.05)
+        return ic0(A)
+
+
+def waiting(A):
+    L = ic0(A)
+
+    def apply(r):
+        time.sleep(0.001)
+        return r / A.diagonal() + 0.0 * L.data[0]
+
+    return apply
+
+
+def breaking(A):
+    raise BreakdownError("no pivot", 3)
+
+
+def test_all_methods_on_a_small_problem():
+    contenders = classical_contenders()
+    assert [one.name for one in contenders][: len(CLASSICAL)] == list(CLASSICAL)
+    found = time_methods("mesh-2d-300", contenders, QUICK)
+    problem = timed_problem("mesh-2d-300")
+    assert (found.digest, found.rows_of_matrix) == (problem.digest, problem.A.shape[0])
+    for one in found.rows:
+        assert one.status == "converged", one
+        assert len(one.setup) == len(one.solve["1"]) == len(one.solve["6"]) == 2
+        assert one.measured == {"1": 1, "6": 6}
+        assert one.seconds(1) <= min(one.setup) + max(one.solve["1"])
+        assert (one.iterations is None) == (one.kind == "direct")
+    rows = {one.method: one for one in found.rows}
+    alone = pcg(problem.A, np.ones(problem.A.shape[0]), ic0(problem.A)).iterations
+    assert abs(rows["IC(0)"].iterations - alone) <= 3
+    assert rows["Inv-K"].iterations < rows["IC(0)"].iterations < rows["none"].iterations
+
+
+def test_setup_and_solve_are_told_apart():
+    found = time_methods(
+        "diffusion-2d-100", [Contender("a", Sleeping()), Contender("b", waiting)], QUICK
+    )
+    sleeping, slow = found.rows
+    assert min(sleeping.setup) >= 0.05
+    # One application of M a step, and each side by itself.
+    assert min(slow.solve["1"]) >= 0.001 * 10
+    assert min(slow.solve["6"]) >= 0.001 * 60
+
+
+def test_more_sides_than_time_allows_are_in_proportion():
+    found = time_methods("diffusion-2d-100", [Contender("b", waiting)], Effort((1, 50), 1, 1e-9))
+    (slow,) = found.rows
+    assert slow.measured == {"1": 1, "50": 1}
+    assert slow.solve["50"][0] >= 50 * 0.001 * 10
+
+
+def test_a_method_that_fails_is_a_row_with_its_reason():
+    found = time_methods("diffusion-2d-100", [Contender("c", breaking)], QUICK)
+    assert found.rows[0].reason == "BreakdownError: no pivot"
+    assert (found.rows[0].status, found.rows[0].setup) == ("invalid", [])
+    assert found.ratios(1) == {}
+
+
+def test_a_network_is_timed_like_the_others():
+    model = build_model("LearnedElimination", rounds=1)
+    found = time_methods("diffusion-2d-100", [trained_contender("net", model)], QUICK)
+    assert (found.rows[0].kind, found.rows[0].status) == ("learned", "converged")
+
+
+def test_names_of_methods():
+    assert [one.name for one in chosen(classical_contenders(), ["Inv-K", "none"])] == [
+        "Inv-K",
+        "none",
+    ]
+    with pytest.raises(ConfigurationError, match="no method 'CHOLESKY'; choose from none, Jacobi"):
+        chosen(classical_contenders(), ["CHOLESKY"])
+
+
+def test_the_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(
+        "import precondbench\ndef method(A):\n    return precondbench.ic0(A)\n"
+    )
+    words = ["time", "diffusion-2d-100", "--method", "IC(0)", "--code", "mine.py:method"]
+    words += ["--sides", "1", "--folder", "board"]
+    done = runner.invoke(app, [*words, "--repeats", "1"])
+    assert done.exit_code == 0, done.output
+    path = times_path("board", "diffusion-2d-100")
+    stored = read_times(path)
+    assert [one.method for one in stored.rows] == ["IC(0)", "mine.py:method"]
+    again = runner.invoke(app, [*words, "--check", "--band", "1000"])
+    assert again.exit_code == 0, again.output
+    assert read_times(path) == stored
+    content = stored.model_dump(mode="json")
+    content["rows"][0]["iterations"] += 1
+    path.write_text(json.dumps(content))
+    wrong = runner.invoke(app, [*words, "--check", "--band", "1000"])
+    assert wrong.exit_code == 1
+    assert "stored is converged after" in wrong.output
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [(["--sides", "0,1"], "give numbers, such as 1,10,100"), (["--check"], "name it by --folder")],
+)
+def test_the_command_refuses(more, message):
+    shown = runner.invoke(app, ["time", "diffusion-2d-100", *more])
+    assert shown.exit_code == 2
+    assert message in shown.output
