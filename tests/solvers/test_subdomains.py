@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 
 from precondbench import BreakdownError, ic0, pcg
-from precondbench.errors import ConfigurationError, MatrixError
+from precondbench.errors import ConfigurationError, CostError, MatrixError
 from precondbench.factors import fsai
 from precondbench.matrices import near_null_vectors
 from precondbench.solvers import (
@@ -221,3 +221,11 @@ def test_rows_without_neighbours(A):
         found = pcg(A, b, M=M)
         assert found.status == "converged"
         np.testing.assert_allclose(A @ found.x, b, rtol=1e-7)
+
+
+def test_patches_that_are_too_large_are_refused(poisson_2d):
+    A = poisson_2d(40)
+    with pytest.raises(CostError, match=r"the factors of \d+ patches, of up to \d+ rows, need"):
+        additive_schwarz(A, size=200, max_operations=1e4)
+    allowed = additive_schwarz(A, size=200, max_operations=1e9)
+    assert allowed.entries == additive_schwarz(A, size=200).entries

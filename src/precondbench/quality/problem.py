@@ -9,7 +9,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property, partial
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,7 @@ from precondbench.solvers import (
 Vector = NDArray[np.float64]
 
 # Values on the pattern, a linear operator, a function r -> z, or no preconditioner.
-Usable = Vector | LinearOperator | Callable[[Vector], Any] | None
+Usable: TypeAlias = Vector | LinearOperator | Callable[[Vector], Any] | None
 # Multiply-adds that n log K may cost, once for each matrix; some minutes of one core.
 MOST_OPERATIONS = 1e11
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.sparse import block_diag, coo_array, csc_array, csr_array
 
 from precondbench._internal import kernel, whole_number
-from precondbench.errors import ConfigurationError, MatrixError
-from precondbench.factors import reverse_cuthill_mckee
+from precondbench.errors import ConfigurationError, CostError, MatrixError
+from precondbench.factors import estimate_cost, pattern_of, reverse_cuthill_mckee
 from precondbench.matrices import check_spd_candidate, real_matrix
 from precondbench.solvers.deflation import Deflation
 from precondbench.solvers.preconditioners import Preconditioner, exact_cholesky
@@ -239,7 +239,13 @@ def subdomain_deflation(
 class OverlappingPatches(Preconditioner):
     """M = sum of R_i^T (R_i A R_i^T)^-1 R_i, see :func:`additive_schwarz`."""
 
-    def __init__(self, matrix: csr_array, labels: Labels, overlap: int) -> None:
+    def __init__(
+        self,
+        matrix: csr_array,
+        labels: Labels,
+        overlap: int,
+        max_operations: float | None = None,
+    ) -> None:
         n = matrix.shape[0]
         graph = csr_array((np.ones(matrix.nnz), matrix.indices, matrix.indptr), shape=matrix.shape)
         members = csr_array((np.ones(n), labels, np.arange(n + 1)))
@@ -251,6 +257,8 @@ class OverlappingPatches(Preconditioner):
         self.rows = by_part.indices
         patches = np.split(self.rows, by_part.indptr[1:-1])
         blocks = block_diag([matrix[rows][:, rows] for rows in patches], format="csr")
+        if max_operations is not None:
+            _check_cost(np.diff(by_part.indptr), blocks, max_operations)
         # One factor of all patches at once: they do not touch each other in it.
         self.factor = exact_cholesky(blocks)
         super().__init__(n, self.factor.entries)
@@ -260,6 +268,18 @@ class OverlappingPatches(Preconditioner):
         out = np.zeros(r.size)
         _add_at(self.rows, self.factor.apply(r[self.rows]), out)
         return out
+
+
+def _check_cost(sizes: NDArray[Any], blocks: csr_array, most: float) -> None:
+    # Patches that are cheap as dense matrices need no prediction.
+    if np.sum(sizes.astype(np.float64) ** 3) / 6.0 <= most:
+        return
+    cost = estimate_cost(blocks, pattern_of(blocks, "tril"))
+    if cost.operations > most:
+        raise CostError(
+            f"the factors of {sizes.size} patches, of up to {sizes.max()} rows, need {cost}; give "
+            "smaller parts or less overlap"
+        )
 
 
 @kernel
@@ -276,6 +296,7 @@ def additive_schwarz(
     size: int = 128,
     overlap: int = 1,
     coordinates: Any = None,
+    max_operations: float | None = None,
 ) -> Preconditioner:
     """Additive Schwarz by overlapping patches (Dryja and Widlund 1987), exact on each.
 
@@ -298,6 +319,9 @@ def additive_schwarz(
         Layers that a part grows by, 0 or more; 0 is block Jacobi.
     coordinates : array_like, optional
         Position of the node of each row, shape (n, d), for the partition.
+    max_operations : float, optional
+        Most multiply-adds of the factors of all patches; the prediction is that of Inv-K, see
+        :func:`precondbench.factors.estimate_cost`.
 
     Returns
     -------
@@ -312,6 +336,8 @@ def additive_schwarz(
         If ``size``, ``overlap`` or ``unknowns`` is not such a number.
     BreakdownError
         If A is not positive definite on a patch, or W^T A W not in double precision.
+    CostError
+        If the patches are beyond ``max_operations``.
 
     Examples
     --------
@@ -328,7 +354,7 @@ def additive_schwarz(
     matrix = check_spd_candidate(A, "A")
     overlap = whole_number("overlap", overlap)
     labels = partition(matrix, size, coordinates, unknowns)
-    patches = OverlappingPatches(matrix, labels, overlap)
+    patches = OverlappingPatches(matrix, labels, overlap, max_operations)
     if near_null is None:
         return patches
     return Deflation(matrix, _cut_vectors(near_null, labels, unknowns), patches)
