@@ -1,6 +1,7 @@
 """Measure how scores, predictions and trained models move from one processor to another.
 
     python benchmarks/recompute.py scores sides predictions --json benchmarks/results/recompute.json
+    python benchmarks/recompute.py entries --tracks TRACK ... --json ...
     git archive <commit> leaderboard | tar -x -C FOLDER
     python benchmarks/recompute.py trained --before FOLDER/leaderboard --json ...
 
@@ -8,7 +9,9 @@ Other processors are stood in for by settings that make numba, OpenBLAS, NumPy, 
 take the instructions of older ones, each in a process of its own. `scores` computes reference rows
 again; `sides` judges them on right-hand sides that are bound to other keys; `predictions` predicts
 from the weights of the board, and by the models that training starts from, and scores what comes
-out on the right-hand sides of the first predictions and on its own; `trained` compares the models
+out on the right-hand sides of the first predictions and on its own; `entries` does the same with
+entries of the board that another processor than this one predicted, and compares outcomes with
+theirs; `trained` compares the models
 of the board with entries of protocol 1, which the same commands gave on another machine (<commit>
 is 001b8b5). docs/protocol.md states the tolerances that follow.
 Results are merged into the JSON file.
@@ -27,11 +30,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from precondbench.baselines import initial_model, predict
-from precondbench.leaderboard.entries import weights_path
+from precondbench.baselines.training.run_directory import device_name
+from precondbench.leaderboard.entries import read_leaderboard, weights_path
 from precondbench.leaderboard.methods.registry import reference_rows
 from precondbench.leaderboard.pretrained import load_weights
+from precondbench.leaderboard.submissions.predicted import predicted_again
 from precondbench.leaderboard.submissions.tolerance import (
     OTHER_SIDES,
     SAME_SIDES,
@@ -303,6 +309,51 @@ def distances(pairs: list[Any], band: Any) -> dict[str, float]:
     }
 
 
+def compare_entries(names: list[str]) -> dict[str, Any]:
+    """By track: how far outcomes of entries lie apart that another processor predicted."""
+    board = read_leaderboard(BOARD)
+    here = device_name(torch.device("cpu"))
+    result = {}
+    for name in names:
+        track, facts = open_track(track_named(name)), board.tracks[name]
+        methods: dict[str, Any] = {}
+        keys, stored = {}, {}
+        for entry in board.entries[name].values():
+            if not entry.weights or entry.hardware in (None, here):
+                continue
+            seeds = predicted_again(BOARD, entry, track)
+            for before in entry.evaluations(facts):
+                values, own = seeds[before.seed]
+                for sides, key in (("same sides", before.key), ("own sides", own)):
+                    label = f"{entry.id}, {before.seed}, {sides}"
+                    methods[label], keys[label], stored[label] = values, key, before
+        scored = evaluate_many(track, methods, keys=keys, ladder=track.ladder)
+        found: dict[str, Any] = {
+            "processors": [
+                sorted({str(entry.hardware) for entry in board.entries[name].values()
+                        if entry.weights and entry.hardware != here}),
+                here,
+            ],
+        }  # fmt: skip
+        for sides, band in (("same sides", SAME_SIDES), ("own sides", OTHER_SIDES)):
+            labels = [label for label in methods if label.endswith(sides)]
+            pairs = [list(zip(stored[k].rows, scored[k].rows, strict=True)) for k in labels]
+            means: dict[str, list[Any]] = {}
+            for k in labels:
+                both = [np.mean(one.penalised_iterations) for one in (stored[k], scored[k])]
+                means.setdefault(k.partition(",")[0], []).append(both)
+            found[sides] = {
+                "models": len(labels),
+                "outside the band": max(distances(one, band)["outside the band"] for one in pairs),
+                "largest change of a mean": max(
+                    relative(*np.mean(of, axis=0)) for of in means.values()
+                ),
+            }
+            print(f"{name}, {sides}: {found[sides]}", flush=True)
+        result[name] = found
+    return result
+
+
 def compare_trained(before: Path) -> list[dict[str, Any]]:
     """Models of the board against those of the same commands on another machine, on side 0."""
     result = []
@@ -364,6 +415,7 @@ def main() -> None:
         "scores": compare_scores,
         "sides": compare_sides,
         "predictions": lambda: compare_predictions(options.tracks),
+        "entries": lambda: compare_entries(options.tracks),
         "trained": lambda: compare_trained(options.before),
     }
     for part in options.parts:

@@ -99,6 +99,26 @@ def processors() -> str:
     )
 
 
+def entries() -> str:
+    """How far entries lie apart that were predicted by two processors."""
+    found = stored("recompute.json")["entries"]
+    lines = []
+    for track, row in found.items():
+        cells = [f"`{track}`", str(row["same sides"]["models"])]
+        for sides in ("same sides", "own sides"):
+            cells += [
+                f"{100 * row[sides][what]:.{digits}f} %"
+                for what, digits in (("outside the band", 1), ("largest change of a mean", 2))
+            ]
+        lines.append(cells)
+    header = ["track", "models", "outside, sides of the entry", "mean moves by"]
+    header += ["outside, own sides", "mean moves by"]
+    there = sorted({name for row in found.values() for name in row["processors"][0]})
+    (here,) = {row["processors"][1] for row in found.values()}
+    text = paragraph(f"Here: {listed(there)}, and {here}; the most of any model or row.")
+    return f"{markdown_table(header, lines)}\n\n{text}"
+
+
 def predictions() -> str:
     """How predictions from the same weights move, and outcomes with them."""
     found = stored("recompute.json")["predictions"]
@@ -114,9 +134,9 @@ def predictions() -> str:
     ]
     header = ["setting", "models with the same bits", "largest change of a factor (2-norm)"]
     text = (
-        "It predicts again with the instructions of older processors and with two threads, by "
-        f"{rows} models of one seed on `uniform`, `test`, trained and untrained, and scores what "
-        "has changed:"
+        "The second predicts again with the instructions of older processors and with two "
+        f"threads, by {rows} models of one seed on `uniform`, `test`, trained and untrained, and "
+        "scores what has changed:"
     )
     outcomes = [
         [label, *(form.format(together[kind][field]).replace("%", " %") for kind in KINDS)]
@@ -231,7 +251,7 @@ def coverage() -> str:
 
 def filled(page: str) -> str:
     """Return the page with the table."""
-    parts = (coverage, lockstep, processors, predictions, sides, trained)
+    parts = (coverage, lockstep, processors, entries, predictions, sides, trained)
     return with_parts(page, {part.__name__: part() for part in parts})
 
 

@@ -5,9 +5,7 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-import torch
 
-from precondbench.baselines.training.run_directory import device_name
 from precondbench.errors import LeaderboardError
 from precondbench.leaderboard import TRACKS, check_entries, read_results, track_named
 from precondbench.leaderboard.board import standings_of
@@ -215,9 +213,6 @@ LONGER = {
     "synthetic-tridiag-1.0-sawtooth-test-large",
     "synthetic-tridiag-1.0-uniform-test-large",
 }
-MOVED_BY_ROUNDINGS = {
-    f"synthetic-tridiag-1.0-{name}-test" for name in ("growth", "sawtooth", "twin")
-}
 SHORTER = [
     track.id
     for track in TRACKS
@@ -232,18 +227,8 @@ def test_every_entry_comes_out_again(monkeypatch, mirror, board, track):
     monkeypatch.setenv("PRECONDBENCH_SUITESPARSE", str(mirror.folder))
     entries = board.entries[track]
     (found,) = check_entries(FOLDER, [(track, entry) for entry in entries])
-    # On another kind of processor predictions round otherwise, and on these sets more matrices
-    # than the band allows then take other iterations with some models.
-    here = device_name(torch.device("cpu"))
-    apart = {
-        entry
-        for entry, problem in found.problems.items()
-        if track in MOVED_BY_ROUNDINGS
-        and entries[entry].hardware not in (None, here)
-        and "matrices lie outside the band" in problem
-    }
-    assert {name: why for name, why in found.problems.items() if name not in apart} == {}
-    assert set(found.confirmed) | apart == set(entries)
+    assert found.problems == {}
+    assert set(found.confirmed) == set(entries)
 
 
 def test_learned_rows_have_weights_and_a_start(board):

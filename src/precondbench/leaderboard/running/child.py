@@ -23,9 +23,11 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 
+from precondbench.factors import fsai, ic0, invk, mic0
 from precondbench.leaderboard.running.confinement import confine, end_with_parent, limit
 from precondbench.leaderboard.running.wire import HEADER, Kind, arrays_frame, arrays_of, frame
 from precondbench.quality import Context
+from precondbench.solvers import pcg
 
 # What interpreters and libraries read beside themselves.
 _SYSTEM = (
@@ -61,6 +63,7 @@ def serve() -> None:
     # It ends when the other end of the socket closes; a signal would come with the thread's end.
     line = socket.socket(fileno=os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    _warm()
     running: dict[int, str] = {}
     line.send(b"ready")
     while True:
@@ -83,6 +86,14 @@ def serve() -> None:
     for process, folder in running.items():  # Whose scorer is gone.
         _end(process)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _warm() -> None:
+    """Load or compile kernels that methods use often: forks have them, and have no cache."""
+    A = sp.csr_array(sp.diags_array([-1.0, 4.0, -1.0], offsets=[-1, 0, 1], shape=(9, 9)))
+    for method in (ic0, mic0, fsai, invk):
+        method(A)
+    pcg(A, np.ones(9), ic0(A))
 
 
 def _end(process: int) -> int:

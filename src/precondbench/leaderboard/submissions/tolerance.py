@@ -68,10 +68,10 @@ class Band:
 # Predictions from the same weights on another processor: on the right-hand sides of the entry, and
 # on those that belong to their own digest.
 SAME_SIDES = Band(
-    steps=2, relative=0.05, outside=0.02, floats=1e-3, mean=0.005, mean_steps=0.05, area=0.002
+    steps=2, relative=0.05, outside=0.15, floats=1e-3, mean=0.005, mean_steps=0.05, area=0.002
 )
 OTHER_SIDES = Band(
-    steps=3, relative=0.1, outside=0.02, floats=0.02, mean=0.01, mean_steps=0.1, area=0.01
+    steps=3, relative=0.1, outside=0.15, floats=0.02, mean=0.01, mean_steps=0.1, area=0.01
 )
 # A method that is run, on sides that it cannot know: wide, since fitted sides give a share of the
 # iterations, or one.
