@@ -121,7 +121,9 @@ def time_methods(
 
 
 def _measure(problem: TimedProblem, one: Contender, effort: Effort, found: _Measured) -> None:
-    """Set a method up and solve with it, once."""
+    """Set a method up and solve with it, once; what has failed is not tried again."""
+    if found.reason or (found.setup and found.status is not Status.CONVERGED):
+        return
     pair = Pair(problem.name, problem.A, None)
     system = SymmetricProblem.of(pair)
     if one.kind == "direct":
@@ -160,11 +162,10 @@ def _measure(problem: TimedProblem, one: Contender, effort: Effort, found: _Meas
         found.measured[sides] = measured
         found.status = status
         found.iterations = iterations
+        if sides == min(effort.sides) and (peak := memory.bytes) is not None:
+            found.peak = max(peak, found.peak or 0)
         if status is not Status.CONVERGED:
             break
-    peak = memory.bytes
-    if peak is not None:
-        found.peak = max(peak, found.peak or 0)
 
 
 def _solve(

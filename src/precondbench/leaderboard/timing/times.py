@@ -51,7 +51,7 @@ class TimedRow(_Model):
         "all is in proportion."
     )
     peak_bytes: Count | None = Field(
-        default=None, description="Growth of memory by setup and solve."
+        default=None, description="Growth of memory by setup and the first solve."
     )
 
     def seconds(self, sides: int) -> float:
