@@ -81,7 +81,7 @@ _UNSCORED = {
     "elasticity-2d": ("test_large", "test_huge"),
     "elasticity-3d": ("test_large", "test_huge"),
     **dict.fromkeys(
-        ("anisotropic-2d", "diffusion-2d", "diffusion-3d", "jumps-2d", "mesh-2d", "sequence"),
+        ("anisotropic-2d", "sequence"),
         ("test_huge",),
     ),
 }
