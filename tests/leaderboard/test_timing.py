@@ -204,6 +204,9 @@ def test_all_methods_on_a_small_problem():
         assert one.seconds(1) <= min(one.setup) + max(one.solve["1"])
         assert (one.iterations is None) == (one.kind == "direct")
     rows = {one.method: one for one in found.rows}
+    # A diagonal is solved with as such.
+    assert rows["Jacobi"].step_links == 0 < rows["IC(0)"].step_links
+    assert rows["none"].step_bytes < rows["IC(0)"].step_bytes
     alone = pcg(problem.A, np.ones(problem.A.shape[0]), ic0(problem.A)).iterations
     assert abs(rows["IC(0)"].iterations - alone) <= 3
     assert rows["Inv-K"].iterations < rows["IC(0)"].iterations < rows["none"].iterations

@@ -17,6 +17,9 @@ from .preconditioners import after_reordering as after_reordering
 from .preconditioners import exact_cholesky as exact_cholesky
 
 # Between the packages of this library; not promised to users.
+from .approximate_inverses import ChebyshevPolynomial as ChebyshevPolynomial
+from .preconditioners import VCycle as VCycle
+from .subdomains import OverlappingPatches as OverlappingPatches
 from .conjugate_gradients import pcg_operator as pcg_operator
 from .conjugate_gradients import pcg_values as pcg_values
 from .arguments import function_result as function_result

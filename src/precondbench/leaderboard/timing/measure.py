@@ -13,12 +13,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from precondbench._internal import PeakMemory, one_core, processor_name
 from precondbench.errors import CostError
+from precondbench.factors import factor_values
 from precondbench.leaderboard.timing.methods import Contender, DirectSolver, check_direct
 from precondbench.leaderboard.timing.problems import TimedProblem, timed_problem, warm_problem
 from precondbench.leaderboard.timing.times import TimedRow, Times
+from precondbench.leaderboard.timing.work import Work, work_of_step
 from precondbench.matrices import UniformStream
 from precondbench.quality import MAXITER, Pair, Refusal, SymmetricProblem, set_up
 from precondbench.solvers import LANES, Status
@@ -60,6 +63,7 @@ class _Measured:
     solve: dict[int, list[float]] = field(default_factory=dict)
     measured: dict[int, int] = field(default_factory=dict)
     peak: int | None = None
+    work: Work | None = None
     status: Status = Status.INVALID
     iterations: int | None = None
     reason: str = ""
@@ -135,15 +139,23 @@ def _measure(problem: TimedProblem, one: Contender, effort: Effort, found: _Meas
     memory = PeakMemory()
     start = perf_counter()
     given = set_up(one.method, pair, problem.context)
-    if not (isinstance(given, (Refusal, DirectSolver)) or callable(given)):
+    pattern = None
+    if issparse(given):
+        pattern, given = factor_values(given)
+    elif not (isinstance(given, (Refusal, DirectSolver)) or callable(given)):
         given = system.place(given)
     seconds = perf_counter() - start
+    if pattern is not None:
+        # As sparse as the factor is; scores place it on tril(A).
+        system = SymmetricProblem(problem.A, pattern, problem.name)
     reason = given.reason if isinstance(given, Refusal) else ""
     if not reason and not isinstance(given, DirectSolver):
         reason = system.unusable(given)
     if reason:
         found.reason = reason
         return
+    if not found.setup and not isinstance(given, DirectSolver):
+        found.work = work_of_step(system, given)
     found.setup.append(seconds)
     lanes = 1 if callable(given) else LANES
     block = 0.0  # Seconds of the last block of right-hand sides.
@@ -198,6 +210,9 @@ def _row(one: Contender, found: _Measured) -> TimedRow:
         },
         measured={str(sides): count for sides, count in found.measured.items() if solved},
         peak_bytes=found.peak,
+        step_bytes=None if found.work is None else found.work.bytes,
+        step_links=None if found.work is None else found.work.links,
+        step_levels=None if found.work is None else found.work.levels,
     )
 
 

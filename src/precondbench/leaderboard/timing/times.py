@@ -53,6 +53,15 @@ class TimedRow(_Model):
     peak_bytes: Count | None = Field(
         default=None, description="Growth of memory by setup and the first solve."
     )
+    step_bytes: Count | None = Field(
+        default=None, description="Moved by a step for one right-hand side, as counted."
+    )
+    step_links: Count | None = Field(
+        default=None, description="Rows in a step that need the row just before."
+    )
+    step_levels: Count | None = Field(
+        default=None, description="Stages of a step that must follow one another."
+    )
 
     def seconds(self, sides: int) -> float:
         """Return the time of setup and solve, the least of the repeats; infinite if it failed."""
