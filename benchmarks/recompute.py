@@ -1,19 +1,15 @@
 """Measure how scores, predictions and trained models move from one processor to another.
 
-    python benchmarks/recompute.py scores sides predictions --json benchmarks/results/recompute.json
-    python benchmarks/recompute.py entries --tracks TRACK ... --json ...
+    python benchmarks/recompute.py scores predictions --json benchmarks/results/recompute.json
     git archive <commit> leaderboard | tar -x -C FOLDER
     python benchmarks/recompute.py trained --before FOLDER/leaderboard --json ...
 
 Other processors are stood in for by settings that make numba, OpenBLAS, NumPy, ATen, MKL and oneDNN
 take the instructions of older ones, each in a process of its own. `scores` computes reference rows
-again; `sides` judges them on right-hand sides that are bound to other keys; `predictions` predicts
-from the weights of the board, and by the models that training starts from, and scores what comes
-out on the right-hand sides of the first predictions and on its own; `entries` does the same with
-entries of the board that another processor than this one predicted, and compares outcomes with
-theirs; `trained` compares the models
-of the board with entries of protocol 1, which the same commands gave on another machine (<commit>
-is 001b8b5). docs/protocol.md states the tolerances that follow.
+again; `predictions` predicts from the weights of the board, and by the models that training starts
+from, and scores what comes out on the right-hand sides of the first predictions and on its own;
+`trained` compares the models of the board with entries of protocol 1, which the same commands
+gave on another machine (<commit> is 001b8b5). docs/protocol.md states the tolerances that follow.
 Results are merged into the JSON file.
 """
 
@@ -30,21 +26,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from precondbench.baselines import initial_model, predict
-from precondbench.baselines.training.run_directory import device_name
-from precondbench.leaderboard.entries import read_leaderboard, weights_path
+from precondbench.leaderboard.entries import weights_path
 from precondbench.leaderboard.methods.registry import reference_rows
 from precondbench.leaderboard.pretrained import load_weights
-from precondbench.leaderboard.submissions.predicted import predicted_again
 from precondbench.leaderboard.submissions.tolerance import (
     OTHER_SIDES,
     SAME_SIDES,
     TRAINED_AGAIN,
-    UNKNOWN_SIDES,
     in_band,
-    outside_band,
 )
 from precondbench.leaderboard.tracks import TrackName, open_track, track_named
 from precondbench.quality import evaluate_many, problem_of, values_digest
@@ -57,17 +48,6 @@ SCORED = (
     track_named("synthetic-tridiag-1.0-twin-test"),
     track_named("synthetic-tridiag-lu-1.0-twin-test"),
     TrackName("suitesparse-invk", "sample", "tril", "all", "best", "Sample"),
-)
-# Tracks with every kind of spectrum; the keys stand for those that a check draws.
-OTHER_KEYS = [f"other {number}" for number in range(5)]
-SIDES_OF = (
-    *SCORED,
-    track_named("synthetic-tridiag-1.0-uniform-test"),
-    track_named("synthetic-tridiag-1.0-growth-test"),
-    track_named("synthetic-tridiag-1.0-sawtooth-test"),
-    track_named("parametric-1.0-jumps-2d-test"),
-    track_named("parametric-1.0-elasticity-2d-test"),
-    track_named("parametric-1.0-graph-test"),
 )
 NO_AVX = "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL"
 SCORE_SETTINGS = {
@@ -149,35 +129,6 @@ def compare_scores() -> dict[str, Any]:
         result[setting] = {name: seen for name, seen in fields.items() if seen["different"]}
         counted = sum(seen["values"] for seen in fields.values())
         print(f"{setting}: of {counted} values differ {result[setting]}", flush=True)
-    return result
-
-
-def compare_sides() -> dict[str, Any]:
-    """By track: how far outcomes of reference rows lie apart on other right-hand sides."""
-    result = {}
-    for name in SIDES_OF:
-        track = open_track(name)
-        rows = reference_rows(name, quick=not name.tridiagonal)
-        rows = {key: row for key, row in rows.items() if not row.relaxations}
-        methods = {f"{row} {key}": rows[row] for row in rows for key in ("", *OTHER_KEYS)}
-        keys = {f"{row} {key}": key for row in rows for key in OTHER_KEYS}
-        scored = evaluate_many(track, methods, keys=keys, ladder=track.ladder)
-        found = {}
-        for row in rows:
-            own = scored[f"{row} "]
-            others = [scored[f"{row} {key}"] for key in OTHER_KEYS]
-            pairs = [pair for other in others for pair in zip(own.rows, other.rows, strict=True)]
-            means = [np.mean(one.penalised_iterations) for one in (own, *others)]
-            found[row] = {
-                **distances(pairs, UNKNOWN_SIDES),
-                "largest change of a mean": max(relative(means[0], mean) for mean in means[1:]),
-                "refused": sum(
-                    outside_band([own], [other], UNKNOWN_SIDES, track.ranked_by) is not None
-                    for other in others
-                ),
-            }
-            print(f"{name.id}/{row}: {found[row]}", flush=True)
-        result[name.id] = found
     return result
 
 
@@ -309,51 +260,6 @@ def distances(pairs: list[Any], band: Any) -> dict[str, float]:
     }
 
 
-def compare_entries(names: list[str]) -> dict[str, Any]:
-    """By track: how far outcomes of entries lie apart that another processor predicted."""
-    board = read_leaderboard(BOARD)
-    here = device_name(torch.device("cpu"))
-    result = {}
-    for name in names:
-        track, facts = open_track(track_named(name)), board.tracks[name]
-        methods: dict[str, Any] = {}
-        keys, stored = {}, {}
-        for entry in board.entries[name].values():
-            if not entry.weights or entry.hardware in (None, here):
-                continue
-            seeds = predicted_again(BOARD, entry, track)
-            for before in entry.evaluations(facts):
-                values, own = seeds[before.seed]
-                for sides, key in (("same sides", before.key), ("own sides", own)):
-                    label = f"{entry.id}, {before.seed}, {sides}"
-                    methods[label], keys[label], stored[label] = values, key, before
-        scored = evaluate_many(track, methods, keys=keys, ladder=track.ladder)
-        found: dict[str, Any] = {
-            "processors": [
-                sorted({str(entry.hardware) for entry in board.entries[name].values()
-                        if entry.weights and entry.hardware != here}),
-                here,
-            ],
-        }  # fmt: skip
-        for sides, band in (("same sides", SAME_SIDES), ("own sides", OTHER_SIDES)):
-            labels = [label for label in methods if label.endswith(sides)]
-            pairs = [list(zip(stored[k].rows, scored[k].rows, strict=True)) for k in labels]
-            means: dict[str, list[Any]] = {}
-            for k in labels:
-                both = [np.mean(one.penalised_iterations) for one in (stored[k], scored[k])]
-                means.setdefault(k.partition(",")[0], []).append(both)
-            found[sides] = {
-                "models": len(labels),
-                "outside the band": max(distances(one, band)["outside the band"] for one in pairs),
-                "largest change of a mean": max(
-                    relative(*np.mean(of, axis=0)) for of in means.values()
-                ),
-            }
-            print(f"{name}, {sides}: {found[sides]}", flush=True)
-        result[name] = found
-    return result
-
-
 def compare_trained(before: Path) -> list[dict[str, Any]]:
     """Models of the board against those of the same commands on another machine, on side 0."""
     result = []
@@ -413,9 +319,7 @@ def main() -> None:
         return
     outer = {
         "scores": compare_scores,
-        "sides": compare_sides,
         "predictions": lambda: compare_predictions(options.tracks),
-        "entries": lambda: compare_entries(options.tracks),
         "trained": lambda: compare_trained(options.before),
     }
     for part in options.parts:

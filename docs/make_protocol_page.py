@@ -2,8 +2,8 @@
 
     python docs/make_protocol_page.py
 
-Reads interval_coverage.json, lockstep.json and recompute.json in benchmarks/results, which the
-benchmarks of these names write.
+Reads check_bands.json, interval_coverage.json, lockstep.json and recompute.json in
+benchmarks/results, which the benchmarks of these names write.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def processors() -> str:
 
 def entries() -> str:
     """How far entries lie apart that were predicted by two processors."""
-    found = stored("recompute.json")["entries"]
+    found = stored("check_bands.json")["entries"]
     lines = []
     for track, row in found.items():
         cells = [f"`{track}`", str(row["same sides"]["models"])]
@@ -134,9 +134,9 @@ def predictions() -> str:
     ]
     header = ["setting", "models with the same bits", "largest change of a factor (2-norm)"]
     text = (
-        "The second predicts again with the instructions of older processors and with two "
-        f"threads, by {rows} models of one seed on `uniform`, `test`, trained and untrained, and "
-        "scores what has changed:"
+        "It predicts again with the instructions of older processors and with two threads, by "
+        f"{rows} models of one seed on `uniform`, `test`, trained and untrained, and scores what "
+        "has changed:"
     )
     outcomes = [
         [label, *(form.format(together[kind][field]).replace("%", " %") for kind in KINDS)]
@@ -164,7 +164,7 @@ def predictions() -> str:
 
 def sides() -> str:
     """How far outcomes of the same rows lie apart on right-hand sides of other keys."""
-    found = stored("recompute.json")["sides"]
+    found = stored("check_bands.json")["sides"]
     lines = [
         [
             f"`{track}`",

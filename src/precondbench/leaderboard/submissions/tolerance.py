@@ -1,6 +1,6 @@
 """How far numbers that are computed again may lie apart; docs/protocol.md has reasons and tables.
 
-`benchmarks/recompute.py` measures what these bounds leave room for.
+`benchmarks/recompute.py` and `benchmarks/check_bands.py` measure what these bounds leave room for.
 """
 
 from __future__ import annotations
