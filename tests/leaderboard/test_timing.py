@@ -117,7 +117,7 @@ def test_what_differs_from_stored_times(known):
     changed["rows"][4]["solve"]["1"] = [2.9, 2.9]
     (one, two) = compared(known, times(*changed["rows"]), 0.5)
     assert one == "dear: converged after 8 iterations, stored is converged after 7"
-    assert two == "ours, 1 sides: 1 times the fastest, stored is 0.5"
+    assert two == "ours, m = 1: 1 times the fastest, stored is 0.5"
     assert compared(known, times(*known.model_dump()["rows"], digest=64 * "1"), 0.5) == [
         f"graph-100 has another digest: {64 * '1'}"
     ]

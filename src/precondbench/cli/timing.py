@@ -121,8 +121,8 @@ def _numbers(sides: str) -> tuple[int, ...]:
 
 def _print(times: Times) -> None:
     columns = ["method", "iterations", "setup s"]
-    columns += [f"{sides} sides, s" for sides in times.sides]
-    columns += [f"{sides}, ratio" for sides in times.sides]
+    columns += [f"m = {sides}, s" for sides in times.sides]
+    columns += [f"m = {sides}, ratio" for sides in times.sides]
     columns += ["spread", "faster than IC(0) from", "MB"]
     ratios = {sides: times.ratios(sides) for sides in times.sides}
     rows = [

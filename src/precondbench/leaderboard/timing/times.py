@@ -192,7 +192,7 @@ def compared(stored: Times, again: Times, band: float) -> list[str]:
             pair = sorted((old[method], new[method]))
             if math.isfinite(pair[0]) and pair[1] > (1.0 + band) * pair[0]:
                 problems.append(
-                    f"{method}, {sides} sides: {new[method]:.3g} times the fastest, stored is "
+                    f"{method}, m = {sides}: {new[method]:.3g} times the fastest, stored is "
                     f"{old[method]:.3g}"
                 )
     return problems
