@@ -5,18 +5,28 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse.linalg import LinearOperator
 
-from precondbench import ic0, ilu0, pcg
-from precondbench.factors import factor_values, lu_pattern
+from precondbench import Pair, ic0, ilu0, pcg
+from precondbench.factors import factor_values, fsai, lu_pattern, minimum_degree
 from precondbench.matrices import check_general, check_spd_candidate, formula_matrix
+from precondbench.quality import problem_of
 from precondbench.solvers import (
+    LANES,
+    FactoredInverse,
     SidesResult,
     Status,
+    additive_schwarz,
     after_reordering,
+    chebyshev,
+    exact_cholesky,
     gmres_operator,
     gmres_values,
     pcg_operator,
     pcg_values,
+    smoothed_aggregation,
+    spai,
+    subdomain_deflation,
 )
 from precondbench.solvers.minimal_residual import unit_factors
 
@@ -197,3 +207,41 @@ def test_a_side_that_has_ended_does_not_slow_the_others(name):
             )
         assert np.all(basis[:21, :, 1:] == 0.0)
         assert np.all(vectors[2][:, 1:] == 0.0)
+
+
+OPERATORS = {
+    "reordered": lambda A: after_reordering(A, minimum_degree, ic0),
+    "exact": exact_cholesky,
+    "fsai": lambda A: FactoredInverse(fsai(A)),
+    "amg": smoothed_aggregation,
+    "sparse": spai,
+    "polynomial": chebyshev,
+    "deflation": subdomain_deflation,
+    "patches": lambda A: additive_schwarz(A, size=40),
+}
+
+
+@pytest.mark.parametrize("flexible", [False, True])
+@pytest.mark.parametrize("name", sorted(OPERATORS))
+def test_operators_in_lockstep(poisson_2d, name, flexible):
+    """Sides of different size and difficulty, one of them zero, and more than there are lanes."""
+    A = check_spd_candidate(poisson_2d(12), "A")
+    b = np.random.default_rng(5).uniform(-1, 1, (144, 6)) * [1.0, 1e100, 0.0, 1e-100, 1.0, 1.0]
+    b[:, 4] = A @ np.ones(144)
+    M = OPERATORS[name](A)
+    together = pcg_operator(A, b, M.apply_sides, flexible=flexible, lanes=LANES)
+    for k in range(6):
+        alone = pcg_operator(A, b[:, k : k + 1].copy(), M.matvec, flexible=flexible)
+        assert side(together, k) == side(alone, 0)
+    one_by_one = pcg_operator(A, b, M.matvec, flexible=flexible)
+    assert together.condition == one_by_one.condition
+    assert (together.condition is None) == flexible
+
+
+@pytest.mark.parametrize("name", sorted(OPERATORS))
+def test_a_problem_takes_its_own_operators_in_lockstep(poisson_2d, name):
+    A = poisson_2d(9) * np.outer(2.0 ** (np.arange(81) % 5), 2.0 ** (np.arange(81) % 5))
+    problem = problem_of(Pair("A", sp.csr_array(A), None))
+    M = OPERATORS[name](sp.csr_array(A))
+    alone = LinearOperator(M.shape, matvec=M.matvec, dtype=float)
+    assert problem.solve(M, "key") == problem.solve(alone, "key")

@@ -50,6 +50,11 @@ class Outcome(_Ended):
     condition: float | None = None
     reason: str = ""
 
+    @classmethod
+    def invalid(cls, reason: str) -> Outcome:
+        """There was nothing to solve with."""
+        return cls(Status.INVALID, 0, (MAXITER,) * SIDES, float("nan"), reason=reason)
+
 
 @dataclass(frozen=True)
 class Row(_Ended):

@@ -41,6 +41,8 @@ from precondbench.quality.outcome import MAXITER, REFERENCE, RTOL, SIDES, Outcom
 from precondbench.quality.pair import Pair
 from precondbench.quality.values import Refusal, lower_values_of, lu_values_of, window_values
 from precondbench.solvers import (
+    LANES,
+    Preconditioner,
     SidesResult,
     Status,
     fault_of,
@@ -52,8 +54,8 @@ from precondbench.solvers import (
 )
 
 Vector = NDArray[np.float64]
+Apply = Callable[[Vector], Vector]
 
-# Values on the pattern, a linear operator, a function r -> z, or no preconditioner.
 Usable: TypeAlias = Vector | LinearOperator | Callable[[Vector], Any] | None
 # Multiply-adds that n log K may cost, once for each matrix; some minutes of one core.
 MOST_OPERATIONS = 1e11
@@ -94,9 +96,11 @@ class Problem(ABC):
     # Positions of the diagonal entries that the solver divides by, and whose they are.
     _diagonal: NDArray[np.int64]
     _divisor = ""
-    # How often an application reads each stored number; what factors on the pattern read.
+    # How often an application reads each stored number; what factors on the pattern read; sides
+    # that operators of this library are applied to at once.
     _readings: float
     _once: int
+    _lanes = 1
 
     def __init__(
         self, name: str, A: csr_array, matrix: csr_array, row_scale: Vector, column_scale: Vector
@@ -162,11 +166,9 @@ class Problem(ABC):
         ----------
         given : numpy.ndarray, LinearOperator, callable or None
             Values as :meth:`place` returns them, an operator close to the inverse of A, a function
-            r -> z, or no preconditioner. Values with a NaN, an infinity or a zero on the diagonal
-            are invalid, and so is an operator for PCG that is not symmetric or not positive
-            definite on fixed random vectors. A negative diagonal entry is allowed: the sign of a
-            column of L does not change L L^T. A function need not be linear: its solver is
-            flexible PCG, or flexible GMRES.
+            r -> z, or no preconditioner; invalid is what :meth:`unusable` says. A negative diagonal
+            entry is allowed: the sign of a column of L does not change L L^T. A function need not
+            be linear: its solver is flexible PCG, or flexible GMRES.
         key : str
             What the right-hand sides are bound to, see :meth:`sides`.
         maxiter : int
@@ -176,15 +178,14 @@ class Problem(ABC):
         -------
         Outcome
             The worst of the four: ``status`` (:class:`~precondbench.solvers.Status`, of the first
-            side that failed), ``iterations``, the most (0 when invalid), ``sides``, the
-            iterations of each, the limit where one failed, ``residual``, the largest true
-            relative one at the end (NaN when invalid), ``condition``, that of the
-            preconditioned matrix as PCG saw it, ``reason`` why it is invalid, ``solved``, and
-            ``penalised_iterations``, the limit where it failed.
+            side that failed), ``iterations``, the most (0 when invalid), ``sides``, those of each,
+            the limit where one failed, ``residual``, the largest true relative one (NaN when
+            invalid), ``condition``, that of the preconditioned matrix as PCG saw it, ``reason`` why
+            it is invalid, ``solved``, and ``penalised_iterations``, the limit where it failed.
         """
         reason = self.unusable(given)
         if reason:
-            return _invalid(reason)
+            return Outcome.invalid(reason)
         result = self.solve_sides(given, self.sides(key), maxiter)
         failed = [status for status in result.status if status is not Status.CONVERGED]
         return Outcome(
@@ -199,15 +200,27 @@ class Problem(ABC):
         )
 
     def unusable(self, given: Usable) -> str:
-        """Why nothing can be solved with a preconditioner, see :meth:`solve`, or an empty text."""
+        """Why it is invalid, or an empty text.
+
+        Not finite, a zero on the diagonal, an operator for PCG that random vectors tell is not SPD.
+        """
         if isinstance(given, LinearOperator):
             return self._fault(partial(self._applied, given.matvec))
-        return "" if given is None or callable(given) else self._unusable(given)
+        if given is None or callable(given):
+            return ""
+        if given.shape != (self.pattern.nnz,):
+            return f"{given.size} values for a pattern of {self.pattern.nnz}"
+        if not np.all(np.isfinite(given)):
+            return f"{int(np.sum(~np.isfinite(given)))} values are not finite"
+        zero = np.flatnonzero(given[self._diagonal] == 0.0)
+        return f"diagonal entry {int(zero[0])}{self._divisor} is zero" if zero.size else ""
 
     def solve_sides(self, given: Usable, b: Vector, maxiter: int = MAXITER) -> SidesResult:
         """Solve the scaled system for right-hand sides (n, s) with what is not unusable."""
         if isinstance(given, LinearOperator):
-            return self._solve_operator(b, partial(self._applied, given.matvec), maxiter)
+            lanes = self._lanes if isinstance(given, Preconditioner) else 1
+            apply = partial(self._applied, given.apply_sides if lanes > 1 else given.matvec)
+            return self._solve_operator(b, apply, maxiter, lanes=lanes)
         if callable(given):
             apply = partial(self._applied, partial(function_result, given))
             return self._solve_operator(b, apply, maxiter, flexible=True)
@@ -235,7 +248,7 @@ class Problem(ABC):
     def target_iterations(self) -> int:
         """Iterations to compare with, on the sides of reference methods; the limit if it fails.
 
-        Those of the best classical method where the pair has them, else those of the target.
+        Those of the best classical method where the pair has them, else of the target.
         """
         if self._best is not None:
             return self._best if self._best >= 0 else MAXITER
@@ -247,8 +260,7 @@ class Problem(ABC):
         Parameters
         ----------
         given : array_like, sparse array, tuple, LinearOperator, callable or Refusal
-            As for :meth:`place`; or an operator close to the inverse of A, or a function r -> z,
-            as for :meth:`solve`; or a failure.
+            As for :meth:`place` or :meth:`solve`, or a failure.
         key : str
             What the right-hand sides are bound to, see :meth:`sides`.
         log_k : bool
@@ -271,7 +283,7 @@ class Problem(ABC):
             return self._row(self.solve(given, key), work=work)
         values = given if isinstance(given, Refusal) else self.place(given)
         if isinstance(values, Refusal):
-            return self._row(_invalid(values.reason))
+            return self._row(Outcome.invalid(values.reason))
         outcome = self.solve(values, key)
         if outcome.status is Status.INVALID:
             return self._row(outcome)
@@ -306,22 +318,15 @@ class Problem(ABC):
             work,
         )
 
-    def _unusable(self, values: Vector) -> str:
-        """Why values cannot be solved with, else an empty text."""
-        if values.shape != (self.pattern.nnz,):
-            return f"{values.size} values for a pattern of {self.pattern.nnz}"
-        if not np.all(np.isfinite(values)):
-            return f"{int(np.sum(~np.isfinite(values)))} values are not finite"
-        zero = np.flatnonzero(values[self._diagonal] == 0.0)
-        return f"diagonal entry {int(zero[0])}{self._divisor} is zero" if zero.size else ""
-
     def _applied(self, function: Callable[[Vector], Any], r: Vector) -> Vector:
-        """Apply a function of the unscaled system to a residual of the scaled one."""
-        applied = np.asarray(function(r / self.row_scale), dtype=np.float64)
-        result: Vector = applied / self.column_scale
+        """Apply a function of the unscaled system to residuals of the scaled one."""
+        rows, columns = self.row_scale, self.column_scale
+        if r.ndim == 2:
+            rows, columns = rows[:, np.newaxis], columns[:, np.newaxis]
+        result: Vector = np.asarray(function(r / rows), dtype=np.float64) / columns
         return result
 
-    def _fault(self, apply: Callable[[Vector], Vector]) -> str:
+    def _fault(self, apply: Apply) -> str:
         """Why a linear operator cannot be solved with, else an empty text."""
         return ""
 
@@ -334,7 +339,7 @@ class Problem(ABC):
 
     @abstractmethod
     def _solve_operator(
-        self, b: Vector, apply: Callable[[Vector], Vector], maxiter: int, flexible: bool = False
+        self, b: Vector, apply: Apply, maxiter: int, flexible: bool = False, lanes: int = 1
     ) -> SidesResult: ...
 
 
@@ -343,6 +348,7 @@ class SymmetricProblem(Problem):
 
     pattern: LowerPattern
     _readings = 2.0
+    _lanes = LANES
 
     def __init__(
         self, matrix: csr_array, pattern: LowerPattern | None = None, name: str = "A"
@@ -402,11 +408,11 @@ class SymmetricProblem(Problem):
         return pcg_values(self.matrix, b, self.pattern, scaled, RTOL, maxiter)
 
     def _solve_operator(
-        self, b: Vector, apply: Callable[[Vector], Vector], maxiter: int, flexible: bool = False
+        self, b: Vector, apply: Apply, maxiter: int, flexible: bool = False, lanes: int = 1
     ) -> SidesResult:
-        return pcg_operator(self.matrix, b, apply, RTOL, maxiter, flexible)
+        return pcg_operator(self.matrix, b, apply, RTOL, maxiter, flexible, lanes=lanes)
 
-    def _fault(self, apply: Callable[[Vector], Vector]) -> str:
+    def _fault(self, apply: Apply) -> str:
         return fault_of(apply, self.pattern.n)
 
 
@@ -459,7 +465,7 @@ class GeneralProblem(Problem):
         return gmres_values(self.matrix, b, self.pattern, scaled, RTOL, maxiter)
 
     def _solve_operator(
-        self, b: Vector, apply: Callable[[Vector], Vector], maxiter: int, flexible: bool = False
+        self, b: Vector, apply: Apply, maxiter: int, flexible: bool = False, lanes: int = 1
     ) -> SidesResult:
         return gmres_operator(self.matrix, b, apply, RTOL, maxiter, flexible=flexible)
 
@@ -492,7 +498,3 @@ def problem_of(pair: Pair) -> Problem:
     1.0
     """
     return SymmetricProblem.of(pair) if pair.symmetric else GeneralProblem.of(pair)
-
-
-def _invalid(reason: str) -> Outcome:
-    return Outcome(Status.INVALID, 0, (MAXITER,) * SIDES, float("nan"), reason=reason)

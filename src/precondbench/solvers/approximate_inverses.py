@@ -19,8 +19,8 @@ from precondbench.matrices import (
     power_of_two_scaling,
     square_matrix,
 )
-from precondbench.solvers.lanes import multiply
-from precondbench.solvers.preconditioners import Preconditioner
+from precondbench.solvers.lanes import multiply, zeros
+from precondbench.solvers.preconditioners import LockstepPreconditioner, Preconditioner
 
 # Steps of the power method that improve Gershgorin's bound; each gives a bound of its own.
 BOUND_STEPS = 10
@@ -28,7 +28,7 @@ BOUND_STEPS = 10
 DEPENDENT = 2.0**-46
 
 
-class SparseInverse(Preconditioner):
+class SparseInverse(LockstepPreconditioner):
     """Sparse matrix M close to A^-1, as a preconditioner; a bare matrix would be a factor.
 
     Parameters
@@ -57,12 +57,11 @@ class SparseInverse(Preconditioner):
         check_finite(self.M, "M")
         super().__init__(self.M.shape[0], int(self.M.nnz))
 
-    def apply(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
+    def apply_sides(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return M r."""
-        out = np.empty((r.size, 1))
-        multiply((0.0,), (self.M.indptr, self.M.indices, self.M.data), r.reshape(-1, 1), out)
-        result: NDArray[np.float64] = out[:, 0]
-        return result
+        out = np.empty(r.shape)
+        multiply(zeros(r), (self.M.indptr, self.M.indices, self.M.data), r, out)
+        return out
 
     def _adjoint(self) -> SparseInverse:
         return SparseInverse(self.M.T)

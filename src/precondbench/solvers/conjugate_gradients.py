@@ -211,11 +211,11 @@ def _stepwise(
     flexible: bool,
     residuals: Residuals | None,
 ) -> tuple[Part, tuple[Vector, Vector, NDArray[np.int64]]]:
-    """Take the steps of ``_pcg`` for one side outside compiled code; the bits are the same."""
+    """Take the steps of ``_pcg`` outside compiled code; the bits are the same."""
     vectors, numbers, codes, iterations = _start(zero, b)
     r, p = vectors[1], vectors[2]
     history: list[tuple[Vector, Vector]] = []
-    going = bool(codes[0])
+    going = bool(np.any(codes == 1))
     if residuals is not None:
         residuals.add(float(going))
     if going:
@@ -234,7 +234,7 @@ def _stepwise(
             _turn(zero, z, vectors, numbers, codes)
         history.append((alpha, numbers[BETA].copy()))
     part = _finish(zero, matrix, b, vectors, numbers, codes, iterations)
-    alphas, betas = np.array(history).reshape(-1, 2, 1).transpose(1, 0, 2)
+    alphas, betas = np.array(history).reshape(-1, 2, codes.size).transpose(1, 0, 2)
     return part, (alphas, betas, iterations)
 
 
@@ -302,11 +302,15 @@ def pcg_operator(
     maxiter: int = 10_000,
     flexible: bool = False,
     residuals: Residuals | None = None,
+    lanes: int = 1,
 ) -> SidesResult:
-    """:func:`pcg` with a function r -> M r, for b of shape (n, s), one side after the other."""
+    """:func:`pcg` with a function r -> M r, for b of shape (n, s).
+
+    One side after the other; or, with ``LANES`` lanes, in lockstep with a function of r (n, lanes).
+    """
     system = System(matrix, b)
     parts, coefficients = [], []
-    for zero, block in system.blocks(1):
+    for zero, block in system.blocks(lanes):
         part, history = _stepwise(
             zero, system.matrix, block, _by_operator(zero, apply), rtol, maxiter, flexible,
             residuals,

@@ -75,6 +75,12 @@ def _restrict(indptr, indices, data, columns, r):  # type: ignore[no-untyped-def
     return out
 
 
+def _prolong(P: csr_array, coarse: Vector, x: Vector) -> None:
+    """Add P coarse to x."""
+    sides = coarse.reshape(-1, 1), x.reshape(-1, 1)
+    prolong((0.0,), P.indptr, P.indices, P.data, *sides)
+
+
 class Deflation(Preconditioner):
     r"""Deflation of a subspace in the balancing form, M_W = P^T M P + Q.
 
@@ -135,10 +141,10 @@ class Deflation(Preconditioner):
         k = W.shape[1]
         coefficients = self.coarse.apply(_restrict(W.indptr, W.indices, W.data, k, r))
         projected = r.copy()
-        prolong(AW.indptr, AW.indices, AW.data, -coefficients, projected)
+        _prolong(AW, -coefficients, projected)
         z = np.array(self.M.matvec(projected), dtype=np.float64)
         coefficients -= self.coarse.apply(_restrict(AW.indptr, AW.indices, AW.data, k, z))
-        prolong(W.indptr, W.indices, W.data, coefficients, z)
+        _prolong(W, coefficients, z)
         return z
 
 

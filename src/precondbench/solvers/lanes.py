@@ -12,12 +12,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numba.extending import overload, register_jitable
+from numpy.typing import NDArray
 
 from precondbench._internal import kernel
 
 # Systems in lockstep. Kernels are compiled for this number and for one.
 LANES = 4
+
+
+def zeros(x: NDArray[np.float64]) -> tuple[float, ...]:
+    """Return a row of zeros for x of shape (n, lanes), which tells kernels the number of lanes."""
+    return (0.0,) * int(x.shape[1])
 
 
 def _lanewise(one: Callable[..., Any]) -> Callable[..., Any]:
@@ -69,6 +76,18 @@ def minus(k, t, a, x, i):  # type: ignore[no-untyped-def]
 def moved(k, t, a, u):  # type: ignore[no-untyped-def]
     """Return t + a u, lane by lane."""
     return t[k] + a[k] * u[k]
+
+
+@_lanewise
+def along(k, t, a, u):  # type: ignore[no-untyped-def]
+    """Return t + a u for a number a."""
+    return t[k] + a * u[k]
+
+
+@_lanewise
+def over(k, t, a):  # type: ignore[no-untyped-def]
+    """Return t / a for a number a."""
+    return t[k] / a
 
 
 @_lanewise

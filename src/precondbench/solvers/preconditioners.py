@@ -27,6 +27,7 @@ from precondbench.matrices import (
     power_of_two_scaling,
     square_matrix,
 )
+from precondbench.solvers.lanes import added, along, minus, over, plus, put, row, zeros
 from precondbench.solvers.substitution import backward, forward, lower_triangles
 
 
@@ -49,6 +50,13 @@ class Preconditioner(LinearOperator):  # type: ignore[misc]
     def apply(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return M r as a new array; float64, shape (n,), sums in a fixed order."""
 
+    def apply_sides(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return M r for r of shape (n, 1) or (n, 4), C order; each side as if it were alone."""
+        z = np.zeros(r.shape)
+        for k in np.flatnonzero(np.any(r, axis=0)):  # A side that has ended is 0.
+            z[:, k] = self.apply(np.ascontiguousarray(r[:, k]))
+        return z
+
     def _matvec(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         return self.apply(np.ascontiguousarray(x, dtype=np.float64).reshape(-1))
 
@@ -58,7 +66,19 @@ class Preconditioner(LinearOperator):  # type: ignore[misc]
     _transpose = _adjoint
 
 
-class FactoredPreconditioner(Preconditioner):
+class LockstepPreconditioner(Preconditioner):
+    """A preconditioner whose kernels take several sides at once."""
+
+    @abstractmethod
+    def apply_sides(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return M r."""
+
+    def apply(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return M r for one side."""
+        return self.apply_sides(r.reshape(-1, 1))[:, 0]
+
+
+class FactoredPreconditioner(LockstepPreconditioner):
     """M = P^T (L L^T)^-1 P, for which row i of A is row position[i] of L."""
 
     entries: int
@@ -75,14 +95,15 @@ class FactoredPreconditioner(Preconditioner):
         self.position = position
         self._triangles = lower_triangles(pattern, values)
 
-    def apply(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
+    def apply_sides(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return M r: a permutation, two substitutions, the permutation back."""
-        x = np.empty((r.size, 1))
-        x[self.position, 0] = r
+        x = np.empty(r.shape)
+        x[self.position] = r
+        zero = zeros(r)
         lower, upper = self._triangles
-        forward((0.0,), lower, x)
-        backward((0.0,), upper, x, x)
-        result: NDArray[np.float64] = x[self.position, 0]
+        forward(zero, lower, x)
+        backward(zero, upper, x, x)
+        result: NDArray[np.float64] = x[self.position]
         return result
 
 
@@ -137,18 +158,18 @@ def after_reordering(
 
 
 @kernel
-def _apply(indptr, indices, values, r):  # type: ignore[no-untyped-def]
-    out = np.zeros(r.size, np.float64)
-    for i in range(r.size):
-        total = 0.0
+def _apply(zero, indptr, indices, values, r):  # type: ignore[no-untyped-def]
+    out = np.zeros(r.shape, np.float64)
+    for i in range(r.shape[0]):
+        t = zero
         for p in range(indptr[i], indptr[i + 1]):
-            total += values[p] * r[indices[p]]
+            t = plus(t, values[p], r, indices[p])
         for p in range(indptr[i], indptr[i + 1]):
-            out[indices[p]] += values[p] * total
+            put(out, indices[p], along(row(zero, out, indices[p]), values[p], t))
     return out
 
 
-class FactoredInverse(Preconditioner):
+class FactoredInverse(LockstepPreconditioner):
     """M = G^T G.
 
     Parameters
@@ -176,9 +197,10 @@ class FactoredInverse(Preconditioner):
         check_finite(self.G, "G")
         super().__init__(self.G.shape[0], 2 * self.G.nnz)
 
-    def apply(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
+    def apply_sides(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return G^T (G r)."""
-        result: NDArray[np.float64] = _apply(self.G.indptr, self.G.indices, self.G.data, r)
+        G = self.G
+        result: NDArray[np.float64] = _apply(zeros(r), G.indptr, G.indices, G.data, r)
         return result
 
 
@@ -243,58 +265,58 @@ MOST_LEVELS = 20
 
 
 @kernel
-def _relax(indptr, indices, data, b, x, i):  # type: ignore[no-untyped-def]
-    total = b[i]
+def _relax(zero, indptr, indices, data, b, x, i):  # type: ignore[no-untyped-def]
+    t = row(zero, b, i)
     diagonal = 0.0
     for p in range(indptr[i], indptr[i + 1]):
         j = indices[p]
         if j == i:
             diagonal = data[p]
         else:
-            total -= data[p] * x[j]
+            t = minus(t, data[p], x, j)
     if diagonal != 0.0:
-        x[i] = total / diagonal
+        put(x, i, over(t, diagonal))
 
 
 @kernel
-def _forward_sweep(indptr, indices, data, b, x):  # type: ignore[no-untyped-def]
+def _forward_sweep(zero, indptr, indices, data, b, x):  # type: ignore[no-untyped-def]
     """One Gauss-Seidel sweep, first row to last."""
-    for i in range(x.size):
-        _relax(indptr, indices, data, b, x, i)
+    for i in range(x.shape[0]):
+        _relax(zero, indptr, indices, data, b, x, i)
 
 
 @kernel
-def _backward_sweep(indptr, indices, data, b, x):  # type: ignore[no-untyped-def]
-    for i in range(x.size - 1, -1, -1):
-        _relax(indptr, indices, data, b, x, i)
+def _backward_sweep(zero, indptr, indices, data, b, x):  # type: ignore[no-untyped-def]
+    for i in range(x.shape[0] - 1, -1, -1):
+        _relax(zero, indptr, indices, data, b, x, i)
 
 
 @kernel
 def _restrict_residual(  # type: ignore[no-untyped-def]
-    indptr, indices, data, b, x, p_indptr, p_indices, p_data, coarse
+    zero, indptr, indices, data, b, x, p_indptr, p_indices, p_data, coarse
 ):
     """Return P^T (b - A x)."""
-    out = np.zeros(coarse, np.float64)
-    for i in range(x.size):
-        total = b[i]
+    out = np.zeros((coarse, x.shape[1]), np.float64)
+    for i in range(x.shape[0]):
+        t = row(zero, b, i)
         for p in range(indptr[i], indptr[i + 1]):
-            total -= data[p] * x[indices[p]]
+            t = minus(t, data[p], x, indices[p])
         for p in range(p_indptr[i], p_indptr[i + 1]):
-            out[p_indices[p]] += p_data[p] * total
+            put(out, p_indices[p], along(row(zero, out, p_indices[p]), p_data[p], t))
     return out
 
 
 @kernel
-def prolong(p_indptr, p_indices, p_data, coarse, x):  # type: ignore[no-untyped-def]
+def prolong(zero, p_indptr, p_indices, p_data, coarse, x):  # type: ignore[no-untyped-def]
     """Add P coarse to x."""
-    for i in range(x.size):
-        total = 0.0
+    for i in range(x.shape[0]):
+        t = zero
         for p in range(p_indptr[i], p_indptr[i + 1]):
-            total += p_data[p] * coarse[p_indices[p]]
-        x[i] += total
+            t = plus(t, p_data[p], coarse, p_indices[p])
+        put(x, i, added(row(zero, x, i), t))
 
 
-class VCycle(Preconditioner):
+class VCycle(LockstepPreconditioner):
     """One V-cycle from zero: a forward Gauss-Seidel sweep down, a backward one up.
 
     That makes it symmetric. The coarsest system is solved exactly: BreakdownError if its matrix is
@@ -310,22 +332,23 @@ class VCycle(Preconditioner):
         swept = sum(3 * A.nnz + 2 * P.nnz for A, P in self.levels)
         super().__init__(matrices[0].shape[0], self.coarsest.entries + swept)
 
-    def apply(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
+    def apply_sides(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the result of one cycle for A x = r, started at x = 0."""
         return self._cycle(0, r)
 
     def _cycle(self, depth: int, b: NDArray[np.float64]) -> NDArray[np.float64]:
         if depth == len(self.levels):
-            return self.coarsest.apply(b)
+            return self.coarsest.apply_sides(b)
         A, P = self.levels[depth]
-        x = np.zeros(b.size)
-        _forward_sweep(A.indptr, A.indices, A.data, b, x)
+        zero = zeros(b)
+        x = np.zeros(b.shape)
+        _forward_sweep(zero, A.indptr, A.indices, A.data, b, x)
         residual = _restrict_residual(
-            A.indptr, A.indices, A.data, b, x, P.indptr, P.indices, P.data, P.shape[1]
+            zero, A.indptr, A.indices, A.data, b, x, P.indptr, P.indices, P.data, P.shape[1]
         )
         correction = self._cycle(depth + 1, residual)
-        prolong(P.indptr, P.indices, P.data, correction, x)
-        _backward_sweep(A.indptr, A.indices, A.data, b, x)
+        prolong(zero, P.indptr, P.indices, P.data, correction, x)
+        _backward_sweep(zero, A.indptr, A.indices, A.data, b, x)
         return x
 
 

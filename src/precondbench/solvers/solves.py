@@ -158,24 +158,26 @@ class System:
 
 
 class Scaled:
-    """M as a function of a column, times a power of two that brings its first result to 1.
+    """M as a function of columns, times powers of two that bring its first results to 1.
 
-    Takes and returns float64 (n, 1). PCG and GMRES do not notice a number in front of M, except
-    where their sums would leave the range of float64.
+    Takes and returns float64 (n, s); each side has its own power. PCG and GMRES do not notice a
+    number in front of M, except where their sums would leave the range of float64.
     """
 
     def __init__(self, apply: Apply) -> None:
         self._apply = apply
-        self._exponent: int | None = None
+        self._exponents: NDArray[Any] | None = None
 
     def __call__(self, r: Vector) -> Vector:
         """Return M r."""
         with np.errstate(all="ignore"):  # What is not finite shows in the residual.
-            z = np.array(self._apply(r[:, 0].copy()), dtype=np.float64).reshape(r.shape)
-            if self._exponent is None:
-                largest = np.max(np.abs(z))
-                self._exponent = int(np.frexp(largest)[1]) if np.isfinite(largest) else 0
-            return np.ldexp(z, -self._exponent) if self._exponent else z
+            given = r[:, 0].copy() if r.shape[1] == 1 else r.copy()
+            z = np.array(self._apply(given), dtype=np.float64).reshape(r.shape)
+            if self._exponents is None:
+                largest = np.max(np.abs(z), axis=0)
+                _, exponents = np.frexp(largest)
+                self._exponents = np.where(np.isfinite(largest), exponents, 0)
+            return np.ldexp(z, -self._exponents) if np.any(self._exponents) else z
 
 
 # What kernels return for the end of a side.
