@@ -208,10 +208,12 @@ def test_other_rows_are_not_extended(entry, to, problem):
 # The others take minutes each, families for want of a cache: `precondbench leaderboard check` does
 # them by hand.
 LONGER = {
+    "suitesparse-invk-1.0-level-2-test",
     "suitesparse-invk-1.0-tril-all",
     "synthetic-tridiag-1.0-growth-test-large",
     "synthetic-tridiag-1.0-sawtooth-test-large",
     "synthetic-tridiag-1.0-uniform-test-large",
+    "synthetic-tridiag-lu-1.0-growth-test-large",
 }
 SHORTER = [
     track.id

@@ -264,20 +264,23 @@ def test_the_command(tmp_path, monkeypatch):
     path = times_path("board", "diffusion-2d-100")
     stored = read_times(path)
     assert [one.method for one in stored.rows] == ["IC(0)", "mine.py:method"]
-    again = runner.invoke(app, [*words, "--check", "--band", "1000"])
+    again = runner.invoke(app, [*words, "--check", "1000"])
     assert again.exit_code == 0, again.output
     assert read_times(path) == stored
     content = stored.model_dump(mode="json")
     content["rows"][0]["iterations"] += 1
     path.write_text(json.dumps(content))
-    wrong = runner.invoke(app, [*words, "--check", "--band", "1000"])
+    wrong = runner.invoke(app, [*words, "--check", "1000"])
     assert wrong.exit_code == 1
     assert "stored is converged after" in wrong.output
 
 
 @pytest.mark.parametrize(
     ("more", "message"),
-    [(["--sides", "0,1"], "give numbers, such as 1,10,100"), (["--check"], "name it by --folder")],
+    [
+        (["--sides", "0,1"], "give numbers, such as 1,10,100"),
+        (["--check", "0.5"], "name it by --folder"),
+    ],
 )
 def test_the_command_refuses(more, message):
     shown = runner.invoke(app, ["time", "diffusion-2d-100", *more])

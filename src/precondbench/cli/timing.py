@@ -43,11 +43,13 @@ def time(
         Path | None, typer.Option("--folder", help="Leaderboard that keeps the times.")
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Compare with the times that the folder has.")
-    ] = False,
-    band: Annotated[
-        float, typer.Option(help="By which share ratios to the fastest method may differ.")
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            metavar="BAND",
+            help="Compare with the times of the folder: ratios to the fastest method may differ by "
+            "this share, such as 0.5.",
+        ),
+    ] = None,
     dask: Dask = None,
     as_json: AsJson = False,
 ) -> None:
@@ -63,7 +65,7 @@ def time(
     )
     from precondbench.recipes import open_executor
 
-    if check and folder is None:
+    if check is not None and folder is None:
         raise ConfigurationError("--check compares with the times of a folder; name it by --folder")
     contenders = _contenders(methods or [], entries or [], code or [], device)
     effort = Effort(_numbers(sides), repeats, most_seconds)
@@ -79,9 +81,9 @@ def time(
                 print_json(times.model_dump(mode="json"))
             else:
                 _print(times)
-            if check and folder is not None:
+            if check is not None and folder is not None:
                 stored = read_times(times_path(folder, times.problem))
-                differences += compared(stored, times, band)
+                differences += compared(stored, times, check)
             elif folder is not None:
                 say(f"wrote {write_times(folder, times)}")
     for difference in differences:

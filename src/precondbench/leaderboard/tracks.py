@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
+from precondbench._internal import did_you_mean
 from precondbench.errors import ConfigurationError
 from precondbench.matrices import LAWS
 from precondbench.quality import (
@@ -121,9 +122,12 @@ def track_named(track: str) -> TrackName:
     for name in TRACKS:
         if name.id == track:
             return name
-    raise ConfigurationError(
-        f"there is no track {track!r}; known: {', '.join(name.id for name in TRACKS)}"
-    )
+    advice = did_you_mean(track, [name.id for name in TRACKS])
+    if not advice:
+        # One for the splits of each configuration; all of them would be a page.
+        data = dict.fromkeys(f"{one.dataset}-{one.version}-{one.configuration}-*" for one in TRACKS)
+        advice = f"; known: {', '.join(data)}"
+    raise ConfigurationError(f"there is no track {track!r}{advice}")
 
 
 class OpenTrack:

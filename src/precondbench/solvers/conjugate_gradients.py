@@ -249,8 +249,8 @@ def _by_factors(zero: tuple[float, ...], triangles: Triangles | None) -> Precond
     return preconditioned
 
 
-def _by_operator(zero: tuple[float, ...], apply: Apply) -> Preconditioned:
-    scaled = Scaled(apply)
+def _by_operator(zero: tuple[float, ...], apply: Apply, columns: bool) -> Preconditioned:
+    scaled = Scaled(apply, columns)
 
     def preconditioned(r: Vector) -> tuple[Vector, Any]:
         z = scaled(r)
@@ -312,8 +312,8 @@ def pcg_operator(
     parts, coefficients = [], []
     for zero, block in system.blocks(lanes):
         part, history = _stepwise(
-            zero, system.matrix, block, _by_operator(zero, apply), rtol, maxiter, flexible,
-            residuals,
+            zero, system.matrix, block, _by_operator(zero, apply, lanes > 1), rtol, maxiter,
+            flexible, residuals,
         )  # fmt: skip
         parts.append(part)
         coefficients.append(history)

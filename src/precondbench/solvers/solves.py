@@ -164,14 +164,16 @@ class Scaled:
     number in front of M, except where their sums would leave the range of float64.
     """
 
-    def __init__(self, apply: Apply) -> None:
+    def __init__(self, apply: Apply, columns: bool = False) -> None:
         self._apply = apply
+        # Whether it takes (n, s); otherwise (n,), of one side.
+        self._columns = columns
         self._exponents: NDArray[Any] | None = None
 
     def __call__(self, r: Vector) -> Vector:
         """Return M r."""
         with np.errstate(all="ignore"):  # What is not finite shows in the residual.
-            given = r[:, 0].copy() if r.shape[1] == 1 else r.copy()
+            given = r.copy() if self._columns else r[:, 0].copy()
             z = np.array(self._apply(given), dtype=np.float64).reshape(r.shape)
             if self._exponents is None:
                 largest = np.max(np.abs(z), axis=0)
