@@ -71,7 +71,13 @@ class Contender:
 
 
 def classical_contenders() -> list[Contender]:
-    """Return classical rows of the boards, and the direct solvers that are installed."""
+    """Return classical rows of the boards, and the direct solvers that are installed.
+
+    Returns
+    -------
+    list of Contender
+        Those of :data:`CLASSICAL`, SuperLU, and CHOLMOD where scikit-sparse is installed.
+    """
     rows = reference_rows(track_named(_BOARD))
     found = [Contender(name, rows[name], "classical") for name in CLASSICAL]
     found.append(Contender("SuperLU", _Direct(_superlu), "direct"))
@@ -83,12 +89,45 @@ def classical_contenders() -> list[Contender]:
 
 
 def trained_contender(name: str, model: FactorModel, device: str = "cpu") -> Contender:
-    """Return a trained network; inference and transfers belong to its setup."""
+    """Return a trained network; inference and transfers belong to its setup.
+
+    Parameters
+    ----------
+    name : str
+        Name in tables.
+    model : FactorModel
+        The network.
+    device : str
+        Where it predicts, as torch names it.
+
+    Returns
+    -------
+    Contender
+        Of the kind ``learned``.
+    """
     return Contender(name, _Trained(model, device), "learned")
 
 
 def chosen(contenders: Sequence[Contender], names: Sequence[str]) -> list[Contender]:
-    """Return those that are named, or all; ConfigurationError for a name that there is not."""
+    """Return the methods that are named, or all.
+
+    Parameters
+    ----------
+    contenders : sequence of Contender
+        What there is.
+    names : sequence of str
+        Names, in the order that is wanted; none stands for all.
+
+    Returns
+    -------
+    list of Contender
+        At least one, if there is one.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no method of a name.
+    """
     known = {one.name: one for one in contenders}
     missing = [name for name in names if name not in known]
     if missing:
