@@ -287,7 +287,7 @@ class ParametricInvK(FactorDataset):
         Parameters
         ----------
         index : int
-            As for :meth:`pair`.
+            As for ``pair``.
 
         Returns
         -------

@@ -296,7 +296,7 @@ def run_method(
     Returns
     -------
     RunMethod
-        A method for :func:`precondbench.evaluate`; its attribute ``key`` is what an entry binds
+        A method for ``precondbench.evaluate``; its attribute ``key`` is what an entry binds
         right-hand sides to.
 
     Raises

@@ -84,7 +84,7 @@ def time_methods(
     Parameters
     ----------
     name : str
-        As :func:`~precondbench.leaderboard.timing.problems.timed_problem` takes it.
+        ``<family>-<rows>``, or ``<group>/<matrix>`` of the SuiteSparse collection.
     contenders : sequence of Contender
         The methods, with different names.
     effort : Effort, optional

@@ -60,7 +60,7 @@ class Contender:
         Name in tables.
     method : Method or callable
         Its ``setup(A, context)``, or the function of A, returns a preconditioner, or a
-        :class:`DirectSolver`.
+        object with ``solve(b)``, a direct solver.
     kind : {"classical", "direct", "learned", "other"}
         Classical and direct ones are what others are compared with.
     """
@@ -76,7 +76,7 @@ def classical_contenders() -> list[Contender]:
     Returns
     -------
     list of Contender
-        Those of :data:`CLASSICAL`, SuperLU, and CHOLMOD where scikit-sparse is installed.
+        Rows of the boards, SuperLU, and CHOLMOD where scikit-sparse is installed.
     """
     rows = reference_rows(track_named(_BOARD))
     found = [Contender(name, rows[name], "classical") for name in CLASSICAL]
