@@ -273,7 +273,7 @@ class _Again:
     root: str | Path | None
     executor: Executor | None
     progress: Progress | None
-    running: Running | None
+    running: Running | None = None
 
     def check(self, name: str, entries: list[str]) -> tuple[dict[str, str], dict[str, str]]:
         """Return how entries were confirmed, and what differs, by id."""
