@@ -80,10 +80,8 @@ _UNSCORED = {
     "graph": ("test_large", "test_huge"),
     "elasticity-2d": ("test_large", "test_huge"),
     "elasticity-3d": ("test_large", "test_huge"),
-    **dict.fromkeys(
-        ("anisotropic-2d", "sequence"),
-        ("test_huge",),
-    ),
+    "anisotropic-2d": ("test_huge",),
+    "sequence": ("test_huge",),
 }
 # Most entries of tril(A) a row, on average over a split; a bound of what a file can take.
 _ENTRIES = {

@@ -22,13 +22,14 @@ from precondbench.leaderboard.entries import (
     submission_path,
     write_entry,
 )
-from precondbench.leaderboard.running.method import RunMethod, Running
+from precondbench.leaderboard.running.method import Running
 from precondbench.leaderboard.scoring.intervals import interval_of
 from precondbench.leaderboard.scoring.ranking import ratio_mean
+from precondbench.leaderboard.scoring.score import bundle_candidate
 from precondbench.leaderboard.submissions.schema import open_bundle
 from precondbench.leaderboard.tracks import TrackName, track_named
 from precondbench.matrices import DiscreteSystem, matrix_digest, read_matrix
-from precondbench.quality import Evaluation, Predictions, Row, evaluate_many, rounded
+from precondbench.quality import Evaluation, Row, evaluate_many, rounded
 
 if TYPE_CHECKING:
     from precondbench.datasets import ParametricInvK
@@ -154,11 +155,9 @@ def score_hidden(
         raise LeaderboardError(
             f"{bundle.folder} is of other code or weights than {track}/{entry}; score it first"
         )
-    methods: dict[str, Predictions] = {
-        str(seed): RunMethod(bundle.folder, stored.program, seed, running)
-        for seed in stored.program.seeds
-    }
-    keys = {seed: hidden.key(stored.program.key(int(seed))) for seed in methods}
+    seeds = bundle_candidate(bundle, entry, running).seeds
+    methods = {str(seed): method for seed, (method, _) in seeds.items()}
+    keys = {str(seed): hidden.key(key) for seed, (_, key) in seeds.items()}
     rows: dict[str, list[Row]] = {name: [] for name in (*methods, "")}
     digests: list[str] = []
     for data in hidden.datasets(track_named(track)):

@@ -23,7 +23,7 @@ from precondbench.leaderboard.timing.problems import TimedProblem, timed_problem
 from precondbench.leaderboard.timing.times import TimedRow, Times
 from precondbench.leaderboard.timing.work import Work, work_of_step
 from precondbench.matrices import UniformStream
-from precondbench.quality import MAXITER, Pair, Refusal, SymmetricProblem, set_up
+from precondbench.quality import MAXITER, Pair, Refusal, SymmetricProblem, rounded, set_up
 from precondbench.solvers import LANES, Status
 
 Vectors = NDArray[np.float64]
@@ -130,7 +130,7 @@ def _measure(problem: TimedProblem, one: Contender, effort: Effort, found: _Meas
         return
     pair = Pair(problem.name, problem.A, None)
     system = SymmetricProblem.of(pair)
-    if one.kind == "direct":
+    if one.kind == "direct" and not found.setup:
         try:
             check_direct(system.matrix)
         except CostError as error:
@@ -218,7 +218,7 @@ def _row(one: Contender, found: _Measured) -> TimedRow:
 
 def _seconds(value: float) -> float:
     """Four digits; no clock gives more."""
-    return float(f"{value:.4g}")
+    return float(rounded(value, 4))
 
 
 def _version(package: str) -> str | None:

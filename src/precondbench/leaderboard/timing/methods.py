@@ -59,7 +59,7 @@ class Contender:
     name : str
         Name in tables.
     method : Method or callable
-        Its ``setup(A, context)``, or the function of A, returns a preconditioner, or a
+        Its ``setup(A, context)``, or the function of A, returns a preconditioner, or an
         object with ``solve(b)``, a direct solver.
     kind : {"classical", "direct", "learned", "other"}
         Classical and direct ones are what others are compared with.

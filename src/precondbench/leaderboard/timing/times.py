@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from precondbench._internal import read_model, replacing
 from precondbench.errors import LeaderboardError
+from precondbench.leaderboard.scoring.ranking import shares_within
 
 COMPARED = ("classical", "direct")
 # What the break-even is counted against.
@@ -141,10 +142,7 @@ def time_profile(
         for method, ratio in times.ratios(sides).items():
             ratios.setdefault(method, []).append(ratio)
     steps = list(factors)
-    return {
-        method: [sum(ratio <= step for ratio in found) / len(found) for step in steps]
-        for method, found in ratios.items()
-    }
+    return {method: shares_within(found, steps) for method, found in ratios.items()}
 
 
 def times_path(folder: str | Path, problem: str) -> Path:
