@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import eye_array
 
 from precondbench.errors import BreakdownError, ConfigurationError
 from precondbench.factors import (
     estimate_cost,
     ic0_values,
     invk_values,
+    lower_pattern,
     lower_values,
     mic0_values,
     scale_symmetrically,
@@ -82,12 +84,11 @@ def label_system(
     if estimate_cost(scaled, pattern).operations <= max_operations:
         invk = invk_values(selected_inverse(scaled, pattern), pattern)
     ic0, breakdown = ic0_values(pattern, a)
-    identity, jacobi = np.zeros_like(a), np.zeros_like(a)
-    identity[pattern.diagonal] = 1.0
-    jacobi[pattern.diagonal] = np.sqrt(a[pattern.diagonal])
+    # Sweeps over the zeros of a factor on the whole pattern would give the same bits.
+    diagonal = SymmetricProblem(scaled, lower_pattern(eye_array(pattern.n, format="csr")), name)
     counts = {
-        "none": _iterations(problem, identity),
-        "jacobi": _iterations(problem, jacobi),
+        "none": _iterations(diagonal, np.ones(pattern.n)),
+        "jacobi": _iterations(diagonal, np.sqrt(scaled.diagonal())),
         "ic0": _iterations(problem, ic0) if breakdown < 0 else -1,
         "invk": -1 if invk is None else _iterations(problem, invk),
     }
