@@ -19,8 +19,18 @@ from precondbench.matrices import (
     power_of_two_scaling,
     square_matrix,
 )
-from precondbench.solvers.lanes import multiply, zeros
-from precondbench.solvers.preconditioners import LockstepPreconditioner, Preconditioner
+from precondbench.solvers.lanes import (
+    added,
+    along,
+    minus,
+    multiply,
+    over,
+    put,
+    row,
+    scaled_row,
+    zeros,
+)
+from precondbench.solvers.preconditioners import LockstepPreconditioner
 
 # Steps of the power method that improve Gershgorin's bound; each gives a bound of its own.
 BOUND_STEPS = 10
@@ -247,34 +257,38 @@ def _largest_eigenvalue_bound(indptr, indices, data, inverse, steps):  # type: i
 
 
 @kernel
-def _chebyshev(indptr, indices, data, inverse, low, high, degree, r):  # type: ignore[no-untyped-def]
+def _chebyshev(zero, indptr, indices, data, inverse, low, high, degree, r):  # type: ignore[no-untyped-def]
     """Chebyshev iteration (Saad 2003, algorithm 12.1) from zero with D^-1, ``degree`` products."""
-    n = r.size
+    n = r.shape[0]
     theta = 0.5 * (high + low)
     delta = 0.5 * (high - low)
     sigma = theta / delta
     rho = 1.0 / sigma
-    d = np.empty(n)
-    x = np.empty(n)
-    residual = np.empty(n)
+    d = np.empty(r.shape)
+    x = np.empty(r.shape)
+    residual = np.empty(r.shape)
     for i in range(n):
-        d[i] = inverse[i] * r[i] / theta
-        x[i] = d[i]
+        t = over(scaled_row(zero, inverse[i], r, i), theta)
+        put(d, i, t)
+        put(x, i, t)
     for _ in range(degree):
         following = 1.0 / (2.0 * sigma - rho)
+        kept, added_to = following * rho, 2.0 * following / delta
         for i in range(n):
-            total = r[i]
+            t = row(zero, r, i)
             for p in range(indptr[i], indptr[i + 1]):
-                total -= data[p] * x[indices[p]]
-            residual[i] = total
+                t = minus(t, data[p], x, indices[p])
+            put(residual, i, t)
         for i in range(n):
-            d[i] = following * rho * d[i] + 2.0 * following / delta * (inverse[i] * residual[i])
-            x[i] += d[i]
+            step = scaled_row(zero, inverse[i], residual, i)
+            t = along(scaled_row(zero, kept, d, i), added_to, step)
+            put(d, i, t)
+            put(x, i, added(row(zero, x, i), t))
         rho = following
     return x
 
 
-class ChebyshevPolynomial(Preconditioner):
+class ChebyshevPolynomial(LockstepPreconditioner):
     """M = p(D^-1 A) D^-1, see :func:`chebyshev`.
 
     Attributes
@@ -295,11 +309,11 @@ class ChebyshevPolynomial(Preconditioner):
         )
         self.low = self.high / (2 * (degree + 1) ** 2 + 1)
 
-    def apply(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
+    def apply_sides(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return p(D^-1 A) D^-1 r."""
-        A = self.matrix
+        A, bounds = self.matrix, (self.low, self.high)
         result: NDArray[np.float64] = _chebyshev(
-            A.indptr, A.indices, A.data, self._inverse, self.low, self.high, self.degree, r
+            zeros(r), A.indptr, A.indices, A.data, self._inverse, *bounds, self.degree, r
         )
         return result
 

@@ -14,8 +14,10 @@ from precondbench.errors import BreakdownError, MatrixError
 from precondbench.matrices import check_finite, check_spd_candidate, real_matrix
 from precondbench.solvers.approximate_inverses import SparseInverse
 from precondbench.solvers.forms import as_preconditioner
+from precondbench.solvers.lanes import along, put, row, zeros
 from precondbench.solvers.preconditioners import (
     FactoredPreconditioner,
+    LockstepPreconditioner,
     Preconditioner,
     exact_cholesky,
     prolong,
@@ -66,22 +68,17 @@ def _multiplied(A: csr_array, B: csr_array) -> csr_array:
 
 
 @kernel
-def _restrict(indptr, indices, data, columns, r):  # type: ignore[no-untyped-def]
+def _restrict(zero, indptr, indices, data, columns, r):  # type: ignore[no-untyped-def]
     """Return P^T r for P in CSR."""
-    out = np.zeros(columns, np.float64)
-    for i in range(r.size):
+    out = np.zeros((columns, r.shape[1]), np.float64)
+    for i in range(r.shape[0]):
+        t = row(zero, r, i)
         for p in range(indptr[i], indptr[i + 1]):
-            out[indices[p]] += data[p] * r[i]
+            put(out, indices[p], along(row(zero, out, indices[p]), data[p], t))
     return out
 
 
-def _prolong(P: csr_array, coarse: Vector, x: Vector) -> None:
-    """Add P coarse to x."""
-    sides = coarse.reshape(-1, 1), x.reshape(-1, 1)
-    prolong((0.0,), P.indptr, P.indices, P.data, *sides)
-
-
-class Deflation(Preconditioner):
+class Deflation(LockstepPreconditioner):
     r"""Deflation of a subspace in the balancing form, M_W = P^T M P + Q.
 
     Q = W (W^T A W)^-1 W^T and P = I - A Q (Mandel 1993; Nabben and Vuik 2006; Tang, Nabben, Vuik
@@ -135,17 +132,31 @@ class Deflation(Preconditioner):
         projections = 2 * (int(self.AW.nnz) + int(self.W.nnz) + self.coarse.entries)
         super().__init__(n, None if rest is None else projections + rest)
 
-    def apply(self, r: Vector) -> Vector:
+    def apply_sides(self, r: Vector) -> Vector:
         """Return P^T M P r + Q r."""
-        W, AW = self.W, self.AW
-        k = W.shape[1]
-        coefficients = self.coarse.apply(_restrict(W.indptr, W.indices, W.data, k, r))
+        coefficients = self._restricted(self.W, r)
         projected = r.copy()
-        _prolong(AW, -coefficients, projected)
-        z = np.array(self.M.matvec(projected), dtype=np.float64)
-        coefficients -= self.coarse.apply(_restrict(AW.indptr, AW.indices, AW.data, k, z))
-        _prolong(W, coefficients, z)
+        _prolong(self.AW, -coefficients, projected)
+        z = self._rest(projected)
+        coefficients -= self._restricted(self.AW, z)
+        _prolong(self.W, coefficients, z)
         return z
+
+    def _restricted(self, P: csr_array, r: Vector) -> Vector:
+        """Return (W^T A W)^-1 P^T r."""
+        columns = P.shape[1]
+        return self.coarse.apply_sides(_restrict(zeros(r), P.indptr, P.indices, P.data, columns, r))
+
+    def _rest(self, r: Vector) -> Vector:
+        """Return M r as a new array."""
+        if isinstance(self.M, Preconditioner):
+            return np.array(self.M.apply_sides(r))
+        return np.stack([self.M.matvec(side) for side in r.T], axis=1, dtype=np.float64)
+
+
+def _prolong(P: csr_array, coarse: Vector, x: Vector) -> None:
+    """Add P coarse to x."""
+    prolong(zeros(x), P.indptr, P.indices, P.data, coarse, x)
 
 
 def _subspace(W: Any, n: int) -> csr_array:

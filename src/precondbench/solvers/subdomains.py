@@ -14,7 +14,12 @@ from precondbench.errors import ConfigurationError, CostError, MatrixError
 from precondbench.factors import estimate_cost, pattern_of, reverse_cuthill_mckee
 from precondbench.matrices import check_spd_candidate, real_matrix
 from precondbench.solvers.deflation import Deflation
-from precondbench.solvers.preconditioners import Preconditioner, exact_cholesky
+from precondbench.solvers.lanes import added, put, row, zeros
+from precondbench.solvers.preconditioners import (
+    LockstepPreconditioner,
+    Preconditioner,
+    exact_cholesky,
+)
 
 Vector = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -236,7 +241,7 @@ def subdomain_deflation(
     return Deflation(A, _cut_vectors(near_null, labels, unknowns), M)
 
 
-class OverlappingPatches(Preconditioner):
+class OverlappingPatches(LockstepPreconditioner):
     """M = sum of R_i^T (R_i A R_i^T)^-1 R_i, see :func:`additive_schwarz`."""
 
     def __init__(
@@ -263,10 +268,10 @@ class OverlappingPatches(Preconditioner):
         self.factor = exact_cholesky(blocks)
         super().__init__(n, self.factor.entries)
 
-    def apply(self, r: Vector) -> Vector:
+    def apply_sides(self, r: Vector) -> Vector:
         """Return the sum of the solutions on the patches, first patch to last."""
-        out = np.zeros(r.size)
-        _add_at(self.rows, self.factor.apply(r[self.rows]), out)
+        out = np.zeros(r.shape)
+        _add_at(zeros(r), self.rows, self.factor.apply_sides(r[self.rows]), out)
         return out
 
 
@@ -283,9 +288,9 @@ def _check_cost(sizes: NDArray[Any], blocks: csr_array, most: float) -> None:
 
 
 @kernel
-def _add_at(rows, values, out):  # type: ignore[no-untyped-def]
+def _add_at(zero, rows, values, out):  # type: ignore[no-untyped-def]
     for k in range(rows.size):
-        out[rows[k]] += values[k]
+        put(out, rows[k], added(row(zero, out, rows[k]), row(zero, values, k)))
 
 
 def additive_schwarz(
