@@ -253,7 +253,7 @@ def parts(A: sp.csr_array, lanes: int) -> dict[str, Timed]:
     reciprocals = lower[3]
     return {
         "forward substitution": {
-            "rows divided beforehand": lambda: forward(zero, lower, x),
+            "rows divided beforehand": lambda: forward(zero, lower, x, x),
             "product by the reciprocal": lambda: multiplied_forward(
                 zero, *rows_of_l, reciprocals, x
             ),

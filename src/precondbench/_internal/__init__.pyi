@@ -21,3 +21,8 @@ from .settings import settings_class as settings_class
 from .strict_json import first_problem as first_problem
 from .strict_json import loads as loads
 from .strict_json import read_model as read_model
+from .vectors import at as at
+from .vectors import compiled_as as compiled_as
+from .vectors import load as load
+from .vectors import splat as splat
+from .vectors import store as store

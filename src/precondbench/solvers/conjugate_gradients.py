@@ -24,6 +24,7 @@ from precondbench.solvers.lanes import (
     dot_backwards,
     moved,
     multiply,
+    no_sums,
     put,
     residual,
     row,
@@ -66,7 +67,7 @@ def _combine(zero, a, u, v):  # type: ignore[no-untyped-def]
 def _advance(zero, alpha, p, q, x, r):  # type: ignore[no-untyped-def]
     """Add alpha p to x, take alpha q from r; return the square of r."""
     minus_alpha = difference(zero, alpha)
-    sums = (zero, zero, zero, zero)
+    sums = no_sums(zero)
     n = x.shape[0]
     for i in range(n):
         put(x, i, moved(row(zero, x, i), alpha, row(zero, p, i)))
@@ -174,7 +175,7 @@ def _pcg(  # type: ignore[no-untyped-def]
     r, p = vectors[1], vectors[2]
     z = b.copy()
     if preconditioned:
-        forward(zero, lower, z)
+        forward(zero, lower, r, z)
         put(numbers, RHO, backward(zero, upper, z, r))
         p[:] = z
     alphas, betas = np.zeros((64, codes.size)), np.zeros((64, codes.size))
@@ -186,10 +187,11 @@ def _pcg(  # type: ignore[no-untyped-def]
             alphas, betas = _longer(alphas), _longer(betas)
         alphas[step] = numbers[ALPHA]
         if going:
-            z[:] = r
             if preconditioned:
-                forward(zero, lower, z)
+                forward(zero, lower, r, z)
                 put(numbers, FOLLOWING, backward(zero, upper, z, r))
+            else:
+                z[:] = r
             numbers[BETA] = numbers[FOLLOWING]
             _turn(zero, z, vectors, numbers, codes)
             betas[step] = numbers[BETA]
@@ -240,10 +242,10 @@ def _stepwise(
 
 def _by_factors(zero: tuple[float, ...], triangles: Triangles | None) -> Preconditioned:
     def preconditioned(r: Vector) -> tuple[Vector, Any]:
-        z = r.copy()
         if triangles is None:
-            return z, dot(zero, r, r)
-        forward(zero, triangles[0], z)
+            return r.copy(), dot(zero, r, r)
+        z = np.empty(r.shape)
+        forward(zero, triangles[0], r, z)
         return z, backward(zero, triangles[1], z, r)
 
     return preconditioned

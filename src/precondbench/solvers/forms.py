@@ -43,7 +43,7 @@ class FactoredPairPreconditioner(Preconditioner):
         """Return U^-1 (L^-1 r)."""
         x = r.reshape(-1, 1).copy()
         lower, upper = self._triangles
-        forward((0.0,), lower, x)
+        forward((0.0,), lower, x, x)
         backward((0.0,), upper, x, x)
         result: NDArray[np.float64] = np.ldexp(x[:, 0], -self._exponent)
         return result

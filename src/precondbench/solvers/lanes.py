@@ -1,118 +1,125 @@
 """Arithmetic on rows of interleaved right-hand sides, one lane for each.
 
 Vectors of several systems are stored side by side, float64 (n, lanes) in C order, and a kernel
-works on a row of them at a time. A row is a tuple, whose length is a constant of the compiled code:
-four lanes become one vector instruction, and a lane has the bits of a single system.
+works on a row of them at a time. In compiled code a row is a vector of LLVM
+(``_internal.vectors``), so that four lanes take one instruction; interpreted, it is a tuple. A lane
+has the bits of a single system.
 
 Numba's cache of a kernel of another module does not see changes here: delete ``__pycache__`` then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba.extending import overload, register_jitable
+from numba.extending import register_jitable
 from numpy.typing import NDArray
 
-from precondbench._internal import kernel
+from precondbench._internal import at, compiled_as, kernel, load, splat, store
 
+Row = tuple[float, ...]
 # Systems in lockstep. Kernels are compiled for this number and for one.
 LANES = 4
 
 
-def zeros(x: NDArray[np.float64]) -> tuple[float, ...]:
+def zeros(x: NDArray[np.float64]) -> Row:
     """Return a row of zeros for x of shape (n, lanes), which tells kernels the number of lanes."""
     return (0.0,) * int(x.shape[1])
 
 
-def _lanewise(one: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function of tuples that applies ``one(lane, first, ...)`` to every lane of first."""
-    lane = register_jitable(one)
-
-    def every(first: Any, *rest: Any) -> Any:
-        return tuple(one(k, first, *rest) for k in range(len(first)))
-
-    @overload(every)
-    def _compiled(first, *rest):  # type: ignore[no-untyped-def]
-        if len(first) == 1:
-            return lambda first, *rest: (lane(0, first, *rest),)
-        return lambda first, *rest: (
-            lane(0, first, *rest),
-            lane(1, first, *rest),
-            lane(2, first, *rest),
-            lane(3, first, *rest),
-        )
-
-    return every
+@compiled_as(lambda builder, zero: zero)
+def nothing(zero: Row) -> Row:
+    """Return a row of zeros to add to."""
+    return zero
 
 
-@_lanewise
-def row(k, zero, x, i):  # type: ignore[no-untyped-def]
+@compiled_as(lambda builder, zero, x, i: load(builder, zero, x, i))
+def row(zero: Row, x: Any, i: int) -> Row:
     """Return row i of x; ``zero`` tells the number of lanes."""
-    return x[i, k]
+    return tuple(x[i, k] for k in range(len(zero)))
 
 
-@_lanewise
-def scaled_row(k, zero, a, x, i):  # type: ignore[no-untyped-def]
+@compiled_as(
+    lambda builder, zero, a, x, i: builder.fmul(splat(builder, zero, a), load(builder, zero, x, i))
+)
+def scaled_row(zero: Row, a: float, x: Any, i: int) -> Row:
     """Return a number times row i of x."""
-    return a * x[i, k]
+    return tuple(a * x[i, k] for k in range(len(zero)))
 
 
-@_lanewise
-def plus(k, t, a, x, i):  # type: ignore[no-untyped-def]
+@compiled_as(
+    lambda builder, t, a, x, i: builder.fadd(
+        t, builder.fmul(splat(builder, t, a), load(builder, t, x, i))
+    )
+)
+def plus(t: Row, a: float, x: Any, i: int) -> Row:
     """Return t + a x[i] for a number a."""
-    return t[k] + a * x[i, k]
+    return tuple(t[k] + a * x[i, k] for k in range(len(t)))
 
 
-@_lanewise
-def minus(k, t, a, x, i):  # type: ignore[no-untyped-def]
+@compiled_as(
+    lambda builder, t, a, x, i: builder.fsub(
+        t, builder.fmul(splat(builder, t, a), load(builder, t, x, i))
+    )
+)
+def minus(t: Row, a: float, x: Any, i: int) -> Row:
     """Return t - a x[i] for a number a."""
-    return t[k] - a * x[i, k]
+    return tuple(t[k] - a * x[i, k] for k in range(len(t)))
 
 
-@_lanewise
-def moved(k, t, a, u):  # type: ignore[no-untyped-def]
+@compiled_as(lambda builder, t, a, u: builder.fadd(t, builder.fmul(a, u)))
+def moved(t: Row, a: Row, u: Row) -> Row:
     """Return t + a u, lane by lane."""
-    return t[k] + a[k] * u[k]
+    return tuple(t[k] + a[k] * u[k] for k in range(len(t)))
 
 
-@_lanewise
-def along(k, t, a, u):  # type: ignore[no-untyped-def]
+@compiled_as(lambda builder, t, a, u: builder.fadd(t, builder.fmul(splat(builder, t, a), u)))
+def along(t: Row, a: float, u: Row) -> Row:
     """Return t + a u for a number a."""
-    return t[k] + a * u[k]
+    return tuple(t[k] + a * u[k] for k in range(len(t)))
 
 
-@_lanewise
-def over(k, t, a):  # type: ignore[no-untyped-def]
+@compiled_as(lambda builder, t, a: builder.fdiv(t, splat(builder, t, a)))
+def over(t: Row, a: float) -> Row:
     """Return t / a for a number a."""
-    return t[k] / a
+    return tuple(t[k] / a for k in range(len(t)))
 
 
-@_lanewise
-def added(k, t, u):  # type: ignore[no-untyped-def]
+@compiled_as(lambda builder, t, u: builder.fadd(t, u))
+def added(t: Row, u: Row) -> Row:
     """Return t + u."""
-    return t[k] + u[k]
+    return tuple(t[k] + u[k] for k in range(len(t)))
 
 
-@_lanewise
-def difference(k, t, u):  # type: ignore[no-untyped-def]
+@compiled_as(lambda builder, t, u: builder.fsub(t, u))
+def difference(t: Row, u: Row) -> Row:
     """Return t - u."""
-    return t[k] - u[k]
+    return tuple(t[k] - u[k] for k in range(len(t)))
 
 
-@_lanewise
-def ratio(k, t, u):  # type: ignore[no-untyped-def]
+@compiled_as(
+    lambda builder, t, u: builder.select(
+        builder.fcmp_ordered(">", u, u.type(None)), builder.fdiv(t, u), u.type(None)
+    )
+)
+def ratio(t: Row, u: Row) -> Row:
     """Return t / u, and 0 in lanes where u is 0."""
-    return t[k] / u[k] if u[k] > 0.0 else 0.0
+    return tuple(t[k] / u[k] if u[k] > 0.0 else 0.0 for k in range(len(t)))
 
 
-@register_jitable
-def put(x, i, t):  # type: ignore[no-untyped-def]
+@compiled_as(lambda builder, x, i, t: store(builder, x, i, t), returns=False)
+def put(x: Any, i: int, t: Row) -> None:
     """Write t to row i of x."""
     for k in range(len(t)):
         x[i, k] = t[k]
+
+
+@register_jitable
+def no_sums(zero):  # type: ignore[no-untyped-def]
+    """Return four partial sums of no terms."""
+    t = nothing(zero)
+    return t, t, t, t
 
 
 @register_jitable
@@ -132,7 +139,7 @@ def total(sums, terms):  # type: ignore[no-untyped-def]
 @kernel
 def dot(zero, x, y):  # type: ignore[no-untyped-def]
     """Return x^T y, first row to last."""
-    sums = (zero, zero, zero, zero)
+    sums = no_sums(zero)
     for i in range(x.shape[0]):
         sums = accumulate(sums, row(zero, x, i), row(zero, y, i))
     return total(sums, x.shape[0])
@@ -141,7 +148,7 @@ def dot(zero, x, y):  # type: ignore[no-untyped-def]
 @kernel
 def dot_backwards(zero, x, y):  # type: ignore[no-untyped-def]
     """x^T y, last row to first: the order in which backward substitution finds its solution."""
-    sums = (zero, zero, zero, zero)
+    sums = no_sums(zero)
     n = x.shape[0]
     for i in range(n - 1, -1, -1):
         sums = accumulate(sums, row(zero, x, i), row(zero, y, i))
@@ -152,12 +159,12 @@ def dot_backwards(zero, x, y):  # type: ignore[no-untyped-def]
 def multiply(zero, matrix, x, out):  # type: ignore[no-untyped-def]
     """Write A x to ``out`` and return x^T A x; A is (indptr, indices, data)."""
     indptr, indices, data = matrix
-    sums = (zero, zero, zero, zero)
+    sums = no_sums(zero)
     n = x.shape[0]
     for i in range(n):
-        t = zero
-        for p in range(indptr[i], indptr[i + 1]):
-            t = plus(t, data[p], x, indices[p])
+        t = nothing(zero)
+        for p in range(at(indptr, i), at(indptr, i + 1)):
+            t = plus(t, at(data, p), x, at(indices, p))
         put(out, i, t)
         sums = accumulate(sums, row(zero, x, i), t)
     return total(sums, n)

@@ -22,6 +22,7 @@ from precondbench.solvers.lanes import (
     dot,
     moved,
     multiply,
+    no_sums,
     put,
     ratio,
     residual,
@@ -58,7 +59,7 @@ CODE, ITERATIONS, STEPS, IN_CYCLE = range(4)
 def _project(zero, w, a, v, following):  # type: ignore[no-untyped-def]
     """Take a v from w; return the product of w with the following vector."""
     minus_a = difference(zero, a)
-    sums = (zero, zero, zero, zero)
+    sums = no_sums(zero)
     n = w.shape[0]
     for i in range(n):
         put(w, i, moved(row(zero, w, i), minus_a, row(zero, v, i)))
@@ -221,16 +222,17 @@ def _gmres(  # type: ignore[no-untyped-def]
         j = 0
         going = True
         while going and j < length and step < maxiter:
-            z[:] = basis[j]
             if preconditioned:
-                forward(zero, lower, z)
+                forward(zero, lower, basis[j], z)
                 backward(zero, upper, z, z)
+            else:
+                z[:] = basis[j]
             going = _extend(zero, matrix, basis, j, z, vectors, tables, numbers, counts, rtol)
             j += 1
             step += 1
         _combination(zero, basis, tables, counts, z)
         if preconditioned:
-            forward(zero, lower, z)
+            forward(zero, lower, z, z)
             backward(zero, upper, z, z)
         _end_cycle(zero, matrix, b, z, vectors, numbers, counts)
     return _finish(vectors, numbers, counts)
@@ -279,10 +281,11 @@ def _stepwise(
 
 def _by_factors(zero: tuple[float, ...], triangles: Triangles | None) -> Apply:
     def preconditioned(r: Vector) -> Vector:
-        z = r.copy()
-        if triangles is not None:
-            forward(zero, triangles[0], z)
-            backward(zero, triangles[1], z, z)
+        if triangles is None:
+            return r.copy()
+        z = np.empty(r.shape)
+        forward(zero, triangles[0], r, z)
+        backward(zero, triangles[1], z, z)
         return z
 
     return preconditioned

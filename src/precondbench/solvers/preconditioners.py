@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array, csr_matrix
 from scipy.sparse.linalg import LinearOperator
 
-from precondbench._internal import kernel
+from precondbench._internal import at, kernel
 from precondbench.errors import BreakdownError, ConfigurationError, MatrixError
 from precondbench.factors import (
     LowerPattern,
@@ -27,7 +27,7 @@ from precondbench.matrices import (
     power_of_two_scaling,
     square_matrix,
 )
-from precondbench.solvers.lanes import added, along, minus, over, plus, put, row, zeros
+from precondbench.solvers.lanes import added, along, minus, nothing, over, plus, put, row, zeros
 from precondbench.solvers.substitution import backward, forward, lower_triangles
 
 
@@ -101,7 +101,7 @@ class FactoredPreconditioner(LockstepPreconditioner):
         x[self.position] = r
         zero = zeros(r)
         lower, upper = self._triangles
-        forward(zero, lower, x)
+        forward(zero, lower, x, x)
         backward(zero, upper, x, x)
         result: NDArray[np.float64] = x[self.position]
         return result
@@ -161,7 +161,7 @@ def after_reordering(
 def _apply(zero, indptr, indices, values, r):  # type: ignore[no-untyped-def]
     out = np.zeros(r.shape, np.float64)
     for i in range(r.shape[0]):
-        t = zero
+        t = nothing(zero)
         for p in range(indptr[i], indptr[i + 1]):
             t = plus(t, values[p], r, indices[p])
         for p in range(indptr[i], indptr[i + 1]):
@@ -268,12 +268,12 @@ MOST_LEVELS = 20
 def _relax(zero, indptr, indices, data, b, x, i):  # type: ignore[no-untyped-def]
     t = row(zero, b, i)
     diagonal = 0.0
-    for p in range(indptr[i], indptr[i + 1]):
-        j = indices[p]
+    for p in range(at(indptr, i), at(indptr, i + 1)):
+        j = at(indices, p)
         if j == i:
-            diagonal = data[p]
+            diagonal = at(data, p)
         else:
-            t = minus(t, data[p], x, j)
+            t = minus(t, at(data, p), x, j)
     if diagonal != 0.0:
         put(x, i, over(t, diagonal))
 
@@ -299,8 +299,8 @@ def _restrict_residual(  # type: ignore[no-untyped-def]
     out = np.zeros((coarse, x.shape[1]), np.float64)
     for i in range(x.shape[0]):
         t = row(zero, b, i)
-        for p in range(indptr[i], indptr[i + 1]):
-            t = minus(t, data[p], x, indices[p])
+        for p in range(at(indptr, i), at(indptr, i + 1)):
+            t = minus(t, at(data, p), x, at(indices, p))
         for p in range(p_indptr[i], p_indptr[i + 1]):
             put(out, p_indices[p], along(row(zero, out, p_indices[p]), p_data[p], t))
     return out
@@ -310,7 +310,7 @@ def _restrict_residual(  # type: ignore[no-untyped-def]
 def prolong(zero, p_indptr, p_indices, p_data, coarse, x):  # type: ignore[no-untyped-def]
     """Add P coarse to x."""
     for i in range(x.shape[0]):
-        t = zero
+        t = nothing(zero)
         for p in range(p_indptr[i], p_indptr[i + 1]):
             t = plus(t, p_data[p], coarse, p_indices[p])
         put(x, i, added(row(zero, x, i), t))

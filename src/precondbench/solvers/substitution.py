@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from precondbench._internal import kernel
+from precondbench._internal import at, kernel
 from precondbench.factors import LowerPattern, LUPattern
-from precondbench.solvers.lanes import accumulate, minus, put, row, scaled_row, total
+from precondbench.solvers.lanes import accumulate, minus, no_sums, put, row, scaled_row, total
 
 # indptr, indices, entries divided by the diagonal, reciprocals of the diagonal; of both triangles.
 Triangle = tuple[NDArray[Any], NDArray[Any], NDArray[np.float64], NDArray[np.float64]]
@@ -23,13 +23,13 @@ Triangles = tuple[Triangle, Triangle]
 
 
 @kernel
-def forward(zero, triangle, x):  # type: ignore[no-untyped-def]
-    """Overwrite x by T^-1 x for a lower triangle."""
+def forward(zero, triangle, r, x):  # type: ignore[no-untyped-def]
+    """Write T^-1 r to x, which may be r, for a lower triangle."""
     indptr, indices, values, reciprocals = triangle
     for i in range(x.shape[0]):
-        t = scaled_row(zero, reciprocals[i], x, i)
-        for p in range(indptr[i], indptr[i + 1]):
-            t = minus(t, values[p], x, indices[p])
+        t = scaled_row(zero, at(reciprocals, i), r, i)
+        for p in range(at(indptr, i), at(indptr, i + 1)):
+            t = minus(t, at(values, p), x, at(indices, p))
         put(x, i, t)
 
 
@@ -37,12 +37,12 @@ def forward(zero, triangle, x):  # type: ignore[no-untyped-def]
 def backward(zero, triangle, x, r):  # type: ignore[no-untyped-def]
     """Overwrite x by T^-1 x for an upper triangle; return r^T x, last row to first."""
     indptr, indices, values, reciprocals = triangle
-    sums = (zero, zero, zero, zero)
+    sums = no_sums(zero)
     n = x.shape[0]
     for i in range(n - 1, -1, -1):
-        t = scaled_row(zero, reciprocals[i], x, i)
-        for p in range(indptr[i], indptr[i + 1]):
-            t = minus(t, values[p], x, indices[p])
+        t = scaled_row(zero, at(reciprocals, i), x, i)
+        for p in range(at(indptr, i), at(indptr, i + 1)):
+            t = minus(t, at(values, p), x, at(indices, p))
         put(x, i, t)
         sums = accumulate(sums, row(zero, r, i), t)
     return total(sums, n)
