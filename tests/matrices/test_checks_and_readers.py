@@ -12,6 +12,7 @@ from precondbench.errors import MatrixError
 from precondbench.matrices import (
     check_general,
     check_spd_candidate,
+    checks,
     general_scaling,
     matrix_digest,
     power_of_two_scaling,
@@ -161,3 +162,62 @@ def test_scaling_is_exact_and_done_once():
     again = general_scaling(scaled)
     assert np.all(again[0] == 1.0)
     assert np.all(again[1] == 1.0)
+
+
+PLAIN = {
+    "int32": lambda A: A,
+    "int64": lambda A: sp.csr_array(
+        (A.data, A.indices.astype(np.int64), A.indptr.astype(np.int64)), shape=A.shape
+    ),
+    "more stored than used": lambda A: sp.csr_array(
+        (np.append(A.data, 7.0), np.append(A.indices, 0), A.indptr), shape=A.shape
+    ),
+    "matrix": sp.csr_matrix,
+}
+NOT_PLAIN = {
+    "unsorted": lambda A: (A.indptr, A.indices[::-1].copy(), A.data),
+    "a duplicate": lambda A: (A.indptr, np.maximum(A.indices, np.roll(A.indices, 1)), A.data),
+    "a zero": lambda A: (A.indptr, A.indices, np.where(A.data == A.data.min(), 0.0, A.data)),
+    "infinite": lambda A: (A.indptr, A.indices, np.where(A.data > 0, np.inf, A.data)),
+    "NaN": lambda A: (A.indptr, A.indices, np.where(A.data > 0, np.nan, A.data)),
+    "a negative diagonal": lambda A: (A.indptr, A.indices, -A.data),
+    "only the lower triangle": lambda A: _arrays(sp.tril(A, format="csr")),
+    "only the upper triangle": lambda A: _arrays(sp.triu(A, format="csr")),
+    "no diagonal": lambda A: _arrays(sp.csr_array(A - sp.diags_array(A.diagonal()))),
+    "another value": lambda A: (A.indptr, A.indices, A.data * (1 + 1e-15 * np.arange(A.nnz))),
+}
+
+
+def _arrays(A):
+    A = sp.csr_array(A)
+    A.eliminate_zeros()
+    return A.indptr, A.indices, A.data
+
+
+@pytest.mark.parametrize("form", PLAIN)
+def test_what_is_plain_is_copied_as_it_is(poisson_2d, form, monkeypatch):
+    A = PLAIN[form](sp.csr_array(poisson_2d(7)))
+    quick = check_spd_candidate(A)
+    monkeypatch.setattr(checks, "_is_plain", lambda *_: False)
+    slow = check_spd_candidate(A)
+    for name in ("indptr", "indices", "data"):
+        found, expected = getattr(quick, name), getattr(slow, name)
+        assert found.dtype == expected.dtype
+        assert np.array_equal(found, expected)
+        assert not np.shares_memory(found, getattr(A, name))
+    assert type(quick) is type(slow)
+    assert quick.has_canonical_format
+
+
+def test_what_is_plain(poisson_2d):
+    assert checks._is_plain(*_arrays(poisson_2d(7)))
+    rng = np.random.default_rng(1)
+    for n in (1, 2, 9):
+        B = rng.uniform(-1, 1, (n, n)) * (rng.uniform(size=(n, n)) < 0.4)
+        assert checks._is_plain(*_arrays(sp.csr_array(B @ B.T + np.eye(n))))
+
+
+@pytest.mark.parametrize("change", NOT_PLAIN)
+def test_what_is_not_plain(poisson_2d, change):
+    A = sp.csr_array(poisson_2d(7))
+    assert not checks._is_plain(*NOT_PLAIN[change](A))

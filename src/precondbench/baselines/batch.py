@@ -16,7 +16,7 @@ from precondbench.errors import ConfigurationError
 from precondbench.factors import (
     LowerPattern,
     local_invk,
-    lower_pattern,
+    lower_part,
     lower_values,
     selected_inverse,
     shifted_ic0,
@@ -182,7 +182,7 @@ def _matrices(dataset: Any, need: str) -> Iterator[tuple[csr_array, LowerPattern
     for i in range(len(dataset)):
         pair = dataset.pair(i)
         matrix = check_spd_candidate(pair.A, pair.name)
-        yield matrix, lower_pattern(tril(matrix, format="csr"))
+        yield matrix, lower_part(matrix)
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ from .patterns.fill import DEFAULT_PATTERN as DEFAULT_PATTERN
 from .patterns.fill import pattern_of as pattern_of
 from .patterns.fill import PATTERNS as PATTERNS
 from .patterns.triangular import factor_values as factor_values
+from .patterns.triangular import lower_part as lower_part
 from .patterns.triangular import lower_values as lower_values
 from .patterns.triangular import lu_pattern as lu_pattern
 from .symbolic.tree import analyse as analyse

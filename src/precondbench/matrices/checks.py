@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import csr_array
 
+from precondbench._internal import kernel
 from precondbench.errors import MatrixError
 
 # Of two entries written with 12 digits, which may differ by one in the last digit.
@@ -65,6 +66,12 @@ def check_spd_candidate(matrix: Any, name: str = "matrix") -> csr_array:
 (1 such entries); every one must be positive
     """
     matrix = square_matrix(matrix, name)
+    if (
+        sparse.issparse(matrix)
+        and matrix.format == "csr"
+        and _is_plain(matrix.indptr, matrix.indices, matrix.data)
+    ):
+        return _copied(matrix)
     full = csr_array(matrix, copy=True)
     full.sum_duplicates()  # Which may overflow.
     check_finite(full, name)
@@ -77,6 +84,44 @@ def check_spd_candidate(matrix: Any, name: str = "matrix") -> csr_array:
     symmetric = csr_array(lower + strict.T)
     symmetric.sort_indices()
     return symmetric
+
+
+@kernel
+def _is_plain(indptr, indices, data):  # type: ignore[no-untyped-def]
+    """Whether a matrix passes every check as it is, sorted, without zeros and exactly symmetric."""
+    n = indptr.size - 1
+    # Of each row, the first entry right of the diagonal whose mirror image has not come yet.
+    following = np.empty(n, np.int64)
+    for i in range(n):
+        before = -1
+        on_diagonal = False
+        for p in range(indptr[i], indptr[i + 1]):
+            j, value = indices[p], data[p]
+            if j <= before or value == 0.0 or not abs(value) < np.inf:
+                return False
+            before = j
+            if j < i:
+                q = following[j]
+                if q == indptr[j + 1] or indices[q] != i or data[q] != value:
+                    return False
+                following[j] = q + 1
+            elif j == i:
+                if value < 0.0:
+                    return False
+                on_diagonal = True
+                following[i] = p + 1
+        if not on_diagonal:
+            return False
+    return np.all(following == indptr[1:])
+
+
+def _copied(matrix: Any) -> csr_array:
+    """Copy a sorted matrix without duplicates."""
+    stored = matrix.indptr[-1]
+    arrays = matrix.data[:stored].copy(), matrix.indices[:stored].copy(), matrix.indptr.copy()
+    copy = csr_array(arrays, shape=matrix.shape)
+    copy.has_sorted_indices = copy.has_canonical_format = True
+    return copy
 
 
 def real_matrix(matrix: Any, name: str) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, tril
+from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator
 
 from precondbench.errors import BreakdownError, MatrixError
@@ -23,7 +23,7 @@ from precondbench.factors import (
     SelectedInverse,
     estimate_cost,
     factor_values,
-    lower_pattern,
+    lower_part,
     lu_pattern,
     scale_symmetrically,
     selected_inverse,
@@ -355,7 +355,7 @@ class SymmetricProblem(Problem):
     ) -> None:
         scale = power_of_two_scaling(matrix.diagonal())
         super().__init__(name, matrix, scale_symmetrically(matrix, scale), scale, scale)
-        self.pattern = pattern or lower_pattern(tril(matrix, format="csr"))
+        self.pattern = pattern or lower_part(matrix)
         self._diagonal = self.pattern.indptr[1:] - 1
         self._once = int(matrix.nnz) + self.pattern.n
 

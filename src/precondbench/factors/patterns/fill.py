@@ -10,7 +10,12 @@ from scipy.sparse import csr_array, tril
 
 from precondbench._internal import kernel, whole_number
 from precondbench.errors import ConfigurationError
-from precondbench.factors.patterns.triangular import LowerPattern, from_columns, lower_pattern
+from precondbench.factors.patterns.triangular import (
+    LowerPattern,
+    from_columns,
+    lower_part,
+    lower_pattern,
+)
 from precondbench.matrices import check_spd_candidate
 
 
@@ -150,7 +155,7 @@ def power_pattern(A: Any, power: int) -> LowerPattern:
 DEFAULT_PATTERN = "tril"
 
 PATTERNS: dict[str, Callable[[csr_array], LowerPattern]] = {
-    DEFAULT_PATTERN: lambda matrix: lower_pattern(tril(matrix, format="csr")),
+    DEFAULT_PATTERN: lower_part,
     "level-1": lambda matrix: level_of_fill(matrix, 1),
     "level-2": lambda matrix: level_of_fill(matrix, 2),
 }

@@ -206,18 +206,38 @@ def from_columns(
     return LowerPattern(indptr, indices), position
 
 
+def lower_part(matrix: csr_array) -> LowerPattern:
+    """Return the pattern of tril(A) of a checked matrix."""
+    return LowerPattern(*_lower_part(matrix.indptr, matrix.indices))
+
+
+@kernel
+def _lower_part(indptr, indices):  # type: ignore[no-untyped-def]
+    n = indptr.size - 1
+    starts = np.zeros(n + 1, np.int64)
+    found = np.empty((indices.size + n) // 2, np.int32)
+    t = 0
+    for i in range(n):
+        p = indptr[i]
+        while p < indptr[i + 1] and indices[p] <= i:
+            found[t] = indices[p]
+            t += 1
+            p += 1
+        starts[i + 1] = t
+    return starts, found
+
+
 def matrix_and_pattern(A: Any, pattern: Any = None) -> tuple[csr_array, LowerPattern]:
     """Check A and a pattern for its factor, by default that of tril(A)."""
     matrix = check_spd_candidate(A, "A")
-    given = sparse.tril(matrix, format="csr") if pattern is None else pattern
-    return matrix, lower_pattern(given, matrix.shape[0])
+    if pattern is None:
+        return matrix, lower_part(matrix)
+    return matrix, lower_pattern(pattern, matrix.shape[0])
 
 
 def lower_values(matrix: csr_array, pattern: LowerPattern | None = None) -> NDArray[np.float64]:
     """Entries of a checked symmetric matrix on a lower pattern, by default that of tril(A)."""
-    if pattern is None:
-        lower = csr_array(sparse.tril(matrix, format="csr"))
-        return np.asarray(lower.data, dtype=np.float64)
+    pattern = lower_part(matrix) if pattern is None else pattern
     values: NDArray[np.float64] = _values_on(
         matrix.indptr, matrix.indices, matrix.data, pattern.indptr, pattern.indices
     )

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scipy.sparse import tril
-
 import precondbench
 from precondbench._internal import available_memory
 from precondbench.errors import MissingDataError, PrecondbenchError
@@ -22,7 +20,7 @@ from precondbench.factors import (
     analysis_bytes,
     cores,
     forecast_invk,
-    lower_pattern,
+    lower_part,
 )
 from precondbench.matrices import Collection, CollectionEntry
 from precondbench.recipes.building.label import LARGE, FactoredMatrix
@@ -145,7 +143,7 @@ def _plan_one(collection: Collection, entry: CollectionEntry, allowed: int) -> L
         return LargePlan(entry, "not in the mirror", str(error))
     except PrecondbenchError as error:
         return LargePlan(entry, "unreadable", str(error))
-    pattern = lower_pattern(tril(matrix, format="csr"))
+    pattern = lower_part(matrix)
     if analysis_bytes(pattern) > allowed:
         return refused(analysis_bytes(pattern), "its symbolic analysis")
     forecast = forecast_invk(matrix, pattern, workers=cores())
