@@ -205,8 +205,8 @@ def test_all_methods_on_a_small_problem():
         assert (one.iterations is None) == (one.kind == "direct")
     rows = {one.method: one for one in found.rows}
     # A diagonal is solved with as such.
-    assert rows["Jacobi"].step_links == 0 < rows["IC(0)"].step_links
-    assert rows["none"].step_bytes < rows["IC(0)"].step_bytes
+    assert rows["Jacobi"].step_work.links == 0 < rows["IC(0)"].step_work.links
+    assert rows["none"].step_work.bytes < rows["IC(0)"].step_work.bytes
     alone = pcg(problem.A, np.ones(problem.A.shape[0]), ic0(problem.A)).iterations
     assert abs(rows["IC(0)"].iterations - alone) <= 3
     assert rows["Inv-K"].iterations < rows["IC(0)"].iterations < rows["none"].iterations

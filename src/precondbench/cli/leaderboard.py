@@ -208,6 +208,9 @@ def score(
 @command(app, "leaderboard reference")
 def reference(
     track: Annotated[list[str] | None, typer.Argument(help="Tracks; by default all.")] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="Name of a row; may be repeated; by default all.")
+    ] = None,
     folder: Folder = Path("leaderboard"),
     jobs: Jobs = 1,
     dask: Dask = None,
@@ -222,8 +225,9 @@ def reference(
         for name in names:
             with progress_bar(name.id) as update:
                 entries = score_reference(
-                    name, folder, root=root, executor=executor, progress=update
-                )
+                    name, folder, methods=method or (), root=root, executor=executor,
+                    progress=update,
+                )  # fmt: skip
             say(f"{name.id}: {len(entries)} entries")
 
 

@@ -40,6 +40,7 @@ from .inv_k.local import eliminate_patch as eliminate_patch
 from .inv_k.local import forget as forget
 from .inv_k.local import grow_patch as grow_patch
 from .inv_k.local import local_columns as local_columns
+from .inv_k.local import patch_costs as patch_costs
 from .inv_k.local import schur_column as schur_column
 from .inv_k.local import solve_envelope as solve_envelope
 from .inverse.plan import analysis_bytes as analysis_bytes
@@ -54,3 +55,4 @@ from .patterns.triangular import lower_part as lower_part
 from .patterns.triangular import lower_values as lower_values
 from .patterns.triangular import lu_pattern as lu_pattern
 from .symbolic.tree import analyse as analyse
+from .symbolic.tree import factor_counts as factor_counts

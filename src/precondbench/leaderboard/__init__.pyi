@@ -16,6 +16,10 @@ from .timing.methods import chosen as chosen
 from .timing.methods import classical_contenders as classical_contenders
 from .timing.methods import Contender as Contender
 from .timing.methods import trained_contender as trained_contender
+from .timing.model import CostModel as CostModel
+from .timing.model import fit_model as fit_model
+from .timing.model import fitted_model as fitted_model
+from .timing.model import GPU as GPU
 from .timing.times import Times as Times
 
 # Between the packages of this library; not promised to users.

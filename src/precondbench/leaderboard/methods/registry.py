@@ -24,6 +24,7 @@ from precondbench.quality import Pair, evaluate_many, is_tridiagonal
 _MODULES = (
     "symmetric",
     "modified",
+    "operators",
     "general",
 )
 ROWS: tuple[ReferenceMethod, ...] = tuple(

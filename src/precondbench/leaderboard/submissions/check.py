@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from precondbench.errors import LeaderboardError, PrecondbenchError
+from precondbench.errors import ConfigurationError, LeaderboardError, PrecondbenchError
 from precondbench.leaderboard.entries import (
     Entry,
     Leaderboard,
@@ -119,15 +119,25 @@ def score_reference(
     name: TrackName,
     folder: str | Path,
     *,
+    methods: Sequence[str] = (),
     root: str | Path | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> list[Entry]:
-    """Score the classical methods and oracles of a track, and write their entries."""
+    """Score classical methods and oracles of a track, by default all, and write their entries.
+
+    ConfigurationError if the track has no row of a name.
+    """
+    rows = reference_rows(name)
+    if unknown := set(methods) - set(rows):
+        raise ConfigurationError(
+            f"{name.id} has no row {min(unknown)!r}; choose from {', '.join(rows)}"
+        )
     track = open_track(name, root)
     candidates = {
         key: _reference(tuned(method, name, root, executor))
-        for key, method in reference_rows(name).items()
+        for key, method in rows.items()
+        if not methods or key in methods
     }
     scored = score_candidates(track, candidates, executor=executor, progress=progress)
     _write_track(folder, track)

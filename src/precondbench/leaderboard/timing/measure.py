@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from time import perf_counter
@@ -20,11 +20,11 @@ from precondbench.errors import CostError
 from precondbench.factors import factor_values
 from precondbench.leaderboard.timing.methods import Contender, DirectSolver, check_direct
 from precondbench.leaderboard.timing.problems import TimedProblem, timed_problem, warm_problem
-from precondbench.leaderboard.timing.times import TimedRow, Times
+from precondbench.leaderboard.timing.times import Counted, TimedRow, Times
 from precondbench.leaderboard.timing.work import Work, work_of_step
 from precondbench.matrices import UniformStream
 from precondbench.quality import MAXITER, Pair, Refusal, SymmetricProblem, rounded, set_up
-from precondbench.solvers import LANES, Status
+from precondbench.solvers import LANES, Preconditioner, Status
 
 Vectors = NDArray[np.float64]
 Progress = Callable[[str], Any]
@@ -63,7 +63,8 @@ class _Measured:
     solve: dict[int, list[float]] = field(default_factory=dict)
     measured: dict[int, int] = field(default_factory=dict)
     peak: int | None = None
-    work: Work | None = None
+    setup_work: Work | None = None
+    step_work: Work | None = None
     status: Status = Status.INVALID
     iterations: int | None = None
     reason: str = ""
@@ -138,7 +139,7 @@ def _measure(problem: TimedProblem, one: Contender, effort: Effort, found: _Meas
             return
     memory = PeakMemory()
     start = perf_counter()
-    given = set_up(one.method, pair, problem.context)
+    given = prepared = set_up(one.method, pair, problem.context)
     pattern = None
     if issparse(given):
         pattern, given = factor_values(given)
@@ -154,10 +155,12 @@ def _measure(problem: TimedProblem, one: Contender, effort: Effort, found: _Meas
     if reason:
         found.reason = reason
         return
-    if not found.setup and not isinstance(given, DirectSolver):
-        found.work = work_of_step(system, given)
+    if not found.setup:
+        found.setup_work = one.work(problem.A, prepared) if one.work else None
+        if not isinstance(given, DirectSolver):
+            found.step_work = work_of_step(system, given)
     found.setup.append(seconds)
-    lanes = 1 if callable(given) else LANES
+    lanes = LANES if isinstance(given, (np.ndarray, Preconditioner)) else 1
     block = 0.0  # Seconds of the last block of right-hand sides.
     for sides in sorted(effort.sides):
         blocks = math.ceil(sides / lanes)
@@ -210,10 +213,13 @@ def _row(one: Contender, found: _Measured) -> TimedRow:
         },
         measured={str(sides): count for sides, count in found.measured.items() if solved},
         peak_bytes=found.peak,
-        step_bytes=None if found.work is None else found.work.bytes,
-        step_links=None if found.work is None else found.work.links,
-        step_levels=None if found.work is None else found.work.levels,
+        setup_work=_counted(found.setup_work),
+        step_work=_counted(found.step_work),
     )
+
+
+def _counted(work: Work | None) -> Counted | None:
+    return None if work is None else Counted(**asdict(work))
 
 
 def _seconds(value: float) -> float:

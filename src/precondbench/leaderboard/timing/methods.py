@@ -14,6 +14,8 @@ from scipy.sparse.linalg import splu
 from precondbench.errors import BreakdownError, ConfigurationError, CostError
 from precondbench.factors import estimate_cost, pattern_of
 from precondbench.leaderboard.methods.registry import reference_rows
+from precondbench.leaderboard.timing import setup
+from precondbench.leaderboard.timing.work import Work
 from precondbench.leaderboard.tracks import track_named
 from precondbench.quality import Context, Method
 
@@ -25,21 +27,27 @@ Vectors = NDArray[np.float64]
 MOST_OPERATIONS = 1e12
 # Every family has this board; rows that choose a relaxation or need minutes are left out.
 _BOARD = "parametric-1.0-diffusion-2d-test"
-CLASSICAL = (
-    "none",
-    "Jacobi",
-    "symmetric Gauss-Seidel",
-    "IC(0)",
-    "IC(0) after minimum degree",
-    "IC(0) after RCM",
-    "MIC(0), w = 0.97",
-    "MIC(0), w = 1",
-    "MIC(0), w = 0.97 after minimum degree",
-    "Inv-K",
-    "local-patch Inv-K, k = 3",
-    "FSAI",
-    "smoothed-aggregation AMG",
-)
+# What counts the work of their setup.
+Counter = Callable[[csr_array, Any], Work]
+CLASSICAL: dict[str, Counter] = {
+    "none": setup.nothing,
+    "Jacobi": setup.reading,
+    "symmetric Gauss-Seidel": setup.reading,
+    "IC(0)": setup.incomplete,
+    "IC(0) after minimum degree": setup.incomplete_after_minimum_degree,
+    "IC(0) after RCM": setup.incomplete_after_rcm,
+    "MIC(0), w = 0.97": setup.incomplete,
+    "MIC(0), w = 1": setup.incomplete,
+    "MIC(0), w = 0.97 after minimum degree": setup.incomplete_after_minimum_degree,
+    "Inv-K": setup.selected_inversion,
+    "local-patch Inv-K, k = 3": setup.patches_of_three_hops,
+    "FSAI": setup.rows_of_inverse,
+    "SPAI": setup.least_squares,
+    "Chebyshev polynomial": setup.bounds,
+    "deflation and IC(0)": setup.deflated,
+    "additive Schwarz": setup.patches,
+    "smoothed-aggregation AMG": setup.hierarchy,
+}
 
 
 @runtime_checkable
@@ -63,11 +71,14 @@ class Contender:
         object with ``solve(b)``, a direct solver.
     kind : {"classical", "direct", "learned", "other"}
         Classical and direct ones are what others are compared with.
+    work : callable, optional
+        Counts its setup, from A and from what setup has returned.
     """
 
     name: str
     method: Method | Callable[[csr_array], Any]
     kind: Literal["classical", "direct", "learned", "other"] = "other"
+    work: Counter | None = None
 
 
 def classical_contenders() -> list[Contender]:
@@ -79,13 +90,13 @@ def classical_contenders() -> list[Contender]:
         Rows of the boards, SuperLU, and CHOLMOD where scikit-sparse is installed.
     """
     rows = reference_rows(track_named(_BOARD))
-    found = [Contender(name, rows[name], "classical") for name in CLASSICAL]
-    found.append(Contender("SuperLU", _Direct(_superlu), "direct"))
+    found = [Contender(name, rows[name], "classical", work) for name, work in CLASSICAL.items()]
+    found.append(Contender("SuperLU", _Direct(_superlu), "direct", setup.exact))
     try:
         import sksparse.cholmod  # noqa: F401
     except ImportError:
         return found
-    return [*found, Contender("CHOLMOD", _Direct(_cholmod), "direct")]
+    return [*found, Contender("CHOLMOD", _Direct(_cholmod), "direct", setup.exact)]
 
 
 def trained_contender(name: str, model: FactorModel, device: str = "cpu") -> Contender:

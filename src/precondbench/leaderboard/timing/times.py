@@ -35,6 +35,15 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class Counted(_Model):
+    """Work as it is counted from the structure of a method, not measured."""
+
+    bytes: Count = Field(description="Read and written.")
+    links: Count = Field(description="Rows or entries that need the one just before.")
+    levels: Count = Field(description="Stages that must follow one another.")
+    operations: Count = Field(description="Multiply-adds, of a setup.")
+
+
 class TimedRow(_Model):
     """Times of one method on one problem."""
 
@@ -54,14 +63,9 @@ class TimedRow(_Model):
     peak_bytes: Count | None = Field(
         default=None, description="Growth of memory by setup and the first solve."
     )
-    step_bytes: Count | None = Field(
-        default=None, description="Moved by a step for one right-hand side, as counted."
-    )
-    step_links: Count | None = Field(
-        default=None, description="Rows in a step that need the row just before."
-    )
-    step_levels: Count | None = Field(
-        default=None, description="Stages of a step that must follow one another."
+    setup_work: Counted | None = Field(default=None, description="Of setup, where it is known.")
+    step_work: Counted | None = Field(
+        default=None, description="Of a step for one right-hand side, where M is known."
     )
 
     def seconds(self, sides: int) -> float:

@@ -41,19 +41,29 @@ class Work:
     levels : int
         Stages, one after the other, if all that can be done at once is: of a substitution the
         longest path in the graph of the factor, of a sum of n numbers log2 n.
+    operations : int
+        Multiply-adds of a setup; in a step they are in proportion to the bytes, and not counted.
     """
 
     bytes: int = 0
     links: int = 0
     levels: int = 0
+    operations: int = 0
 
     def __add__(self, other: Work) -> Work:
         """Return both, one after the other."""
-        return Work(self.bytes + other.bytes, self.links + other.links, self.levels + other.levels)
+        return Work(
+            self.bytes + other.bytes,
+            self.links + other.links,
+            self.levels + other.levels,
+            self.operations + other.operations,
+        )
 
     def times(self, count: int) -> Work:
         """Return it done so many times."""
-        return Work(count * self.bytes, count * self.links, count * self.levels)
+        return Work(
+            count * self.bytes, count * self.links, count * self.levels, count * self.operations
+        )
 
 
 def work_of_step(problem: SymmetricProblem, given: Any) -> Work | None:
@@ -135,8 +145,13 @@ def _substitutions(pattern: LowerPattern) -> Work:
 
 def _sweep(pattern: LowerPattern, row_by_row: Work) -> Work:
     """Work that goes through the rows in the order of a pattern."""
+    return work_of_chain(pattern) + Work(row_by_row.bytes)
+
+
+def work_of_chain(pattern: LowerPattern) -> Work:
+    """Count what must wait where rows are taken in the order of a pattern."""
     levels, links = _chains(pattern.indptr, pattern.indices)
-    return Work(row_by_row.bytes, int(links), int(levels))
+    return Work(0, int(links), int(levels))
 
 
 @kernel
