@@ -149,6 +149,7 @@ def test_an_entry_that_is_run(submission, data, tmp_path):
     candidate = bundle_candidate(open_bundle(submission), "root", Running(QUICK))
     entry = score_candidates(track, {"": candidate})[""]
     program = entry.program
+    assert entry.limits == vars(QUICK)
     assert [scores.key for scores in entry.seeds] == [program.key(seed) for seed in range(3)]
     # Iterations do not depend on a number in front of M; right-hand sides do on the weights.
     assert all(scores.status == ["converged"] * 2 for scores in entry.seeds)
@@ -188,7 +189,7 @@ def test_code_that_knows_its_right_hand_sides(data, tmp_path, board):
 
 def test_the_file_of_an_entry_that_is_not_run_says_nothing_of_it(trained_board, tmp_path):
     (path,) = trained_board.glob("entries/*/moebiuscell-1-rounds.json")
-    assert "program" not in json.loads(path.read_text())
+    assert not {"program", "limits"} & json.loads(path.read_text()).keys()
     entry = Entry.model_validate_json(path.read_text())
     assert write_entry(tmp_path, entry).read_bytes() == path.read_bytes()
 

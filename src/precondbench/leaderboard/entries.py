@@ -192,6 +192,9 @@ _COLUMNS = (
 )
 
 
+LimitName = Literal["setup", "solve", "total", "memory", "file_size"]
+
+
 class Gain(_Model):
     """The number that ranks over that of the start, mean and 95 % interval."""
 
@@ -245,6 +248,9 @@ class Entry(_Model):
     weights: dict[SeedName, Sha256] = Field(description="Seed -> digest of its file of weights.")
     program: Program | None = Field(
         default=None, description="What was run, in place of predictions; others lack it."
+    )
+    limits: dict[LimitName, Number] | None = Field(
+        default=None, description="Of the run that was scored, as bytes or seconds."
     )
     hidden: Hidden | None = Field(
         default=None, description="On matrices that only maintainers know; most entries lack it."
@@ -432,7 +438,7 @@ _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 def _write(path: Path, model: BaseModel) -> Path:
     content = model.model_dump(mode="json")
-    for name in ("program", "hidden"):
+    for name in ("program", "limits", "hidden"):
         if content.get(name, ...) is None:
             del content[name]
     text = _json(content, "") + "\n"

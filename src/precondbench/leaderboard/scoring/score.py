@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -201,8 +201,13 @@ def bundle_candidate(bundle: Bundle, entry_id: str, running: Running | None = No
         "weights": dict(stated.weights),
     }
     if program is not None:
-        content |= {"program": program.model_dump(mode="json"), "form": program.form}
-        return Candidate(content, _run_seeds(bundle.folder, program, running or Running()))
+        running = running or Running()
+        content |= {
+            "program": program.model_dump(mode="json"),
+            "limits": asdict(running.limits),
+            "form": program.form,
+        }
+        return Candidate(content, _run_seeds(bundle.folder, program, running))
     assert bundle.predictions is not None
     given = predictions_by_seed(bundle.predictions, bundle.dataset)
     return Candidate(

@@ -363,8 +363,9 @@ class _Again:
 
 
 def _content(model: Entry | Track) -> dict[str, Any]:
-    # What came of hidden matrices is a statement of the maintainers.
-    return model.model_dump(mode="json", exclude={"hidden"})
+    # Whoever checks an entry sets limits of his own; what came of hidden matrices is a statement of
+    # the maintainers.
+    return model.model_dump(mode="json", exclude={"limits", "hidden"})
 
 
 def _keys(judged: Mapping[int | None, tuple[Any, str]]) -> dict[int | None, str]:
