@@ -29,6 +29,7 @@ from precondbench.leaderboard.site.text import (
 )
 from precondbench.leaderboard.site.text import number as written
 from precondbench.leaderboard.submissions.schema import Links
+from precondbench.leaderboard.timing.times import TimedRow, Times, write_times
 
 VOID = {"meta", "link", "input", "br", "hr", "img"}
 runner = CliRunner()
@@ -53,7 +54,43 @@ def folder(tmp_path):
     write_track(board, make_track([1, 1], "synthetic"))
     for entry in entries():
         write_entry(board, entry)
+    write_times(board, measured("HB/nos3", 960, [0.5, 0.6]))
+    write_times(board, measured("graph-100", 100, [2.0, 2.1]))
     return board
+
+
+def measured(problem, rows, solve):
+    """IC(0), a learned method that is half as fast, and one that fails."""
+
+    def row(method, kind, factor, **more):
+        times = {"1": [factor * t for t in solve]}
+        return TimedRow(
+            **{
+                "method": method, "kind": kind, "status": "converged", "iterations": 9,
+                "setup": [0.0, 0.0], "solve": times, "measured": {"1": 1}, **more,
+            }
+        )  # fmt: skip
+
+    return Times(
+        problem=problem, rows_of_matrix=rows, entries=5 * rows, digest=64 * "0", machine="m",
+        system="s", versions={}, date="2026-11-29", repeats=2,
+        rows=[
+            row("<Net>", "learned", 2.0),
+            row("IC(0)", "classical", 1.0, peak_bytes=2**20),
+            row("none", "classical", 1.0, status="stagnated", solve={}, measured={}, reason="slow"),
+        ],
+    )  # fmt: skip
+
+
+def test_times_are_shown(rendered):
+    page = Page(None, (rendered / "times.html").read_text())
+    words = " ".join(" ".join(page.words).split())
+    ratio = "\N{MULTIPLICATION SIGN}2"
+    assert f"HB/nos3 960 IC(0) , 0.5 s <Net> {ratio}" in words
+    assert f"<Net> learned 9 0 s 1 s {ratio} 20 %" in words
+    assert "✗ stagnated why slow" in words
+    assert {"HB-nos3", "graph-100"} <= set(page.all("id"))
+    assert "times.html" in (rendered / "index.html").read_text()
 
 
 @pytest.fixture

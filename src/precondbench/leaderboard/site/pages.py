@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import uuid
 from collections import Counter
@@ -36,6 +37,7 @@ from precondbench.leaderboard.site.text import (
     safe_link,
     signed_between,
 )
+from precondbench.leaderboard.timing.times import Times, all_times, time_profile
 
 ASSETS = ("style.css", "board.js")
 MARKDOWN, MARKER = "leaderboard.md", "leaderboard.json"
@@ -43,6 +45,7 @@ MARKDOWN, MARKER = "leaderboard.md", "leaderboard.json"
 _TOP_LEVEL = (
     "index.html",
     "families.html",
+    "times.html",
     "tracks",
     "entries",
     "matrices",
@@ -51,6 +54,8 @@ _TOP_LEVEL = (
     MARKER,
 )
 _CURVES = 8
+# Of the fastest time, in the profiles of times.
+_FACTORS = (1.0, 1.5, 2.0, 5.0, 10.0)
 
 VERDICTS: dict[Verdict, str] = {
     "fewer": "fewer iterations",
@@ -95,10 +100,11 @@ def render_site(source: Leaderboard | str | Path, out: str | Path, *, top: int =
     """
     board = source if isinstance(source, Leaderboard) else read_leaderboard(source)
     dates = {} if isinstance(source, Leaderboard) else dates_of(source)
+    times = [] if isinstance(source, Leaderboard) else all_times(source)
     standings = standings_of(board)
     count = 0
     with _replacing_site(Path(out)) as new:
-        for name, text in _files(standings, dates, top):
+        for name, text in _files(standings, dates, times, top):
             path = new / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
@@ -106,11 +112,13 @@ def render_site(source: Leaderboard | str | Path, out: str | Path, *, top: int =
     return count
 
 
-def _files(standings: Sequence[Standing], dates: Dates, top: int) -> Iterator[tuple[str, str]]:
+def _files(
+    standings: Sequence[Standing], dates: Dates, times: Sequence[Times], top: int
+) -> Iterator[tuple[str, str]]:
     assets = _assets()
     for name in ASSETS:
         yield f"assets/{name}", assets[name]
-    yield from pages_of(standings, dates)
+    yield from pages_of(standings, dates, times)
     yield MARKDOWN, board_markdown(standings, top)
     yield MARKER, board_json(standings)
 
@@ -123,20 +131,24 @@ def _assets() -> dict[str, str]:
 
 
 def pages_of(
-    standings: Sequence[Standing], dates: Dates | None = None
+    standings: Sequence[Standing], dates: Dates | None = None, times: Sequence[Times] = ()
 ) -> Iterator[tuple[str, str]]:
     """Yield path below the folder of the site, with slashes, and text of every page.
 
-    ``dates`` are those on which entries were added, where they are known.
+    ``dates`` are those on which entries were added, where they are known; ``times`` those that were
+    measured.
     """
     environment = _environment()
     splits = [
         (split, tracks, summarise(tracks)) for split, tracks in family_tracks(standings).items()
     ]
     cards = [_card(standing) for standing in standings]
-    yield "index.html", _render(environment, "index", "", cards=cards, families=bool(splits))
+    shown = {"families": bool(splits), "times": bool(times)}
+    yield "index.html", _render(environment, "index", "", cards=cards, **shown)
     if splits:
         yield "families.html", _render(environment, "families", "", splits=splits, taus=TAUS)
+    if times:
+        yield "times.html", _times(environment, times)
     for standing in standings:
         track = standing.track.id
         yield f"tracks/{track}.html", _track(environment, standing)
@@ -172,6 +184,39 @@ def _environment() -> Environment:
 def _render(environment: Environment, name: str, up: str, **content: Any) -> str:
     """Render a page; ``up`` leads from its folder to that of the site."""
     return environment.get_template(f"{name}.html.j2").render(up=up, **content) + "\n"
+
+
+def _times(environment: Environment, times: Sequence[Times]) -> str:
+    sides = sorted({count for one in times for count in one.sides}) or [1]
+    return _render(
+        environment,
+        "times",
+        "",
+        sides=sides,
+        factors=_FACTORS,
+        problems=[(one, _timed(one, sides)) for one in times],
+        profiles=[(count, time_profile(times, count, _FACTORS)) for count in sides],
+    )
+
+
+def _timed(times: Times, sides: Sequence[int]) -> list[dict[str, Any]]:
+    """Figures of each method on a problem, fastest first; None for what there is not."""
+    ratios = {count: times.ratios(count) for count in sides}
+    return [
+        {
+            "row": row,
+            "setup": min(row.setup, default=None),
+            "seconds": [_finite(row.seconds(count)) for count in sides],
+            "ratios": [_finite(ratios[count].get(row.method, math.nan)) for count in sides],
+            "spread": _finite(max(row.spread(count) for count in sides)),
+            "break_even": _finite(times.break_even(row)),
+        }
+        for row in sorted(times.rows, key=lambda row: row.seconds(sides[0]))
+    ]
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _card(standing: Standing) -> dict[str, Any]:

@@ -168,6 +168,12 @@ def read_times(path: str | Path) -> Times:
     return read_model(Path(path), Times, LeaderboardError, "write it with `precondbench time`")
 
 
+def all_times(folder: str | Path) -> list[Times]:
+    """Read the times that a leaderboard keeps, small problems of a family before large ones."""
+    found = [read_times(path) for path in sorted((Path(folder) / "times").glob("*.json"))]
+    return sorted(found, key=lambda times: (times.problem.rpartition("-")[0], times.rows_of_matrix))
+
+
 def compared(stored: Times, again: Times, band: float) -> list[str]:
     """Describe where times that were measured again leave a band around stored ones.
 
