@@ -286,3 +286,23 @@ def test_the_command_refuses(more, message):
     shown = runner.invoke(app, ["time", "diffusion-2d-100", *more])
     assert shown.exit_code == 2
     assert message in shown.output
+
+
+@pytest.mark.filterwarnings("ignore")  # dask warns about ports and versions, not about us
+def test_problems_are_spread_over_a_cluster(tmp_path):
+    distributed = pytest.importorskip("distributed", reason="needs the dask extra")
+    words = ["time", "diffusion-2d-100", "graph-100", "--method", "IC(0)", "--sides", "1"]
+    words += ["--repeats", "1", "--folder", str(tmp_path)]
+    with distributed.LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address=None,
+        local_directory=str(tmp_path),
+    ) as cluster:
+        done = runner.invoke(app, [*words, "--dask", cluster.scheduler_address])
+    assert done.exit_code == 0, done.output
+    here = time_methods("graph-100", chosen(classical_contenders(), ["IC(0)"]), QUICK)
+    (there,) = read_times(times_path(tmp_path, "graph-100")).rows
+    assert (there.iterations, there.step_work) == (here.rows[0].iterations, here.rows[0].step_work)
+    assert times_path(tmp_path, "diffusion-2d-100").is_file()
