@@ -77,11 +77,14 @@ def splits(
     Splits that are there or on a mirror are not built; a file that is damaged or of a newer format
     is replaced. An interrupted build continues when it is started again.
     """
-    from precondbench.recipes import obtain_shard
+    from precondbench.recipes import BuildContext, obtain_shard, two_at_once
+
+    def obtained(plan: SplitPlan, context: BuildContext) -> tuple[SplitPlan, Path]:
+        return plan, obtain_shard(*plan.names, context=context, repair=True)
 
     plans = _plans(dataset, version, config, split, source)
     with _context(dataset, source, root, jobs, dask) as context:
-        found = [(plan, obtain_shard(*plan.names, context=context, repair=True)) for plan in plans]
+        found = two_at_once(plans, obtained, context)
     print_cached(found, json)
 
 
@@ -101,12 +104,15 @@ def check(
 
     Exits with 1 if one differs, and names the first record that does.
     """
-    from precondbench.recipes import check_plan
+    from precondbench.recipes import BuildContext, CheckResult, check_plan, two_at_once
     from precondbench.shards import load_manifest
+
+    def checked(plan: SplitPlan, context: BuildContext) -> CheckResult:
+        return check_plan(plan, load_manifest(), context)
 
     plans = _plans(dataset, version, config, split, source)
     with _context(dataset, source, root, jobs, dask) as context:
-        results = [check_plan(plan, load_manifest(), context) for plan in plans]
+        results = two_at_once(plans, checked, context)
     keys = ("agrees", "digest", "expected", "first_difference")
     rows = [
         {"split": result.plan.path_name, **{key: getattr(result, key) for key in keys}}

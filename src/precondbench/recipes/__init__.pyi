@@ -21,6 +21,7 @@ from .suitesparse import split_of_family as split_of_family
 from .building.cached import cached_splits as cached_splits
 from .building.cached import file_fault as file_fault
 from .building.obtain import download_split as download_split
+from .building.obtain import two_at_once as two_at_once
 from .building.obtain import updated_manifest as updated_manifest
 from .building.label import LARGE as LARGE
 from .building.label import MARGIN as MARGIN

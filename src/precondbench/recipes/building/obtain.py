@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import precondbench
 from precondbench._internal import remove_leftovers
@@ -45,6 +47,7 @@ from precondbench.shards import (
     write_shard,
 )
 
+Result = TypeVar("Result")
 # Of the collection.
 LICENCE = "CC-BY-4.0"
 _LOG = logging.getLogger(__name__)
@@ -131,6 +134,52 @@ def obtain_shard(
         except MissingDataError as error:
             raise MissingDataError(f"{error}; mirrors: {'; '.join(reasons)}") from None
     return target
+
+
+def two_at_once(
+    plans: Sequence[SplitPlan],
+    work: Callable[[SplitPlan, BuildContext], Result],
+    context: BuildContext,
+) -> list[Result]:
+    """Do the same with every split, and with the next one while workers end the last of the other.
+
+    Parameters
+    ----------
+    plans : sequence of SplitPlan
+        The splits.
+    work : callable
+        Is given a split and a context, whose progress is that of all splits together.
+    context : BuildContext
+        Without an executor one split follows the other.
+
+    Returns
+    -------
+    list
+        What ``work`` returns, in order. If it raises, splits that have not begun are left out.
+    """
+    if context.executor is None:
+        return [work(plan, context) for plan in plans]
+    lock = threading.Lock()
+    finished = {plan.names: 0 for plan in plans}
+    total = sum(plan.count for plan in plans)
+
+    def one(plan: SplitPlan) -> Result:
+        def progress(done: int, _: int, name: str) -> None:
+            with lock:
+                finished[plan.names] = done
+                if context.progress is not None:
+                    context.progress(sum(finished.values()), total, name)
+
+        result = work(plan, replace(context, progress=progress))
+        progress(plan.count, plan.count, plan.path_name)
+        return result
+
+    with ThreadPoolExecutor(2) as threads:
+        try:
+            return list(threads.map(one, plans))
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def build_plan(
