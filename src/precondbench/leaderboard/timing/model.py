@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +13,6 @@ from scipy.optimize import least_squares, nnls
 from precondbench.errors import ConfigurationError
 from precondbench.leaderboard.timing.times import Counted, TimedRow, Times
 
-# Written by benchmarks/cost_model.py.
-_FITTED = "rates.json"
 _FEATURES = ("fixed", "byte", "link", "operation")
 
 
@@ -76,18 +72,6 @@ class CostModel:
 # NVIDIA's figure for the memory of an H200, and the order of a kernel launch or a barrier. What
 # must wait for something else is a launch of its own. Setups are not predicted. Not measured.
 GPU = CostModel("H200, by its data sheet", Rates(), Rates(byte=1 / 4.8e12, level=3e-6))
-
-
-def fitted_model() -> CostModel:
-    """Return the model that is shipped, whose rates were fitted to measured times.
-
-    Returns
-    -------
-    CostModel
-        Of one core of the machine that it names.
-    """
-    content = json.loads(files(__package__).joinpath(_FITTED).read_text(encoding="utf-8"))
-    return CostModel(content["machine"], Rates(**content["setup"]), Rates(**content["step"]))
 
 
 def fit_model(problems: Iterable[Times]) -> tuple[CostModel, dict[str, float]]:
