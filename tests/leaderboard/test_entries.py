@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from precondbench import SyntheticTridiag
 from precondbench.cli import app
-from precondbench.errors import LeaderboardError
+from precondbench.errors import ConfigurationError, LeaderboardError
 from precondbench.leaderboard import (
     entry_path,
     pack_predictions,
@@ -74,6 +74,20 @@ def changed(board, change, entry="noisy-5"):
     content = json.loads(path.read_text())
     change(content)
     path.write_text(json.dumps(content))
+
+
+def test_single_rows_are_scored_as_all_are(board, original):
+    paths = [entry_path(board, TWIN, name) for name in ("jacobi", "8-hop-oracle")]
+    paths[0].unlink()
+    runner.invoke(
+        app,
+        ["leaderboard", "reference", TWIN, "--method", "Jacobi", "--folder", str(board)],
+        catch_exceptions=False,
+    )
+    for path in paths:
+        assert path.read_bytes() == entry_path(original, TWIN, path.stem).read_bytes()
+    with pytest.raises(ConfigurationError, match=r"has no row 'AMD'; choose from none, Jacobi"):
+        score_reference(track_named(TWIN), board, methods=["Jacobi", "AMD"])
 
 
 def test_what_is_written_is_read(board):

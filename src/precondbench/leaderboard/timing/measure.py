@@ -103,13 +103,15 @@ def time_methods(
     found = {one.name: _Measured() for one in contenders}
     with one_core():
         small = warm_problem(problem)
+        system = SymmetricProblem.of(_pair(small))
         for one in contenders:
-            _measure(small, one, Effort((1, LANES), 1, math.inf), _Measured())
+            _measure(small, system, one, Effort((1, LANES), 1, math.inf), _Measured())
+        system = SymmetricProblem.of(_pair(problem))
         for _ in range(effort.repeats):
             for one in contenders:
                 if progress is not None:
                     progress(one.name)
-                _measure(problem, one, effort, found[one.name])
+                _measure(problem, system, one, effort, found[one.name])
     rows = [_row(one, found[one.name]) for one in contenders]
     return Times(
         problem=problem.name,
@@ -125,12 +127,20 @@ def time_methods(
     )
 
 
-def _measure(problem: TimedProblem, one: Contender, effort: Effort, found: _Measured) -> None:
+def _pair(problem: TimedProblem) -> Pair:
+    return Pair(problem.name, problem.A, None)
+
+
+def _measure(
+    problem: TimedProblem,
+    system: SymmetricProblem,
+    one: Contender,
+    effort: Effort,
+    found: _Measured,
+) -> None:
     """Set a method up and solve with it, once; what has failed is not tried again."""
     if found.reason or (found.setup and found.status is not Status.CONVERGED):
         return
-    pair = Pair(problem.name, problem.A, None)
-    system = SymmetricProblem.of(pair)
     if one.kind == "direct" and not found.setup:
         try:
             check_direct(system.matrix)
@@ -139,7 +149,7 @@ def _measure(problem: TimedProblem, one: Contender, effort: Effort, found: _Meas
             return
     memory = PeakMemory()
     start = perf_counter()
-    given = prepared = set_up(one.method, pair, problem.context)
+    given = prepared = set_up(one.method, _pair(problem), problem.context)
     pattern = None
     if issparse(given):
         pattern, given = factor_values(given)
