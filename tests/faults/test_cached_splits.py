@@ -238,6 +238,22 @@ def file_where_version_0_1_0_put_it(bench):
 
 
 @CACHED.case
+def a_file_that_is_as_it_was_found_good(bench):
+    path = copied(bench)
+    os.utime(path, (1e9, 1e9))
+    assert state(bench) == "cached"
+    with bench.monkeypatch.context() as patch:
+        name = "precondbench.recipes.building.cached.file_sha256"
+        patch.setattr(name, lambda _: pytest.fail("it is read again"))
+        assert state(bench) == "cached"
+    os.utime(path, (2e9, 2e9))
+    assert state(bench) == "cached"
+    edit("values/a", 0, flip)(path)
+    assert state(bench) == "damaged"
+    assert state(bench) == "damaged"
+
+
+@CACHED.case
 def a_later_library_finds_files_of_this_format(bench):
     path = copied(bench)
     for module in ("store.cache", "file"):

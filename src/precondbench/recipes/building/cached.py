@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from precondbench.shards import (
     read_published,
     read_shard,
 )
+
+# Seconds after which a file that is written again has another time.
+_SETTLED = 2.0
 
 
 class State(StrEnum):
@@ -66,29 +70,43 @@ class CachedSplit:
     def examine(self, *, again: bool = False) -> tuple[State, str]:
         """Return the state of the file, and what is wrong with it.
 
-        A file that was found good has the sha256 of its bytes noted beside it, so the next look
-        only hashes its bytes. The scorer does not rely on the note, which anybody can write, and
-        with ``again`` nor does this.
+        A file that was found good has its size, its time and the sha256 of its bytes noted beside
+        it: while size and time are those, the next look reads nothing, else it only hashes the
+        bytes. The scorer does not rely on the note, which anybody can write, and with ``again`` nor
+        does this.
         """
         if not self.path.is_file():
             return (State.NEWER if self.newer else State.ABSENT), ""
         entry = self.manifest.split(*self.plan.names)
+        content = f"{FORMAT_VERSION} {entry.content_digest} {entry.facts_digest}"
         note = hidden_beside(self.path, "verified")
+        noted = _text(note).splitlines()
+        stamp = _stamp(self.path)
+        if not again and noted[1:] == [content, stamp]:
+            return State.CACHED, ""
         sha256 = file_sha256(self.path)
-        good = f"{sha256} {entry.content_digest} {entry.facts_digest}\n"
         version = format_version(self.path)
         state = State.CACHED if version in {None, FORMAT_VERSION} else State.OLDER
         if version is not None and version > FORMAT_VERSION:
             state = State.NEWER
-        elif not again and _text(note) == good:
-            return state, ""
-        fault = self.fault()
-        if fault:
-            return (state if state is State.NEWER else State.DAMAGED), fault
-        if file_sha256(self.path) == sha256:  # It was not replaced in between.
+        if again or state is State.NEWER or noted[:2] != [sha256, content]:
+            fault = self.fault()
+            if fault:
+                return (state if state is State.NEWER else State.DAMAGED), fault
+        if state is not State.NEWER and _stamp(self.path) == stamp:  # Nor replaced in between.
+            lines = [sha256, content]
+            # A change within the same tick of the clock would not show.
+            if state is State.CACHED and time.time() - self.path.stat().st_mtime > _SETTLED:
+                lines.append(stamp)
             with suppress(OSError), replacing(note) as temporary:  # The cache may be read-only.
-                temporary.write_text(good, encoding="utf-8")
+                temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         return state, ""
+
+
+def _stamp(path: Path) -> str:
+    """Size and time of a file, which another content would change."""
+    found = path.stat()
+    return f"{found.st_size} {found.st_mtime_ns} {found.st_ino}"
 
 
 def _text(path: Path) -> str:
