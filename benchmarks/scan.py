@@ -13,6 +13,7 @@ import argparse
 import json
 import statistics
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -56,10 +57,9 @@ def synchronise(matrices: Tensor) -> None:
         torch.cuda.synchronize()
 
 
-def measure(device: str) -> list[dict]:
+def measure(device: str, sizes: Iterable[int] = ROWS) -> Iterator[dict]:
     """All sizes, both methods in turn."""
-    rows = []
-    for n in ROWS:
+    for n in sizes:
         matrices = torch.randn(1, n, HEADS, 2, 2, generator=torch.Generator().manual_seed(n))
         matrices = matrices.to(device)
         for gradient in (False, True):
@@ -68,9 +68,7 @@ def measure(device: str) -> list[dict]:
             if n <= MOST_SEQUENTIAL:
                 row["loop"] = seconds(sequential_products, matrices, gradient, 3)
                 row["loop_over_scan"] = row["loop"] / row["scan"]
-            print(row, flush=True)
-            rows.append(row)
-    return rows
+            yield row
 
 
 def figure(rows: list[dict], path: Path, device: str) -> None:
@@ -102,7 +100,10 @@ def main() -> None:
     parser.add_argument("--figure", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    rows = measure(options.device)
+    rows = []
+    for row in measure(options.device):
+        print(row, flush=True)
+        rows.append(row)
     environment = describe_environment(torch.device(options.device), 1)
     if options.json:
         found = {"environment": environment, "rows": rows}

@@ -18,6 +18,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -146,10 +147,10 @@ def compare(name: str, rounds: int, dataset, device, epochs: int) -> dict[str, o
     }
 
 
-def compiled(name: str, rounds: int, dataset, device) -> dict[str, object]:
+def compiled(name: str, rounds: int, dataset, device, mode: str = "default") -> dict[str, object]:
     """Measure torch.compile, and stacking three seeds by vmap."""
     graphs = ResidentGraphs(dataset, device)
-    batch = graphs.batch(torch.arange(BATCH))
+    batch = graphs.batch(torch.arange(min(BATCH, len(dataset))))
     networks = []
     for seed in range(3):
         torch.manual_seed(seed)
@@ -157,7 +158,7 @@ def compiled(name: str, rounds: int, dataset, device) -> dict[str, object]:
         model.standardisation.fit(graphs.x.cpu(), graphs.edge_attr.cpu())
         networks.append(model.to(device))
     x, edge_attr = networks[0].standardisation(batch.x, batch.edge_attr)
-    inputs = (x, batch.edge_index, edge_attr, batch.lower, batch.batch)
+    inputs = replace(batch, x=x, edge_attr=edge_attr)
 
     def per_step(step: Callable[[], None], count: int = 60) -> float:
         step()
@@ -175,7 +176,7 @@ def compiled(name: str, rounds: int, dataset, device) -> dict[str, object]:
 
         def step() -> None:
             optimiser.zero_grad()
-            negative_cosine(network(*inputs), batch).backward()
+            negative_cosine(network(inputs), batch).backward()
             optimiser.step()
 
         return step
@@ -183,22 +184,22 @@ def compiled(name: str, rounds: int, dataset, device) -> dict[str, object]:
     network = networks[0].network
     eager = per_step(stepping(network, network.parameters()))
     start = time.perf_counter()
-    quick = stepping(torch.compile(network), network.parameters())
+    quick = stepping(torch.compile(network, mode=mode), network.parameters())
     quick()
     compiling = time.perf_counter() - start
     fast = per_step(quick)
     parameters, _ = torch.func.stack_module_state([model.network for model in networks])
     base = copy.deepcopy(network).to("meta")
 
-    def call(values, *arguments):
-        return torch.func.functional_call(base, (values,), arguments)
+    def call(values):
+        return torch.func.functional_call(base, (values,), (inputs,))
 
-    stacked = torch.vmap(call, in_dims=(0, *(None,) * 5))
+    stacked = torch.vmap(call)
     optimiser = torch.optim.Adam(parameters.values(), fused=True)
 
     def three() -> None:
         optimiser.zero_grad()
-        outputs = stacked(parameters, *inputs)
+        outputs = stacked(parameters)
         sum(negative_cosine(output, batch) for output in outputs).backward()
         optimiser.step()
 
