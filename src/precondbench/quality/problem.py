@@ -58,7 +58,7 @@ Apply = Callable[[Vector], Vector]
 
 Usable: TypeAlias = Vector | LinearOperator | Callable[[Vector], Any] | None
 # Multiply-adds that n log K may cost, once for each matrix; some minutes of one core.
-MOST_OPERATIONS = 1e11
+MOST_OPERATIONS, WITHOUT_TARGET = 1e11, 1e10
 
 
 class Problem(ABC):
@@ -391,8 +391,8 @@ class SymmetricProblem(Problem):
     @cached_property
     def _inverse(self) -> SelectedInverse | None:
         # A dense matrix of small order is below the bound; a prediction of the cost takes time.
-        large = self.pattern.n**3 > MOST_OPERATIONS
-        if large and estimate_cost(self.matrix, self.pattern).operations > MOST_OPERATIONS:
+        most = WITHOUT_TARGET if self._target is None else MOST_OPERATIONS
+        if self.pattern.n**3 > most and estimate_cost(self.matrix, self.pattern).operations > most:
             return None
         try:
             return selected_inverse(self.matrix, self.pattern)
