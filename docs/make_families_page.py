@@ -190,16 +190,17 @@ def lessons(found: dict[str, list[Standing]]) -> str:
                     [rows[split].interval.mean / rows["test"].interval.mean for rows in both]
                 )
                 text += f" Its ratio on `{split}` is {change:.2f} times that on `test`"
-                text += f" (geometric mean of {len(both)})."
+                text += f" (geometric mean of {len(both)})." if len(both) > 1 else "."
         lines.append(text)
     return bullets(lines)
 
 
 def _ahead_of_start(families: dict[str, dict[str, RankedRow]]) -> str:
     gains = [rows["test"].gain for rows in families.values()]
-    return counted(
-        sum(gain is not None and gain.high < 0 for gain in gains), len(gains), "families"
-    )
+    ahead = sum(gain is not None and gain.high < 0 for gain in gains)
+    if len(gains) == 1:
+        return f"`{next(iter(families))}`" if ahead else "none"
+    return counted(ahead, len(gains), "families")
 
 
 def precorrector() -> str:

@@ -78,10 +78,9 @@ _ROWS: dict[str, dict[str, tuple[int, ...]]] = {
 _UNSCORED = {
     "random-spd": ("test_huge",),
     "graph": ("test_large", "test_huge"),
-    "elasticity-2d": ("test_large", "test_huge"),
+    "elasticity-2d": ("test_huge",),
     "elasticity-3d": ("test_large", "test_huge"),
     "anisotropic-2d": ("test_huge",),
-    "sequence": ("test_huge",),
 }
 # Most entries of tril(A) a row, on average over a split; a bound of what a file can take.
 _ENTRIES = {
