@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from precondbench.leaderboard.entries import Entry, StoredEvaluation, Track
+from precondbench.leaderboard.timing.times import TimedRow, Times
 
 DIGEST = "a" * 64
 REAL, SYNTHETIC = "real-1.0-tril-test", "synthetic-1.0-twin-test"
@@ -132,3 +133,26 @@ def learned(name: str, *seeds: list[int | str], track: str = REAL, **others: Any
         "weights": {str(number): DIGEST for number in range(len(seeds))},
     }
     return make_entry(name, *scores, track=track, **(said | others))
+
+
+def measured(problem: str, rows: int, solve: list[float]) -> Times:
+    """IC(0), a learned method that is half as fast, and one that fails."""
+
+    def row(method: str, kind: str, factor: float, **more: Any) -> TimedRow:
+        times = {"1": [factor * t for t in solve]}
+        return TimedRow(
+            **{
+                "method": method, "kind": kind, "status": "converged", "iterations": 9,
+                "setup": [0.0, 0.0], "solve": times, "measured": {"1": 1}, **more,
+            }
+        )  # fmt: skip
+
+    return Times(
+        problem=problem, rows_of_matrix=rows, entries=5 * rows, digest=64 * "0", machine="m",
+        system="s", versions={}, date="2026-11-29", repeats=2,
+        rows=[
+            row("<Net>", "learned", 2.0),
+            row("IC(0)", "classical", 1.0, peak_bytes=2**20),
+            row("none", "classical", 1.0, status="stagnated", solve={}, measured={}, reason="slow"),
+        ],
+    )  # fmt: skip

@@ -9,9 +9,9 @@ from scipy.sparse import csr_array, eye_array
 from precondbench import ic0
 from precondbench.errors import ConfigurationError
 from precondbench.factors import minimum_degree
-from precondbench.leaderboard import GPU, classical_contenders, fit_model
+from precondbench.leaderboard import classical_contenders, fit_model
 from precondbench.leaderboard.timing import setup
-from precondbench.leaderboard.timing.model import CostModel, Rates, log_r2
+from precondbench.leaderboard.timing.model import GPU, CostModel, Rates, log_r2
 from precondbench.leaderboard.timing.times import Counted, TimedRow, Times
 from precondbench.leaderboard.timing.work import Work, work_of_product
 from precondbench.matrices import poisson_1d, tridiagonal_csr

@@ -1,4 +1,7 @@
-"""The site without a browser: complete, escaped, reproducible, and safe to write."""
+"""The site without a browser: complete, escaped, reproducible, and safe to write.
+
+Longer than other files: all pages are of one board, which its fixtures write.
+"""
 
 import json
 import re
@@ -7,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from board_models import REAL, SYNTHETIC, learned, make_entry, make_track
+from board_models import REAL, SYNTHETIC, learned, make_entry, make_track, measured
 from typer.testing import CliRunner
 
 from precondbench.cli import app
@@ -29,7 +32,7 @@ from precondbench.leaderboard.site.text import (
 )
 from precondbench.leaderboard.site.text import number as written
 from precondbench.leaderboard.submissions.schema import Links
-from precondbench.leaderboard.timing.times import TimedRow, Times, write_times
+from precondbench.leaderboard.timing.times import write_times
 
 VOID = {"meta", "link", "input", "br", "hr", "img"}
 runner = CliRunner()
@@ -57,29 +60,6 @@ def folder(tmp_path):
     write_times(board, measured("HB/nos3", 960, [0.5, 0.6]))
     write_times(board, measured("graph-100", 100, [2.0, 2.1]))
     return board
-
-
-def measured(problem, rows, solve):
-    """IC(0), a learned method that is half as fast, and one that fails."""
-
-    def row(method, kind, factor, **more):
-        times = {"1": [factor * t for t in solve]}
-        return TimedRow(
-            **{
-                "method": method, "kind": kind, "status": "converged", "iterations": 9,
-                "setup": [0.0, 0.0], "solve": times, "measured": {"1": 1}, **more,
-            }
-        )  # fmt: skip
-
-    return Times(
-        problem=problem, rows_of_matrix=rows, entries=5 * rows, digest=64 * "0", machine="m",
-        system="s", versions={}, date="2026-11-29", repeats=2,
-        rows=[
-            row("<Net>", "learned", 2.0),
-            row("IC(0)", "classical", 1.0, peak_bytes=2**20),
-            row("none", "classical", 1.0, status="stagnated", solve={}, measured={}, reason="slow"),
-        ],
-    )  # fmt: skip
 
 
 def test_times_are_shown(rendered):
