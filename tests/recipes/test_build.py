@@ -3,10 +3,7 @@
 import os
 import subprocess
 import sys
-import threading
-import time
 from collections import Counter
-from concurrent.futures import Executor
 from dataclasses import replace
 
 import h5py
@@ -28,9 +25,7 @@ from precondbench.recipes import (
     obtain_shard,
     open_executor,
     release_plans,
-    select_plans,
     split_plan,
-    two_at_once,
     unverified_entries,
 )
 from precondbench.recipes.building.label import winner_of
@@ -395,48 +390,3 @@ def test_every_matrix_of_the_mirror_up_to_5000(mirror, tmp_path):
         "neither label converges": 5,
     }
     assert outcomes["HB/plat362"] == "neither label converges"
-
-
-class TestTwoAtOnce:
-    """Splits are worked at in pairs where there are workers."""
-
-    PLANS = select_plans("synthetic-tridiag", "1.0", "uniform")[:3]
-
-    def context(self, seen):
-        def progress(done, total, name):
-            seen.append((done, total))
-
-        return BuildContext(executor=Executor(), progress=progress)
-
-    def test_one_after_the_other_without_workers(self):
-        context = BuildContext()
-        found = two_at_once(self.PLANS, lambda plan, own: (plan.split, own is context), context)
-        assert found == [(plan.split, True) for plan in self.PLANS]
-
-    def test_a_split_begins_before_the_one_before_ends(self):
-        seen, meeting = [], threading.Barrier(2, timeout=10)
-
-        def work(plan, context):
-            if plan is not self.PLANS[2]:
-                meeting.wait()
-            context.progress(1, plan.count, "x")
-            return plan.split
-
-        found = two_at_once(self.PLANS, work, self.context(seen))
-        assert found == [plan.split for plan in self.PLANS]
-        total = sum(plan.count for plan in self.PLANS)
-        assert sorted(seen) == seen
-        assert seen[-1] == (total, total)
-
-    def test_after_a_failure_nothing_begins(self):
-        begun = []
-
-        def work(plan, context):
-            begun.append(plan.split)
-            time.sleep(0.05 * (len(begun) > 1))
-            raise MissingDataError(plan.split)
-
-        plans = self.PLANS * 20
-        with pytest.raises(MissingDataError, match=plans[0].split):
-            two_at_once(plans, work, self.context([]))
-        assert len(begun) < len(plans)
