@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from precondbench import BreakdownError, ic0, invk, k_condition
-from precondbench.errors import ConfigurationError
+from precondbench.errors import ConfigurationError, MatrixError
 from precondbench.factors import (
     ict,
     incomplete_cholesky,
     level_of_fill,
+    lower_part,
     lower_pattern,
     power_pattern,
 )
@@ -163,3 +164,37 @@ def test_breakdowns_and_bad_settings():
 def test_one_row():
     assert level_of_fill([[2.0]], 3).nnz == 1
     assert lower_pattern(ict([[4.0]])).nnz == 1
+
+
+FORMS = {
+    "sorted": lambda A: A,
+    "unsorted": lambda A: sp.csr_array((A.data, _descending(A), A.indptr), A.shape),
+    "one triangle": lambda A: sp.csr_array(sp.tril(A, format="csr")),
+    "duplicates": lambda A: sp.csr_array(
+        (np.repeat(A.data, 2), np.repeat(A.indices, 2), 2 * A.indptr), A.shape
+    ),
+}
+
+
+class TestLowerPart:
+    """The pattern of tril(A), whatever A is."""
+
+    @pytest.mark.parametrize("form", FORMS)
+    def test_it_is_that_of_the_sorted_triangle(self, form):
+        A = sp.csr_array(sp.random_array((9, 9), density=0.3, rng=1) + sp.eye_array(9))
+        given = FORMS[form](A)
+        found = lower_part(given)
+        expected = lower_pattern(sp.tril(given, format="csr"))
+        assert np.array_equal(found.indptr, expected.indptr)
+        assert np.array_equal(found.indices, expected.indices)
+        assert (found.indptr.dtype, found.indices.dtype) == (np.int64, np.int32)
+
+    def test_a_missing_diagonal_entry_is_named(self):
+        A = sp.csr_array(np.array([[1.0, 2.0, 0.0], [2.0, 0.0, 3.0], [0.0, 3.0, 1.0]]))
+        with pytest.raises(MatrixError, match="lacks the diagonal entry of row 1"):
+            lower_part(A)
+
+
+def _descending(A):
+    """Columns of the entries, those of each row from right to left."""
+    return A.indices[np.lexsort((-A.indices, sp.coo_array(A).row))]

@@ -207,15 +207,21 @@ def from_columns(
 
 
 def lower_part(matrix: csr_array) -> LowerPattern:
-    """Return the pattern of tril(A) of a checked matrix."""
-    return LowerPattern(*_lower_part(matrix.indptr, matrix.indices))
+    """Return the pattern of tril(A); MatrixError where a diagonal entry is not stored."""
+    if not matrix.has_canonical_format:
+        return lower_pattern(sparse.tril(matrix, format="csr"))
+    return lower_pattern(LowerPattern(*_lower_part(matrix.indptr, matrix.indices)))
 
 
 @kernel
 def _lower_part(indptr, indices):  # type: ignore[no-untyped-def]
     n = indptr.size - 1
+    total = 0
+    for i in range(n):
+        for p in range(indptr[i], indptr[i + 1]):
+            total += indices[p] <= i
     starts = np.zeros(n + 1, np.int64)
-    found = np.empty((indices.size + n) // 2, np.int32)
+    found = np.empty(total, np.int32)
     t = 0
     for i in range(n):
         p = indptr[i]
