@@ -1,6 +1,6 @@
 """Fit the cost model of docs/time.md to the times of a leaderboard.
 
-    python benchmarks/cost_model.py [--times leaderboard/times]
+    python benchmarks/cost_model.py [--folder leaderboard]
 
 Writes the rates that the library ships, src/precondbench/leaderboard/timing/rates.json, and
 benchmarks/results/cost_model.json: shares of variance, and predicted over measured seconds of every
@@ -18,7 +18,7 @@ import numpy as np
 
 from precondbench.leaderboard import fit_model
 from precondbench.leaderboard.timing.model import known_rows
-from precondbench.leaderboard.timing.times import read_times
+from precondbench.leaderboard.timing.times import all_times
 
 ROOT = Path(__file__).parents[1]
 RATES = ROOT / "src" / "precondbench" / "leaderboard" / "timing" / "rates.json"
@@ -28,9 +28,9 @@ RESULTS = ROOT / "benchmarks" / "results" / "cost_model.json"
 def main() -> None:
     """Fit, and write rates and residuals."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--times", type=Path, default=ROOT / "leaderboard" / "times")
+    parser.add_argument("--folder", type=Path, default=ROOT / "leaderboard")
     options = parser.parse_args()
-    problems = [read_times(path) for path in sorted(options.times.glob("*.json"))]
+    problems = all_times(options.folder)
     model, r2 = fit_model(problems)
     RATES.write_text(json.dumps(asdict(model), indent=1) + "\n", encoding="utf-8")
     ratios: dict[str, dict[str, float]] = {}

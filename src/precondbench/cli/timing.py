@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -122,29 +121,26 @@ def _numbers(sides: str) -> tuple[int, ...]:
 
 
 def _print(times: Times) -> None:
+    from precondbench.leaderboard import figures_of
+
     columns = ["method", "iterations", "setup s"]
     columns += [f"m = {sides}, s" for sides in times.sides]
     columns += [f"m = {sides}, ratio" for sides in times.sides]
     columns += ["spread", "faster than IC(0) from", "MB"]
-    ratios = {sides: times.ratios(sides) for sides in times.sides}
     rows = [
         [
-            row.method
-            if row.status == "converged"
-            else f"{row.method}: {row.reason or row.status}",
-            row.iterations,
-            min(row.setup, default=None),
-            *(_finite(row.seconds(sides)) for sides in times.sides),
-            *(_finite(ratios[sides].get(row.method, math.nan)) for sides in times.sides),
-            max((row.spread(sides) for sides in times.sides), default=None),
-            _finite(times.break_even(row)),
-            None if row.peak_bytes is None else round(row.peak_bytes / 2**20),
+            one.row.method
+            if one.row.status == "converged"
+            else f"{one.row.method}: {one.row.reason or one.row.status}",
+            one.row.iterations,
+            one.setup,
+            *one.seconds,
+            *one.ratios,
+            one.spread,
+            one.break_even,
+            None if one.row.peak_bytes is None else round(one.row.peak_bytes / 2**20),
         ]
-        for row in times.rows
+        for one in figures_of(times, times.sides)
     ]
     title = f"{times.problem}: {times.rows_of_matrix:,} rows, {times.entries:,} entries"
     print_table(f"{title}; {times.machine}, one core", columns, rows)
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -54,6 +54,7 @@ from .submissions.pack import read_fields as read_fields
 from .submissions.schema import Submission as Submission
 from .submissions.schema import submission_schema as submission_schema
 from .timing.times import compared as compared
+from .timing.times import figures_of as figures_of
 from .timing.times import read_times as read_times
 from .timing.times import times_path as times_path
 from .timing.times import write_times as write_times

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import uuid
 from collections import Counter
@@ -37,7 +36,13 @@ from precondbench.leaderboard.site.text import (
     safe_link,
     signed_between,
 )
-from precondbench.leaderboard.timing.times import Times, all_times, time_profile
+from precondbench.leaderboard.timing.times import (
+    Figures,
+    Times,
+    all_times,
+    figures_of,
+    time_profile,
+)
 
 ASSETS = ("style.css", "board.js")
 MARKDOWN, MARKER = "leaderboard.md", "leaderboard.json"
@@ -199,24 +204,9 @@ def _times(environment: Environment, times: Sequence[Times]) -> str:
     )
 
 
-def _timed(times: Times, sides: Sequence[int]) -> list[dict[str, Any]]:
-    """Figures of each method on a problem, fastest first; None for what there is not."""
-    ratios = {count: times.ratios(count) for count in sides}
-    return [
-        {
-            "row": row,
-            "setup": min(row.setup, default=None),
-            "seconds": [_finite(row.seconds(count)) for count in sides],
-            "ratios": [_finite(ratios[count].get(row.method, math.nan)) for count in sides],
-            "spread": _finite(max(row.spread(count) for count in sides)),
-            "break_even": _finite(times.break_even(row)),
-        }
-        for row in sorted(times.rows, key=lambda row: row.seconds(sides[0]))
-    ]
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _timed(times: Times, sides: Sequence[int]) -> list[Figures]:
+    """Figures of each method on a problem, fastest first."""
+    return sorted(figures_of(times, sides), key=lambda one: one.row.seconds(sides[0]))
 
 
 def _card(standing: Standing) -> dict[str, Any]:

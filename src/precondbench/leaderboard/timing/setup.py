@@ -56,7 +56,8 @@ def incomplete_after_rcm(A: csr_array, M: Any) -> Work:
 
 def incomplete_after_minimum_degree(A: csr_array, M: Any) -> Work:
     """The same after an order whose quotient graph has at most the entries of the factor."""
-    return incomplete(A, M) + reading(A, M) + _ordering(_counts(A))
+    counts = factor_counts(A, M.position) - 1.0
+    return incomplete(A, M) + reading(A, M) + _ordering(counts)
 
 
 def selected_inversion(A: csr_array, M: Any) -> Work:
@@ -105,9 +106,7 @@ def hierarchy(A: csr_array, M: VCycle) -> Work:
 
 def deflated(A: csr_array, M: Deflation) -> Work:
     """Deflation around IC(0): A W, W^T A W and its factor."""
-    products = _products(A, M.W) + _products(csr_array(M.W.T), M.AW)
-    coarse = exact(csr_array(M.W.T @ M.AW), None)
-    return incomplete(A, M.M) + coarse + Work(_ENTRY * 2 * products, 0, 0, products)
+    return incomplete(A, M.M) + _coarse_space(A, M)
 
 
 def patches(A: csr_array, M: Any) -> Work:
@@ -115,8 +114,7 @@ def patches(A: csr_array, M: Any) -> Work:
     inner = M.M if isinstance(M, Deflation) else M
     total = reading(A, M)
     if isinstance(M, Deflation):
-        products = _products(A, M.W) + _products(csr_array(M.W.T), M.AW)
-        total += exact(csr_array(M.W.T @ M.AW), None) + Work(_ENTRY * 2 * products, 0, 0, products)
+        total += _coarse_space(A, M)
     if isinstance(inner, OverlappingPatches):
         counts = np.diff(inner.factor.pattern.columns()[0]) - 1.0
         total += _ordering(counts) + _factorisation(counts)
@@ -127,6 +125,13 @@ def exact(A: csr_array, M: Any) -> Work:
     """A direct solver: order and factor."""
     counts = _counts(A)
     return reading(A, M) + _ordering(counts) + _factorisation(counts)
+
+
+def _coarse_space(A: csr_array, M: Deflation) -> Work:
+    """A W, W^T A W and its factor."""
+    products = _products(A, M.W) + _products(csr_array(M.W.T), M.AW)
+    coarse = exact(csr_array(M.W.T @ M.AW), None)
+    return coarse + Work(_ENTRY * 2 * products, 0, 0, products)
 
 
 def _counts(A: csr_array) -> NDArray[np.float64]:

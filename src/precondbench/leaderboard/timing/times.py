@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -132,6 +133,38 @@ class Times(_Model):
         if more <= less:
             return 1.0
         return math.ceil(more / less) if less > 0.0 else math.inf
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What tables show of a row; None for what there is not."""
+
+    row: TimedRow
+    setup: float | None
+    seconds: list[float | None]
+    ratios: list[float | None]
+    spread: float | None
+    break_even: float | None
+
+
+def figures_of(times: Times, sides: Sequence[int]) -> list[Figures]:
+    """Return the figures of every row, for some numbers of right-hand sides."""
+    ratios = [times.ratios(count) for count in sides]
+    return [
+        Figures(
+            row,
+            min(row.setup, default=None),
+            [_finite(row.seconds(count)) for count in sides],
+            [_finite(found.get(row.method, math.nan)) for found in ratios],
+            _finite(max((row.spread(count) for count in sides), default=math.nan)),
+            _finite(times.break_even(row)),
+        )
+        for row in times.rows
+    ]
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def time_profile(
