@@ -71,16 +71,17 @@ def info(
         _print_matrices(f"{dataset} {split}", plans, root, json)
         return
     entry = load_manifest().datasets[dataset][plans[0].version]
-    summary = {
-        "dataset": dataset,
-        "version": plans[0].version,
-        "description": entry.description,
-        "licence": entry.licence,
-        "reproducible": entry.reproducible,
-        "splits": {plan.path_name: plan.recipe for plan in plans},
-    }
     if json:
-        print_json(summary)
+        print_json(
+            {
+                "dataset": dataset,
+                "version": plans[0].version,
+                "description": entry.description,
+                "licence": entry.licence,
+                "reproducible": entry.reproducible,
+                "splits": {plan.path_name: plan.recipe for plan in plans},
+            }
+        )
         return
     say(f"{dataset} {plans[0].version}: {entry.description}")
     say(f"licence {entry.licence}, reproducible {entry.reproducible}")

@@ -18,6 +18,7 @@ from precondbench.cli.output import (
     progress_bar,
     say,
 )
+from precondbench.errors import PredictionError
 
 # Key of a summary -> heading.
 _SUMMARY = {
@@ -39,6 +40,13 @@ _COLUMNS = {
 }
 
 
+def _check_files(paths: list[Path]) -> None:
+    """Tell of a wrong name before the imports, which take longer."""
+    for path in paths:
+        if not path.is_file():
+            raise PredictionError(f"there is no file {path}")
+
+
 def score(
     predictions: Annotated[Path, typer.Argument(help="File of predictions.")],
     jobs: Jobs = 1,
@@ -47,6 +55,7 @@ def score(
     json: Annotated[bool, typer.Option("--json", help="Print JSON, every matrix in it.")] = False,
 ) -> None:
     """Score predictions. Prints cosine, iterations, effective hops and n log K."""
+    _check_files([predictions])
     from precondbench.leaderboard import score_file
     from precondbench.recipes import open_executor
 
@@ -80,6 +89,7 @@ def board(
     json: AsJson = False,
 ) -> None:
     """Rank files of predictions. Classical methods and oracles are on the board, too."""
+    _check_files(predictions)
     from precondbench.leaderboard import board_content, board_of_files, render_site, standings_of
 
     with progress_bar("scoring") as update:

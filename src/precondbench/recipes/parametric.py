@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from precondbench.matrices import FAMILIES, Given, ParametricFamily, parametric_family
-from precondbench.recipes.building.drawn import DrawTask, draw_all
-from precondbench.recipes.building.systems import MAX_OPERATIONS, RELAXATIONS
 from precondbench.recipes.spec import BuildContext, DatasetSpec, Version
 from precondbench.shards import Record
+
+if TYPE_CHECKING:
+    from precondbench.recipes.building.drawn import DrawTask
 
 PARAMETRIC = "parametric"
 PARAMETRIC_VERSION = "1.0"
@@ -123,9 +125,12 @@ def draw_tasks(
     entropy: Sequence[int],
     prefix: str,
     given: Mapping[str, Given] | None = None,
-    max_operations: float = MAX_OPERATIONS,
+    max_operations: float | None = None,
 ) -> list[DrawTask]:
     """Cut the draws of a split into tasks of about equal work."""
+    from precondbench.recipes.building.drawn import DrawTask
+    from precondbench.recipes.building.systems import MAX_OPERATIONS
+
     given = draws.given(family) if given is None else given
     size = max(1, 16 * max(_SMALL) // max(draws.rows))
     return [
@@ -136,7 +141,7 @@ def draw_tasks(
             tuple(entropy),
             prefix,
             tuple(sorted(given.items())),
-            max_operations,
+            MAX_OPERATIONS if max_operations is None else max_operations,
         )
         for first in range(0, draws.count, size)
         for last in (min(first + size, draws.count),)
@@ -147,6 +152,8 @@ def draw_records(
     family: ParametricFamily, n: int, seed: int, count: int, given: Mapping[str, Given]
 ) -> tuple[Iterator[Record], dict[str, object]]:
     """Draw and label systems, with their recipe; each depends on all but ``count`` only."""
+    from precondbench.recipes.building.drawn import draw_all
+
     draws = Draws(GENERATED_DRAWS, (n,), count)
     entropy = (seed, family.stream, GENERATED_DRAWS, n)
     tasks = draw_tasks(family, draws, entropy, f"{family.name}-seed{seed}", given)
@@ -157,6 +164,8 @@ def _recipe(
     family: ParametricFamily, draws: Draws, entropy: Sequence[int], given: Mapping[str, Given]
 ) -> dict[str, object]:
     """Everything that determines draws, as JSON."""
+    from precondbench.recipes.building.systems import MAX_OPERATIONS, RELAXATIONS
+
     return {
         "kind": "parametric",
         "family": family.name,
@@ -207,6 +216,8 @@ class ParametricBuilder:
 
     def records(self, configuration: str, split: str, context: BuildContext) -> Iterator[Record]:
         """Draw and label the records; finished parts are kept until the split is written."""
+        from precondbench.recipes.building.drawn import draw_all
+
         family = parametric_family(configuration)
         draws = splits_of(family)[split]
         tasks = draw_tasks(family, draws, _entropy(family, draws), f"{configuration}-{split}")

@@ -78,7 +78,7 @@ class Builder(Protocol):
     def splits(self, configuration: str) -> Mapping[str, int]:
         """Number of records of each split."""
 
-    def recipe(self, configuration: str, split: str) -> dict[str, object]:
+    def recipe(self, configuration: str, split: str) -> dict[str, Any]:
         """Everything that determines the content, as JSON."""
 
     def title(self, configuration: str, split: str) -> str:
@@ -96,8 +96,6 @@ class SplitPlan:
     ----------
     dataset, version, configuration, split : str
         The four names.
-    recipe : dict
-        Everything that determines the content, as JSON.
     count : int
         How many records there will be.
     builder : Builder
@@ -108,7 +106,6 @@ class SplitPlan:
     version: str
     configuration: str
     split: str
-    recipe: dict[str, Any]
     count: int
     builder: Builder = field(repr=False)
 
@@ -121,6 +118,11 @@ class SplitPlan:
     def path_name(self) -> str:
         """``dataset/version/configuration/split``."""
         return "/".join(self.names)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """Everything that determines the content, as JSON."""
+        return self.builder.recipe(self.configuration, self.split)
 
     def records(self, context: BuildContext) -> Iterator[Record]:
         """Build the records in order."""
@@ -212,7 +214,6 @@ class DatasetSpec:
                 version.name,
                 configuration,
                 split,
-                version.builder.recipe(configuration, split),
                 count,
                 version.builder,
             )

@@ -11,19 +11,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from precondbench.errors import DigestError, MissingDataError, ShardError
 from precondbench.factors import DEFAULT_PATTERN, PATTERNS
 from precondbench.matrices import CollectionEntry, catalogue, formula_matrix
-from precondbench.recipes.building.label import (
-    MAX_OPERATIONS,
-    FactoredMatrix,
-    factor_matrix,
-)
-from precondbench.recipes.building.tasks import PartStore, Task, factor_all
 from precondbench.recipes.spec import BuildContext, DatasetSpec, SplitPlan, Version
 from precondbench.shards import Record, SourceEntry, load_manifest
+
+if TYPE_CHECKING:
+    from precondbench.recipes.building.label import FactoredMatrix
 
 # Stems that name one kind of problem under several names: stiffness and mass matrices of the
 # same structures, variants of one model, problems of one test set on one grid.
@@ -169,6 +166,8 @@ class SampleBuilder(PatternBuilder):
 
     def records(self, configuration: str, split: str, context: BuildContext) -> Iterator[Record]:
         """Build the records; ShardError if a matrix yields none, which a sound build excludes."""
+        from precondbench.recipes.building.label import factor_matrix
+
         for name, kind in SAMPLE_SPLITS[split]:
             result = factor_matrix(
                 name, formula_matrix(name), kind, pattern_name=configuration, protocol=1
@@ -217,18 +216,6 @@ def release_splits(sources: Iterable[SourceEntry]) -> dict[str, tuple[str, ...]]
     return splits
 
 
-def tasks_for(
-    entries: Sequence[CollectionEntry],
-    context: BuildContext,
-    max_operations: float = MAX_OPERATIONS,
-    pattern: str = DEFAULT_PATTERN,
-) -> list[Task]:
-    """One task a matrix, from the source of the context."""
-    source = context.collection_source()
-    downloads = str(context.folder / "collection")
-    return [Task(entry, source, downloads, max_operations, pattern) for entry in entries]
-
-
 @dataclass(frozen=True)
 class CollectionBuilder(PatternBuilder):
     """Matrices of the collection.
@@ -254,6 +241,9 @@ class CollectionBuilder(PatternBuilder):
         MissingDataError if the mirror lacks matrices (what was built is kept), DigestError if a
         matrix is not the one that the manifest knows, or was built differently.
         """
+        from precondbench.recipes.building.label import MAX_OPERATIONS
+        from precondbench.recipes.building.tasks import PartStore, factor_all, tasks_for
+
         known = {f"{entry.group}/{entry.name}": entry for entry in self._sources}
         wanted = set(self.matrices()[split])
         entries = [entry for entry in candidates() if entry.full_name in wanted]

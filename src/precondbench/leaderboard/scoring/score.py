@@ -42,14 +42,15 @@ def open_predicted(
 
     A damaged file, or one for generated data, raises PredictionError.
     """
-    from precondbench.datasets import open_dataset
-
     predictions = read_predictions(path)
     if predictions.version == GENERATED_VERSION:
         raise PredictionError(
             f"{path} is for generated data, which no manifest knows and so cannot be looked up "
             "by name; score it in Python: evaluate(SyntheticTridiag.from_shard(...), predictions)"
         )
+    # Only now, because it imports torch.
+    from precondbench.datasets import open_dataset
+
     data = open_dataset(
         predictions.dataset,
         predictions.split,

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.spatial import Delaunay
 
 from precondbench._internal import kernel
 from precondbench.errors import ConfigurationError
@@ -193,7 +193,7 @@ def _triangles(points: Floats, domain: Domain) -> Integers:
     """Delaunay triangles inside the domain: turned left, smallest node first, sorted."""
     # Far points make the hull, so that no flat triangle lies along a side of the domain.
     far = np.array([[-9.0, -9.1], [9.2, -9.0], [9.0, 9.3], [-9.4, 9.0]])
-    triangles = Delaunay(np.concatenate((points, far))).simplices.astype(np.int64)
+    triangles = scipy.spatial.Delaunay(np.concatenate((points, far))).simplices.astype(np.int64)
     triangles = triangles[(triangles < len(points)).all(axis=1)]
     a, b, c = points[triangles[:, 0]], points[triangles[:, 1]], points[triangles[:, 2]]
     middle = (a + b + c) / 3.0

@@ -24,14 +24,13 @@ from precondbench.factors import (
 )
 from precondbench.matrices import Collection, CollectionEntry
 from precondbench.recipes.building.label import LARGE, FactoredMatrix
-from precondbench.recipes.building.tasks import PartStore, factor_all
+from precondbench.recipes.building.tasks import PartStore, factor_all, tasks_for
 from precondbench.recipes.spec import BuildContext
 from precondbench.recipes.suitesparse import (
     SUITESPARSE,
     candidates,
     left_out_by_index,
     release_plans,
-    tasks_for,
 )
 from precondbench.shards import ShardHeader, write_shard
 

@@ -19,7 +19,7 @@ from precondbench._internal import remove_leftovers
 from precondbench.errors import DigestError, MissingDataError, ShardError
 from precondbench.matrices import catalogue
 from precondbench.recipes.building.cached import cached_splits
-from precondbench.recipes.building.tasks import PartStore, factor_all
+from precondbench.recipes.building.tasks import PartStore, factor_all, tasks_for
 from precondbench.recipes.registry import all_plans, dataset_spec, split_plan
 from precondbench.recipes.spec import BuildContext, SplitPlan
 from precondbench.recipes.suitesparse import (
@@ -28,7 +28,6 @@ from precondbench.recipes.suitesparse import (
     left_out_by_index,
     release_plans,
     split_of_family,
-    tasks_for,
 )
 from precondbench.shards import (
     Manifest,

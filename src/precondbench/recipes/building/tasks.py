@@ -34,6 +34,7 @@ from precondbench.recipes.building.label import (
     factor_large,
     factor_matrix,
 )
+from precondbench.recipes.spec import BuildContext
 from precondbench.shards import ShardHeader, read_shard, record_digest, write_shard
 
 # Raise it when factor_matrix gives other numbers: parts of older versions are then ignored.
@@ -90,6 +91,18 @@ class Task:
             [PART_VERSION, self.entry.full_name, self.source, self.max_operations, self.pattern]
         )
         return hashlib.sha256(described.encode()).hexdigest()[:16]
+
+
+def tasks_for(
+    entries: Sequence[CollectionEntry],
+    context: BuildContext,
+    max_operations: float = MAX_OPERATIONS,
+    pattern: str = DEFAULT_PATTERN,
+) -> list[Task]:
+    """One task a matrix, from the source of the context."""
+    source = context.collection_source()
+    downloads = str(context.folder / "collection")
+    return [Task(entry, source, downloads, max_operations, pattern) for entry in entries]
 
 
 class PartStore:
