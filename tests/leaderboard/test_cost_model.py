@@ -21,7 +21,7 @@ from precondbench.solvers import after_reordering, exact_cholesky
 TRUE = CostModel(
     "a machine",
     Rates(fixed=1e-4, byte=3e-10, link=4e-9, operation=2e-10),
-    Rates(fixed=5e-6, byte=1e-10, link=3e-9),
+    Rates(fixed=5e-6, byte=1e-10, link=3e-9, call=2e-6),
 )
 
 
@@ -29,7 +29,7 @@ def counted(rng, operations):
     sizes = 10.0 ** rng.uniform(3, 8, 4)
     return Counted(
         bytes=int(sizes[0]), links=int(sizes[1] / 10), levels=int(sizes[2] / 1000),
-        operations=int(sizes[3]) if operations else 0,
+        operations=int(sizes[3]) if operations else 0, calls=int(rng.integers(40)),
     )  # fmt: skip
 
 
@@ -60,6 +60,7 @@ def test_rates_are_recovered_from_the_times_that_they_give():
     for found, true in ((model.setup, TRUE.setup), (model.step, TRUE.step)):
         for rate in ("fixed", "byte", "link"):
             assert getattr(found, rate) == pytest.approx(getattr(true, rate), rel=1e-3)
+    assert model.step.call == pytest.approx(TRUE.step.call, rel=1e-3)
     assert model.setup.operation == pytest.approx(TRUE.setup.operation, rel=1e-3)
     assert model.step.operation == model.step.level == 0.0
     assert min(r2.values()) > 0.999999

@@ -230,6 +230,30 @@ def test_more_sides_than_time_allows_are_in_proportion():
     assert slow.solve["50"][0] >= 50 * 0.001 * 10
 
 
+def test_repeats_of_a_long_solve_take_some_of_its_steps():
+    applied = []
+
+    def counting(A):
+        applied.append(0)
+        inverse = 1.0 / A.diagonal()
+
+        def apply(r):
+            applied[-1] += 1
+            time.sleep(0.001)
+            return inverse * r
+
+        return apply
+
+    found = time_methods("diffusion-2d-100", [Contender("c", counting)], Effort((1, 4), 3, 0.005))
+    (slow,) = found.rows
+    _, whole, *others = applied  # The first is the small system.
+    assert slow.status == "converged"
+    assert whole == slow.iterations
+    assert 1 <= max(others) < whole / 2
+    assert all(seconds >= 0.001 * whole for seconds in slow.solve["1"])
+    assert slow.measured == {"1": 1, "4": 1}
+
+
 def test_a_method_that_fails_is_a_row_with_its_reason():
     found = time_methods("diffusion-2d-100", [Contender("c", breaking)], QUICK)
     assert found.rows[0].reason == "BreakdownError: no pivot"

@@ -89,7 +89,7 @@ def test_operators_of_the_library(poisson_2d):
     ones = np.ones((400, 1))
     G = fsai(A)
     two = work_of_product(csr_array(G)) + work_of_product(csr_array(csr_array(G).T))
-    assert work_of_operator(FactoredInverse(G)) == two
+    assert work_of_operator(FactoredInverse(G)) == two + Work(calls=2)
     assert work_of_operator(chebyshev(A, 0)).levels == 1
     four, two = (work_of_operator(chebyshev(A, k)) for k in (4, 2))
     assert four.bytes - two.bytes == 2 * (work_of_product(A).bytes + 5 * 8 * 400)
@@ -106,6 +106,14 @@ def test_operators_of_the_library(poisson_2d):
     assert work_of_operator(additive_schwarz(A, ones, size=50)).bytes > (
         work_of_operator(patches).bytes
     )
+
+
+def test_operators_are_called_from_python(poisson_2d):
+    A = poisson_2d(8)
+    assert step(A, None).calls == step(A, ic0(A)).calls == 0
+    one, two = SparseInverse(diags_array(1.0 / A.diagonal())), FactoredInverse(fsai(A))
+    assert step(A, two).calls == step(A, one).calls + 1 > 1
+    assert step(A, smoothed_aggregation(A)).calls > step(A, two).calls
 
 
 def test_what_is_not_known(poisson_2d):

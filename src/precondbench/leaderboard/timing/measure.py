@@ -47,7 +47,9 @@ class Effort:
         Times that every method is set up and solves; methods take turns.
     most_seconds : float
         Of a solve. More right-hand sides than that allows are not solved: their time is that of
-        those before, in proportion, since they are solved one block after the other.
+        those before, in proportion, since they are solved one block after the other. A block that
+        takes longer is solved to the end once; repeats take as many steps of it as the time allows,
+        and the time of all steps is in proportion.
     """
 
     sides: tuple[int, ...] = (1, 10, 100)
@@ -62,6 +64,8 @@ class _Measured:
     setup: list[float] = field(default_factory=list)
     solve: dict[int, list[float]] = field(default_factory=dict)
     measured: dict[int, int] = field(default_factory=dict)
+    # Right-hand sides of a block that took too long -> its steps, and those that the time allows.
+    cut: dict[int, tuple[int, int]] = field(default_factory=dict)
     peak: int | None = None
     setup_work: Work | None = None
     step_work: Work | None = None
@@ -170,41 +174,63 @@ def _measure(
         if not isinstance(given, DirectSolver):
             found.step_work = work_of_step(system, given)
     found.setup.append(seconds)
-    lanes = LANES if isinstance(given, (np.ndarray, Preconditioner)) else 1
-    block = 0.0  # Seconds of the last block of right-hand sides.
+    solver = _Solver(problem, system, given, effort.most_seconds)
+    # Seconds of the last block of right-hand sides, and how many were solved with it.
+    block, solved = 0.0, 0
     for sides in sorted(effort.sides):
-        blocks = math.ceil(sides / lanes)
+        blocks = math.ceil(sides / solver.lanes)
         too_long = blocks * block > effort.most_seconds
-        measured = lanes * max(1, int(effort.most_seconds / block)) if too_long else sides
-        b = UniformStream(_SIDES).uniform(system.matrix.shape[0] * measured, -1.0, 1.0)
-        b = np.ascontiguousarray(b.reshape(measured, -1).T)
-        start = perf_counter()
-        status, iterations = _solve(problem, system, given, b)
-        seconds = perf_counter() - start
-        done = math.ceil(measured / lanes)
-        block = seconds / done
+        measured = sides
+        if too_long:
+            measured = solver.lanes * max(1, int(effort.most_seconds / block))
+        if measured != solved:
+            block = solver.seconds_of_a_block(measured, found)
+        if found.status is not Status.CONVERGED:
+            break
         found.solve.setdefault(sides, []).append(block * blocks)
-        found.measured[sides] = measured
-        found.status = status
-        found.iterations = iterations
+        found.measured[sides] = solved = measured
         if sides == min(effort.sides) and (peak := memory.bytes) is not None:
             found.peak = max(peak, found.peak or 0)
-        if status is not Status.CONVERGED:
-            break
 
 
-def _solve(
-    problem: TimedProblem, system: SymmetricProblem, given: Any, b: Vectors
-) -> tuple[Status, int | None]:
-    """Solve for all sides; return how it ended, and the iterations of the first side."""
-    if isinstance(given, DirectSolver):
-        x = given.solve(b)
-        residual = np.linalg.norm(problem.A @ x - b, axis=0) / np.linalg.norm(b, axis=0)
-        good = bool(np.all(residual <= _RESIDUAL))
-        return Status.CONVERGED if good else Status.STAGNATED, None
-    result = system.solve_sides(given, b, MAXITER)
-    failed = [status for status in result.status if status is not Status.CONVERGED]
-    return failed[0] if failed else Status.CONVERGED, result.iterations[0]
+@dataclass(frozen=True)
+class _Solver:
+    """What a method has prepared for a problem, and the time that a solve may take."""
+
+    problem: TimedProblem
+    system: SymmetricProblem
+    given: Any
+    most_seconds: float
+
+    @property
+    def lanes(self) -> int:
+        """Right-hand sides of a block."""
+        return LANES if isinstance(self.given, (np.ndarray, Preconditioner)) else 1
+
+    def seconds_of_a_block(self, count: int, found: _Measured) -> float:
+        """Solve for so many right-hand sides, and note how that ended."""
+        b = UniformStream(_SIDES).uniform(self.system.matrix.shape[0] * count, -1.0, 1.0)
+        b = np.ascontiguousarray(b.reshape(count, -1).T)
+        steps, taken = found.cut.get(count, (MAXITER, MAXITER))
+        start = perf_counter()
+        if isinstance(self.given, DirectSolver):
+            x = self.given.solve(b)
+            seconds = perf_counter() - start
+            residual = np.linalg.norm(self.problem.A @ x - b, axis=0) / np.linalg.norm(b, axis=0)
+            good = bool(np.all(residual <= _RESIDUAL))
+            found.status = Status.CONVERGED if good else Status.STAGNATED
+            return seconds / count
+        result = self.system.solve_sides(self.given, b, taken)
+        seconds = perf_counter() - start
+        if count in found.cut:
+            return seconds * steps / taken
+        failed = [status for status in result.status if status is not Status.CONVERGED]
+        found.status = failed[0] if failed else Status.CONVERGED
+        found.iterations = result.iterations[0]
+        if count <= self.lanes and seconds > self.most_seconds:
+            steps = max(result.iterations)
+            found.cut[count] = steps, max(1, int(steps * self.most_seconds / seconds))
+        return seconds / math.ceil(count / self.lanes)
 
 
 def _row(one: Contender, found: _Measured) -> TimedRow:

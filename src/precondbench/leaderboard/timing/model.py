@@ -13,7 +13,7 @@ from scipy.optimize import least_squares, nnls
 from precondbench.errors import ConfigurationError
 from precondbench.leaderboard.timing.times import Counted, TimedRow, Times
 
-_FEATURES = ("fixed", "byte", "link", "operation")
+_FEATURES = ("fixed", "byte", "link", "operation", "call")
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Rates:
     ----------
     fixed : float
         Of calls, whatever their size.
-    byte, link, level, operation : float
+    byte, link, level, operation, call : float
         Of each of these.
     """
 
@@ -33,6 +33,7 @@ class Rates:
     link: float = 0.0
     level: float = 0.0
     operation: float = 0.0
+    call: float = 0.0
 
     def seconds(self, work: Counted) -> float:
         """Return the predicted time of counted work."""
@@ -42,6 +43,7 @@ class Rates:
             + self.link * work.links
             + self.level * work.levels
             + self.operation * work.operations
+            + self.call * work.calls
         )
 
 
@@ -149,7 +151,9 @@ def _work(work: Counted | None) -> Counted:
 
 
 def _fit(works: Sequence[Counted], seconds: Sequence[float]) -> Rates:
-    counts = np.array([[1, work.bytes, work.links, work.operations] for work in works], np.float64)
+    counts = np.array(
+        [[1, work.bytes, work.links, work.operations, work.calls] for work in works], np.float64
+    )
     measured = np.array(seconds)
     used = counts.any(axis=0)
     # Rates are positive, so their logarithms are sought, from the best in relative error.

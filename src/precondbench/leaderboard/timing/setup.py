@@ -25,7 +25,8 @@ from precondbench.solvers import Deflation, FactoredPreconditioner, OverlappingP
 _ENTRY = 12
 # Readings of A by checks of the input, scaling, and taking its lower triangle.
 _READINGS = 12
-# Readings of a level of a hierarchy beside its products: strength, aggregates, smoothing, sorting.
+# Readings of a level of a hierarchy beside its products: strength, aggregates, smoothing, sorting;
+# and how many functions do so.
 _COARSENING = 30
 
 
@@ -100,7 +101,7 @@ def hierarchy(A: csr_array, M: VCycle) -> Work:
     for fine, P in M.levels:
         products = _products(fine, P) + _products(csr_array(P.T), csr_array(fine @ P))
         moved = _COARSENING * _ENTRY * (fine.nnz + P.nnz) + 2 * _ENTRY * products
-        total += Work(moved, 0, 0, 2 * products)
+        total += Work(moved, 0, 0, 2 * products, _COARSENING)
     return total
 
 

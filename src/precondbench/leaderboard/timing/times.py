@@ -43,6 +43,7 @@ class Counted(_Model):
     links: Count = Field(description="Rows or entries that need the one just before.")
     levels: Count = Field(description="Stages that must follow one another.")
     operations: Count = Field(description="Multiply-adds, of a setup.")
+    calls: Count = Field(default=0, description="Pieces of compiled code called from Python.")
 
 
 class TimedRow(_Model):

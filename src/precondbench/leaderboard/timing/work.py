@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -43,12 +43,15 @@ class Work:
         longest path in the graph of the factor, of a sum of n numbers log2 n.
     operations : int
         Multiply-adds of a setup; in a step they are in proportion to the bytes, and not counted.
+    calls : int
+        Pieces of compiled code that are called one by one from Python, where there are several.
     """
 
     bytes: int = 0
     links: int = 0
     levels: int = 0
     operations: int = 0
+    calls: int = 0
 
     def __add__(self, other: Work) -> Work:
         """Return both, one after the other."""
@@ -57,13 +60,12 @@ class Work:
             self.links + other.links,
             self.levels + other.levels,
             self.operations + other.operations,
+            self.calls + other.calls,
         )
 
     def times(self, count: int) -> Work:
         """Return it done so many times."""
-        return Work(
-            count * self.bytes, count * self.links, count * self.levels, count * self.operations
-        )
+        return Work(*(count * number for number in astuple(self)))
 
 
 def work_of_step(problem: SymmetricProblem, given: Any) -> Work | None:
@@ -85,7 +87,8 @@ def work_of_step(problem: SymmetricProblem, given: Any) -> Work | None:
     if given is None:
         applied: Work | None = Work()
     elif callable(given):
-        applied = work_of_operator(given)
+        # Vectors are updated outside of compiled code then.
+        applied = _both(work_of_operator(given), Work(calls=5))
     else:
         applied = _substitutions(problem.pattern)
     if applied is None:
@@ -105,29 +108,33 @@ def work_of_operator(M: Any) -> Work | None:
     """Count an application of an operator of this library."""
     if isinstance(M, FactoredPreconditioner):
         # A permutation there and back.
-        return _substitutions(M.pattern) + Work((_VALUE + _INDEX) * 4 * M.pattern.n, 0, 2)
+        moved = Work((_VALUE + _INDEX) * 4 * M.pattern.n, 0, 2)
+        return _substitutions(M.pattern) + moved + Work(calls=4)
     if isinstance(M, FactoredInverse):
-        return work_of_product(M.G) + work_of_product(csr_array(M.G.T))
+        return work_of_product(M.G) + work_of_product(csr_array(M.G.T)) + Work(calls=2)
     if isinstance(M, SparseInverse):
-        return work_of_product(M.M)
+        return work_of_product(M.M) + Work(calls=1)
     if isinstance(M, ChebyshevPolynomial):
         n = M.shape[0]
         vectors = Work(5 * _VALUE * n, 0, 1)
-        return work_of_product(M.matrix).times(M.degree) + vectors.times(M.degree + 1)
+        products = work_of_product(M.matrix).times(M.degree)
+        return products + vectors.times(M.degree + 1) + Work(calls=1)
     if isinstance(M, VCycle):
         total = work_of_operator(M.coarsest)
         for A, P in M.levels:
             sweep = _sweep(pattern_of(A, "tril"), work_of_product(A))
             restricted = work_of_product(A) + work_of_product(csr_array(P.T))
-            total = _both(total, sweep.times(2) + restricted + work_of_product(P))
+            level = sweep.times(2) + restricted + work_of_product(P) + Work(calls=5)
+            total = _both(total, level)
         return total
     if isinstance(M, Deflation):
         subspaces = work_of_product(M.W) + work_of_product(csr_array(M.W.T))
         images = work_of_product(M.AW) + work_of_product(csr_array(M.AW.T))
         coarse = work_of_operator(M.coarse)
-        return _both(_both(work_of_operator(M.M), coarse), _both(coarse, subspaces + images))
+        projections = subspaces + images + Work(calls=6)
+        return _both(_both(work_of_operator(M.M), coarse), _both(coarse, projections))
     if isinstance(M, OverlappingPatches):
-        gathered = Work((_VALUE + _INDEX) * 3 * M.rows.size, 0, 2)
+        gathered = Work((_VALUE + _INDEX) * 3 * M.rows.size, 0, 2, 0, 2)
         return _both(work_of_operator(M.factor), gathered)
     return None
 
