@@ -75,7 +75,7 @@ def test_the_help_of_train_lists_every_setting():
     assert settings - with_options <= set(re.findall(r"[a-z_]+", listed))
 
 
-SOLVERS = {"numba", "torch", "scipy.linalg", "scipy.optimize", "scipy.spatial"}
+SOLVERS = {"numba", "torch", "scipy.sparse", "scipy.optimize", "scipy.spatial"}
 NUMBERS = {"numpy", "scipy", "numba", "h5py", "torch"}
 
 

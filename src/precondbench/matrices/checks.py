@@ -7,9 +7,8 @@ import sys
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.sparse import csr_array
 
 from precondbench._internal import kernel
 from precondbench.errors import MatrixError
@@ -20,7 +19,7 @@ SYMMETRY_TOLERANCE = 1.1e-11
 CANCELLATION = 16 * np.finfo(np.float64).eps
 
 
-def check_spd_candidate(matrix: Any, name: str = "matrix") -> csr_array:
+def check_spd_candidate(matrix: Any, name: str = "matrix") -> scipy.sparse.csr_array:
     """Check a symmetric matrix and return it as a float64 CSR copy.
 
     Positive definiteness itself is not tested here, only what it requires: a square, real,
@@ -67,21 +66,21 @@ def check_spd_candidate(matrix: Any, name: str = "matrix") -> csr_array:
     """
     matrix = square_matrix(matrix, name)
     if (
-        sparse.issparse(matrix)
+        scipy.sparse.issparse(matrix)
         and matrix.format == "csr"
         and _is_plain(matrix.indptr, matrix.indices, matrix.data)
     ):
         return _copied(matrix)
-    full = csr_array(matrix, copy=True)
+    full = scipy.sparse.csr_array(matrix, copy=True)
     full.sum_duplicates()  # Which may overflow.
     check_finite(full, name)
     diagonal = full.diagonal()
-    _check_symmetry(full, diagonal, sparse.issparse(matrix), name)
+    _check_symmetry(full, diagonal, scipy.sparse.issparse(matrix), name)
     full.eliminate_zeros()
     _check_diagonal(diagonal, name)
-    lower = sparse.tril(full, format="csr")
-    strict = sparse.tril(full, k=-1, format="csr")
-    symmetric = csr_array(lower + strict.T)
+    lower = scipy.sparse.tril(full, format="csr")
+    strict = scipy.sparse.tril(full, k=-1, format="csr")
+    symmetric = scipy.sparse.csr_array(lower + strict.T)
     symmetric.sort_indices()
     return symmetric
 
@@ -115,11 +114,11 @@ def _is_plain(indptr, indices, data):  # type: ignore[no-untyped-def]
     return np.all(following == indptr[1:])
 
 
-def _copied(matrix: Any) -> csr_array:
+def _copied(matrix: Any) -> scipy.sparse.csr_array:
     """Copy a sorted matrix without duplicates."""
     stored = matrix.indptr[-1]
     arrays = matrix.data[:stored].copy(), matrix.indices[:stored].copy(), matrix.indptr.copy()
-    copy = csr_array(arrays, shape=matrix.shape)
+    copy = scipy.sparse.csr_array(arrays, shape=matrix.shape)
     copy.has_sorted_indices = copy.has_canonical_format = True
     return copy
 
@@ -136,7 +135,7 @@ def real_matrix(matrix: Any, name: str) -> Any:
         matrix = _from_torch(matrix, name)
     if isinstance(matrix, np.ma.MaskedArray):
         raise MatrixError(f"{name} is a masked array; fill it first (matrix.filled(0))")
-    if sparse.issparse(matrix):
+    if scipy.sparse.issparse(matrix):
         check_indices(matrix, name)
         _check_type(matrix.dtype, name)
         if matrix.dtype == np.float64 and matrix.dtype.isnative:
@@ -149,7 +148,7 @@ def real_matrix(matrix: Any, name: str) -> Any:
                 f"{name} has entries of type {matrix.dtype} that SciPy does not convert: {error}; "
                 f"set {name}.data = {name}.data.astype(float)"
             ) from None
-        return sparse.coo_array((_to_float64(coo.data), _coordinates(coo)), shape=coo.shape)
+        return scipy.sparse.coo_array((_to_float64(coo.data), _coordinates(coo)), shape=coo.shape)
     try:
         array = np.asarray(matrix)
     except (ValueError, TypeError, RuntimeError) as error:
@@ -188,7 +187,7 @@ def _from_torch(tensor: Any, name: str) -> Any:
         entries = tensor.to_sparse_coo().coalesce()
         row, column = entries.indices().numpy()
         values = entries.values().resolve_conj().numpy()
-        return sparse.coo_array((values, (row, column)), shape=tuple(tensor.shape))
+        return scipy.sparse.coo_array((values, (row, column)), shape=tuple(tensor.shape))
     except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
         if isinstance(error, MatrixError):
             raise
@@ -239,7 +238,7 @@ def _index_arrays(matrix: Any) -> list[tuple[NDArray[Any], int]]:
     return []
 
 
-def check_finite(full: csr_array, name: str) -> None:
+def check_finite(full: scipy.sparse.csr_array, name: str) -> None:
     """Refuse infinity and NaN; the message names the first such entry."""
     bad = np.flatnonzero(~np.isfinite(full.data))
     if bad.size:
@@ -251,10 +250,10 @@ def check_finite(full: csr_array, name: str) -> None:
 
 
 def _check_symmetry(
-    full: csr_array, diagonal: NDArray[np.float64], structural: bool, name: str
+    full: scipy.sparse.csr_array, diagonal: NDArray[np.float64], structural: bool, name: str
 ) -> None:
     """Compare each entry with its mirror image; ``structural``: zeros are stored for a reason."""
-    other = csr_array(full.T)
+    other = scipy.sparse.csr_array(full.T)
     other.sort_indices()
     same = np.array_equal(full.indptr, other.indptr) and np.array_equal(full.indices, other.indices)
     if same and np.array_equal(full.data, other.data):
@@ -328,7 +327,7 @@ def power_of_two_scaling(diagonal: NDArray[np.float64]) -> NDArray[np.float64]:
     return scale
 
 
-def check_general(matrix: Any, name: str = "matrix") -> csr_array:
+def check_general(matrix: Any, name: str = "matrix") -> scipy.sparse.csr_array:
     """Check a square matrix and return it as a sorted float64 CSR copy with its whole diagonal.
 
     Stored zeros off the diagonal are dropped; one on the diagonal stays, since elimination may fill
@@ -336,20 +335,20 @@ def check_general(matrix: Any, name: str = "matrix") -> csr_array:
     """
     matrix = square_matrix(matrix, name)
     rows = matrix.shape[0]
-    coo = sparse.coo_array(matrix)
+    coo = scipy.sparse.coo_array(matrix)
     row, column, data = coo.row.astype(np.int32), coo.col.astype(np.int32), coo.data
-    if not sparse.issparse(matrix):
+    if not scipy.sparse.issparse(matrix):
         # Zeros on the diagonal of a dense matrix are entries like any other.
         everywhere = np.arange(rows, dtype=np.int32)
         row, column = np.concatenate((row, everywhere)), np.concatenate((column, everywhere))
         data = np.concatenate((data, np.zeros(rows)))
-    full = csr_array(sparse.coo_array((data, (row, column)), shape=(rows, rows)))
+    full = scipy.sparse.csr_array(scipy.sparse.coo_array((data, (row, column)), shape=(rows, rows)))
     full.sum_duplicates()  # Which may overflow.
     check_finite(full, name)
     row = np.repeat(np.arange(rows), np.diff(full.indptr))
     kept = (full.data != 0.0) | (full.indices == row)
     indptr = np.concatenate(([0], np.cumsum(np.bincount(row[kept], minlength=rows))))
-    result = csr_array(
+    result = scipy.sparse.csr_array(
         (full.data[kept], full.indices[kept], indptr.astype(full.indptr.dtype)), shape=full.shape
     )
     present = np.zeros(rows, dtype=bool)
@@ -364,7 +363,9 @@ def check_general(matrix: Any, name: str = "matrix") -> csr_array:
     return result
 
 
-def general_scaling(matrix: csr_array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def general_scaling(
+    matrix: scipy.sparse.csr_array,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Powers of two r, c such that the largest entry of each row and column is in [0.5, 1).
 
     Rows first, then columns; a row or column of zeros gets 1. A -> R A C, L -> R L R^-1 and
@@ -385,7 +386,7 @@ def _to_unit(size: NDArray[np.float64], group: NDArray[Any], n: int) -> NDArray[
     return scale
 
 
-def matrix_digest(matrix: csr_array) -> str:
+def matrix_digest(matrix: scipy.sparse.csr_array) -> str:
     """Sha256 of a checked symmetric matrix.
 
     The hash is over n, row pointers and column indices (int64) and values (float64) of the

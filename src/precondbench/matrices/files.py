@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from scipy import io, sparse
-from scipy.sparse import csr_array
+import scipy
 
 from precondbench._internal import replacing
 from precondbench.errors import MatrixError
@@ -160,14 +159,14 @@ _DAMAGED = (
 )
 
 
-def read_matrix_market(source: Stream, name: str) -> csr_array:
+def read_matrix_market(source: Stream, name: str) -> scipy.sparse.csr_array:
     """Parse Matrix Market text and check the result; pattern files get ones.
 
     The stream is read more than once: it is checked, then parsed.
     """
     try:
         symmetry = _check_market_text(source, name)
-        matrix = io.mmread(source)
+        matrix = scipy.io.mmread(source)
     except MatrixError:
         raise
     except MemoryError:
@@ -187,9 +186,9 @@ def _check_given_once(matrix: Any, symmetry: str, name: str) -> None:
     The format does not say what a second value means: some readers add, some replace, and with a
     symmetric header both triangles stand for a matrix that was meant once. A sum would be silent.
     """
-    if not sparse.issparse(matrix):
+    if not scipy.sparse.issparse(matrix):
         return
-    coo = sparse.coo_array(matrix)
+    coo = scipy.sparse.coo_array(matrix)
     row, column = coo.row.astype(np.int64), coo.col.astype(np.int64)
     key = np.sort(row * coo.shape[1] + column)
     again = key[1:][key[1:] == key[:-1]]
@@ -205,7 +204,7 @@ def _check_given_once(matrix: Any, symmetry: str, name: str) -> None:
     )
 
 
-def read_matrix(path: str | Path) -> csr_array:
+def read_matrix(path: str | Path) -> scipy.sparse.csr_array:
     """Read and check a symmetric positive definite matrix.
 
     Parameters
@@ -255,7 +254,7 @@ def _load_npz(path: Path) -> Any:
     try:
         # Opened here, so that it is closed after an error too.
         with path.open("rb") as stream:
-            return sparse.load_npz(stream)
+            return scipy.sparse.load_npz(stream)
     except MemoryError:
         raise MatrixError(f"{path} needs more memory than there is") from None
     except (OSError, *_DAMAGED) as error:
@@ -281,17 +280,19 @@ def write_matrix(path: str | Path, matrix: Any) -> None:
     path = Path(path)
     if path.suffix not in {".mtx", ".npz"}:
         raise MatrixError(f"{path.name}: unknown ending; write to a .mtx or .npz file")
-    stored = csr_array(square_matrix(matrix, "the matrix to write"), copy=True)
+    stored = scipy.sparse.csr_array(square_matrix(matrix, "the matrix to write"), copy=True)
     stored.sum_duplicates()
     check_finite(stored, "the matrix to write")
     with replacing(path) as temporary, temporary.open("wb") as handle:
         if path.suffix == ".npz":
-            sparse.save_npz(handle, stored)
+            scipy.sparse.save_npz(handle, stored)
         else:
             symmetry = "symmetric" if _is_symmetric(stored) else "general"
-            io.mmwrite(handle, sparse.coo_array(stored), precision=17, symmetry=symmetry)
+            scipy.io.mmwrite(
+                handle, scipy.sparse.coo_array(stored), precision=17, symmetry=symmetry
+            )
 
 
-def _is_symmetric(matrix: csr_array) -> bool:
+def _is_symmetric(matrix: scipy.sparse.csr_array) -> bool:
     difference = matrix - matrix.T
     return bool(difference.nnz == 0 or np.max(np.abs(difference.data)) == 0)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array, tril
+import scipy
 
 from precondbench._internal import kernel, whole_number
 from precondbench.errors import ConfigurationError
@@ -140,28 +140,30 @@ def power_pattern(A: Any, power: int) -> LowerPattern:
     """
     power = whole_number("power", power, least=1)
     matrix = check_spd_candidate(A, "A")
-    graph = csr_array(
+    graph = scipy.sparse.csr_array(
         (np.ones(matrix.nnz, dtype=np.bool_), matrix.indices, matrix.indptr), shape=matrix.shape
     )
     reached = graph
     for _ in range(power - 1):
         before = reached.nnz
-        reached = csr_array(reached @ graph)
+        reached = scipy.sparse.csr_array(reached @ graph)
         if reached.nnz == before:
             break
-    return lower_pattern(csr_array(tril(reached, format="csr"), dtype=np.float64))
+    return lower_pattern(
+        scipy.sparse.csr_array(scipy.sparse.tril(reached, format="csr"), dtype=np.float64)
+    )
 
 
 DEFAULT_PATTERN = "tril"
 
-PATTERNS: dict[str, Callable[[csr_array], LowerPattern]] = {
+PATTERNS: dict[str, Callable[[Any], LowerPattern]] = {
     DEFAULT_PATTERN: lower_part,
     "level-1": lambda matrix: level_of_fill(matrix, 1),
     "level-2": lambda matrix: level_of_fill(matrix, 2),
 }
 
 
-def pattern_of(matrix: csr_array, name: str) -> LowerPattern:
+def pattern_of(matrix: scipy.sparse.csr_array, name: str) -> LowerPattern:
     """Return the pattern of a configuration for one matrix: tril(A), or that of IC(1) or IC(2)."""
     if name not in PATTERNS:
         raise ConfigurationError(f"no pattern {name!r}; there are: {', '.join(PATTERNS)}")

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.sparse import csr_array
 
 from precondbench._internal import kernel
 from precondbench.errors import MatrixError
@@ -40,9 +39,11 @@ class Pattern:
         """Row of each entry, int64 (nnz,)."""
         return np.repeat(np.arange(self.n, dtype=np.int64), np.diff(self.indptr))
 
-    def csr(self, values: NDArray[np.float64]) -> csr_array:
+    def csr(self, values: NDArray[np.float64]) -> scipy.sparse.csr_array:
         """Return the CSR array with these values on the pattern; values are not copied."""
-        return csr_array((values, self.indices, _short(self.indptr)), shape=(self.n, self.n))
+        return scipy.sparse.csr_array(
+            (values, self.indices, _short(self.indptr)), shape=(self.n, self.n)
+        )
 
 
 def _short(indptr: NDArray[np.int64]) -> NDArray[np.int32] | NDArray[np.int64]:
@@ -90,10 +91,12 @@ class LowerPattern(Pattern):
         )
         return out
 
-    def symmetric_csr(self, values: NDArray[np.float64]) -> csr_array:
+    def symmetric_csr(self, values: NDArray[np.float64]) -> scipy.sparse.csr_array:
         """Return the symmetric matrix whose lower triangle has these values, sorted CSR."""
         indptr, indices, position, _ = self.symmetric()
-        return csr_array((values[position], indices, _short(indptr)), shape=(self.n, self.n))
+        return scipy.sparse.csr_array(
+            (values[position], indices, _short(indptr)), shape=(self.n, self.n)
+        )
 
 
 @kernel
@@ -173,7 +176,7 @@ def lower_pattern(pattern: Any, n: int | None = None) -> LowerPattern:
     if isinstance(pattern, LowerPattern):
         result = pattern
     else:
-        coo = sparse.coo_array(real_matrix(pattern, "pattern"))
+        coo = scipy.sparse.coo_array(real_matrix(pattern, "pattern"))
         if coo.ndim != 2 or coo.shape[0] != coo.shape[1] or coo.shape[0] == 0:
             raise MatrixError(f"pattern has shape {coo.shape}; a square one is needed")
         if np.any(coo.col > coo.row):
@@ -182,7 +185,7 @@ def lower_pattern(pattern: Any, n: int | None = None) -> LowerPattern:
                 f"pattern has entry ({coo.row[k]}, {coo.col[k]}) above the diagonal; "
                 "pass scipy.sparse.tril(pattern)"
             )
-        ones = csr_array((np.ones(coo.nnz), (coo.row, coo.col)), shape=coo.shape)
+        ones = scipy.sparse.csr_array((np.ones(coo.nnz), (coo.row, coo.col)), shape=coo.shape)
         ones.sum_duplicates()
         result = LowerPattern(ones.indptr.astype(np.int64), ones.indices.astype(np.int32))
     if n is not None and result.n != n:
@@ -206,10 +209,10 @@ def from_columns(
     return LowerPattern(indptr, indices), position
 
 
-def lower_part(matrix: csr_array) -> LowerPattern:
+def lower_part(matrix: scipy.sparse.csr_array) -> LowerPattern:
     """Return the pattern of tril(A); MatrixError where a diagonal entry is not stored."""
     if not matrix.has_canonical_format:
-        return lower_pattern(sparse.tril(matrix, format="csr"))
+        return lower_pattern(scipy.sparse.tril(matrix, format="csr"))
     return lower_pattern(LowerPattern(*_lower_part(matrix.indptr, matrix.indices)))
 
 
@@ -233,7 +236,7 @@ def _lower_part(indptr, indices):  # type: ignore[no-untyped-def]
     return starts, found
 
 
-def matrix_and_pattern(A: Any, pattern: Any = None) -> tuple[csr_array, LowerPattern]:
+def matrix_and_pattern(A: Any, pattern: Any = None) -> tuple[scipy.sparse.csr_array, LowerPattern]:
     """Check A and a pattern for its factor, by default that of tril(A)."""
     matrix = check_spd_candidate(A, "A")
     if pattern is None:
@@ -241,7 +244,9 @@ def matrix_and_pattern(A: Any, pattern: Any = None) -> tuple[csr_array, LowerPat
     return matrix, lower_pattern(pattern, matrix.shape[0])
 
 
-def lower_values(matrix: csr_array, pattern: LowerPattern | None = None) -> NDArray[np.float64]:
+def lower_values(
+    matrix: scipy.sparse.csr_array, pattern: LowerPattern | None = None
+) -> NDArray[np.float64]:
     """Entries of a checked symmetric matrix on a lower pattern, by default that of tril(A)."""
     pattern = lower_part(matrix) if pattern is None else pattern
     values: NDArray[np.float64] = _values_on(
@@ -266,7 +271,7 @@ def _values_on(a_indptr, a_indices, a_data, indptr, indices):  # type: ignore[no
 
 def factor_values(L: Any, name: str = "L") -> tuple[LowerPattern, NDArray[np.float64]]:
     """Split a lower-triangular factor into its checked pattern and its values."""
-    full = csr_array(square_matrix(L, name), copy=True)
+    full = scipy.sparse.csr_array(square_matrix(L, name), copy=True)
     full.sum_duplicates()
     pattern = lower_pattern(full)
     values = np.asarray(full.data, dtype=np.float64)
@@ -302,14 +307,16 @@ class LUPattern(Pattern):
         found: NDArray[np.bool_] = self.rows() > self.indices
         return found
 
-    def factors(self, values: NDArray[np.float64]) -> tuple[csr_array, csr_array]:
+    def factors(
+        self, values: NDArray[np.float64]
+    ) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]:
         """Split values into L, with its unit diagonal stored, and U."""
         unit = np.where(self.strictly_lower(), values, 1.0)
-        lower = csr_array(sparse.tril(self.csr(unit), format="csr"))
-        return lower, csr_array(sparse.triu(self.csr(values), format="csr"))
+        lower = scipy.sparse.csr_array(scipy.sparse.tril(self.csr(unit), format="csr"))
+        return lower, scipy.sparse.csr_array(scipy.sparse.triu(self.csr(values), format="csr"))
 
 
-def lu_pattern(matrix: csr_array) -> LUPattern:
+def lu_pattern(matrix: scipy.sparse.csr_array) -> LUPattern:
     """Return the pattern of all entries of a matrix checked by ``check_general``."""
     indptr = matrix.indptr.astype(np.int64)
     indices = matrix.indices.astype(np.int32)

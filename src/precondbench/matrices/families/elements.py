@@ -15,8 +15,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import bsr_array, csr_array
 
 from precondbench._internal import kernel
 from precondbench.errors import MatrixError
@@ -65,7 +65,9 @@ def shape_gradients(points: Floats, elements: Integers) -> tuple[Floats, Floats]
     return gradients, share * np.abs(determinant)
 
 
-def diffusion_matrix(points: Floats, elements: Integers, coefficient: Floats) -> csr_array:
+def diffusion_matrix(
+    points: Floats, elements: Integers, coefficient: Floats
+) -> scipy.sparse.csr_array:
     """Return the stiffness of -div(k grad u), natural boundary conditions, k constant on elements.
 
     Parameters
@@ -82,7 +84,7 @@ def diffusion_matrix(points: Floats, elements: Integers, coefficient: Floats) ->
 
 def elasticity_matrix(
     points: Floats, elements: Integers, first: Floats, second: Floats
-) -> csr_array:
+) -> scipy.sparse.csr_array:
     """Return the stiffness of linear elasticity, without supports.
 
     Unknown a of node i is row ``i * d + a``. ``first`` and ``second`` are Lame's parameters lambda
@@ -101,10 +103,12 @@ def lame_parameters(young: Floats, ratio: float, dimensions: int) -> tuple[Float
     return young * (ratio / ((1.0 + ratio) * plane)), young * (0.5 / (1.0 + ratio))
 
 
-def free_part(A: csr_array, free: NDArray[np.bool_], unknowns: int = 1) -> csr_array:
+def free_part(
+    A: scipy.sparse.csr_array, free: NDArray[np.bool_], unknowns: int = 1
+) -> scipy.sparse.csr_array:
     """Leave out rows and columns of fixed nodes (zero Dirichlet values), and entries of zero."""
     rows = np.flatnonzero(np.repeat(free, unknowns))
-    part = csr_array(A[rows][:, rows])
+    part = scipy.sparse.csr_array(A[rows][:, rows])
     part.eliminate_zeros()
     part.sort_indices()
     return part
@@ -125,7 +129,7 @@ def mean_edge_length(points: Floats, elements: Integers) -> float:
 
 def _assembled(
     points: Floats, elements: Integers, first: Floats, second: Floats, unknowns: int
-) -> csr_array:
+) -> scipy.sparse.csr_array:
     gradients, measures = shape_gradients(points, elements)
     nodes = len(points)
     starts, incident = _incidence(nodes, elements)
@@ -137,8 +141,10 @@ def _assembled(
     )  # fmt: skip
     size = nodes * unknowns
     if unknowns == 1:
-        return csr_array((blocks[:, 0, 0], indices, indptr), shape=(size, size))
-    A = csr_array(bsr_array((blocks, indices, indptr), shape=(size, size)).tocsr())
+        return scipy.sparse.csr_array((blocks[:, 0, 0], indices, indptr), shape=(size, size))
+    A = scipy.sparse.csr_array(
+        scipy.sparse.bsr_array((blocks, indices, indptr), shape=(size, size)).tocsr()
+    )
     A.sort_indices()
     return A
 

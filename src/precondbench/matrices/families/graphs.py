@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from precondbench._internal import kernel
 from precondbench.matrices.families.family import Parameter, ParametricFamily
@@ -73,10 +73,12 @@ def community_graph(stream: UniformStream, n: int, degree: float, outside: float
     return _edges(n, np.stack((first, second), axis=1))
 
 
-def shifted_laplacian(n: int, edges: Integers, weights: Floats, shift: float) -> csr_array:
+def shifted_laplacian(
+    n: int, edges: Integers, weights: Floats, shift: float
+) -> scipy.sparse.csr_array:
     """Return L + shift * mean(L_ii) I; rows of L add up weights by ascending neighbour."""
     indptr, indices, data = _laplacian(n, edges, weights, shift)
-    return csr_array((data, indices, indptr), shape=(n, n))
+    return scipy.sparse.csr_array((data, indices, indptr), shape=(n, n))
 
 
 def _edges(n: int, pairs: Integers) -> Integers:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
+import scipy
 
 from precondbench._internal import kernel
 from precondbench.matrices.families.family import Parameter, ParametricFamily
@@ -14,7 +14,9 @@ from precondbench.matrices.families.system import DiscreteSystem
 from precondbench.matrices.random_bits import UniformStream
 
 
-def random_spd(stream: UniformStream, n: int, entries: float, shift: float) -> csr_array:
+def random_spd(
+    stream: UniformStream, n: int, entries: float, shift: float
+) -> scipy.sparse.csr_array:
     """Return M M^T + shift I for a random M with about ``entries`` entries a row.
 
     A row of M has floor(entries + u) places, u uniform on [0, 1), each uniform on all columns;
@@ -28,7 +30,7 @@ def random_spd(stream: UniformStream, n: int, entries: float, shift: float) -> c
     rows, columns = keys // n, keys % n
     values = stream.near_normal(len(keys))
     indptr, indices, data = _with_transpose(n, rows, columns, values, shift)
-    A = csr_array((data, indices, indptr), shape=(n, n))
+    A = scipy.sparse.csr_array((data, indices, indptr), shape=(n, n))
     A.sort_indices()
     A.eliminate_zeros()
     return A

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from math import sqrt
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from precondbench.matrices.families.family import Parameter, ParametricFamily
 from precondbench.matrices.families.fields import exponential, smooth_field
@@ -32,12 +32,16 @@ from precondbench.matrices.random_bits import UniformStream
 STEPS = 5
 
 
-def with_mass(stiffness: csr_array, mass: NDArray[np.float64], dt: float) -> csr_array:
+def with_mass(
+    stiffness: scipy.sparse.csr_array, mass: NDArray[np.float64], dt: float
+) -> scipy.sparse.csr_array:
     """Add a diagonal mass to dt * stiffness."""
     rows = np.repeat(np.arange(mass.size), np.diff(stiffness.indptr))
     values = dt * stiffness.data
     values[rows == stiffness.indices] += mass
-    return csr_array((values, stiffness.indices, stiffness.indptr), shape=stiffness.shape)
+    return scipy.sparse.csr_array(
+        (values, stiffness.indices, stiffness.indptr), shape=stiffness.shape
+    )
 
 
 def draw_sequence(

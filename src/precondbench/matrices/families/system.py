@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from precondbench.errors import MatrixError
 
@@ -53,7 +53,7 @@ class DiscreteSystem:
     2
     """
 
-    A: csr_array
+    A: scipy.sparse.csr_array
     coordinates: NDArray[np.float64] | None = None
     coefficients: NDArray[np.float64] | None = None
     unknowns: int = 1

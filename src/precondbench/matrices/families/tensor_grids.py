@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from math import isqrt
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 Floats = NDArray[np.float64]
 
@@ -66,7 +66,9 @@ def volumes(edges: Sequence[Floats]) -> Floats:
     return product
 
 
-def finite_volumes(k: Floats, edges: Sequence[Floats], *, boundary: bool = True) -> csr_array:
+def finite_volumes(
+    k: Floats, edges: Sequence[Floats], *, boundary: bool = True
+) -> scipy.sparse.csr_array:
     r"""Discretise -div(k grad u) by cell-centred finite volumes on a tensor grid.
 
     The flux between cells i and j with widths h_i, h_j across a face of area s is
@@ -124,7 +126,7 @@ def finite_volumes(k: Floats, edges: Sequence[Floats], *, boundary: bool = True)
 
 def bilinear_elements(
     tensor: tuple[Floats, Floats, Floats], edges: Sequence[Floats], *, boundary: bool = True
-) -> csr_array:
+) -> scipy.sparse.csr_array:
     r"""Discretise -div(K grad u) by bilinear elements on a tensor grid of rectangles.
 
     With the matrices of one dimension on a unit interval, S = [[1, -1], [-1, 1]],
@@ -174,7 +176,7 @@ def bilinear_elements(
 
 def _from_stencil(
     entries: Sequence[tuple[tuple[int, ...], Floats]], shape: tuple[int, ...]
-) -> csr_array:
+) -> scipy.sparse.csr_array:
     """Build the matrix from (offset of the neighbour, values at all nodes), columns increasing."""
     n = 1
     for size in shape:
@@ -197,7 +199,9 @@ def _from_stencil(
         values[:, e] = at_nodes.ravel()
     there &= values != 0.0
     pointers = np.concatenate(([0], np.cumsum(there.sum(axis=1)))).astype(np.int32)
-    return csr_array((values[there], columns[there].astype(np.int32), pointers), shape=(n, n))
+    return scipy.sparse.csr_array(
+        (values[there], columns[there].astype(np.int32), pointers), shape=(n, n)
+    )
 
 
 def _along(axis: int, dimensions: int, values: Floats) -> Floats:

@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import IO, Any
 
-from scipy.sparse import csr_array
+import scipy
 
 from precondbench._internal import (
     TooLongError,
@@ -134,7 +134,7 @@ class Collection:
         """Whether the mirror has the matrix; a URL is assumed to have all."""
         return self.folder is None or self._archive(entry).is_file()
 
-    def matrix(self, entry: CollectionEntry) -> csr_array:
+    def matrix(self, entry: CollectionEntry) -> scipy.sparse.csr_array:
         """Read one matrix, checked by ``check_spd_candidate``.
 
         MissingDataError if the mirror does not have it, MatrixError if the archive is damaged or
@@ -150,7 +150,7 @@ class Collection:
                 archive.unlink(missing_ok=True)  # So that the next call fetches it again.
             raise
 
-    def _checked(self, archive: Path, entry: CollectionEntry) -> csr_array:
+    def _checked(self, archive: Path, entry: CollectionEntry) -> scipy.sparse.csr_array:
         matrix = _read_archive(archive, entry)
         if matrix.shape[0] != entry.rows or matrix.nnz != entry.nnz:
             raise MatrixError(
@@ -291,7 +291,7 @@ def _forget_index(cache: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _read_archive(archive: Path, entry: CollectionEntry) -> csr_array:
+def _read_archive(archive: Path, entry: CollectionEntry) -> scipy.sparse.csr_array:
     """Read ``<name>/<name>.mtx`` from a tar archive without extracting anything."""
     wanted = f"{entry.name}/{entry.name}.mtx"
     try:

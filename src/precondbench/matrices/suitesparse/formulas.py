@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.sparse import csr_array
 
 from precondbench.errors import ConfigurationError, MatrixError
 from precondbench.matrices.checks import check_spd_candidate
@@ -24,7 +23,7 @@ def _primes(count: int) -> NDArray[np.int64]:
     return np.flatnonzero(sieve)[:count].astype(np.int64)
 
 
-def trefethen(n: int) -> csr_array:
+def trefethen(n: int) -> scipy.sparse.csr_array:
     """``JGD_Trefethen/Trefethen_n``: primes on the diagonal, ones where |i - j| is a power of two.
 
     N. Trefethen's SIAM 100-digit challenge, problem 7.
@@ -40,22 +39,24 @@ def trefethen(n: int) -> csr_array:
             diagonals.append(np.ones(n - step))
         step *= 2
     return check_spd_candidate(
-        sparse.diags_array(diagonals, offsets=offsets, shape=(n, n)), f"Trefethen_{n}"
+        scipy.sparse.diags_array(diagonals, offsets=offsets, shape=(n, n)), f"Trefethen_{n}"
     )
 
 
-def _without_first_row(matrix: csr_array) -> csr_array:
+def _without_first_row(matrix: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
     return check_spd_candidate(matrix[1:, 1:], "matrix without its first row")
 
 
-def grid_9_point(m: int = 30) -> csr_array:
+def grid_9_point(m: int = 30) -> scipy.sparse.csr_array:
     """9 I - kron(T, T) with T = tridiag(1, 1, 1) of size m: ``HB/gr_30_30`` for m = 30."""
     ones = np.ones(m)
-    T = sparse.diags_array([ones[1:], ones, ones[1:]], offsets=[-1, 0, 1], shape=(m, m))
-    return check_spd_candidate(9.0 * sparse.eye_array(m * m) - sparse.kron(T, T), f"gr_{m}_{m}")
+    T = scipy.sparse.diags_array([ones[1:], ones, ones[1:]], offsets=[-1, 0, 1], shape=(m, m))
+    return check_spd_candidate(
+        9.0 * scipy.sparse.eye_array(m * m) - scipy.sparse.kron(T, T), f"gr_{m}_{m}"
+    )
 
 
-def clamped_beam(elements: int) -> csr_array:
+def clamped_beam(elements: int) -> scipy.sparse.csr_array:
     """Stiffness matrix of a beam clamped at both ends: ``HB/nos1`` (80) and ``HB/nos2`` (320).
 
     Length 10, EI = 1e5, EA = 1e4, three unknowns a node (axial, transverse, rotation): block
@@ -74,12 +75,12 @@ def clamped_beam(elements: int) -> csr_array:
         ]
     )
     m = elements - 1
-    S = sparse.kron(sparse.eye_array(m, k=1), U)
-    A = sparse.kron(sparse.eye_array(m), D) + S + S.T
+    S = scipy.sparse.kron(scipy.sparse.eye_array(m, k=1), U)
+    A = scipy.sparse.kron(scipy.sparse.eye_array(m), D) + S + S.T
     return check_spd_candidate(A, f"clamped beam of {elements} elements")
 
 
-def torsion(m: int = 200) -> csr_array:
+def torsion(m: int = 200) -> scipy.sparse.csr_array:
     """Elastic-plastic torsion on an m x m grid: ``GHS_psdef/torsion1`` (= obstclae) for m = 200.
 
     Weighted graph Laplacian plus 0.2 I; an edge weighs 1 between interior nodes, 1/2 between
@@ -94,21 +95,21 @@ def torsion(m: int = 200) -> csr_array:
         columns.append(b.ravel())
     i, j = np.concatenate(rows), np.concatenate(columns)
     weight = 0.5 * (interior.ravel()[i].astype(np.float64) + interior.ravel()[j])
-    off = sparse.coo_array((weight, (i, j)), shape=(m * m, m * m))
-    W = csr_array(off + off.T)
+    off = scipy.sparse.coo_array((weight, (i, j)), shape=(m * m, m * m))
+    W = scipy.sparse.csr_array(off + off.T)
     degree = np.asarray(W.sum(axis=1)).ravel()
     return check_spd_candidate(
-        sparse.diags_array(degree + 0.2) - W, f"torsion problem on a {m} x {m} grid"
+        scipy.sparse.diags_array(degree + 0.2) - W, f"torsion problem on a {m} x {m} grid"
     )
 
 
-FORMULAS: dict[str, Callable[[], csr_array]] = {
+FORMULAS: dict[str, Callable[[], scipy.sparse.csr_array]] = {
     "HB/gr_30_30": grid_9_point,
     "HB/nos1": lambda: clamped_beam(80),
     "HB/nos2": lambda: clamped_beam(320),
     "GHS_psdef/torsion1": torsion,
     "GHS_psdef/obstclae": torsion,
-    "JGD_BIBD/bibd_81_2": lambda: check_spd_candidate(sparse.eye_array(3240), "bibd_81_2"),
+    "JGD_BIBD/bibd_81_2": lambda: check_spd_candidate(scipy.sparse.eye_array(3240), "bibd_81_2"),
 }
 
 # In the collection; the formula knows every size.
@@ -120,7 +121,7 @@ FORMULA_NAMES: tuple[str, ...] = (
 _TREFETHEN = re.compile(r"JGD_Trefethen/Trefethen_([1-9][0-9]{0,5})(b?)")
 
 
-def formula_matrix(name: str) -> csr_array:
+def formula_matrix(name: str) -> scipy.sparse.csr_array:
     """Make a matrix of the collection from its formula.
 
     Parameters

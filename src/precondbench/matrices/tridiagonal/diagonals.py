@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array, diags_array
 
 from precondbench.errors import MatrixError
 
@@ -288,7 +288,7 @@ def interleave(diagonals: Diagonals) -> Vector:
     return values
 
 
-def tridiagonal_csr(matrix: Diagonals) -> csr_array:
+def tridiagonal_csr(matrix: Diagonals) -> scipy.sparse.csr_array:
     """Return the tridiagonal matrix as a SciPy CSR array, float64.
 
     Parameters
@@ -311,10 +311,12 @@ def tridiagonal_csr(matrix: Diagonals) -> csr_array:
     below = matrix.subdiagonal
     above = below if matrix.superdiagonal is None else matrix.superdiagonal
     diagonals = [below, matrix.diagonal, above]
-    return csr_array(diags_array(diagonals, offsets=[-1, 0, 1], shape=(matrix.n, matrix.n)).tocsr())
+    return scipy.sparse.csr_array(
+        scipy.sparse.diags_array(diagonals, offsets=[-1, 0, 1], shape=(matrix.n, matrix.n)).tocsr()
+    )
 
 
-def lower_csr(factor: Diagonals) -> csr_array:
+def lower_csr(factor: Diagonals) -> scipy.sparse.csr_array:
     """Return L as a SciPy CSR array, float64.
 
     Parameters
@@ -336,10 +338,12 @@ def lower_csr(factor: Diagonals) -> csr_array:
     """
     n = factor.n
     indptr, indices = tridiagonal_pattern(n)
-    return csr_array((interleave(factor.lower), indices, indptr.astype(np.int32)), shape=(n, n))
+    return scipy.sparse.csr_array(
+        (interleave(factor.lower), indices, indptr.astype(np.int32)), shape=(n, n)
+    )
 
 
-def upper_csr(factor: Diagonals) -> csr_array:
+def upper_csr(factor: Diagonals) -> scipy.sparse.csr_array:
     """Return U of LU factors as a SciPy CSR array, float64.
 
     Parameters
@@ -360,4 +364,4 @@ def upper_csr(factor: Diagonals) -> csr_array:
     upper = factor.upper
     if upper is None:
         raise MatrixError("a Cholesky factor has no U; give the three diagonals of LU factors")
-    return csr_array(lower_csr(upper).T.tocsr())
+    return scipy.sparse.csr_array(lower_csr(upper).T.tocsr())
