@@ -2,8 +2,8 @@
 
     python docs/make_families_page.py
 
-Reads the entries of the tracks of families in leaderboard/, and precorrector_case.json in
-benchmarks/results, which benchmarks/precorrector_case.py writes.
+Reads the entries of the tracks of families in leaderboard/, and what benchmarks/precorrector_case.py
+and benchmarks/build_families.py write to benchmarks/results.
 """
 
 from __future__ import annotations
@@ -242,11 +242,28 @@ def splits() -> str:
     return markdown_table(["matrices (rows, about)", *(f"`{split}`" for split in names)], lines)
 
 
+def building() -> str:
+    """Time to build all families, and to open what is trained on."""
+    measured = stored("build_families.json")
+    families = measured["families"].values()
+    megabytes, seconds, memory = (
+        span(family[key] for family in families)
+        for key in ("megabytes", "open_seconds", "open_mb")
+    )
+    return paragraph(
+        f"`precondbench build splits parametric --jobs {measured['jobs']}` builds all of them from "
+        f"nothing in {measured['seconds'] / 60:.0f} minutes ({measured['jobs']} cores of "
+        f"{measured['machine']}). A family takes {megabytes} MB; `train` is opened in {seconds} s, "
+        f"by a process of {memory} MB (`benchmarks/build_families.py`)."
+    )
+
+
 def filled(page: str) -> str:
     """Return the page with its parts."""
     found = tracks()
     parts = {
         "splits": splits(),
+        "building": building(),
         "PreCorrector's data": precorrector(),
         "classical": classical(found),
         "winners": winners(found),
