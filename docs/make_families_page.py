@@ -2,8 +2,8 @@
 
     python docs/make_families_page.py
 
-Reads the entries of the tracks of families in leaderboard/, and what benchmarks/precorrector_case.py
-and benchmarks/build_families.py write to benchmarks/results.
+Reads the entries of the tracks of families in leaderboard/, and what
+benchmarks/precorrector_case.py and benchmarks/build_families.py write to benchmarks/results.
 """
 
 from __future__ import annotations
@@ -247,8 +247,7 @@ def building() -> str:
     measured = stored("build_families.json")
     families = measured["families"].values()
     megabytes, seconds, memory = (
-        span(family[key] for family in families)
-        for key in ("megabytes", "open_seconds", "open_mb")
+        span(family[key] for family in families) for key in ("megabytes", "open_seconds", "open_mb")
     )
     return paragraph(
         f"`precondbench build splits parametric --jobs {measured['jobs']}` builds all of them from "

@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from precondbench.errors import MatrixError
+from precondbench.factors.patterns.triangular import lower_triangle
 from precondbench.matrices import (
     check_general,
     check_spd_candidate,
     checks,
     general_scaling,
     matrix_digest,
+    plain_lower_triangle,
     power_of_two_scaling,
     read_matrix,
     write_matrix,
@@ -198,7 +200,7 @@ def _arrays(A):
 def test_what_is_plain_is_copied_as_it_is(poisson_2d, form, monkeypatch):
     A = PLAIN[form](sp.csr_array(poisson_2d(7)))
     quick = check_spd_candidate(A)
-    monkeypatch.setattr(checks, "_is_plain", lambda *_: False)
+    monkeypatch.setattr(checks, "_plain", lambda *_: (False,))
     slow = check_spd_candidate(A)
     for name in ("indptr", "indices", "data"):
         found, expected = getattr(quick, name), getattr(slow, name)
@@ -210,14 +212,39 @@ def test_what_is_plain_is_copied_as_it_is(poisson_2d, form, monkeypatch):
 
 
 def test_what_is_plain(poisson_2d):
-    assert checks._is_plain(*_arrays(poisson_2d(7)))
+    assert checks._plain(*_arrays(poisson_2d(7)), False)[0]
     rng = np.random.default_rng(1)
     for n in (1, 2, 9):
         B = rng.uniform(-1, 1, (n, n)) * (rng.uniform(size=(n, n)) < 0.4)
-        assert checks._is_plain(*_arrays(sp.csr_array(B @ B.T + np.eye(n))))
+        A = sp.csr_array(B @ B.T + np.eye(n))
+        assert checks._plain(*_arrays(A), False)[0]
 
 
 @pytest.mark.parametrize("change", NOT_PLAIN)
 def test_what_is_not_plain(poisson_2d, change):
     A = sp.csr_array(poisson_2d(7))
-    assert not checks._is_plain(*NOT_PLAIN[change](A))
+    changed = NOT_PLAIN[change](A)
+    for wanted in (False, True):
+        assert not checks._plain(*changed, wanted)[0]
+
+
+@pytest.mark.parametrize("form", PLAIN)
+def test_the_lower_triangle_of_what_is_plain(poisson_2d, form):
+    A = PLAIN[form](sp.csr_array(poisson_2d(7)))
+    indptr, indices, values = plain_lower_triangle(A, "A")
+    expected = sp.tril(check_spd_candidate(A), format="csr")
+    assert np.array_equal(indptr, expected.indptr)
+    assert np.array_equal(indices, expected.indices)
+    assert np.array_equal(values, expected.data)
+    assert (indptr.dtype, indices.dtype) == (np.int64, np.int32)
+
+
+def test_the_lower_triangle_of_what_is_not_plain_takes_the_checks(poisson_2d):
+    A = poisson_2d(7)
+    assert plain_lower_triangle(A.toarray(), "A") is None
+    pattern, values = lower_triangle(A.toarray())
+    quick, same = lower_triangle(A)
+    assert np.array_equal(pattern.indices, quick.indices)
+    assert np.array_equal(values, same)
+    with pytest.raises(MatrixError, match="A is not square"):
+        lower_triangle(A[:3])

@@ -37,6 +37,7 @@ from .checks import check_general as check_general
 from .checks import check_indices as check_indices
 from .checks import general_scaling as general_scaling
 from .checks import matrix_digest as matrix_digest
+from .checks import plain_lower_triangle as plain_lower_triangle
 from .checks import power_of_two_scaling as power_of_two_scaling
 from .checks import real_matrix as real_matrix
 from .checks import square_matrix as square_matrix

@@ -65,11 +65,7 @@ def check_spd_candidate(matrix: Any, name: str = "matrix") -> scipy.sparse.csr_a
 (1 such entries); every one must be positive
     """
     matrix = square_matrix(matrix, name)
-    if (
-        scipy.sparse.issparse(matrix)
-        and matrix.format == "csr"
-        and _is_plain(matrix.indptr, matrix.indices, matrix.data)
-    ):
+    if _is_csr(matrix) and _plain(matrix.indptr, matrix.indices, matrix.data, False)[0]:
         return _copied(matrix)
     full = scipy.sparse.csr_array(matrix, copy=True)
     full.sum_duplicates()  # Which may overflow.
@@ -85,10 +81,34 @@ def check_spd_candidate(matrix: Any, name: str = "matrix") -> scipy.sparse.csr_a
     return symmetric
 
 
+def plain_lower_triangle(matrix: Any, name: str) -> tuple[NDArray[Any], ...] | None:
+    """Pointers, columns and values of tril(A) if A passes every check as it is, else None.
+
+    The copy that :func:`check_spd_candidate` makes takes longer than what is done with it here.
+    """
+    matrix = square_matrix(matrix, name)
+    if not _is_csr(matrix):
+        return None
+    plain, *triangle = _plain(matrix.indptr, matrix.indices, matrix.data, True)
+    return tuple(triangle) if plain else None
+
+
+def _is_csr(matrix: Any) -> bool:
+    return scipy.sparse.issparse(matrix) and matrix.format == "csr"
+
+
 @kernel
-def _is_plain(indptr, indices, data):  # type: ignore[no-untyped-def]
-    """Whether a matrix passes every check as it is, sorted, without zeros and exactly symmetric."""
+def _plain(indptr, indices, data, wanted):  # type: ignore[no-untyped-def]
+    """Whether a matrix passes every check as it is, sorted, without zeros and exactly symmetric.
+
+    If its lower triangle is wanted, also return that.
+    """
     n = indptr.size - 1
+    # Each entry left of the diagonal has been found to have an own mirror image.
+    room = (indptr[n] + n) // 2 if wanted else 0
+    starts = np.zeros(n + 1 if wanted else 0, np.int64)
+    columns, values = np.empty(room, np.int32), np.empty(room, np.float64)
+    count = 0
     # Of each row, the first entry right of the diagonal whose mirror image has not come yet.
     following = np.empty(n, np.int64)
     for i in range(n):
@@ -97,21 +117,27 @@ def _is_plain(indptr, indices, data):  # type: ignore[no-untyped-def]
         for p in range(indptr[i], indptr[i + 1]):
             j, value = indices[p], data[p]
             if j <= before or value == 0.0 or not abs(value) < np.inf:
-                return False
+                return False, starts, columns, values
             before = j
             if j < i:
                 q = following[j]
                 if q == indptr[j + 1] or indices[q] != i or data[q] != value:
-                    return False
+                    return False, starts, columns, values
                 following[j] = q + 1
             elif j == i:
                 if value < 0.0:
-                    return False
+                    return False, starts, columns, values
                 on_diagonal = True
                 following[i] = p + 1
+            if wanted and j <= i:
+                columns[count] = j
+                values[count] = value
+                count += 1
         if not on_diagonal:
-            return False
-    return np.all(following == indptr[1:])
+            return False, starts, columns, values
+        if wanted:
+            starts[i + 1] = count
+    return np.all(following == indptr[1:]), starts, columns, values
 
 
 def _copied(matrix: Any) -> scipy.sparse.csr_array:

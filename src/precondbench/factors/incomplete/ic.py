@@ -11,11 +11,7 @@ from scipy.sparse import csr_array
 
 from precondbench._internal import kernel
 from precondbench.errors import BreakdownError
-from precondbench.factors.patterns.triangular import (
-    LowerPattern,
-    lower_values,
-    matrix_and_pattern,
-)
+from precondbench.factors.patterns.triangular import LowerPattern, lower_triangle
 
 
 @kernel
@@ -61,8 +57,8 @@ def broken_down(name: str, column: int, advice: str) -> BreakdownError:
 
 
 def _on_pattern(A: Any, pattern: Any, name: str, advice: str) -> csr_array:
-    matrix, wanted = matrix_and_pattern(A, pattern)
-    values, column = ic0_values(wanted, lower_values(matrix, wanted))
+    wanted, a = lower_triangle(A, pattern)
+    values, column = ic0_values(wanted, a)
     if column >= 0:
         raise broken_down(name, column, advice)
     return wanted.csr(values)
@@ -200,18 +196,17 @@ def shifted_ic0(A: Any, pattern: Any = None) -> tuple[csr_array, float]:
     >>> alpha
     0.25
     """
-    matrix, wanted = matrix_and_pattern(A, pattern)
-    return smallest_shift("IC(0)", matrix, wanted, lambda values: ic0_values(wanted, values))
+    wanted, a = lower_triangle(A, pattern)
+    return smallest_shift("IC(0)", wanted, a, lambda values: ic0_values(wanted, values))
 
 
 def smallest_shift(
     name: str,
-    matrix: csr_array,
     pattern: LowerPattern,
+    values: NDArray[np.float64],
     factorise: Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], int]],
 ) -> tuple[csr_array, float]:
     """Return the factor of A + alpha diag(A) with the smallest alpha without a breakdown."""
-    values = lower_values(matrix, pattern)
     diagonal = pattern.diagonal
     for alpha in (0.0, *(2.0**k for k in range(FIRST, LAST + 1))):
         shifted = values.copy()

@@ -11,11 +11,7 @@ from scipy.sparse import csr_array
 from precondbench._internal import kernel, real_number
 from precondbench.errors import ConfigurationError, MatrixError
 from precondbench.factors.incomplete.ic import broken_down, smallest_shift
-from precondbench.factors.patterns.triangular import (
-    LowerPattern,
-    lower_values,
-    matrix_and_pattern,
-)
+from precondbench.factors.patterns.triangular import LowerPattern, lower_triangle
 
 # Vectors that are smaller than this beside the largest hold rounding errors only.
 _NEGLIGIBLE = 1e-10
@@ -381,12 +377,11 @@ def mic0(
     >>> bool(np.array_equal(mic0(A, relaxation=0).data, ic0(A).data))
     True
     """
-    matrix, wanted = matrix_and_pattern(A, pattern)
+    wanted, values = lower_triangle(A, pattern)
     alpha = real_number("shift", shift)
-    values = lower_values(matrix, wanted)
     values[wanted.diagonal] += alpha * values[wanted.diagonal]
     weight = _relaxation(relaxation)
-    factor, column = mic0_values(wanted, values, weight, _vectors(preserve, matrix))
+    factor, column = mic0_values(wanted, values, weight, _vectors(preserve, wanted.n))
     if column >= 0:
         raise broken_down(
             "MIC(0)",
@@ -440,10 +435,10 @@ def shifted_mic0(
     >>> shifted_mic0(kershaw, 0.5)[1]
     0.0625
     """
-    matrix, wanted = matrix_and_pattern(A, pattern)
-    weight, vectors = _relaxation(relaxation), _vectors(preserve, matrix)
+    wanted, a = lower_triangle(A, pattern)
+    weight, vectors = _relaxation(relaxation), _vectors(preserve, wanted.n)
     return smallest_shift(
-        "MIC(0)", matrix, wanted, lambda values: mic0_values(wanted, values, weight, vectors)
+        "MIC(0)", wanted, a, lambda values: mic0_values(wanted, values, weight, vectors)
     )
 
 
@@ -454,11 +449,10 @@ def _relaxation(given: Any) -> float:
     return number
 
 
-def _vectors(given: Any, matrix: csr_array) -> NDArray[np.float64] | None:
+def _vectors(given: Any, n: int) -> NDArray[np.float64] | None:
     """Check the vectors to preserve and return them as columns."""
     if given is None:
         return None
-    n = matrix.shape[0]
     vectors = np.array(given, dtype=np.float64, ndmin=1)
     if vectors.ndim == 1:
         vectors = vectors[:, np.newaxis]

@@ -15,7 +15,12 @@ from numpy.typing import NDArray
 
 from precondbench._internal import kernel
 from precondbench.errors import MatrixError
-from precondbench.matrices import check_spd_candidate, real_matrix, square_matrix
+from precondbench.matrices import (
+    check_spd_candidate,
+    plain_lower_triangle,
+    real_matrix,
+    square_matrix,
+)
 
 
 @dataclass(frozen=True)
@@ -242,6 +247,17 @@ def matrix_and_pattern(A: Any, pattern: Any = None) -> tuple[scipy.sparse.csr_ar
     if pattern is None:
         return matrix, lower_part(matrix)
     return matrix, lower_pattern(pattern, matrix.shape[0])
+
+
+def lower_triangle(A: Any, pattern: Any = None) -> tuple[LowerPattern, NDArray[np.float64]]:
+    """Check A; return a pattern for its factor, by default that of tril(A), and values on it."""
+    if pattern is None:
+        triangle = plain_lower_triangle(A, "A")
+        if triangle is not None:
+            indptr, indices, values = triangle
+            return LowerPattern(indptr, indices), values
+    matrix, wanted = matrix_and_pattern(A, pattern)
+    return wanted, lower_values(matrix, wanted)
 
 
 def lower_values(
