@@ -111,22 +111,24 @@ def factorise(
 
 
 @kernel
-def _solve_ldl(position, colptr, rows, values, pivots, right, out):  # type: ignore[no-untyped-def]
-    n = pivots.size
-    x = np.empty(n, np.float64)
-    for c in range(right.shape[0]):
-        for i in range(n):
-            x[position[i]] = right[c, i]
-        for j in range(n):
-            for p in range(colptr[j], colptr[j + 1]):
-                x[rows[p]] -= values[p] * x[j]
-        for j in range(n - 1, -1, -1):
-            total = x[j] / pivots[j]
-            for p in range(colptr[j], colptr[j + 1]):
-                total -= values[p] * x[rows[p]]
-            x[j] = total
-        for i in range(n):
-            out[c, i] = x[position[i]]
+def _solve_ldl(colptr, rows, values, pivots, x):  # type: ignore[no-untyped-def]
+    """Overwrite each column of X, the rows in elimination order; a row of X is in one place."""
+    n, count = x.shape
+    own = np.empty(count, np.float64)
+    for j in range(n):
+        own[:] = x[j]
+        for p in range(colptr[j], colptr[j + 1]):
+            i, value = rows[p], values[p]
+            for c in range(count):
+                x[i, c] -= value * own[c]
+    for j in range(n - 1, -1, -1):
+        for c in range(count):
+            own[c] = x[j, c] / pivots[j]
+        for p in range(colptr[j], colptr[j + 1]):
+            i, value = rows[p], values[p]
+            for c in range(count):
+                own[c] -= value * x[i, c]
+        x[j] = own
 
 
 def solve_ldl(
@@ -135,7 +137,8 @@ def solve_ldl(
     pivots: NDArray[np.float64],
     right: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Solve A X = B for right-hand sides given as rows, with the factor of :func:`factorise`."""
-    out = np.empty_like(right)
-    _solve_ldl(symbolic.position, symbolic.colptr, symbolic.rows, values, pivots, right, out)
-    return out
+    """Solve A X = B for B of shape (n, s), with the factor of :func:`factorise`."""
+    x = np.empty_like(right)
+    x[symbolic.position] = right
+    _solve_ldl(symbolic.colptr, symbolic.rows, values, pivots, x)
+    return x[symbolic.position]

@@ -288,8 +288,10 @@ def factorise_blocks(
 
 @kernel
 def _solve(at, first, rowptr, rows, block, owner, values, x, count):  # type: ignore[no-untyped-def]
-    """X = (L L^T)^-1 X for ``count`` columns, stored one after another in elimination order."""
-    n = owner.size
+    """X = (L L^T)^-1 X for ``count`` columns in elimination order; a row of X is in one place.
+
+    BLAS, which stores matrices by columns, is shown X^T.
+    """
     size = first.size - 1
     longest = 0
     for s in range(size):
@@ -299,39 +301,44 @@ def _solve(at, first, rowptr, rows, block, owner, values, x, count):  # type: ig
         width = first[s + 1] - first[s]
         r = rowptr[s + 1] - rowptr[s]
         height = width + r
-        j = first[s]
-        trsm(at, False, False, width, count, values, block[s], height, x, j, n)
+        own = first[s] * count
+        trsm(at, True, True, count, width, values, block[s], height, x, own, count)
         if r == 0:
             continue
         below = block[s] + width
         gemm(
-            at, False, False, r, count, width, 1.0, values, below, height, x, j, n, 0.0, work, 0, r
-        )
-        for c in range(count):
-            for t in range(r):
-                x[c * n + rows[rowptr[s] + t]] -= work[c * r + t]
+            at, False, True, count, r, width, 1.0, x, own, count, values, below, height, 0.0,
+            work, 0, count,
+        )  # fmt: skip
+        for t in range(r):
+            row = rows[rowptr[s] + t] * count
+            for c in range(count):
+                x[row + c] -= work[t * count + c]
     for s in range(size - 1, -1, -1):
         width = first[s + 1] - first[s]
         r = rowptr[s + 1] - rowptr[s]
         height = width + r
-        j = first[s]
+        own = first[s] * count
         if r > 0:
             below = block[s] + width
-            for c in range(count):
-                for t in range(r):
-                    work[c * r + t] = x[c * n + rows[rowptr[s] + t]]
+            for t in range(r):
+                row = rows[rowptr[s] + t] * count
+                for c in range(count):
+                    work[t * count + c] = x[row + c]
             gemm(
-                at, True, False, width, count, r, -1.0, values, below, height, work, 0, r, 1.0,
-                x, j, n,
+                at, False, False, count, width, r, -1.0, work, 0, count, values, below, height,
+                1.0, x, own, count,
             )  # fmt: skip
-        trsm(at, False, True, width, count, values, block[s], height, x, j, n)
+        trsm(at, True, False, count, width, values, block[s], height, x, own, count)
 
 
 def solve_blocks(factor: SupernodalFactor, right: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Solve A X = B with a factor that has not been overwritten; right-hand sides are rows."""
+    """Solve A X = B for B of shape (n, s) with a factor that has not been overwritten."""
     position = factor.supernodes.position
-    x = np.empty_like(right)
-    x[:, position] = right
+    x = np.empty(right.shape)
+    x[position] = right
     with one_thread:
-        _solve(routines(), *factor.supernodes.structure, factor.values, x.reshape(-1), len(right))
-    return x[:, position]
+        _solve(
+            routines(), *factor.supernodes.structure, factor.values, x.reshape(-1), right.shape[1]
+        )
+    return x[position]

@@ -121,52 +121,55 @@ def identity_residual(matrix: csr_array, inverse: SelectedInverse | SupernodalIn
 Solver = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 STEPS = 8
+# Corrections smaller than this, beside the largest entry, are the last: the next would be about as
+# small beside them.
+ENOUGH = 1e-12
 
 
 @kernel
 def _residuals(indptr, indices, data, targets, high, low):  # type: ignore[no-untyped-def]
     """e_j - A (high + low) for each target j, sums kept in twice the working precision."""
-    n = indptr.size - 1
+    n, count = high.shape
     out = np.empty_like(high)
-    for k in range(targets.size):
-        for i in range(n):
-            total = 1.0 if i == targets[k] else 0.0
-            rest = 0.0
-            for p in range(indptr[i], indptr[i + 1]):
-                j = indices[p]
-                product, error = two_product(-data[p], high[k, j])
-                total, carried = two_sum(total, product)
-                rest += carried + (error - data[p] * low[k, j])
-            out[k, i] = total + rest
+    total, rest = np.empty(count, np.float64), np.empty(count, np.float64)
+    for i in range(n):
+        total[:] = targets == i
+        rest[:] = 0.0
+        for p in range(indptr[i], indptr[i + 1]):
+            j, entry = indices[p], -data[p]
+            for k in range(count):
+                product, error = two_product(entry, high[j, k])
+                total[k], carried = two_sum(total[k], product)
+                rest[k] += carried + (error + entry * low[j, k])
+        for k in range(count):
+            out[i, k] = total[k] + rest[k]
     return out
 
 
 @kernel
 def _accumulate(high, low, change):  # type: ignore[no-untyped-def]
     """Add to an unevaluated sum high + low; returns the largest change over the largest entry."""
-    worst = 0.0
-    for k in range(high.shape[0]):
-        largest, moved = 0.0, 0.0
-        for i in range(high.shape[1]):
-            total, error = two_sum(high[k, i], change[k, i])
-            high[k, i], low[k, i] = two_sum(total, error + low[k, i])
-            largest = max(largest, abs(high[k, i]))
-            moved = max(moved, abs(change[k, i]))
-        worst = max(worst, moved / largest)
-    return worst
+    largest, moved = np.zeros(high.shape[1]), np.zeros(high.shape[1])
+    for i in range(high.shape[0]):
+        for k in range(high.shape[1]):
+            total, error = two_sum(high[i, k], change[i, k])
+            high[i, k], low[i, k] = two_sum(total, error + low[i, k])
+            largest[k] = max(largest[k], abs(high[i, k]))
+            moved[k] = max(moved[k], abs(change[i, k]))
+    return np.max(moved / largest)
 
 
 def refined_inverse_columns(
     matrix: csr_array, solve: Solver, targets: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Some columns of A^-1, as rows of ``high + low`` (unevaluated), refined until they settle.
+    """Some columns of A^-1, as columns of ``high + low`` (unevaluated), refined until they settle.
 
     Also returns the relative size of the last correction, which bounds the error left. A step
     gains a factor of about 1 / (cond(A) eps) for any approximate ``solve``, so the result does
     not depend on it (Wilkinson 1963; Higham 2002, chapter 12).
     """
-    right = np.zeros((targets.size, matrix.shape[0]))
-    right[np.arange(targets.size), targets] = 1.0
+    right = np.zeros((matrix.shape[0], targets.size))
+    right[targets, np.arange(targets.size)] = 1.0
     high = solve(right)
     low = np.zeros_like(high)
     settled = np.inf
@@ -180,7 +183,7 @@ def refined_inverse_columns(
         if moved >= 0.5 * settled:
             break
         settled = moved
-        if settled < 1e-20:
+        if settled < ENOUGH:
             break
     return high, low, settled
 
@@ -188,7 +191,7 @@ def refined_inverse_columns(
 # Columns looked at, and how many rows each may have: a row costs a few solves.
 PROBES = 6
 MOST_ROWS = 24
-# Numbers held at a time by the vectors of the solves.
+# Numbers of each array of the solves, of which there are five.
 BATCH = 4_000_000
 
 
@@ -242,21 +245,24 @@ def probe_inverse(
 ) -> Probe:
     """Reference blocks of A^-1 for some columns of a pattern, whose number is ``count``.
 
-    ``solve`` is an approximate solver with A for right-hand sides as rows; its errors are
-    refined away.
+    ``solve`` is an approximate solver with A for right-hand sides as columns; its errors are
+    refined away. Right-hand sides are solved for together, as many as fit.
     """
     columns = _choose(pattern, count)
     colptr, rows, _ = pattern.columns()
     batch = max(1, BATCH // pattern.n)
-    blocks = []
+    chosen = [rows[colptr[i] : colptr[i + 1]].astype(np.int64) for i in columns]
+    targets = np.concatenate(chosen)
+    # Of each target, its column among those chosen, and its place there.
+    owner = np.repeat(np.arange(len(chosen)), [s.size for s in chosen])
+    place = np.concatenate([np.arange(s.size) for s in chosen])
+    blocks = [(np.empty((s.size, s.size)), np.empty((s.size, s.size))) for s in chosen]
     settled = 0.0
-    for i in columns:
-        s = rows[colptr[i] : colptr[i + 1]].astype(np.int64)
-        high, low = np.empty((s.size, s.size)), np.empty((s.size, s.size))
-        for start in range(0, s.size, batch):
-            part = slice(start, start + batch)
-            x, rest, change = refined_inverse_columns(matrix, solve, s[part])
-            high[part], low[part] = x[:, s], rest[:, s]
-            settled = max(settled, change)
-        blocks.append((high, low))
+    for start in range(0, targets.size, batch):
+        high, low, change = refined_inverse_columns(matrix, solve, targets[start : start + batch])
+        settled = max(settled, change)
+        for k in range(high.shape[1]):
+            column, row = owner[start + k], place[start + k]
+            blocks[column][0][row] = high[chosen[column], k]
+            blocks[column][1][row] = low[chosen[column], k]
     return Probe(columns, blocks, settled)
