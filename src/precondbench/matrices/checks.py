@@ -94,7 +94,7 @@ def plain_lower_triangle(matrix: Any, name: str) -> tuple[NDArray[Any], ...] | N
 
 
 def _is_csr(matrix: Any) -> bool:
-    return scipy.sparse.issparse(matrix) and matrix.format == "csr"
+    return bool(scipy.sparse.issparse(matrix) and matrix.format == "csr")
 
 
 @kernel
