@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch_geometric.loader import DataLoader
 from torch_geometric.transforms import Constant
 from torch_geometric.utils import is_undirected
 
-from precondbench import SuiteSparseInvK, SyntheticTridiag, evaluate, ic0, invk
+from precondbench import ParametricInvK, SuiteSparseInvK, SyntheticTridiag, evaluate, ic0, invk
 from precondbench.datasets import clear_processed, open_dataset
 from precondbench.errors import ConfigurationError
 from precondbench.shards import read_shard
@@ -207,6 +208,32 @@ def test_unknown_label_and_dataset():
         SuiteSparseInvK(label="x")
     with pytest.raises(ConfigurationError, match="no dataset 'x'"):
         open_dataset("x", "val")
+
+
+@pytest.mark.parametrize(
+    ("cls", "root", "kind"),
+    [
+        (SyntheticTridiag, "test", "split"),
+        (SyntheticTridiag, "uniform", "configuration"),
+        (SyntheticTridiag, "literal", "label"),
+        (SuiteSparseInvK, "val", "split"),
+        (SuiteSparseInvK, "tril", "configuration"),
+        (SuiteSparseInvK, "sample", "version"),
+        (partial(ParametricInvK, "graph", "test", "invk"), "test_mesh", "split"),
+    ],
+)
+def test_a_name_is_not_taken_for_the_cache_folder(cls, root, kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match=f"is '{root}', which is a {kind} of .*'./{root}'"):
+        cls(root)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_may_have_such_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    one, other = (SyntheticTridiag(root, split="val") for root in ("./test", Path("test")))
+    assert one.names == other.names
+    assert (tmp_path / "test").is_dir()
 
 
 def test_representations(uniform):

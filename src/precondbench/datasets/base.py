@@ -23,7 +23,7 @@ from precondbench.errors import ConfigurationError, ShardError
 from precondbench.factors import LowerPattern
 from precondbench.matrices import power_of_two_scaling
 from precondbench.quality import Pair
-from precondbench.recipes import DatasetSpec, open_split
+from precondbench.recipes import DatasetSpec, dataset_spec, open_split, select_plans
 from precondbench.shards import (
     A_UPPER,
     FORMAT_VERSION,
@@ -87,6 +87,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         force_reload: bool = False,
         geometry: bool = False,
     ) -> None:
+        _check_root(root, dataset)
         self.dataset_name = dataset
         self.version = version
         self.configuration = configuration
@@ -424,3 +425,22 @@ def clear_processed(root: str | Path | None = None) -> None:
         Cache folder; by default ``PRECONDBENCH_CACHE``, else the platform's.
     """
     shutil.rmtree(cache_root(root) / "processed", ignore_errors=True)
+
+
+def _check_root(root: object, dataset: str) -> None:
+    """Refuse the name of a split, say, in the place of the cache folder, which comes first."""
+    if not isinstance(root, str):
+        return
+    plans = select_plans(dataset)
+    names = {
+        "split": {plan.split for plan in plans},
+        "configuration": {plan.configuration for plan in plans},
+        "version": {plan.version for plan in plans},
+        "label": set(dataset_spec(dataset).labels),
+    }
+    for kind, known in names.items():
+        if root in known:
+            raise ConfigurationError(
+                f"root, the cache folder, is {root!r}, which is a {kind} of {dataset}; name "
+                f"arguments, such as split='test', or write './{root}' for a folder of that name"
+            )
