@@ -77,13 +77,7 @@ _ROWS: dict[str, dict[str, tuple[int, ...]]] = {
     "random-spd": {"test_large": (10_000,)},
 }
 # A track comes with its reference rows: those of these splits are not scored yet.
-_UNSCORED = {
-    "random-spd": ("test_huge",),
-    "graph": ("test_large", "test_huge"),
-    "elasticity-2d": ("test_huge",),
-    "elasticity-3d": ("test_large", "test_huge"),
-    "anisotropic-2d": ("test_huge",),
-}
+_UNSCORED = {"elasticity-2d": ("test_huge",), "elasticity-3d": ("test_huge",)}
 # Most entries of tril(A) a row, on average over a split; a bound of what a file can take.
 _ENTRIES = {
     "diffusion-2d": 3,
