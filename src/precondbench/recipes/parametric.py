@@ -76,8 +76,6 @@ _ROWS: dict[str, dict[str, tuple[int, ...]]] = {
     # The size of NeuralIF's matrices.
     "random-spd": {"test_large": (10_000,)},
 }
-# A track comes with its reference rows: those of these splits are not scored yet.
-_UNSCORED = {"elasticity-2d": ("test_huge",), "elasticity-3d": ("test_huge",)}
 # Most entries of tril(A) a row, on average over a split; a bound of what a file can take.
 _ENTRIES = {
     "diffusion-2d": 3,
@@ -106,11 +104,7 @@ def splits_of(family: ParametricFamily) -> dict[str, Draws]:
 
 
 def _tracks(family: ParametricFamily) -> tuple[str, ...]:
-    return tuple(
-        split
-        for split in splits_of(family)
-        if split.startswith("test") and split not in _UNSCORED.get(family.name, ())
-    )
+    return tuple(split for split in splits_of(family) if split.startswith("test"))
 
 
 def draw_tasks(
