@@ -10,8 +10,8 @@ from typing import Any
 class Kernel:
     """A function that Numba compiles when it is first called.
 
-    Compiled code may call it, too. Only then is Numba imported, which takes as long as all else:
-    modules with kernels are light.
+    Compiled code may call it, too. Numba is imported only then: that takes as long as to import
+    everything else.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -32,7 +32,7 @@ class Kernel:
 
     @property
     def _numba_type_(self) -> Any:
-        """What Numba asks an object for that compiled code refers to."""
+        """Numba asks it of what compiled code refers to."""
         return self.compiled._numba_type_
 
 
