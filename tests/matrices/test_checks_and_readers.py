@@ -200,7 +200,7 @@ def _arrays(A):
 def test_what_is_plain_is_copied_as_it_is(poisson_2d, form, monkeypatch):
     A = PLAIN[form](sp.csr_array(poisson_2d(7)))
     quick = check_spd_candidate(A)
-    monkeypatch.setattr(checks, "_plain", lambda *_: (False,))
+    monkeypatch.setattr(checks, "_is_plain", lambda *_: False)
     slow = check_spd_candidate(A)
     for name in ("indptr", "indices", "data"):
         found, expected = getattr(quick, name), getattr(slow, name)
@@ -212,20 +212,21 @@ def test_what_is_plain_is_copied_as_it_is(poisson_2d, form, monkeypatch):
 
 
 def test_what_is_plain(poisson_2d):
-    assert checks._plain(*_arrays(poisson_2d(7)), False)[0]
+    assert checks._is_plain(*_arrays(poisson_2d(7)), *checks._NOTHING)
     rng = np.random.default_rng(1)
     for n in (1, 2, 9):
         B = rng.uniform(-1, 1, (n, n)) * (rng.uniform(size=(n, n)) < 0.4)
         A = sp.csr_array(B @ B.T + np.eye(n))
-        assert checks._plain(*_arrays(A), False)[0]
+        assert checks._is_plain(*_arrays(A), *checks._NOTHING)
 
 
 @pytest.mark.parametrize("change", NOT_PLAIN)
 def test_what_is_not_plain(poisson_2d, change):
     A = sp.csr_array(poisson_2d(7))
     changed = NOT_PLAIN[change](A)
-    for wanted in (False, True):
-        assert not checks._plain(*changed, wanted)[0]
+    triangle = np.zeros(50, np.int64), np.empty(400, np.int32), np.empty(400)
+    for wanted in (checks._NOTHING, triangle):
+        assert not checks._is_plain(*changed, *wanted)
 
 
 @pytest.mark.parametrize("form", PLAIN)

@@ -65,7 +65,7 @@ def check_spd_candidate(matrix: Any, name: str = "matrix") -> scipy.sparse.csr_a
 (1 such entries); every one must be positive
     """
     matrix = square_matrix(matrix, name)
-    if _is_csr(matrix) and _plain(matrix.indptr, matrix.indices, matrix.data, False)[0]:
+    if _is_csr(matrix) and _is_plain(matrix.indptr, matrix.indices, matrix.data, *_NOTHING):
         return _copied(matrix)
     full = scipy.sparse.csr_array(matrix, copy=True)
     full.sum_duplicates()  # Which may overflow.
@@ -89,25 +89,30 @@ def plain_lower_triangle(matrix: Any, name: str) -> tuple[NDArray[Any], ...] | N
     matrix = square_matrix(matrix, name)
     if not _is_csr(matrix):
         return None
-    plain, *triangle = _plain(matrix.indptr, matrix.indices, matrix.data, True)
-    return tuple(triangle) if plain else None
+    n = matrix.shape[0]
+    # Each entry left of the diagonal needs a mirror image of its own.
+    room = (int(matrix.indptr[n]) + n) // 2
+    triangle = np.zeros(n + 1, np.int64), np.empty(room, np.int32), np.empty(room, np.float64)
+    plain = _is_plain(matrix.indptr, matrix.indices, matrix.data, *triangle)
+    return triangle if plain else None
 
 
 def _is_csr(matrix: Any) -> bool:
     return bool(scipy.sparse.issparse(matrix) and matrix.format == "csr")
 
 
+# In place of a lower triangle that nobody wants.
+_NOTHING = np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float64)
+
+
 @kernel
-def _plain(indptr, indices, data, wanted):  # type: ignore[no-untyped-def]
+def _is_plain(indptr, indices, data, starts, columns, values):  # type: ignore[no-untyped-def]
     """Whether a matrix passes every check as it is, sorted, without zeros and exactly symmetric.
 
-    If its lower triangle is wanted, also return that.
+    The lower triangle is written to the last three arrays, unless they are empty.
     """
     n = indptr.size - 1
-    # Each entry left of the diagonal has been found to have an own mirror image.
-    room = (indptr[n] + n) // 2 if wanted else 0
-    starts = np.zeros(n + 1 if wanted else 0, np.int64)
-    columns, values = np.empty(room, np.int32), np.empty(room, np.float64)
+    wanted = starts.size > 0
     count = 0
     # Of each row, the first entry right of the diagonal whose mirror image has not come yet.
     following = np.empty(n, np.int64)
@@ -117,16 +122,16 @@ def _plain(indptr, indices, data, wanted):  # type: ignore[no-untyped-def]
         for p in range(indptr[i], indptr[i + 1]):
             j, value = indices[p], data[p]
             if j <= before or value == 0.0 or not abs(value) < np.inf:
-                return False, starts, columns, values
+                return False
             before = j
             if j < i:
                 q = following[j]
                 if q == indptr[j + 1] or indices[q] != i or data[q] != value:
-                    return False, starts, columns, values
+                    return False
                 following[j] = q + 1
             elif j == i:
                 if value < 0.0:
-                    return False, starts, columns, values
+                    return False
                 on_diagonal = True
                 following[i] = p + 1
             if wanted and j <= i:
@@ -134,10 +139,10 @@ def _plain(indptr, indices, data, wanted):  # type: ignore[no-untyped-def]
                 values[count] = value
                 count += 1
         if not on_diagonal:
-            return False, starts, columns, values
+            return False
         if wanted:
             starts[i + 1] = count
-    return np.all(following == indptr[1:]), starts, columns, values
+    return np.all(following == indptr[1:])
 
 
 def _copied(matrix: Any) -> scipy.sparse.csr_array:
