@@ -17,7 +17,7 @@ from precondbench.leaderboard import entry_path
 from precondbench.leaderboard.entries import entry_of, read_leaderboard
 from precondbench.leaderboard.submissions.predicted import training_runs
 from precondbench.leaderboard.submissions.reproduce import reproduce
-from precondbench.leaderboard.submissions.tolerance import TRAINED_AGAIN, outside_band
+from precondbench.leaderboard.submissions.tolerance import OTHER_SIDES, TRAINED_AGAIN, outside_band
 from precondbench.leaderboard.tracks import open_track, track_named
 
 ROOT = Path(__file__).parents[2]
@@ -73,6 +73,13 @@ def test_other_bits_must_need_about_the_same_iterations(scored):
 
     assert with_iterations(lambda i: 0) is None
     assert with_iterations(lambda i: 3 * (-1) ** i) is None
+
+    def with_condition(value, other):
+        pair = [replace(again, condition=(each,) * len(again.name)) for each in (value, other)]
+        return outside_band(pair[:1], pair[1:], OTHER_SIDES, "iterations_mean")
+
+    assert "matrices lie outside" in with_condition(1e12, 2e12)
+    assert with_condition(1e17, 2e28) is None
     far = with_iterations(lambda i: 9 * (-1) ** i)
     assert "seed 0: " in far
     assert "matrices lie outside the band, first twin-test-00000" in far

@@ -1,5 +1,7 @@
 """Operators: comparison with dense formulas, symmetry, definiteness, and the solver."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -89,6 +91,56 @@ def test_orders_are_permutations_and_reduce_what_they_should(poisson_2d):
     coo = sp.coo_array(A)
     bandwidth = np.abs(position[coo.row] - position[coo.col]).max()
     assert bandwidth <= 16 < np.abs(coo.row - coo.col).max()
+
+
+def _levels(neighbours, root):
+    """Rows by distance from the root, by sets."""
+    levels, seen = [{root}], {root}
+    while levels[-1]:
+        levels.append({j for i in levels[-1] for j in neighbours[i]} - seen)
+        seen |= levels[-1]
+    return levels[:-1]
+
+
+def _cuthill_mckee(neighbours):
+    """As in the book of George and Liu (1981), chapter 4, component by component."""
+
+    def by_degree(rows):
+        return sorted(rows, key=lambda i: (len(neighbours[i]), i))
+
+    order = []
+    for first in range(len(neighbours)):
+        if first in order:
+            continue
+        root, levels = first, _levels(neighbours, first)
+        while True:
+            candidate = by_degree(levels[-1])[0]
+            further = _levels(neighbours, candidate)
+            if len(further) <= len(levels):
+                break
+            root, levels = candidate, further
+        component = [root]
+        for i in component:
+            component += by_degree(neighbours[i] - set(component))
+        order += component
+    return order
+
+
+@pytest.mark.parametrize("edges", [0, 20, 60, 200])
+def test_reverse_cuthill_mckee_by_sets(edges):
+    """Also of many components, of rows that lack a diagonal, and of columns in any order."""
+    for seed in range(20):
+        rng = np.random.default_rng([seed, edges])
+        rows, columns = rng.integers(0, 50, (2, edges))
+        both = sp.coo_array((np.ones(edges), (rows, columns)), shape=(50, 50)).tocsr()
+        graph = sp.csr_array(both + both.T)
+        neighbours = [set(graph[[i]].indices.tolist()) - {i} for i in range(50)]
+        position = reverse_cuthill_mckee(graph)
+        assert np.argsort(position)[::-1].tolist() == _cuthill_mckee(neighbours)
+        shuffled = graph.copy()
+        for start, end in itertools.pairwise(graph.indptr):
+            rng.shuffle(shuffled.indices[start:end])
+        np.testing.assert_array_equal(reverse_cuthill_mckee(shuffled), position)
 
 
 def test_multigrid_iterations_do_not_grow(poisson_2d):

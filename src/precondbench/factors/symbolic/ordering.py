@@ -1,4 +1,4 @@
-"""Fill-reducing elimination orders."""
+"""Orders of rows: of little fill, and of a small bandwidth."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_array, csgraph, csr_array
+from scipy.sparse import csc_array, csr_array
 from scipy.sparse.linalg import spilu
 
+from precondbench._internal import kernel
 from precondbench.errors import ConfigurationError
 
 
@@ -88,7 +89,7 @@ def nested_dissection(graph: csr_array) -> NDArray[np.int64]:
 
 
 def reverse_cuthill_mckee(graph: csr_array) -> NDArray[np.int64]:
-    """Reverse Cuthill-McKee order of a symmetric pattern, by SciPy: small bandwidth.
+    """Reverse Cuthill-McKee order of a symmetric pattern: small bandwidth.
 
     Parameters
     ----------
@@ -100,6 +101,12 @@ def reverse_cuthill_mckee(graph: csr_array) -> NDArray[np.int64]:
     numpy.ndarray
         int64 of shape (n,): position[i] is the new number of row i.
 
+    Notes
+    -----
+    Each component starts from a pseudo-peripheral node (George and Liu, 1979), and of rows of the
+    same degree the first comes first. SciPy's function of this name starts from any row of least
+    degree; which one of several depends on the processor, because its sort is not stable.
+
     Examples
     --------
     >>> from precondbench.factors import reverse_cuthill_mckee
@@ -107,8 +114,74 @@ def reverse_cuthill_mckee(graph: csr_array) -> NDArray[np.int64]:
     >>> reverse_cuthill_mckee(tridiagonal_csr(poisson_1d(4))).tolist()
     [3, 2, 1, 0]
     """
-    ones = csr_array((np.ones(graph.nnz), graph.indices, graph.indptr), shape=graph.shape)
-    order = csgraph.reverse_cuthill_mckee(ones, symmetric_mode=True)
-    position = np.empty(graph.shape[0], dtype=np.int64)
-    position[order] = np.arange(graph.shape[0])
+    order = _cuthill_mckee(graph.indptr, graph.indices)
+    position = np.empty(order.size, dtype=np.int64)
+    position[order] = np.arange(order.size - 1, -1, -1)
     return position
+
+
+@kernel
+def _cuthill_mckee(indptr, indices):  # type: ignore[no-untyped-def]
+    """Rows in the order of a breadth-first search that takes neighbours by degree."""
+    n = indptr.size - 1
+    degrees = np.zeros(n, np.int64)
+    for i in range(n):
+        for p in range(indptr[i], indptr[i + 1]):
+            degrees[i] += indices[p] != i
+    order = np.empty(n, np.int64)
+    # The last search that met a row; -1 for ordered rows.
+    seen = np.zeros(n, np.int64)
+    search = found = 0
+    for first in range(n):
+        if seen[first] < 0:
+            continue
+        root, depth = first, -1
+        while True:
+            search += 1
+            end, last, levels = _levels(indptr, indices, root, search, seen, order, found)
+            if levels <= depth:
+                break
+            depth = levels
+            previous, root = root, order[last]
+            for k in range(last + 1, end):
+                if (degrees[order[k]], order[k]) < (degrees[root], root):
+                    root = order[k]
+        order[found] = previous
+        seen[previous] = -1
+        k, found = found, found + 1
+        while k < found:
+            i = order[k]
+            k += 1
+            start = found
+            for p in range(indptr[i], indptr[i + 1]):
+                j = indices[p]
+                if seen[j] >= 0:
+                    seen[j] = -1
+                    order[found] = j
+                    found += 1
+            added = np.sort(order[start:found])
+            order[start:found] = added[np.argsort(degrees[added], kind="mergesort")]
+    return order
+
+
+@kernel
+def _levels(indptr, indices, root, search, seen, order, start):  # type: ignore[no-untyped-def]
+    """Write the breadth-first search from a root: its end, where its last level begins, levels."""
+    order[start] = root
+    seen[root] = search
+    level, end, levels = start, start + 1, 0
+    k = start
+    while True:
+        levels += 1
+        last = end
+        for k in range(level, last):
+            i = order[k]
+            for p in range(indptr[i], indptr[i + 1]):
+                j = indices[p]
+                if seen[j] != search:
+                    seen[j] = search
+                    order[end] = j
+                    end += 1
+        if end == last:
+            return end, level, levels
+        level = last

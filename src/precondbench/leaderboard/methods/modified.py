@@ -114,7 +114,7 @@ ROWS: tuple[ReferenceMethod, ...] = (
             takes_geometry=True,
         )
         for name, order, ordering in (
-            ("RCM", "reverse Cuthill-McKee order (SciPy)", reverse_cuthill_mckee),
+            ("RCM", "reverse Cuthill-McKee order", reverse_cuthill_mckee),
             ("minimum degree", "multiple minimum-degree order (SuperLU)", minimum_degree),
         )
     ),

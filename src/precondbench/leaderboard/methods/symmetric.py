@@ -174,7 +174,7 @@ ROWS: tuple[ReferenceMethod, ...] = (
     ReferenceMethod(
         "IC(0) after RCM",
         partial(ic0_reordered, ordering=reverse_cuthill_mckee),
-        "IC(0) in reverse Cuthill-McKee order (SciPy).",
+        "IC(0) in reverse Cuthill-McKee order.",
         "Cuthill and McKee, 1969; Duff and Meurant, 1989",
         form="operator",
         on=_EVERY_ORDER,
@@ -250,7 +250,7 @@ ROWS: tuple[ReferenceMethod, ...] = (
     ReferenceMethod(
         "Inv-K after RCM",
         partial(invk_reordered, ordering=reverse_cuthill_mckee),
-        "Inv-K in reverse Cuthill-McKee order (SciPy).",
+        "Inv-K in reverse Cuthill-McKee order.",
         "Kaporin, 1994",
         form="operator",
         exact_if_tridiagonal=True,
@@ -258,8 +258,7 @@ ROWS: tuple[ReferenceMethod, ...] = (
     ReferenceMethod(
         "Inv-K after RCM",
         partial(invk_reordered, ordering=reverse_cuthill_mckee),
-        "Inv-K in reverse Cuthill-McKee order (SciPy), on the pattern of IC({level}) in that "
-        "order.",
+        "Inv-K in reverse Cuthill-McKee order, on the pattern of IC({level}) in that order.",
         "Kaporin, 1994",
         form="operator",
         on=_FILLED,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -52,7 +53,8 @@ class Band:
     On each matrix the iterations (the worst of the four sides) may differ by ``steps``, or by a
     share ``relative`` of the larger count, whichever is more, and 1 - cosine, n log K and the
     condition number by a share ``floats``; a share ``outside`` of the matrices may lie further
-    apart. The mean of the iterations over matrices and seeds may differ by a share ``mean`` or by
+    apart. Condition numbers count up to ``floats`` / eps: rounding errors decide larger ones. The
+    mean of the iterations over matrices and seeds may differ by a share ``mean`` or by
     ``mean_steps``, and, where it ranks, the area under the profile by ``area``.
     """
 
@@ -167,17 +169,19 @@ def in_band(ours: Row, theirs: Row, band: Band) -> bool:
         one == other
         if one is None or other is None
         else math.isclose(one, other, rel_tol=band.floats, abs_tol=tolerance)
-        for (one, tolerance), (other, _) in zip(_floats(ours), _floats(theirs), strict=True)
+        for (one, tolerance), (other, _) in zip(
+            _floats(ours, band), _floats(theirs, band), strict=True
+        )
     )
 
 
-def _floats(row: Row) -> list[tuple[float | None, float]]:
+def _floats(row: Row, band: Band) -> list[tuple[float | None, float]]:
     """Return numbers of a row that do not depend on right-hand sides; what counts as zero."""
-    distance = row.log10_one_minus_cosine
+    distance, condition = row.log10_one_minus_cosine, row.condition
     return [
         (None if distance is None else 10.0**distance, 1e-12),
         (row.n_log_k, 1e-6),
-        (row.condition, 0.0),
+        (None if condition is None else min(condition, band.floats / sys.float_info.epsilon), 0.0),
     ]
 
 
