@@ -352,9 +352,9 @@ def additive_schwarz(
     >>> from precondbench.solvers import additive_schwarz
     >>> A, b = formula_matrix("HB/gr_30_30"), np.arange(900.0) % 7 - 3
     >>> [pcg(A, b, M=additive_schwarz(A, size=32, overlap=k)).iterations for k in (0, 1, 2)]
-    [47, 37, 30]
+    [45, 37, 30]
     >>> pcg(A, b, M=additive_schwarz(A, np.ones((900, 1)), size=32)).iterations
-    29
+    28
     """
     matrix = check_spd_candidate(A, "A")
     overlap = whole_number("overlap", overlap)
