@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from precondbench.datasets.graph import GraphArrays, collate_graphs, describe
 from precondbench.errors import ConfigurationError, ShardError
 from precondbench.factors import LowerPattern
 from precondbench.matrices import power_of_two_scaling
-from precondbench.quality import Pair
+from precondbench.quality import Pair, table_html
 from precondbench.recipes import DatasetSpec, dataset_spec, open_split, select_plans
 from precondbench.shards import (
     A_UPPER,
@@ -347,10 +346,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
             "pairs": len(self),
             "content digest": self.shard.content_digest[:16],
         }
-        body = "".join(
-            f"<tr><th>{key}</th><td>{escape(str(value))}</td></tr>" for key, value in rows.items()
-        )
-        return f"<table><caption>{type(self).__name__}</caption>{body}</table>"
+        return table_html(type(self).__name__, rows)
 
     def __repr__(self) -> str:
         return (

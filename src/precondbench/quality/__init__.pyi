@@ -10,12 +10,14 @@ from .method import Method as Method
 from .metrics import cosine as cosine
 from .metrics import k_condition as k_condition
 from .metrics import one_minus_cosine as one_minus_cosine
+from .metrics import spectrum_ends as spectrum_ends
 from .pair import Pair as Pair
 from .problem import Problem as Problem
 from .problem import problem_of as problem_of
 
 # Between the packages of this library; not promised to users.
 from .ceiling import twin_ceiling as twin_ceiling
+from .display import table_html as table_html
 from .evaluation import rounded as rounded
 from .method import Predictions as Predictions
 from .method import context_of as context_of

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
-from precondbench.errors import PrecondbenchError, PredictionError
+from precondbench.errors import ConfigurationError, PrecondbenchError, PredictionError
 from precondbench.quality.context import Context
+from precondbench.quality.display import draw_profile, table_html, table_text
 from precondbench.quality.locality import HopLadder
 from precondbench.quality.method import (
     Closing,
@@ -31,12 +32,12 @@ from precondbench.quality.problem import Problem, problem_of
 from precondbench.quality.values import Refusal, values_digest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """Outcomes of one method on the matrices of a dataset, by columns, and their summary.
 
     Every column is a tuple with one item a matrix, in the dataset's order; ``rows`` has them
-    matrix by matrix.
+    matrix by matrix, ``to_pandas()`` as a table. Printed, it shows the summary.
 
     Attributes
     ----------
@@ -160,8 +161,89 @@ class Evaluation:
         """Return plain lists and dictionaries, for JSON."""
         return {"summary": dict(self.summary), "rows": [asdict(row) for row in self.rows]}
 
+    def to_pandas(self) -> Any:
+        """Return a table with one row a matrix, indexed by name.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns of this object; ``sides`` holds tuples.
+
+        Raises
+        ------
+        ConfigurationError
+            If pandas is not installed.
+        """
+        try:
+            from pandas import DataFrame
+        except ImportError:
+            raise ConfigurationError(
+                "to_pandas needs the package pandas: pip install pandas"
+            ) from None
+        return DataFrame({name: getattr(self, name) for name in COLUMNS}).set_index("name")
+
+    def plot(self, ax: Any = None, *, label: str | None = None) -> Any:
+        """Draw the performance profile: the share solved within each multiple of the target.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw, to compare several; by default a new figure.
+        label : str, optional
+            Name of the curve in a legend.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes.
+
+        Raises
+        ------
+        ConfigurationError
+            If matplotlib is not installed.
+        """
+        return draw_profile(self.ratios, ax, label)
+
+    def __repr__(self) -> str:
+        return table_text(*self._shown())
+
+    def _repr_html_(self) -> str:
+        """Show a table in a notebook."""
+        return table_html(*self._shown())
+
+    def _shown(self) -> tuple[str, dict[str, str]]:
+        """A caption and the numbers of the summary with their units."""
+        count, summary = len(self.name), self.summary
+        least, most = min(self.n), max(self.n)
+        caption = f"Evaluation of {count} {'matrix' if count == 1 else 'matrices'}, n = {least}"
+        if least < most:
+            caption += f" to {most}"
+        failed = [row for row in self.rows if not row.solved]
+        rows = {"solved": f"{count - len(failed)} of {count}"}
+        if failed:
+            first = failed[0]
+            rows["first failure"] = f"{first.name}: {first.status} {first.reason}".rstrip()
+        rows["iterations"] = (
+            f"{summary['iterations_mean']:.5g} (mean), {summary['iterations_median']:.5g} (median)"
+        )
+        for key, (name, statistic) in _SHOWN.items():
+            value = summary.get(key)
+            if value is not None:
+                # Rounding errors around 0 differ between machines.
+                rows[name] = f"{round(value, 9) + 0.0:.5g}{statistic}"
+        return caption, rows
+
 
 COLUMNS = tuple(column.name for column in fields(Row))
+# Key of a summary -> what it is called, and which statistic it is.
+_SHOWN = {
+    "ratio_to_target": ("over the target's", " (geometric mean)"),
+    "cosine_mean": ("cosine", " (mean)"),
+    "log10_one_minus_cosine_median": ("log10(1 - cosine)", " (median)"),
+    "n_log_k_median": ("n log K", " (median)"),
+    "work_median": ("work of a step", " (median, in factors on the pattern)"),
+    "effective_hops": ("effective hops", ""),
+}
 
 
 def rounded(value: Any, digits: int) -> Any:
@@ -230,6 +312,16 @@ def evaluate(
     >>> result = evaluate(One(), ic0)
     >>> result.iterations, result.rows[0].status, result.summary["effective_hops"]
     ((1,), 'converged', 29.0)
+    >>> result
+    Evaluation of 1 matrix, n = 30
+      solved             1 of 1
+      iterations         1 (mean), 1 (median)
+      over the target's  1 (geometric mean)
+      cosine             1 (mean)
+      log10(1 - cosine)  -32 (median)
+      n log K            0 (median)
+      work of a step     1 (median, in factors on the pattern)
+      effective hops     29
     """
     keys = {} if key is None else {"": key}
     found = evaluate_many(

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csc_array
+from scipy.sparse.linalg import eigsh
 
 from precondbench.errors import AccuracyWarning, MatrixError, PredictionError
 from precondbench.factors import (
@@ -21,6 +23,8 @@ from precondbench.factors import (
 )
 from precondbench.matrices import check_spd_candidate, power_of_two_scaling
 
+# Up to this order all eigenvalues are computed, in less time than two.
+DENSE = 1000
 # Above this error a warning is given.
 INACCURATE = 1e-4
 
@@ -34,6 +38,45 @@ def _unit(values: ArrayLike, name: str) -> NDArray[np.float64]:
     scaled = vector / largest
     unit: NDArray[np.float64] = scaled / np.sqrt(np.sum(scaled * scaled))
     return unit
+
+
+def spectrum_ends(A: Any) -> tuple[float, float]:
+    """Smallest and largest eigenvalue of a symmetric positive definite matrix.
+
+    By LAPACK up to n = 1,000, else by ARPACK, with SuperLU for the smallest.
+
+    Parameters
+    ----------
+    A : sparse array, sparse matrix or array_like
+        Real SPD matrix, shape (n, n).
+
+    Returns
+    -------
+    tuple of float
+        The two eigenvalues.
+
+    Raises
+    ------
+    MatrixError
+        If A fails a check of :func:`precondbench.matrices.check_spd_candidate`.
+
+    Examples
+    --------
+    >>> from precondbench.matrices import poisson_1d, tridiagonal_csr
+    >>> from precondbench.quality import spectrum_ends
+    >>> low, high = spectrum_ends(tridiagonal_csr(poisson_1d(2)))
+    >>> round(low, 12), round(high, 12)
+    (1.0, 3.0)
+    """
+    matrix = check_spd_candidate(A, "A")
+    if matrix.shape[0] <= DENSE:
+        values = np.linalg.eigvalsh(matrix.toarray())
+        return float(values[0]), float(values[-1])
+    # Orthogonal to no eigenvector, which a smooth vector may be.
+    first = np.random.default_rng(0).standard_normal(matrix.shape[0])
+    high = eigsh(matrix, 1, which="LA", v0=first, return_eigenvectors=False)
+    low = eigsh(csc_array(matrix), 1, sigma=0.0, v0=first, return_eigenvectors=False)
+    return float(low[0]), float(high[0])
 
 
 def cosine(predicted: ArrayLike, target: ArrayLike) -> float:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
-from typing import Protocol
+from typing import Any, Protocol
 
 from scipy.sparse import csr_array
+
+from precondbench.errors import MatrixError
+from precondbench.quality.display import draw_pair, draw_pattern, table_html
+from precondbench.quality.metrics import spectrum_ends
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,27 +67,77 @@ class Pair:
     def __iter__(self) -> Iterator[str | csr_array]:
         return iter((self.name, self.A, *self.factors))
 
+    def spectrum_ends(self) -> tuple[float, float]:
+        """Return the smallest and the largest eigenvalue of A, if it is symmetric.
+
+        Raises
+        ------
+        MatrixError
+            If A is not symmetric.
+        """
+        if not self.symmetric:
+            raise MatrixError(f"{self.name} is not symmetric: its spectrum has no two ends")
+        return spectrum_ends(self.A)
+
+    def spy(self, ax: Any = None) -> Any:
+        """Draw where A has entries.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes.
+
+        Raises
+        ------
+        ConfigurationError
+            If matplotlib is not installed.
+        """
+        return draw_pattern(self.A, ax, self.name)
+
+    def plot(self) -> Any:
+        """Draw A and its factors side by side, coloured by the size of their entries.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure.
+
+        Raises
+        ------
+        ConfigurationError
+            If matplotlib is not installed.
+        """
+        factors = {name: factor for name, factor in self._named_factors() if factor is not None}
+        return draw_pair({f"A of {self.name}": self.A, **factors})
+
+    def _named_factors(self) -> Iterator[tuple[str, csr_array | None]]:
+        return zip("LU", self.factors, strict=False)
+
     def _repr_html_(self) -> str:
         """Show a table in a notebook."""
-        rows = {"n": self.A.shape[0], "entries of A": self.A.nnz}
-        shown = {"A": self.A}
-        for name, factor in zip("LU", self.factors, strict=False):
-            if factor is not None:
-                rows[f"entries of {name}"] = factor.nnz
-                shown = {"A": self.A, "L": factor} if name == "L" else {"U": factor}
-        ranges = {
+        shown = {
+            "A": self.A,
+            **{key: factor for key, factor in self._named_factors() if factor is not None},
+        }
+        rows: dict[str, Any] = {"n": self.A.shape[0]}
+        rows |= {f"entries of {key}": matrix.nnz for key, matrix in shown.items()}
+        # L of a matrix that is not symmetric has ones on its diagonal.
+        rows |= {
             f"diagonal of {key}": f"{matrix.diagonal().min():.4g} to {matrix.diagonal().max():.4g}"
             for key, matrix in shown.items()
+            if key != "L" or self.symmetric
         }
-        body = "".join(
-            f"<tr><th>{key}</th><td>{value}</td></tr>" for key, value in (rows | ranges).items()
-        )
-        return f"<table><caption>Pair {escape(self.name)}</caption>{body}</table>"
+        return table_html(f"Pair {self.name}", rows)
 
     def __repr__(self) -> str:
         factors = "".join(
             f", nnz({name})={factor.nnz}"
-            for name, factor in zip("LU", self.factors, strict=False)
+            for name, factor in self._named_factors()
             if factor is not None
         )
         return f"Pair({self.name!r}, n={self.A.shape[0]}, nnz(A)={self.A.nnz}{factors})"
