@@ -121,8 +121,7 @@ def identity_residual(matrix: csr_array, inverse: SelectedInverse | SupernodalIn
 Solver = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 STEPS = 8
-# Corrections smaller than this, beside the largest entry, are the last: the next would be about as
-# small beside them.
+# What is smaller than this, beside the largest entry, counts as nothing.
 ENOUGH = 1e-12
 
 
@@ -159,25 +158,54 @@ def _accumulate(high, low, change):  # type: ignore[no-untyped-def]
     return np.max(moved / largest)
 
 
-def refined_inverse_columns(
+def inverse_blocks(
     matrix: csr_array, solve: Solver, targets: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Some columns of A^-1, as columns of ``high + low`` (unevaluated), refined until they settle.
+    """Entries of A^-1 between some rows, as ``high + low`` (unevaluated), both (k, k).
 
-    Also returns the relative size of the last correction, which bounds the error left. A step
-    gains a factor of about 1 / (cond(A) eps) for any approximate ``solve``, so the result does
-    not depend on it (Wilkinson 1963; Higham 2002, chapter 12).
+    Also returns the relative size of what is left out. If X is close to A^-1 E and R = E - A X,
+    E^T A^-1 E = E^T X + X^T R + R^T A^-1 R, of which the last term is of second order. It is
+    estimated by one solve for a sum of the columns of R with signs, whose energy has the trace of
+    that term as its mean (Hutchinson 1990); where it counts, X is refined.
     """
-    right = np.zeros((matrix.shape[0], targets.size))
-    right[targets, np.arange(targets.size)] = 1.0
+    count = targets.size
+    right = np.zeros((matrix.shape[0], count))
+    right[targets, np.arange(count)] = 1.0
     high = solve(right)
     low = np.zeros_like(high)
+    residual = _residuals(matrix.indptr, matrix.indices, matrix.data, targets, high, low)
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], count)
+    rest = residual @ signs
+    left = abs(float(rest @ solve(rest[:, np.newaxis])[:, 0]))
+    first = high[targets]
+    smallest = float(np.min(np.diagonal(first)))
+    if left < ENOUGH * smallest:
+        return first, high.T @ residual, left / smallest
+    settled = _refine(matrix, solve, targets, high, low, residual)
+    return high[targets], low[targets], settled
+
+
+def _refine(
+    matrix: csr_array,
+    solve: Solver,
+    targets: NDArray[np.int64],
+    high: NDArray[np.float64],
+    low: NDArray[np.float64],
+    residual: NDArray[np.float64],
+) -> float:
+    """Refine columns ``high + low`` of A^-1 until they settle.
+
+    Returns the relative size of the last correction, which bounds the error left. A step gains a
+    factor of about 1 / (cond(A) eps) for any approximate ``solve``, so the result does not depend
+    on it (Wilkinson 1963; Higham 2002, chapter 12).
+    """
     settled = np.inf
-    for _ in range(STEPS):
-        residual = _residuals(matrix.indptr, matrix.indices, matrix.data, targets, high, low)
+    for step in range(STEPS):
+        if step:
+            residual = _residuals(matrix.indptr, matrix.indices, matrix.data, targets, high, low)
         change = solve(residual)
         if not np.all(np.isfinite(change)):
-            return high, low, np.inf
+            return np.inf
         moved = float(_accumulate(high, low, change))
         # Rounding has been reached, or the steps do not contract.
         if moved >= 0.5 * settled:
@@ -185,10 +213,10 @@ def refined_inverse_columns(
         settled = moved
         if settled < ENOUGH:
             break
-    return high, low, settled
+    return settled
 
 
-# Columns looked at, and how many rows each may have: a row costs a few solves.
+# Columns looked at, and how many rows each may have: a row costs a solve or more.
 PROBES = 6
 MOST_ROWS = 24
 # Numbers of each array of the solves, of which there are five.
@@ -199,8 +227,8 @@ BATCH = 4_000_000
 class Probe:
     """Blocks B[s_i, s_i] of B = A^-1 in twice the working precision, for some columns i.
 
-    Each block is an unevaluated sum of two arrays. ``settled`` is the relative size of the last
-    correction; the blocks cannot be trusted beyond it.
+    Each block is an unevaluated sum of two arrays; it cannot be trusted beyond a relative error
+    of ``settled``.
     """
 
     columns: NDArray[np.int64]
@@ -246,23 +274,28 @@ def probe_inverse(
     """Reference blocks of A^-1 for some columns of a pattern, whose number is ``count``.
 
     ``solve`` is an approximate solver with A for right-hand sides as columns; its errors are
-    refined away. Right-hand sides are solved for together, as many as fit.
+    corrected. Right-hand sides are solved for together, as many as fit, those of a block always.
     """
     columns = _choose(pattern, count)
     colptr, rows, _ = pattern.columns()
-    batch = max(1, BATCH // pattern.n)
-    chosen = [rows[colptr[i] : colptr[i + 1]].astype(np.int64) for i in columns]
-    targets = np.concatenate(chosen)
-    # Of each target, its column among those chosen, and its place there.
-    owner = np.repeat(np.arange(len(chosen)), [s.size for s in chosen])
-    place = np.concatenate([np.arange(s.size) for s in chosen])
-    blocks = [(np.empty((s.size, s.size)), np.empty((s.size, s.size))) for s in chosen]
+    most = BATCH // pattern.n
+    batch: list[NDArray[np.int64]] = []
+    blocks: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
     settled = 0.0
-    for start in range(0, targets.size, batch):
-        high, low, change = refined_inverse_columns(matrix, solve, targets[start : start + batch])
-        settled = max(settled, change)
-        for k in range(high.shape[1]):
-            column, row = owner[start + k], place[start + k]
-            blocks[column][0][row] = high[chosen[column], k]
-            blocks[column][1][row] = low[chosen[column], k]
-    return Probe(columns, blocks, settled)
+
+    def solve_batch() -> float:
+        high, low, left = inverse_blocks(matrix, solve, np.concatenate(batch))
+        start = 0
+        for chosen in batch:
+            own = slice(start, start + chosen.size)
+            blocks.append((high[own, own], low[own, own]))
+            start = own.stop
+        batch.clear()
+        return left
+
+    for i in columns:
+        chosen = rows[colptr[i] : colptr[i + 1]].astype(np.int64)
+        if batch and sum(s.size for s in batch) + chosen.size > most:
+            settled = max(settled, solve_batch())
+        batch.append(chosen)
+    return Probe(columns, blocks, max(settled, solve_batch()))
