@@ -197,6 +197,11 @@ class Own(NodeModel):
 def test_a_model_of_ones_own_on_a_board(in_folder, monkeypatch):
     monkeypatch.setattr(registry, "_REGISTERED", {})
     (in_folder / "own.py").write_text(OWN)
+    listed = json.loads(run("models", "--import", "own.py", "--json").stdout)
+    assert [row["model"] for row in listed] == registry.model_names()
+    (own,) = (row for row in listed if row["model"] == "Own")
+    assert (own["parameters"], own["description"]) == (5953, "")
+    assert "MessagePassingMLP" in run("models").stdout
     for model in ("MLP", "Own"):
         run(
             "train", "synthetic-tridiag", "--import", "own.py", "--model", model,

@@ -63,7 +63,7 @@ def info(
     json: AsJson = False,
 ) -> None:
     """Show what a dataset contains. With --split, list its matrices (built if needed)."""
-    from precondbench.recipes import dataset_spec, select_plans
+    from precondbench.recipes import cached_splits, dataset_spec, select_plans
     from precondbench.shards import load_manifest
 
     plans = select_plans(dataset, version or dataset_spec(dataset).newest, config, split)
@@ -85,8 +85,15 @@ def info(
         return
     say(f"{dataset} {plans[0].version}: {entry.description}")
     say(f"licence {entry.licence}, reproducible {entry.reproducible}")
-    counts = [(plan.configuration, plan.split, plan.count) for plan in plans]
-    print_table("Splits", ("configuration", "split", "records"), counts)
+    rows = [
+        (found.plan.configuration, found.plan.split, found.plan.count, _size(found.path))
+        for found in cached_splits(plans, root)
+    ]
+    print_table("Splits", ("configuration", "split", "records", "MB in the cache"), rows)
+
+
+def _size(path: Path) -> str:
+    return f"{path.stat().st_size / 1e6:.1f}" if path.is_file() else ""
 
 
 def _print_matrices(title: str, plans: list[SplitPlan], root: Path | None, json: bool) -> None:

@@ -203,6 +203,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "build unverified": ("build unverified --source /data/suitesparse",),
     "build large": ("build large --source /data/suitesparse --dry-run",),
     "verify": ("verify", "verify synthetic-tridiag --deep"),
+    "models": ("models", "models --import my_models.py"),
     "train": (
         "train synthetic-tridiag --model MessagePassingMLP --set rounds=7 --seeds 0,1,2",
         "train suitesparse-invk --model MyModel --import my_model.py --set device=cuda",

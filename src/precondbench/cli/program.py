@@ -73,6 +73,7 @@ _COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "info": data.info,
     "build": build.app,
     "verify": data.verify,
+    "models": train.list_models,
     "train": train.train,
     "train-grid": train.train_grid,
     "score": score.score,

@@ -1,4 +1,4 @@
-"""``precondbench train | train-grid``."""
+"""``precondbench models | train | train-grid``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from precondbench.cli.output import AsJson, Root, print_json, print_table, say
+from precondbench.cli.output import AsJson, Root, print_json, print_rows, print_table, say
 from precondbench.errors import ConfigurationError
 
 Import = Annotated[
@@ -20,11 +20,29 @@ _COLUMNS = ("seed", "parameters", "epochs", "best_epoch", "best_validation_cosin
 Out = Annotated[Path, typer.Option(help="Folder for the runs.")]
 
 
+def list_models(models: Import = None, json: AsJson = False) -> None:
+    """List the models that can be trained: what each does, and its parameters by default."""
+    from precondbench.baselines import build_model, model_names, model_summary
+
+    _import(models)
+    rows = [
+        {
+            "model": name,
+            "parameters": build_model(name).parameter_count(),
+            "description": model_summary(name),
+        }
+        for name in model_names()
+    ]
+    print_rows("Models", rows, json, {name: name for name in rows[0]})
+
+
 def train(
     dataset: Annotated[
         str | None, typer.Argument(help="Name of a dataset, as 'precondbench list' prints it.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Name of a registered model.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Name of a model, as 'precondbench models' prints it.")
+    ] = None,
     config: Annotated[str | None, typer.Option(help="Configuration of the data.")] = None,
     version: Annotated[str | None, typer.Option(help="Of the data; by default the newest.")] = None,
     seeds: Annotated[str, typer.Option(help="Comma-separated, one run each.")] = "0",
