@@ -236,6 +236,32 @@ def test_a_folder_may_have_such_a_name(tmp_path, monkeypatch):
     assert (tmp_path / "test").is_dir()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"split": 3}, "no split 3; there are: train, .*; give one of these texts"),
+        ({"version": 1.0}, "no version 1.0; there are: 1.0; give one of these texts"),
+        ({"split": "valid"}, "did you mean 'val'"),
+        ({"root": 5}, "root, the cache folder, is 5; give a path"),
+    ],
+)
+def test_arguments_of_other_types(arguments, message):
+    with pytest.raises(ConfigurationError, match=message):
+        SyntheticTridiag(**arguments)
+
+
+def test_pairs_have_numbers_and_names(uniform):
+    assert uniform.pair("uniform-val-00003").A.data.tobytes() == uniform.pair(3).A.data.tobytes()
+    part = uniform[[5, 3]]
+    assert part.pair(part.names[1]).name == part.pair(np.int64(-1)).name == "uniform-val-00003"
+    with pytest.raises(ConfigurationError, match="called 'uniform-val-00000'; did you mean"):
+        part.pair("uniform-val-00000")
+    with pytest.raises(ConfigurationError, match=r"index is 1\.5; give an integer, or the name"):
+        uniform.pair(1.5)
+    with pytest.raises(IndexError, match="200 pairs"):
+        uniform.pair(200)
+
+
 def test_representations(uniform):
     assert repr(uniform) == "SyntheticTridiag(200 pairs, synthetic-tridiag 1.0, uniform, val)"
     assert repr(uniform.pair(0)) == "Pair('uniform-val-00000', n=50, nnz(A)=148, nnz(L)=99)"

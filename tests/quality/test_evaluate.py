@@ -60,6 +60,27 @@ def test_forms_of_predictions_agree(tridiagonal, exact):
     assert by_list.to_dict()["rows"][0]["name"] == "m0"
 
 
+def test_a_list_of_pairs_is_a_dataset(tridiagonal, exact):
+    pairs = [tridiagonal.pair(i) for i in range(5)]
+    assert evaluate(pairs, exact) == evaluate(tuple(pairs), exact) == evaluate(tridiagonal, exact)
+    with pytest.raises(PredictionError, match="the dataset is empty"):
+        evaluate([], ic0)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        (ic0, "dataset is a function; .*the dataset comes first, then the method"),
+        (sp.eye_array(3), r"dataset is a dia_array; give one of this library, a list of Pair"),
+        ([sp.eye_array(3)], r"dataset is a list; .* an object with len\(\) and pair\(i\)$"),
+        (None, "dataset is a NoneType"),
+    ],
+)
+def test_what_is_no_dataset(dataset, message):
+    with pytest.raises(PredictionError, match=message):
+        evaluate(dataset, ic0)
+
+
 def test_torch_tensors_are_accepted(tridiagonal, exact):
     import torch
 

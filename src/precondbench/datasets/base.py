@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch_geometric.data import Data, InMemoryDataset
 
-from precondbench._internal import replacing
+from precondbench._internal import did_you_mean, replacing
 from precondbench.datasets.geometry import add_geometry, geometry_of
 from precondbench.datasets.graph import GraphArrays, collate_graphs, describe
 from precondbench.errors import ConfigurationError, ShardError
@@ -249,14 +250,14 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         shard = self.shard
         return [shard.names[self._record_number(i)] for i in range(len(self))]
 
-    def pair(self, index: int) -> Pair:
+    def pair(self, index: int | str) -> Pair:
         """Return matrix and target factor of one graph as SciPy arrays, float64.
 
         Parameters
         ----------
-        index : int
-            Position in this dataset (or in the subset that indexing made); negative counts
-            from the end.
+        index : int or str
+            Position in this dataset (or in the subset that indexing made), where negative ones
+            count from the end, or name of the matrix.
 
         Returns
         -------
@@ -354,8 +355,20 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
             f"{self.configuration}, {self.split})"
         )
 
-    def _record_number(self, index: int) -> int:
+    def _record_number(self, index: int | str) -> int:
         count = len(self)
+        if isinstance(index, str):
+            names = self.names
+            if index not in names:
+                advice = did_you_mean(index, names)
+                raise ConfigurationError(f"no matrix of {self!r} is called {index!r}{advice}")
+            index = names.index(index)
+        try:
+            index = operator.index(index)
+        except TypeError:
+            raise ConfigurationError(
+                f"index is {index!r}; give an integer, or the name of a matrix"
+            ) from None
         if not -count <= index < count:
             raise IndexError(f"index {index} is out of range; the dataset has {count} pairs")
         assert self._records is not None

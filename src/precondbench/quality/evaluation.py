@@ -27,7 +27,7 @@ from precondbench.quality.method import (
     set_up,
 )
 from precondbench.quality.outcome import REFERENCE, Row
-from precondbench.quality.pair import Pair, PairSource
+from precondbench.quality.pair import Pair, PairSource, pair_source
 from precondbench.quality.problem import Problem, problem_of
 from precondbench.quality.values import Refusal, values_digest
 
@@ -256,7 +256,7 @@ def rounded(value: Any, digits: int) -> Any:
 
 
 def evaluate(
-    dataset: PairSource,
+    dataset: PairSource | Sequence[Pair],
     predictions: Predictions,
     *,
     key: str | None = None,
@@ -268,8 +268,8 @@ def evaluate(
 
     Parameters
     ----------
-    dataset : sequence of pairs
-        Anything with ``len`` and ``pair(i)``: a precondbench dataset, or your own.
+    dataset : dataset, or sequence of Pair
+        A dataset of this library, a list of pairs, or anything with ``len`` and ``pair(i)``.
     predictions : mapping, sequence, callable or Method
         name -> values or L; or a list of those in the dataset's order; or a function A -> L; or
         a :class:`Method`. Values are on the pattern of tril(A) by rows, diagonal last in each
@@ -297,19 +297,14 @@ def evaluate(
     Raises
     ------
     PredictionError
-        If predictions do not fit the dataset: wrong count, names or lengths.
+        If predictions do not fit the dataset (wrong count, names or lengths), or it is none.
 
     Examples
     --------
     >>> from precondbench import Pair, evaluate, ic0
     >>> from precondbench.matrices import poisson_1d, tridiagonal_csr
-    >>> class One:
-    ...     def __len__(self):
-    ...         return 1
-    ...     def pair(self, index):
-    ...         A = tridiagonal_csr(poisson_1d(30))
-    ...         return Pair("poisson", A, ic0(A))
-    >>> result = evaluate(One(), ic0)
+    >>> A = tridiagonal_csr(poisson_1d(30))
+    >>> result = evaluate([Pair("poisson", A, ic0(A))], ic0)
     >>> result.iterations, result.rows[0].status, result.summary["effective_hops"]
     ((1,), 'converged', 29.0)
     >>> result
@@ -331,7 +326,7 @@ def evaluate(
 
 
 def evaluate_many(
-    dataset: PairSource,
+    dataset: PairSource | Sequence[Pair],
     methods: Mapping[str, Predictions],
     *,
     keys: Mapping[str, str] | None = None,
@@ -344,7 +339,7 @@ def evaluate_many(
 
     Parameters
     ----------
-    dataset : sequence of pairs
+    dataset : dataset, or sequence of Pair
         As for :func:`evaluate`.
     methods : mapping
         Name of a method -> its predictions, each as for :func:`evaluate`.
@@ -371,6 +366,7 @@ def evaluate_many(
     PredictionError
         If predictions do not fit the dataset: wrong count, names or lengths.
     """
+    dataset = pair_source(dataset)
     count = len(dataset)
     if count == 0:
         raise PredictionError("the dataset is empty; there is nothing to score")

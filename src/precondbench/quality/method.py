@@ -26,13 +26,8 @@ class Method(Protocol):
     >>> class Shifted:
     ...     def setup(self, A, context):
     ...         return ic0(A) * (2.0 if context.name == "first" else 1.0)
-    >>> class One:
-    ...     def __len__(self):
-    ...         return 1
-    ...     def pair(self, index):
-    ...         A = tridiagonal_csr(poisson_1d(30))
-    ...         return Pair("first", A, ic0(A))
-    >>> evaluate(One(), Shifted()).iterations
+    >>> A = tridiagonal_csr(poisson_1d(30))
+    >>> evaluate([Pair("first", A, ic0(A))], Shifted()).iterations
     (1,)
     """
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from scipy.sparse import csr_array
 
-from precondbench.errors import MatrixError
+from precondbench.errors import MatrixError, PredictionError
 from precondbench.quality.display import draw_pair, draw_pattern, table_html
 from precondbench.quality.metrics import spectrum_ends
 
@@ -143,6 +143,7 @@ class Pair:
         return f"Pair({self.name!r}, n={self.A.shape[0]}, nnz(A)={self.A.nnz}{factors})"
 
 
+@runtime_checkable
 class PairSource(Protocol):
     """A dataset as ``evaluate`` needs it."""
 
@@ -151,3 +152,31 @@ class PairSource(Protocol):
     def pair(self, index: int) -> Pair:
         """Return one pair."""
         ...
+
+
+@dataclass(frozen=True)
+class PairList:
+    """Pairs in memory as a dataset."""
+
+    pairs: Sequence[Pair]
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def pair(self, index: int) -> Pair:
+        """Return one pair."""
+        return self.pairs[index]
+
+
+def pair_source(given: Any) -> PairSource:
+    """Return a dataset as it is, a list of pairs as one; PredictionError for anything else."""
+    if isinstance(given, PairSource):
+        return given
+    if isinstance(given, Sequence) and all(isinstance(item, Pair) for item in given):
+        return PairList(given)
+    function = callable(given) and not hasattr(given, "__len__")
+    swapped = "; the dataset comes first, then the method" if function else ""
+    raise PredictionError(
+        f"the dataset is a {type(given).__name__}; give one of this library, a list of Pair, or an "
+        f"object with len() and pair(i){swapped}"
+    )

@@ -46,7 +46,7 @@ def cache_root(root: str | os.PathLike[str] | None = None) -> Path:
     Raises
     ------
     ConfigurationError
-        If a file has that name, or there is no home folder to put it into.
+        If it is no path, a file has that name, or there is no home folder to put it into.
 
     Examples
     --------
@@ -61,6 +61,11 @@ def cache_root(root: str | os.PathLike[str] | None = None) -> Path:
         chosen = platformdirs.user_cache_dir("precondbench", appauthor=False)
     try:
         root = Path(chosen).expanduser().absolute()
+    except TypeError:
+        raise ConfigurationError(
+            f"root, the cache folder, is {chosen!r}; give a path, or none for the folder of the "
+            "platform"
+        ) from None
     except RuntimeError as error:  # There is neither HOME nor an entry of the user.
         raise ConfigurationError(
             f"the cache folder {chosen} cannot be found: {error}; name one in PRECONDBENCH_CACHE"
