@@ -21,6 +21,7 @@ from precondbench.leaderboard import (
     pack_predictions,
     pack_runs,
     submission_schema,
+    submit,
 )
 from precondbench.leaderboard.submissions.schema import values_digest
 from precondbench.shards import read_predictions, write_predictions
@@ -48,6 +49,65 @@ def root_of_diagonal(A):
 def folder(original, tmp_path):
     shutil.copytree(original, tmp_path / "bundle")
     return tmp_path / "bundle"
+
+
+def test_one_call_gives_what_files_give(folder, tmp_path):
+    """A function, values by name and values in order; several seeds; fields by their names."""
+    data = SuiteSparseInvK(split="val", version="sample")
+    said = {"method": "IC(0)", "authors": "A. Cholesky", "description": "IC."}
+    one = submit(data, root_of_diagonal, tmp_path / "one", **said)
+    factors = {name: root_of_diagonal(data.pair(name).A) for name in data.names}
+    two = submit(data, factors, tmp_path / "two", kind="classical", **said)
+    three = submit(data, {0: list(factors.values())}, tmp_path / "three", kind="classical", **said)
+    assert one == two == three
+    assert one.predictions == open_bundle(folder).submission.predictions
+    seeds = {seed: [(1 + seed) * L for L in factors.values()] for seed in (2, 5, 7)}
+    learned = submit(
+        data, seeds, tmp_path / "learned", parameters=3, code="https://example.org/code", **said
+    )
+    assert (learned.kind, learned.seeds, learned.parameters) == ("learned", [2, 5, 7], 3)
+    assert learned.links.code == "https://example.org/code"
+    assert open_bundle(tmp_path / "learned").submission == learned
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"predictions": {0: root_of_diagonal, 1: root_of_diagonal}}, "two seeds have the same"),
+        ({"predictions": [None, None], "kind": "learned"}, "needs 3 seeds or more, there are 1"),
+        ({"kinds": "learned"}, "the submission is wrong at kinds: Extra inputs"),
+        ({"dataset": [1, 2]}, "the dataset is a list; give a split of this library"),
+        (
+            {"dataset": SuiteSparseInvK(split="val", version="sample")[:1]},
+            "has 1 of the 2 matrices",
+        ),
+    ],
+)
+def test_what_cannot_be_submitted(tmp_path, arguments, message):
+    given = {
+        "dataset": SuiteSparseInvK(split="val", version="sample"),
+        "predictions": root_of_diagonal,
+        "method": "IC(0)",
+        "authors": "A. Cholesky",
+        "description": "IC.",
+    }
+    with pytest.raises(SubmissionError, match=message):
+        submit(folder=tmp_path / "s", **(given | arguments))
+    assert not (tmp_path / "s" / "submission.json").exists()
+
+
+def test_all_that_is_missing_is_told_at_once(tmp_path):
+    data = SuiteSparseInvK(split="val", version="sample")
+    values = {name: data.pair(name).L.data for name in data.names}
+    path = tmp_path / "p.safetensors"
+    write_predictions(path, "From the file", data.shard, data.label, {0: values})
+    packed = runner.invoke(app, ["submit", "pack", str(path)])
+    assert packed.exit_code == 1
+    assert "lacks kind, authors, description; on a command line: --set kind=" in packed.stderr
+    assert "--author NAME --description TEXT" in packed.stderr
+    fields = {key: SAID[key] for key in ("kind", "authors", "description")}
+    made = pack_predictions([path], tmp_path / "s", fields)
+    assert made.method == "From the file"
 
 
 def test_what_is_packed_is_valid(folder):

@@ -28,9 +28,12 @@ app = typer.Typer(no_args_is_help=True, help="Score, check and publish entries."
 
 Out = Annotated[Path, typer.Option(help="Folder of the submission.")]
 Split = Annotated[str, typer.Option(help="Which split was predicted.")]
-Name = Annotated[str | None, typer.Option("--method", help="Name of the method on the board.")]
-Author = Annotated[list[str] | None, typer.Option(help="May be repeated.")]
-Description = Annotated[str | None, typer.Option(help="What the method does.")]
+Name = Annotated[
+    str | None,
+    typer.Option("--method", help="Name on the board; that of the runs or the file is known."),
+]
+Author = Annotated[list[str] | None, typer.Option(help="Required; may be repeated.")]
+Description = Annotated[str | None, typer.Option(help="Required: what the method does.")]
 Fields = Annotated[
     list[str] | None,
     typer.Option(

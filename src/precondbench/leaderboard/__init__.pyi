@@ -10,6 +10,8 @@ from .running.method import run_method as run_method
 from .running.process import Limits as Limits
 from .scoring.ranking import profile_area as profile_area
 from .site.pages import render_site as render_site
+from .submissions.pack import submit as submit
+from .submissions.schema import Submission as Submission
 from .timing.measure import Effort as Effort
 from .timing.measure import time_methods as time_methods
 from .timing.methods import chosen as chosen
@@ -51,7 +53,6 @@ from .submissions.pack import pack_method as pack_method
 from .submissions.pack import pack_predictions as pack_predictions
 from .submissions.pack import pack_runs as pack_runs
 from .submissions.pack import read_fields as read_fields
-from .submissions.schema import Submission as Submission
 from .submissions.schema import submission_schema as submission_schema
 from .timing.times import compared as compared
 from .timing.times import figures_of as figures_of

@@ -20,7 +20,10 @@ from .ceiling import twin_ceiling as twin_ceiling
 from .display import table_html as table_html
 from .evaluation import rounded as rounded
 from .method import Predictions as Predictions
+from .method import check_cover as check_cover
 from .method import context_of as context_of
+from .method import covers_all as covers_all
+from .method import prediction_of as prediction_of
 from .method import set_up as set_up
 from .metrics import k_condition_values as k_condition_values
 from .outcome import MAXITER as MAXITER

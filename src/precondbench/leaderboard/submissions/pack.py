@@ -29,7 +29,10 @@ from precondbench.leaderboard.submissions.schema import (
 from precondbench.quality import (
     Method,
     Refusal,
+    check_cover,
     context_of,
+    covers_all,
+    prediction_of,
     problem_of,
     set_up,
     values_digest,
@@ -164,6 +167,74 @@ def _course(seeds: Sequence[int], results: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(runs)
 
 
+def submit(
+    dataset: Any,
+    predictions: Any,
+    folder: str | Path = "submission",
+    *,
+    method: str,
+    authors: str | Sequence[str],
+    description: str,
+    kind: str | None = None,
+    **fields: Any,
+) -> Submission:
+    """Make a submission of predictions for a split, however they were made, and check it.
+
+    Parameters
+    ----------
+    dataset : FactorDataset
+        The whole split, in the label and scaling that the predictions are for.
+    predictions : mapping, sequence, callable or Method
+        As for :func:`precondbench.evaluate`; those of several seeds as a mapping seed ->
+        predictions.
+    folder : path-like
+        Where the submission goes.
+    method : str
+        Name on the board.
+    authors : str or sequence of str
+        Who made it.
+    description : str
+        What the method does, in a few sentences.
+    kind : {"learned", "fitted", "classical"}, optional
+        By default ``classical`` for a function or a method, else ``learned``, which needs three
+        seeds or more.
+    **fields
+        Other fields of ``submission.json``: ``licence``, ``parameters``, ``training``,
+        ``hardware``, ``command``, ``seconds``, and the addresses ``code`` and ``paper``.
+
+    Returns
+    -------
+    Submission
+        What ``submission.json`` says. ``precondbench leaderboard score FOLDER`` scores it.
+
+    Raises
+    ------
+    SubmissionError
+        If a field is wrong, or the dataset is no split.
+    PredictionError
+        If predictions do not fit the dataset.
+
+    Examples
+    --------
+    >>> from precondbench import SyntheticTridiag, ic0
+    >>> from precondbench.leaderboard import submit
+    >>> data = SyntheticTridiag(split="test", config="twin")
+    >>> made = submit(data, ic0, method="Mine", authors="A. Author", description="IC(0).")
+    >>> made.kind, made.where
+    ('classical', 'synthetic-tridiag/1.0/twin/test')
+    """
+    by_seed = isinstance(predictions, Mapping) and all(
+        isinstance(seed, int) for seed in predictions
+    )
+    seeds = predictions if by_seed else {0: predictions}
+    if kind is None:
+        kind = "classical" if all(map(covers_all, seeds.values())) else "learned"
+    links = {name: fields.pop(name) for name in _LINKS if name in fields}
+    names = [authors] if isinstance(authors, str) else list(authors)
+    said = {"method": method, "authors": names, "description": description, "kind": kind}
+    return _pack_seeds(seeds, dataset, folder, {**said, "links": links, **fields})
+
+
 def pack_function(
     function: Method | Callable[[Any], Any],
     dataset: Any,
@@ -172,11 +243,48 @@ def pack_function(
     root: str | Path | None = None,
 ) -> Submission:
     """Make a submission of what a method, or a function A -> L or (L, U), gives."""
-    values: dict[str, NDArray[np.float64] | None] = {}
+    _check_complete(fields)
     start = perf_counter()
+    values = _values(dataset, function)
+    seconds = {"construction": round(perf_counter() - start, 3)}
+    return _pack_seeds({0: values}, dataset, folder, {"seconds": seconds, **fields}, root)
+
+
+def _pack_seeds(
+    seeds: Mapping[int, Any],
+    dataset: Any,
+    folder: str | Path,
+    fields: Mapping[str, Any],
+    root: str | Path | None = None,
+) -> Submission:
+    _check_complete(fields)
+    if not hasattr(dataset, "shard"):
+        raise SubmissionError(
+            f"the dataset is a {type(dataset).__name__}; give a split of this library, such as "
+            "SuiteSparseInvK(split='test')"
+        )
+    if len(dataset) < len(dataset.shard):
+        raise SubmissionError(
+            f"{dataset!r} has {len(dataset)} of the {len(dataset.shard)} matrices of its split; "
+            "predict and give all of them"
+        )
+    values = {seed: _values(dataset, predictions) for seed, predictions in seeds.items()}
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / PREDICTIONS
+    write_predictions(path, fields["method"], dataset.shard, dataset.label, values)
+    return pack_predictions([path], folder, fields, root)
+
+
+def _values(dataset: Any, predictions: Any) -> dict[str, NDArray[np.float64] | None]:
+    """Values on the published pattern by name of the matrix; None for a failure."""
+    if not covers_all(predictions):
+        check_cover(predictions, [dataset.pair(i).name for i in range(len(dataset))])
+    values: dict[str, NDArray[np.float64] | None] = {}
     for i in range(len(dataset)):
         pair = dataset.pair(i)
-        given = set_up(function, pair, context_of(dataset, i, pair.name))
+        one = prediction_of(predictions, i, pair.name)
+        given = set_up(one, pair, context_of(dataset, i, pair.name))
         if callable(given):
             raise SubmissionError(
                 f"the function gives an operator for {pair.name}; a submission holds factors on "
@@ -184,12 +292,7 @@ def pack_function(
             )
         placed = given if isinstance(given, Refusal) else problem_of(pair).place(given)
         values[pair.name] = None if isinstance(placed, Refusal) else placed
-    seconds = {"construction": round(perf_counter() - start, 3)}
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / PREDICTIONS
-    write_predictions(path, str(fields.get("method")), dataset.shard, dataset.label, {0: values})
-    return pack_predictions([path], folder, {"seconds": seconds, **fields}, root)
+    return values
 
 
 def pack_method(
@@ -258,6 +361,7 @@ def pack_predictions(
         raise SubmissionError(str(error)) from None
     submission = _submission(
         {
+            "method": first.method,
             **fields,
             "dataset": first.dataset,
             "version": first.version,
@@ -298,7 +402,26 @@ def _write(
     return path
 
 
+# What a submission cannot be without -> how it is given on a command line.
+_REQUIRED = {
+    "method": "--method NAME",
+    "kind": "--set kind=learned",
+    "authors": "--author NAME",
+    "description": "--description TEXT",
+}
+
+
+def _check_complete(fields: Mapping[str, Any]) -> None:
+    missing = [name for name in _REQUIRED if name not in fields]
+    if missing:
+        ways = " ".join(_REQUIRED[name] for name in missing)
+        raise SubmissionError(
+            f"the submission lacks {', '.join(missing)}; on a command line: {ways}"
+        )
+
+
 def _submission(fields: Mapping[str, Any]) -> Submission:
+    _check_complete(fields)
     try:
         return Submission.model_validate(dict(fields))
     except ValidationError as error:
