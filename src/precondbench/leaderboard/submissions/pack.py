@@ -185,7 +185,7 @@ def submit(
     dataset : FactorDataset
         The whole split, in the label and scaling that the predictions are for.
     predictions : mapping, sequence, callable or Method
-        As for :func:`precondbench.evaluate`; those of several seeds as a mapping seed ->
+        As for :func:`precondbench.quality.evaluate`; those of several seeds as a mapping seed ->
         predictions.
     folder : path-like
         Where the submission goes.
