@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from precondbench.baselines import losses, registry
+from precondbench.cli import app
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^```(\w+)(?: file=([\w.]+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -74,6 +76,11 @@ def run_console(block: Block, path: Path, folder: Path) -> None:
         if "binsparse" in command:
             pytest.importorskip("binsparse")
         words = shlex.split(command, comments=True)
+        if words[0] == "precondbench" and "--import" not in words:
+            # In this process, which has imported everything.
+            result = CliRunner().invoke(app, words[1:])
+            assert result.exit_code == 0, f"{where}: {command}\n{result.output}"
+            continue
         if words[:3] == ["python", "-m", "paper"]:
             words = words[2:]
         assert words[0] in ("precondbench", "paper"), f"{where}: {command!r} is not run"
@@ -88,6 +95,12 @@ def run_console(block: Block, path: Path, folder: Path) -> None:
         assert done.returncode == 0, f"{where}: {command}\n{done.stdout}\n{done.stderr}"
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """What one page builds need not be built for the next."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
 def own_registries(monkeypatch):
     """Models and losses of the examples are gone after the test."""
@@ -97,11 +110,11 @@ def own_registries(monkeypatch):
 
 @pytest.mark.usefixtures("own_registries")
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_examples_run(path, tmp_path, monkeypatch):
+def test_examples_run(path, cache, tmp_path, monkeypatch):
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("PRECONDBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PRECONDBENCH_CACHE", str(cache))
     monkeypatch.setenv("PRECONDBENCH_OFFLINE", "1")
     namespace: dict = {"__name__": "__main__"}
     monkeypatch.syspath_prepend(folder)
