@@ -204,5 +204,6 @@ def test_dependent_columns_are_a_failure_of_the_matrix(poisson_2d):
 
 
 def test_predictions_in_a_file_hold_no_functions(poisson_2d, tmp_path):
+    said = {"method": "Roughly", "kind": "classical", "authors": ["me"], "description": "So."}
     with pytest.raises(SubmissionError, match="a submission holds factors"):
-        pack_function(Method(roughly), One(poisson_2d(6)), tmp_path, {})
+        pack_function(Method(roughly), One(poisson_2d(6)), tmp_path, said)
