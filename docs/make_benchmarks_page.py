@@ -230,6 +230,39 @@ def scoring_findings(results: Row) -> str:
     )
 
 
+def libraries(found: dict[str, Any]) -> str:
+    """Ratios of times to those of compiled libraries, or of memory traffic."""
+    solve = found["solve"]
+    rows = [
+        ("step of PCG with IC(0), one of four sides", "copying as many bytes", solve["n"],
+         solve["lockstep_side_over_traffic"]),
+        ("step of PCG with IC(0), one side alone", "copying as many bytes", solve["n"],
+         solve["one_side_over_traffic"]),
+        ("step of PCG with IC(0), one of four sides", "SciPy's `cg` with ilupp, one side",
+         solve["n"], 1 / solve["scipy_over_lockstep_side"]),
+    ]  # fmt: skip
+    for n, row in found["incomplete"].items():
+        rows += [
+            ("IC(0), checks included", "`IChol0` of ilupp", int(n), row["ic0_over_ilupp"]),
+            ("MIC(0), checks included", "`IChol0` of ilupp", int(n), row["mic0_over_ilupp"]),
+        ]
+    for case, row in found["inv-k"].items():
+        grid, n = case.split()
+        what = f"Inv-K with its accuracy check, {grid}, one thread"
+        rows.append((what, "CHOLMOD: order and factor", int(n), row["one_thread_over_cholmod"]))
+    lines = [[what, other, f"{n:,}", f"{ratio:.2f}"] for what, other, n, ratio in rows]
+    inverse = list(found["inv-k"].values())
+    return (
+        markdown_table(["what", "against", "n", "ratio of times"], lines, words=2)
+        + "\n\n"
+        + paragraph(
+            f"Here: {found['machine']}, one thread, medians of one run. The accuracy check of "
+            f"Inv-K takes {span(100 * row['check_share'] for row in inverse)} % of its time, and "
+            f"two threads are {span(row['one_thread_over_two'] for row in inverse)} times as fast."
+        )
+    )
+
+
 def filled(page: str) -> str:
     """Return the page with updated tables and figures."""
     invk, scaling = stored("invk_and_pcg.json"), stored("invk_scaling.json")
@@ -247,6 +280,7 @@ def filled(page: str) -> str:
             "training": training_table(training["loops"]),
             "losses": losses(training["loops"]),
             "compiled": compiled_table(training["compiled"]),
+            "libraries": libraries(stored("compiled_libraries.json")),
             "scoring": scoring_findings(stored("scoring.json")),
         },
     )
