@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import csr_array
 
 from precondbench._internal import did_you_mean
 from precondbench.errors import ConfigurationError
@@ -22,6 +22,7 @@ from precondbench.quality import (
     SIDES,
     HopLadder,
     Pair,
+    entries_by_cell,
     mean_ceiling,
     problem_of,
 )
@@ -264,14 +265,6 @@ def spy_density(matrix: csr_array) -> list[str]:
 
     0 is an empty cell, 9 as full as the fullest, on a scale of square roots.
     """
-    n = int(matrix.shape[0])
-    cells = min(n, DENSITY)
-    coo = coo_array(matrix)
-    counts = np.zeros((cells, cells))
-    np.add.at(
-        counts,
-        (coo.row.astype(np.int64) * cells // n, coo.col.astype(np.int64) * cells // n),
-        1.0,
-    )
+    counts = entries_by_cell(matrix, DENSITY)
     digits = np.ceil(9.0 * np.sqrt(counts / counts.max())).astype(int)
     return ["".join(map(str, row)) for row in digits]

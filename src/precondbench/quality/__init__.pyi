@@ -17,6 +17,7 @@ from .problem import problem_of as problem_of
 
 # Between the packages of this library; not promised to users.
 from .ceiling import twin_ceiling as twin_ceiling
+from .display import entries_by_cell as entries_by_cell
 from .display import table_html as table_html
 from .evaluation import rounded as rounded
 from .method import Predictions as Predictions

@@ -7,7 +7,8 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
+from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array
 
 from precondbench.errors import ConfigurationError
 
@@ -60,16 +61,23 @@ def draw_profile(ratios: Sequence[float], ax: Any, label: str | None = None) -> 
     return ax
 
 
+def entries_by_cell(matrix: csr_array, most: int) -> NDArray[np.float64]:
+    """Count the entries of a square matrix in each cell of a grid with at most so many a side."""
+    n = int(matrix.shape[0])
+    cells = min(n, most)
+    coo = coo_array(matrix)
+    counts = np.zeros((cells, cells))
+    places = (index.astype(np.int64) * cells // n for index in (coo.row, coo.col))
+    np.add.at(counts, tuple(places), 1.0)
+    return counts
+
+
 def draw_pattern(matrix: csr_array, ax: Any, title: str) -> Any:
     """Draw where a matrix has entries: a spy plot that stays light for large matrices."""
     ax = new_axes(ax)
     n = matrix.shape[0]
-    size = min(n, MOST_PIXELS)
-    coo = matrix.tocoo()
-    counts = np.zeros((size, size))
-    places = (np.asarray(index, np.int64) * size // n for index in (coo.row, coo.col))
-    np.add.at(counts, tuple(places), 1.0)
-    ax.imshow(counts > 0, cmap="Greys", interpolation="none", extent=(-0.5, n - 0.5, n - 0.5, -0.5))
+    entries = entries_by_cell(matrix, MOST_PIXELS) > 0
+    ax.imshow(entries, cmap="Greys", interpolation="none", extent=(-0.5, n - 0.5, n - 0.5, -0.5))
     ax.set(title=title, xlabel=f"n = {n}, {matrix.nnz} entries")
     return ax
 

@@ -112,18 +112,15 @@ class Pair:
         ConfigurationError
             If matplotlib is not installed.
         """
-        factors = {name: factor for name, factor in self._named_factors() if factor is not None}
-        return draw_pair({f"A of {self.name}": self.A, **factors})
+        return draw_pair({f"A of {self.name}": self.A, **self._known_factors()})
 
-    def _named_factors(self) -> Iterator[tuple[str, csr_array | None]]:
-        return zip("LU", self.factors, strict=False)
+    def _known_factors(self) -> dict[str, csr_array]:
+        named = zip("LU", self.factors, strict=False)
+        return {name: factor for name, factor in named if factor is not None}
 
     def _repr_html_(self) -> str:
         """Show a table in a notebook."""
-        shown = {
-            "A": self.A,
-            **{key: factor for key, factor in self._named_factors() if factor is not None},
-        }
+        shown = {"A": self.A, **self._known_factors()}
         rows: dict[str, Any] = {"n": self.A.shape[0]}
         rows |= {f"entries of {key}": matrix.nnz for key, matrix in shown.items()}
         # L of a matrix that is not symmetric has ones on its diagonal.
@@ -136,9 +133,7 @@ class Pair:
 
     def __repr__(self) -> str:
         factors = "".join(
-            f", nnz({name})={factor.nnz}"
-            for name, factor in self._named_factors()
-            if factor is not None
+            f", nnz({name})={factor.nnz}" for name, factor in self._known_factors().items()
         )
         return f"Pair({self.name!r}, n={self.A.shape[0]}, nnz(A)={self.A.nnz}{factors})"
 

@@ -278,24 +278,21 @@ def probe_inverse(
     """
     columns = _choose(pattern, count)
     colptr, rows, _ = pattern.columns()
-    most = BATCH // pattern.n
-    batch: list[NDArray[np.int64]] = []
+    batches: list[list[NDArray[np.int64]]] = [[]]
+    for i in columns:
+        chosen = rows[colptr[i] : colptr[i + 1]].astype(np.int64)
+        size = sum(s.size for s in batches[-1]) + chosen.size
+        if batches[-1] and size > BATCH // pattern.n:
+            batches.append([])
+        batches[-1].append(chosen)
     blocks: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
     settled = 0.0
-
-    def solve_batch() -> float:
+    for batch in batches:
         high, low, left = inverse_blocks(matrix, solve, np.concatenate(batch))
+        settled = max(settled, left)
         start = 0
         for chosen in batch:
             own = slice(start, start + chosen.size)
             blocks.append((high[own, own], low[own, own]))
             start = own.stop
-        batch.clear()
-        return left
-
-    for i in columns:
-        chosen = rows[colptr[i] : colptr[i + 1]].astype(np.int64)
-        if batch and sum(s.size for s in batch) + chosen.size > most:
-            settled = max(settled, solve_batch())
-        batch.append(chosen)
-    return Probe(columns, blocks, max(settled, solve_batch()))
+    return Probe(columns, blocks, settled)

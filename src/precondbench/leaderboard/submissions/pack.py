@@ -232,7 +232,9 @@ def submit(
     links = {name: fields.pop(name) for name in _LINKS if name in fields}
     names = [authors] if isinstance(authors, str) else list(authors)
     said = {"method": method, "authors": names, "description": description, "kind": kind}
-    return _pack_seeds(seeds, dataset, folder, {**said, "links": links, **fields})
+    _check_split(dataset)
+    values = {seed: _values(dataset, given) for seed, given in seeds.items()}
+    return _pack_values(values, dataset, folder, {**said, "links": links, **fields})
 
 
 def pack_function(
@@ -247,17 +249,11 @@ def pack_function(
     start = perf_counter()
     values = _values(dataset, function)
     seconds = {"construction": round(perf_counter() - start, 3)}
-    return _pack_seeds({0: values}, dataset, folder, {"seconds": seconds, **fields}, root)
+    _check_split(dataset)
+    return _pack_values({0: values}, dataset, folder, {"seconds": seconds, **fields}, root)
 
 
-def _pack_seeds(
-    seeds: Mapping[int, Any],
-    dataset: Any,
-    folder: str | Path,
-    fields: Mapping[str, Any],
-    root: str | Path | None = None,
-) -> Submission:
-    _check_complete(fields)
+def _check_split(dataset: Any) -> None:
     if not hasattr(dataset, "shard"):
         raise SubmissionError(
             f"the dataset is a {type(dataset).__name__}; give a split of this library, such as "
@@ -268,7 +264,16 @@ def _pack_seeds(
             f"{dataset!r} has {len(dataset)} of the {len(dataset.shard)} matrices of its split; "
             "predict and give all of them"
         )
-    values = {seed: _values(dataset, predictions) for seed, predictions in seeds.items()}
+
+
+def _pack_values(
+    values: Mapping[int, Mapping[str, NDArray[np.float64] | None]],
+    dataset: Any,
+    folder: str | Path,
+    fields: Mapping[str, Any],
+    root: str | Path | None = None,
+) -> Submission:
+    """Write values by seed and name of the matrix to a file of predictions, and pack it."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / PREDICTIONS
