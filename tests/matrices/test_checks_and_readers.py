@@ -232,7 +232,7 @@ def test_what_is_not_plain(poisson_2d, change):
 @pytest.mark.parametrize("form", PLAIN)
 def test_the_lower_triangle_of_what_is_plain(poisson_2d, form):
     A = PLAIN[form](sp.csr_array(poisson_2d(7)))
-    indptr, indices, values = plain_lower_triangle(A, "A")
+    indptr, indices, values = plain_lower_triangle(A)
     expected = sp.tril(check_spd_candidate(A), format="csr")
     assert np.array_equal(indptr, expected.indptr)
     assert np.array_equal(indices, expected.indices)
@@ -242,7 +242,7 @@ def test_the_lower_triangle_of_what_is_plain(poisson_2d, form):
 
 def test_the_lower_triangle_of_what_is_not_plain_takes_the_checks(poisson_2d):
     A = poisson_2d(7)
-    assert plain_lower_triangle(A.toarray(), "A") is None
+    assert plain_lower_triangle(A.toarray()) is None
     pattern, values = lower_triangle(A.toarray())
     quick, same = lower_triangle(A)
     assert np.array_equal(pattern.indices, quick.indices)

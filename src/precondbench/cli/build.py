@@ -24,6 +24,7 @@ from precondbench.cli.output import (
     Split,
     Version,
     command,
+    group,
     log_to_stderr,
     print_cached,
     print_json,
@@ -53,7 +54,7 @@ class _PlainForm(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(
+app = group(
     cls=_PlainForm,
     help="Build data from recipes. 'build DATASET' is short for 'build splits DATASET'.",
     epilog="\b\nExample:\n  precondbench build synthetic-tridiag --config uniform",

@@ -15,6 +15,7 @@ from precondbench.cli.output import (
     Root,
     Version,
     command,
+    group,
     print_json,
     progress_bar,
     say,
@@ -23,8 +24,8 @@ from precondbench.cli.output import (
 if TYPE_CHECKING:
     from precondbench.leaderboard import Submission
 
-submit = typer.Typer(no_args_is_help=True, help="Make and check submissions to the leaderboard.")
-app = typer.Typer(no_args_is_help=True, help="Score, check and publish entries.")
+submit = group(no_args_is_help=True, help="Make and check submissions to the leaderboard.")
+app = group(no_args_is_help=True, help="Score, check and publish entries.")
 
 Out = Annotated[Path, typer.Option(help="Folder of the submission.")]
 Split = Annotated[str, typer.Option(help="Which split was predicted.")]

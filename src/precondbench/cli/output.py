@@ -16,9 +16,6 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from precondbench.errors import (
     BreakdownError,
@@ -35,7 +32,7 @@ Function = TypeVar("Function", bound=Callable[..., None])
 
 def say(text: str) -> None:
     """Print one line of plain text."""
-    Console(soft_wrap=True, highlight=False).print(_printable(text), markup=False)
+    typer.echo(_printable(text))
 
 
 def _printable(text: str) -> str:
@@ -60,15 +57,17 @@ def _plain(value: Any) -> Any:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a table, numbers aligned to the right."""
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for index, column in enumerate(columns):
-        numeric = any(type(row[index]) in (int, float) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(format_cell(cell) for cell in row))
-    console = Console()
-    # A pipe has no width; a wide table is not cut there.
-    Console(width=None if console.is_terminal else 200).print(table)
+    cells = [columns, *([format_cell(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    numeric = [
+        any(type(cell) in (int, float) for cell in column) for column in zip(*rows, strict=True)
+    ]
+    aligned = [str.rjust if right else str.ljust for right in numeric or [False] * len(columns)]
+    lines = [cells[0], ["-" * width for width in widths], *cells[1:]]
+    say(title)
+    for line in lines:
+        padded = (put(cell, width) for put, cell, width in zip(aligned, line, widths, strict=True))
+        say("  ".join(padded).rstrip())
 
 
 def format_cell(value: Any) -> str:
@@ -105,6 +104,15 @@ def print_cached(found: Sequence[tuple[Any, Path]], json: bool) -> None:
 @contextmanager
 def progress_bar(description: str) -> Iterator[Any]:
     """Show a progress bar if stderr is a terminal; yields ``update(done, total, text)``."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     console = Console(stderr=True)
     if not console.is_terminal:
         # Even a disabled bar prints an empty line in some versions of rich.
@@ -248,6 +256,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "cite": ("cite suitesparse-invk",),
     "doctor": ("doctor", "doctor --json"),
 }
+
+
+def group(**settings: Any) -> typer.Typer:
+    """Make a group of commands with plain help."""
+    return typer.Typer(rich_markup_mode=None, add_completion=False, **settings)
 
 
 def epilog(command: str) -> str:

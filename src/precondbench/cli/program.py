@@ -6,15 +6,15 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 import precondbench
-from precondbench.cli import build, data, doctor, leaderboard, score, timing, train
-from precondbench.cli.output import USAGE, LogLevel, command, log_to_stderr
+from precondbench.cli.output import USAGE, LogLevel, command, group, log_to_stderr
 
 TRACEBACK = "PRECONDBENCH_TRACEBACK"
 INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
@@ -22,8 +22,56 @@ INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
 _FIELDS = ("kind", "code", "paper", "licence", "parameters", "training", "hardware", "command")
 
 
+# Of each command its module and its name there.
+_COMMANDS = {
+    "quickstart": "score.quickstart",
+    "list": "data.list_splits",
+    "info": "data.info",
+    "build": "build.app",
+    "verify": "data.verify",
+    "models": "train.list_models",
+    "train": "train.train",
+    "train-grid": "train.train_grid",
+    "score": "score.score",
+    "results": "score.results",
+    "board": "score.board",
+    "submit": "leaderboard.submit",
+    "leaderboard": "leaderboard.app",
+    "time": "timing.time",
+    "factor": "build.factor",
+    "download": "data.download",
+    "release": "data.release",
+    "export": "data.export",
+    "cite": "data.cite",
+    "doctor": "doctor.doctor",
+}
+
+
+class _WhenUsed(Mapping[str, Any]):
+    """Commands that are imported and made when they are asked for; all of them take 0.2 s."""
+
+    def __getitem__(self, name: str) -> Any:
+        module, _, attribute = _COMMANDS[name].partition(".")
+        found = getattr(import_module(f"precondbench.cli.{module}"), attribute)
+        if not isinstance(found, typer.Typer):
+            function, found = found, group()
+            command(found, name)(function)
+        made = typer.main.get_command(found)
+        made.name = name
+        return made
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_COMMANDS)
+
+    def __len__(self) -> int:
+        return len(_COMMANDS)
+
+
 class _Commands(TyperGroup):
     """The commands; earlier spellings are answered with the current ones."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes | {"commands": _WhenUsed()})
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(_COMMANDS)
@@ -65,35 +113,6 @@ def _options(
 ) -> None:
     """Take the options that stand before a command."""
     log_to_stderr(log_level or LogLevel.WARNING)
-
-
-_COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
-    "quickstart": score.quickstart,
-    "list": data.list_splits,
-    "info": data.info,
-    "build": build.app,
-    "verify": data.verify,
-    "models": train.list_models,
-    "train": train.train,
-    "train-grid": train.train_grid,
-    "score": score.score,
-    "results": score.results,
-    "board": score.board,
-    "submit": leaderboard.submit,
-    "leaderboard": leaderboard.app,
-    "time": timing.time,
-    "factor": build.factor,
-    "download": data.download,
-    "release": data.release,
-    "export": data.export,
-    "cite": data.cite,
-    "doctor": doctor.doctor,
-}
-for _name, _command in _COMMANDS.items():
-    if isinstance(_command, typer.Typer):
-        app.add_typer(_command, name=_name)
-    else:
-        command(app, _name)(_command)
 
 
 def main() -> None:

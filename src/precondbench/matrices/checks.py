@@ -64,9 +64,9 @@ def check_spd_candidate(matrix: Any, name: str = "matrix") -> scipy.sparse.csr_a
     precondbench.errors.MatrixError: my A is not positive definite: diagonal entry 1 is -1 \
 (1 such entries); every one must be positive
     """
-    matrix = square_matrix(matrix, name)
-    if _is_csr(matrix) and _is_plain(matrix.indptr, matrix.indices, matrix.data, *_NOTHING):
+    if _is_usual(matrix) and _is_plain(matrix.indptr, matrix.indices, matrix.data, *_NOTHING):
         return _copied(matrix)
+    matrix = square_matrix(matrix, name)
     full = scipy.sparse.csr_array(matrix, copy=True)
     full.sum_duplicates()  # Which may overflow.
     check_finite(full, name)
@@ -81,24 +81,33 @@ def check_spd_candidate(matrix: Any, name: str = "matrix") -> scipy.sparse.csr_a
     return symmetric
 
 
-def plain_lower_triangle(matrix: Any, name: str) -> tuple[NDArray[Any], ...] | None:
+def plain_lower_triangle(matrix: Any) -> tuple[NDArray[Any], ...] | None:
     """Pointers, columns and values of tril(A) if A passes every check as it is, else None.
 
     The copy that :func:`check_spd_candidate` makes takes longer than what is done with it here.
     """
-    matrix = square_matrix(matrix, name)
-    if not _is_csr(matrix):
+    if not _is_usual(matrix):
         return None
     n = matrix.shape[0]
     # Each entry left of the diagonal needs a mirror image of its own.
-    room = (int(matrix.indptr[n]) + n) // 2
+    room = (matrix.indices.size + n) // 2
     triangle = np.zeros(n + 1, np.int64), np.empty(room, np.int32), np.empty(room, np.float64)
-    plain = _is_plain(matrix.indptr, matrix.indices, matrix.data, *triangle)
-    return triangle if plain else None
+    if not _is_plain(matrix.indptr, matrix.indices, matrix.data, *triangle):
+        return None
+    starts, columns, values = triangle
+    return starts, columns[: starts[n]], values[: starts[n]]
 
 
-def _is_csr(matrix: Any) -> bool:
-    return bool(scipy.sparse.issparse(matrix) and matrix.format == "csr")
+def _is_usual(matrix: Any) -> bool:
+    """Whether a matrix is square CSR of float64 and not empty; nothing is said of its entries."""
+    return bool(
+        scipy.sparse.issparse(matrix)
+        and matrix.format == "csr"
+        and matrix.ndim == 2
+        and matrix.shape[0] == matrix.shape[1] > 0
+        and matrix.dtype == np.float64
+        and matrix.dtype.isnative
+    )
 
 
 # In place of a lower triangle that nobody wants.
@@ -109,38 +118,46 @@ _NOTHING = np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float64)
 def _is_plain(indptr, indices, data, starts, columns, values):  # type: ignore[no-untyped-def]
     """Whether a matrix passes every check as it is, sorted, without zeros and exactly symmetric.
 
-    The lower triangle is written to the last three arrays, unless they are empty.
+    The lower triangle is written to the last three arrays, unless they are empty. An entry right
+    of the diagonal is read as the mirror image of one on the left: those must come in order, and
+    use all of them up.
     """
     n = indptr.size - 1
+    stored = min(indices.size, data.size)
     wanted = starts.size > 0
     count = 0
     # Of each row, the first entry right of the diagonal whose mirror image has not come yet.
-    following = np.empty(n, np.int64)
+    following = np.empty(n, indptr.dtype)
+    if indptr[0] != 0:
+        return False
     for i in range(n):
+        p, end = indptr[i], indptr[i + 1]
+        if end < p or end > stored:
+            return False
         before = -1
-        on_diagonal = False
-        for p in range(indptr[i], indptr[i + 1]):
-            j, value = indices[p], data[p]
-            if j <= before or value == 0.0 or not abs(value) < np.inf:
+        while p < end and indices[p] < i:
+            value = data[p]
+            if indices[p] <= before or value == 0.0 or not abs(value) < np.inf:
                 return False
-            before = j
-            if j < i:
-                q = following[j]
-                if q == indptr[j + 1] or indices[q] != i or data[q] != value:
-                    return False
-                following[j] = q + 1
-            elif j == i:
-                if value < 0.0:
-                    return False
-                on_diagonal = True
-                following[i] = p + 1
-            if wanted and j <= i:
-                columns[count] = j
+            before = indices[p]
+            # Unsigned, so that nothing is computed for indices from the end.
+            j = np.uint32(before)
+            q = following[j]
+            if q == indptr[j + np.uint32(1)] or indices[q] != i or data[q] != value:
+                return False
+            following[j] = q + 1
+            if wanted:
+                columns[count] = before
                 values[count] = value
                 count += 1
-        if not on_diagonal:
+            p += 1
+        if p == end or indices[p] != i or not (data[p] > 0.0 and data[p] < np.inf):
             return False
+        following[i] = p + 1
         if wanted:
+            columns[count] = i
+            values[count] = data[p]
+            count += 1
             starts[i + 1] = count
     return np.all(following == indptr[1:])
 

@@ -15,39 +15,42 @@ from precondbench.factors.patterns.triangular import LowerPattern, lower_triangl
 
 
 @kernel
-def _ic0(indptr, indices, a):  # type: ignore[no-untyped-def]
+def _ic0(indptr, indices, values):  # type: ignore[no-untyped-def]
+    """Turn tril(A) into L, row by row, in place; the column of breakdown or -1."""
     n = indptr.size - 1
-    out = np.zeros(a.size, np.float64)
     work = np.zeros(n, np.float64)
     for i in range(n):
         start = indptr[i]
         last = indptr[i + 1] - 1
-        pivot = a[last]
+        pivot = values[last]
         for p in range(start, last):
-            k = indices[p]
+            # Unsigned, so that nothing is computed for indices from the end.
+            k = np.uint32(indices[p])
             # Row i is scattered as it is made, so L_i . L_k is a walk along row k.
-            total = a[p]
+            total = values[p]
             q = indptr[k]
-            end = indptr[k + 1] - 1
+            end = indptr[k + np.uint32(1)] - 1
             while q < end:
-                total -= out[q] * work[indices[q]]
+                total -= values[q] * work[np.uint32(indices[q])]
                 q += 1
-            entry = total / out[end]
-            out[p] = entry
+            entry = total / values[end]
+            values[p] = entry
             work[k] = entry
             pivot -= entry * entry
         for p in range(start, last):
-            work[indices[p]] = 0.0
+            work[np.uint32(indices[p])] = 0.0
         if not (pivot > 0.0 and pivot < np.inf):
-            return out, i
-        out[last] = np.sqrt(pivot)
-    return out, -1
+            return i
+        values[last] = np.sqrt(pivot)
+    return -1
 
 
-def ic0_values(pattern: LowerPattern, a: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+def ic0_values(
+    pattern: LowerPattern, a: NDArray[np.float64], overwrite_a: bool = False
+) -> tuple[NDArray[np.float64], int]:
     """IC(0) from tril(A) on a pattern: values in CSR order, and the column of breakdown or -1."""
-    values, column = _ic0(pattern.indptr, pattern.indices, a)
-    return values, int(column)
+    values = a if overwrite_a else a.copy()
+    return values, int(_ic0(pattern.indptr, pattern.indices, values))
 
 
 def broken_down(name: str, column: int, advice: str) -> BreakdownError:
@@ -58,7 +61,7 @@ def broken_down(name: str, column: int, advice: str) -> BreakdownError:
 
 def _on_pattern(A: Any, pattern: Any, name: str, advice: str) -> csr_array:
     wanted, a = lower_triangle(A, pattern)
-    values, column = ic0_values(wanted, a)
+    values, column = ic0_values(wanted, a, overwrite_a=True)
     if column >= 0:
         raise broken_down(name, column, advice)
     return wanted.csr(values)
@@ -197,7 +200,7 @@ def shifted_ic0(A: Any, pattern: Any = None) -> tuple[csr_array, float]:
     0.25
     """
     wanted, a = lower_triangle(A, pattern)
-    return smallest_shift("IC(0)", wanted, a, lambda values: ic0_values(wanted, values))
+    return smallest_shift("IC(0)", wanted, a, lambda values: ic0_values(wanted, values, True))
 
 
 def smallest_shift(

@@ -21,55 +21,56 @@ _HALF = 0.5**0.5
 
 
 @kernel
-def _mic0(colptr, rows, position, indptr, indices, a, relaxation, v):  # type: ignore[no-untyped-def]
+def _mic0(colptr, rows, column, indptr, indices, relaxation, v, out):  # type: ignore[no-untyped-def]
     """Columns of L one after the other, left-looking; dropped products are summed by row.
 
-    Entries are updated in the order of IC(0), so that relaxation 0 gives its bits.
+    ``column`` holds tril(A) by columns and is overwritten, ``out`` becomes L by rows. Entries are
+    updated in the order of IC(0), so that relaxation 0 gives its bits. Without ``v`` the vector of
+    ones is preserved.
     """
     n = indptr.size - 1
-    column = np.empty(rows.size, np.float64)
-    for p in range(rows.size):
-        column[p] = a[position[p]]
-    out = np.zeros(rows.size, np.float64)
-    slot = np.full(n, -1, np.int64)
-    cursor = colptr[:n] + 1
+    # Of column k, how many entries below the diagonal have been used.
+    used = np.zeros(n, np.int32)
+    # Where row i stands in the column that is made, counted from the diagonal; if it does.
+    place = np.zeros(n, np.int32)
     # Of row i: the sum of v_j over the products that were dropped at (i, j).
     dropped = np.zeros(n, np.float64)
     for j in range(n):
         start = colptr[j]
         end = colptr[j + 1]
-        # Slots of earlier columns lie before start: none has to be cleared.
         for p in range(start + 1, end):
-            slot[rows[p]] = p
+            # Unsigned, so that nothing is computed for indices from the end.
+            place[np.uint32(rows[p])] = p - start
         pivot = column[start]
         total = dropped[j]
-        for q in range(indptr[j], indptr[j + 1] - 1):
-            k = indices[q]
-            t = cursor[k]
-            cursor[k] = t + 1
+        last = indptr[j + 1] - 1
+        for q in range(indptr[j], last):
+            k = np.uint32(indices[q])
+            used[k] += 1
+            t = colptr[k] + used[k]
             factor = column[t]
+            out[q] = factor
             pivot -= factor * factor
-            moved = factor * v[j]
+            moved = factor if v is None else factor * v[j]
             lost = 0.0
-            for u in range(t + 1, colptr[k + 1]):
-                i = rows[u]
-                s = slot[i]
-                if s > start:
+            for u in range(t + 1, colptr[k + np.uint32(1)]):
+                i = np.uint32(rows[u])
+                s = start + place[i]
+                if s < end and rows[s] == i:
                     column[s] -= column[u] * factor
                 else:
-                    lost += column[u] * v[i]
+                    lost += column[u] if v is None else column[u] * v[i]
                     dropped[i] += column[u] * moved
             total += factor * lost
-        pivot -= relaxation * (total / v[j])
+        pivot -= relaxation * (total if v is None else total / v[j])
         if not (pivot > 0.0 and pivot < np.inf):
-            return out, j
+            return j
         root = np.sqrt(pivot)
         column[start] = root
-        out[position[start]] = root
+        out[last] = root
         for p in range(start + 1, end):
             column[p] /= root
-            out[position[p]] = column[p]
-    return out, -1
+    return -1
 
 
 @kernel
@@ -200,18 +201,17 @@ def _smallest_change(q, rank, first, second, rest, x):  # type: ignore[no-untype
 
 
 @kernel
-def _mic0_vectors(colptr, rows, position, indptr, indices, a, relaxation, vectors):  # type: ignore[no-untyped-def]
-    """Columns of L one after the other, right-looking; each makes up for what it drops."""
-    n = indptr.size - 1
-    column = np.empty(rows.size, np.float64)
-    for p in range(rows.size):
-        column[p] = a[position[p]]
+def _mic0_vectors(colptr, rows, position, column, relaxation, vectors, out):  # type: ignore[no-untyped-def]
+    """Columns of L one after the other, right-looking; each makes up for what it drops.
+
+    ``column`` holds tril(A) by columns and is overwritten, ``out`` becomes L by rows.
+    """
+    n = colptr.size - 1
     root = np.empty(n, np.float64)
     longest = 0
     for j in range(n):
         root[j] = np.sqrt(column[colptr[j]])
         longest = max(longest, colptr[j + 1] - colptr[j] - 1)
-    out = np.zeros(rows.size, np.float64)
     slot = np.full(n, -1, np.int64)
     scaled = np.empty(longest, np.float64)
     rest = np.empty((longest, vectors.shape[1]), np.float64)
@@ -227,7 +227,7 @@ def _mic0_vectors(colptr, rows, position, indptr, indices, a, relaxation, vector
         m = below.size
         pivot = column[start]
         if not (pivot > 0.0 and pivot < np.inf):
-            return out, j
+            return j
         pivot = np.sqrt(pivot)
         out[position[start]] = pivot
         needed = 0
@@ -276,7 +276,7 @@ def _mic0_vectors(colptr, rows, position, indptr, indices, a, relaxation, vector
         _smallest_change(q, rank, first[:kept], second[:kept], rest[:m, :rank], x[:kept])
         for p in range(kept):
             column[place[p]] += x[p] * root[below[first[p]]] * root[below[second[p]]]
-    return out, -1
+    return -1
 
 
 def mic0_values(
@@ -284,20 +284,20 @@ def mic0_values(
     a: NDArray[np.float64],
     relaxation: float = 1.0,
     vectors: NDArray[np.float64] | None = None,
+    overwrite_a: bool = False,
 ) -> tuple[NDArray[np.float64], int]:
     """MIC(0) from tril(A) on a pattern: values in CSR order, and the column of breakdown or -1.
 
     ``vectors`` have shape (n, k); none are the vector of ones.
     """
-    if vectors is None:
-        vectors = np.ones((pattern.n, 1))
-    made = _mic0_vectors
-    if vectors.shape[1] == 1 and np.all(vectors):
-        made, vectors = _mic0, vectors[:, 0]
-    values, column = made(
-        *pattern.columns(), pattern.indptr, pattern.indices, a, relaxation, vectors
-    )
-    return values, int(column)
+    out = a if overwrite_a else np.empty_like(a)
+    one = None if vectors is None else vectors[:, 0].copy()
+    if vectors is None or (vectors.shape[1] == 1 and np.all(one)):
+        columns = pattern.columns(a)
+        return out, int(_mic0(*columns, pattern.indptr, pattern.indices, relaxation, one, out))
+    colptr, rows, position = pattern.columns()
+    column = a[position]
+    return out, int(_mic0_vectors(colptr, rows, position, column, relaxation, vectors, out))
 
 
 def mic0(
@@ -379,9 +379,10 @@ def mic0(
     """
     wanted, values = lower_triangle(A, pattern)
     alpha = real_number("shift", shift)
-    values[wanted.diagonal] += alpha * values[wanted.diagonal]
+    if alpha:
+        values[wanted.diagonal] += alpha * values[wanted.diagonal]
     weight = _relaxation(relaxation)
-    factor, column = mic0_values(wanted, values, weight, _vectors(preserve, wanted.n))
+    factor, column = mic0_values(wanted, values, weight, _vectors(preserve, wanted.n), True)
     if column >= 0:
         raise broken_down(
             "MIC(0)",

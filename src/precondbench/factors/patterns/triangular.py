@@ -73,15 +73,17 @@ class LowerPattern(Pattern):
         """Position of each diagonal entry, int64 (n,)."""
         return self.indptr[1:] - 1
 
-    def columns(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
+    def columns(
+        self, values: NDArray[np.float64] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[Any]]:
         """Return the pattern by columns: ``colptr, rows, position`` of each entry in the CSR order.
 
-        Rows ascend within a column, so the diagonal comes first.
+        Rows ascend within a column, so the diagonal comes first. Given values take the place of
+        their positions.
         """
-        out: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]] = _transpose(
-            self.indptr, self.indices
-        )
-        return out
+        carried = np.empty(self.nnz, np.int64 if values is None else np.float64)
+        colptr, rows = _transpose(self.indptr, self.indices, values, carried)
+        return colptr, rows, carried
 
     def symmetric(
         self,
@@ -130,23 +132,24 @@ def _mirror(indptr, indices, colptr, rows, position):  # type: ignore[no-untyped
 
 
 @kernel
-def _transpose(indptr, indices):  # type: ignore[no-untyped-def]
+def _transpose(indptr, indices, values, carried):  # type: ignore[no-untyped-def]
     n = indptr.size - 1
     colptr = np.zeros(n + 1, np.int64)
     for p in range(indices.size):
-        colptr[indices[p] + 1] += 1
+        colptr[np.uint32(indices[p]) + np.uint32(1)] += 1
     for j in range(n):
         colptr[j + 1] += colptr[j]
     cursor = colptr[:-1].copy()
     rows = np.empty(indices.size, np.int32)
-    position = np.empty(indices.size, np.int64)
     for i in range(n):
         for p in range(indptr[i], indptr[i + 1]):
-            q = cursor[indices[p]]
-            cursor[indices[p]] = q + 1
+            # Unsigned, so that nothing is computed for indices from the end.
+            column = np.uint32(indices[p])
+            q = cursor[column]
+            cursor[column] = q + 1
             rows[q] = i
-            position[q] = p
-    return colptr, rows, position
+            carried[q] = p if values is None else values[p]
+    return colptr, rows
 
 
 def lower_pattern(pattern: Any, n: int | None = None) -> LowerPattern:
@@ -252,7 +255,7 @@ def matrix_and_pattern(A: Any, pattern: Any = None) -> tuple[scipy.sparse.csr_ar
 def lower_triangle(A: Any, pattern: Any = None) -> tuple[LowerPattern, NDArray[np.float64]]:
     """Check A; return a pattern for its factor, by default that of tril(A), and values on it."""
     if pattern is None:
-        triangle = plain_lower_triangle(A, "A")
+        triangle = plain_lower_triangle(A)
         if triangle is not None:
             indptr, indices, values = triangle
             return LowerPattern(indptr, indices), values

@@ -170,9 +170,11 @@ def find_shard(
         return ours, False
     stem = Path(published_path(*names)).stem
     formats = {0: ours.with_name(f"{stem}.h5")}
-    for path in ours.parent.glob(f"{stem}-f*.h5"):
+    # Not by glob, which compiles each name.
+    for path in ours.parent.iterdir() if ours.parent.is_dir() else ():
         number = path.stem.removeprefix(f"{stem}-f")
-        if number.isdecimal() and len(number) < 10:
+        named = path.name.startswith(f"{stem}-f") and path.suffix == ".h5"
+        if named and number.isdecimal() and len(number) < 10:
             formats[int(number)] = path
     older = [number for number in formats if number < FORMAT_VERSION and formats[number].is_file()]
     if older:
