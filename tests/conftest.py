@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,10 +28,10 @@ def _own_cache(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def mirror() -> Collection:
-    """The mirror of the collection given by the environment; skips the test without one."""
+    """The mirrors of the collection given by the environment; skips the test without one."""
     if not MIRROR:
         pytest.skip(f"{MIRROR_VARIABLE} names no mirror of the SuiteSparse collection")
-    return Collection(Path(MIRROR))
+    return Collection(MIRROR)
 
 
 def second_difference(m: int) -> sp.csr_array:

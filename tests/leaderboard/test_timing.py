@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import time
 from pathlib import Path
 
@@ -162,7 +163,7 @@ def test_other_names(name, message):
 
 
 def test_a_real_matrix(mirror, monkeypatch):
-    monkeypatch.setenv("PRECONDBENCH_SUITESPARSE", str(mirror.folder))
+    monkeypatch.setenv("PRECONDBENCH_SUITESPARSE", os.pathsep.join(mirror.places))
     found = time_methods("HB/bcsstk01", classical_contenders()[:4], Effort((1,), 1))
     assert (found.rows_of_matrix, len(found.rows)) == (48, 4)
     assert found.fastest(1) is not None

@@ -357,7 +357,7 @@ def test_version_1_0_from_the_mirror(mirror, tmp_path):
     """Every split rebuilt with two workers; patterns never straddle splits."""
     patterns = {}
     with open_executor(2) as pool:
-        context = BuildContext(str(mirror.folder), tmp_path, pool)
+        context = BuildContext(os.pathsep.join(mirror.places), tmp_path, pool)
         for plan in release_plans(patterns=["tril"]):
             names = (plan.dataset, plan.version, plan.configuration, plan.split)
             shard = read_shard(obtain_shard(*names, context=context))
@@ -380,7 +380,7 @@ def test_version_1_0_from_the_mirror(mirror, tmp_path):
 @pytest.mark.long
 def test_every_matrix_of_the_mirror_up_to_5000(mirror, tmp_path):
     with open_executor(2) as pool:
-        context = BuildContext(str(mirror.folder), tmp_path, pool)
+        context = BuildContext(os.pathsep.join(mirror.places), tmp_path, pool)
         _, _, outcomes = outcomes_of(context, 5000)
     assert len(outcomes) == 100
     assert Counter(outcomes.values()) == {

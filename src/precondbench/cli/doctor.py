@@ -21,6 +21,7 @@ import precondbench
 from precondbench._internal import offline
 from precondbench.cli.output import CHECK_FAILED, AsJson, Root, print_json, print_table, say
 from precondbench.errors import PrecondbenchError
+from precondbench.matrices import Collection
 
 # Space for version 1.0 of the real data and its build.
 WANTED_BYTES = 2_000_000_000
@@ -122,8 +123,11 @@ def _data(root: str | os.PathLike[str] | None) -> Iterator[Finding]:
     yield Finding("data", "mirrors", ", ".join(mirrors(None)) or "none beside the manifest's")
     mirror = os.environ.get(MIRROR, "")
     problem = ""
-    if mirror and not (Path(mirror) / "files" / "ssstats.csv").is_file():
-        problem = f"no files/ssstats.csv there: correct {MIRROR}, or unset it"
+    try:
+        if mirror:
+            Collection(mirror)
+    except PrecondbenchError as error:
+        problem = f"{error}; correct {MIRROR}, or unset it"
     yield Finding("data", "SuiteSparse mirror", mirror or f"{MIRROR} is not set", problem)
     yield Finding("data", "network", "not used" if offline() else "may be used")
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -72,14 +74,29 @@ class CollectionEntry:
         return f"{self.group}/{self.name}"
 
 
+def mirrors_in(text: str) -> list[str]:
+    """Folders and addresses in a list that is separated as ``PATH`` is; addresses have colons.
+
+    >>> mirrors_in(os.pathsep.join(["/data/a", "http://127.0.0.1:8000/b", "", "/data/c"]))
+    ['/data/a', 'http://127.0.0.1:8000/b', '/data/c']
+    """
+    return _PLACE.findall(text)
+
+
+_PLACE = re.compile(
+    r"https?://(?:\[[^]]*\]|[^/@]*)(?::[0-9]+(?=[/@]|$))?[^@]*|[^@]+".replace("@", os.pathsep)
+)
+
+
 class Collection:
-    """Matrices of the SuiteSparse collection from a mirror.
+    """Matrices of the SuiteSparse collection from one mirror or several.
 
     Parameters
     ----------
     source : str or pathlib.Path, optional
-        A folder with ``files/ssstats.csv`` and ``MM/<group>/<name>.tar.gz``, or an http(s)
-        URL of the same layout. By default the environment variable
+        A folder with ``files/ssstats.csv`` and ``MM/<group>/<name>.tar.gz``, an http(s)
+        URL of the same layout, or several of them, separated as in ``PATH``: a matrix is taken
+        from the first that has it. By default the environment variable
         ``PRECONDBENCH_SUITESPARSE``.
     cache : pathlib.Path, optional
         Folder for what a URL source downloads.
@@ -89,33 +106,35 @@ class Collection:
     ConfigurationError
         If there is no source.
     MissingDataError
-        If the folder does not look like a mirror.
+        If a folder does not look like a mirror.
+
+    Examples
+    --------
+    >>> from precondbench.matrices import Collection
+    >>> Collection("nowhere")
+    Traceback (most recent call last):
+        ...
+    precondbench.errors.MissingDataError: nowhere is not a mirror of the collection: \
+files/ssstats.csv is missing; name the folder that holds files/ and MM/
     """
 
     def __init__(self, source: str | Path | None = None, cache: Path | None = None) -> None:
         source = source if source is not None else os.environ.get(SOURCE_VARIABLE)
-        if not source:
+        places = [str(source)] if isinstance(source, Path) else mirrors_in(source or "")
+        if not places:
             raise ConfigurationError(
                 f"no matrix collection given: name a folder or URL, or set {SOURCE_VARIABLE}"
             )
-        text = str(source)
-        self.url = text.rstrip("/") if text.startswith(("http://", "https://")) else None
-        self.folder = None if self.url else Path(source)
-        self.cache = cache
-        if self.folder is not None and not (self.folder / "files" / "ssstats.csv").is_file():
-            raise MissingDataError(
-                f"{self.folder} is not a mirror of the collection: files/ssstats.csv is missing; "
-                "name the folder that holds files/ and MM/"
-            )
+        self.places = places
+        self._mirrors = [_Mirror(place, cache) for place in places]
         self._entries: list[CollectionEntry] | None = None
 
     def entries(self) -> list[CollectionEntry]:
         """Return the whole index, in the collection's order; MissingDataError if it has none."""
         if self._entries is None:
-            if self.folder is not None:
-                self._entries = _parse_index(self.folder / "files" / "ssstats.csv")
-            else:
-                self._entries = _search_online(str(self.url), self._cache_folder())
+            found = [entry for mirror in reversed(self._mirrors) for entry in mirror.entries()]
+            by_name = {entry.full_name: entry for entry in found}
+            self._entries = sorted(by_name.values(), key=lambda entry: entry.matrix_id)
         return self._entries
 
     def positive_definite(self, max_n: int | None = None) -> list[CollectionEntry]:
@@ -131,15 +150,48 @@ class Collection:
         return sorted(found, key=lambda entry: (entry.rows, entry.full_name))
 
     def has(self, entry: CollectionEntry) -> bool:
-        """Whether the mirror has the matrix; a URL is assumed to have all."""
-        return self.folder is None or self._archive(entry).is_file()
+        """Whether a mirror has the matrix; a URL is assumed to have all."""
+        return any(mirror.has(entry) for mirror in self._mirrors)
 
     def matrix(self, entry: CollectionEntry) -> scipy.sparse.csr_array:
         """Read one matrix, checked by ``check_spd_candidate``.
 
-        MissingDataError if the mirror does not have it, MatrixError if the archive is damaged or
-        not what the index says.
+        MissingDataError if no mirror has it, MatrixError if the archive is damaged or not what
+        the index says.
         """
+        for mirror in self._mirrors[:-1]:
+            if mirror.has(entry):
+                with suppress(MissingDataError):
+                    return mirror.matrix(entry)
+        try:
+            return self._mirrors[-1].matrix(entry)
+        except MissingDataError as error:
+            others = ", ".join(self.places[:-1])
+            raise MissingDataError(f"{error}, nor in {others}" if others else str(error)) from None
+
+
+class _Mirror:
+    """One folder or address."""
+
+    def __init__(self, place: str, cache: Path | None) -> None:
+        self.url = place.rstrip("/") if place.startswith(("http://", "https://")) else None
+        self.folder = None if self.url else Path(place)
+        self.cache = cache
+        if self.folder is not None and not (self.folder / "files" / "ssstats.csv").is_file():
+            raise MissingDataError(
+                f"{self.folder} is not a mirror of the collection: files/ssstats.csv is missing; "
+                "name the folder that holds files/ and MM/"
+            )
+
+    def entries(self) -> list[CollectionEntry]:
+        if self.folder is not None:
+            return _parse_index(self.folder / "files" / "ssstats.csv")
+        return _search_online(str(self.url), self._cache_folder())
+
+    def has(self, entry: CollectionEntry) -> bool:
+        return self.folder is None or self._archive(entry).is_file()
+
+    def matrix(self, entry: CollectionEntry) -> scipy.sparse.csr_array:
         archive = self._archive(entry) if self.folder is not None else self._download(entry)
         if not archive.is_file():
             raise MissingDataError(f"{entry.full_name} is not in the mirror {self.folder}")

@@ -80,6 +80,65 @@ def clamped_beam(elements: int) -> scipy.sparse.csr_array:
     return check_spd_candidate(A, f"clamped beam of {elements} elements")
 
 
+def supported_beam(nodes: int, spatial: bool) -> scipy.sparse.csr_array:
+    """Stiffness matrix of a beam that is held at both ends, of the Oberwolfach benchmark.
+
+    ``LF10`` and ``LF10000`` bend in one plane, with a deflection and a rotation a node; ``LFAT5``
+    and ``LFAT5000`` (``spatial``) also have an axial displacement and a torsion, first and second
+    of a node. Both ends keep their rotation only. Length 0.1, EI = 2e11 * 4.909e-14,
+    EA = 157,080, GJ = 2e11 / 2.58 * 9.817e-14.
+    """
+    if nodes < 3:
+        raise MatrixError(f"nodes is {nodes}; a beam that is held at both ends needs at least 3")
+    h = 0.1 / (nodes - 1)
+    # Evaluated in the order that gives the bits of the collection's files.
+    c = 2e11 * 4.909e-14 / (h * h * h)
+    bend, turn, bow = 12 * c, 6 * h * c, 2 * h * h * c
+    D = np.diag([2 * bend, 4 * bow])
+    U = np.array([[-bend, turn], [-turn, bow]])
+    if spatial:
+        axial, torsional = 157080 / h, 2e11 / 2.58 * 9.817e-14 / h
+        D = np.diag([2 * axial, 2 * torsional, *np.diag(D)])
+        U = scipy.sparse.block_diag([np.diag([-axial, -torsional]), U]).toarray()
+    S = scipy.sparse.kron(scipy.sparse.eye_array(nodes, k=1), U)
+    A = scipy.sparse.csr_array(scipy.sparse.kron(scipy.sparse.eye_array(nodes), D) + S + S.T)
+    size = len(D)
+    free = np.r_[size - 1, size : size * (nodes - 1), size * nodes - 1]
+    A = A[free][:, free]
+    # The ends have one element beside them, the others two.
+    A[[0, -1], [0, -1]] = 2 * bow
+    return check_spd_candidate(A, f"beam of {nodes} nodes held at both ends")
+
+
+def smoothed_grid(m: int, centre: float) -> scipy.sparse.csr_array:
+    """Nine-point stencil on an m x m grid: the centre, -1/2 at its edges, -1/4 at its corners.
+
+    ``Norris/fv1`` for m = 98 and 3.510152, ``fv2`` for 99 and 3.51005, ``fv3`` for 99 and 3.
+    """
+    ones = np.ones(m)
+    T = scipy.sparse.diags_array([ones[1:], 2 * ones, ones[1:]], offsets=[-1, 0, 1], shape=(m, m))
+    off = scipy.sparse.kron(T, T) / 4 - scipy.sparse.eye_array(m * m)
+    return check_spd_candidate(
+        centre * scipy.sparse.eye_array(m * m) - off, f"smoothed grid of {m} x {m} points"
+    )
+
+
+def bound_constrained(n: int = 50_000) -> scipy.sparse.csr_array:
+    """Hessian of the quadratic programme CVXBQP1 of CUTEr: ``GHS_psdef/cvxbqp1`` for n = 50,000.
+
+    Sum over i = 1 to n of i v v^T, plus 0.2 I, where v = e_i + e_j + e_k, j - 1 = (2i - 1) mod n
+    and k - 1 = (3i - 1) mod n.
+    """
+    if n < 1:
+        raise MatrixError(f"n is {n}; a quadratic programme needs n >= 1")
+    i = np.arange(1, n + 1)
+    columns = np.concatenate([i - 1, (2 * i - 1) % n, (3 * i - 1) % n])
+    V = scipy.sparse.csr_array((np.ones(3 * n), (np.tile(i - 1, 3), columns)), shape=(n, n))
+    weights = scipy.sparse.diags_array(i.astype(np.float64))
+    A = V.T @ weights @ V + 0.2 * scipy.sparse.eye_array(n)
+    return check_spd_candidate(A, f"bound-constrained programme of size {n}")
+
+
 def torsion(m: int = 200) -> scipy.sparse.csr_array:
     """Elastic-plastic torsion on an m x m grid: ``GHS_psdef/torsion1`` (= obstclae) for m = 200.
 
@@ -109,6 +168,14 @@ FORMULAS: dict[str, Callable[[], scipy.sparse.csr_array]] = {
     "HB/nos2": lambda: clamped_beam(320),
     "GHS_psdef/torsion1": torsion,
     "GHS_psdef/obstclae": torsion,
+    "Oberwolfach/LF10": lambda: supported_beam(10, spatial=False),
+    "Oberwolfach/LF10000": lambda: supported_beam(10_000, spatial=False),
+    "Oberwolfach/LFAT5": lambda: supported_beam(5, spatial=True),
+    "Oberwolfach/LFAT5000": lambda: supported_beam(5_000, spatial=True),
+    "Norris/fv1": lambda: smoothed_grid(98, 3.510152),
+    "Norris/fv2": lambda: smoothed_grid(99, 3.51005),
+    "Norris/fv3": lambda: smoothed_grid(99, 3.0),
+    "GHS_psdef/cvxbqp1": bound_constrained,
     "JGD_BIBD/bibd_81_2": lambda: check_spd_candidate(scipy.sparse.eye_array(3240), "bibd_81_2"),
 }
 
