@@ -37,7 +37,7 @@ def iterations(row: dict[str, object], method: str) -> str:
 
 def parts(results: dict[str, Any]) -> dict[str, str]:
     """Mark -> text."""
-    sources = load_manifest().sources
+    sources = load_manifest().sources_of("1.0")
     outcomes = Counter(source.outcome for source in sources)
     counted = five_outcomes(results["matrices"], results["neither"])
     total = sum(counted.values())

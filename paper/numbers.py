@@ -87,7 +87,7 @@ def invk_against_ic0(root: str | Path | None = None) -> dict[str, Any] | None:
                 value = float(record.facts[key])
                 facts[key] = float(f"{value:.6g}") if math.isfinite(value) else None
             matrices.append({"name": record.name, "n": record.n, "split": plan.split, **facts})
-    outcomes = Counter(source.outcome for source in manifest.sources)
+    outcomes = Counter(source.outcome for source in manifest.sources_of(SUITESPARSE_VERSION))
     return {
         "dataset": SUITESPARSE,
         "version": SUITESPARSE_VERSION,

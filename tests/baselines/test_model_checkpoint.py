@@ -99,8 +99,8 @@ def write(path, **changes):
 def test_other_versions_models_and_sizes_are_told_apart(path):
     write(path)
     load_model(path)
-    write(path, format_version=3)
-    with pytest.raises(CheckpointError, match="format 3; this version reads up to 2"):
+    write(path, format_version=4)
+    with pytest.raises(CheckpointError, match="format 4; this version reads up to 3"):
         load_model(path)
     write(path, model="Theirs")
     with pytest.raises(ConfigurationError, match="no model is called 'Theirs'"):

@@ -88,7 +88,7 @@ for key in ("model", "rounds", "width", "format_version"):
 for text in ("[]", "3", "null", '"MLP"', "{", "[" * 100_000):
     refused(f"description-is-{text[:4]}-{len(text)}", lambda c, text=text: packed(
         {"__metadata__": {"precondbench": text}}), NOT_OURS)  # fmt: skip
-refused("future-format", lambda c: described(c, format_version=3), "reads up to 2")
+refused("future-format", lambda c: described(c, format_version=4), "reads up to 3")
 refused("format-zero", lambda c: described(c, format_version=0), "checkpoint format 0")
 refused("format-text", lambda c: described(c, format_version="1"), "checkpoint format")
 refused(

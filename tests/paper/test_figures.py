@@ -68,7 +68,7 @@ def test_stored_iterations_are_those_of_the_manifest():
     for split, digest in stored["content_digests"].items():
         entry = manifest.split(stored["dataset"], stored["version"], "tril", split)
         assert entry.content_digest == digest
-    outcomes = [source.outcome for source in manifest.sources]
+    outcomes = [source.outcome for source in manifest.sources_of("1.0")]
     assert len(stored["matrices"]) == outcomes.count("built")
     assert stored["neither"] == outcomes.count("neither label converges")
     counted = five_outcomes(stored["matrices"], stored["neither"])

@@ -28,10 +28,11 @@ from precondbench.recipes import (
     split_plan,
     unverified_entries,
 )
+from precondbench.recipes.building.golden import label_digests
 from precondbench.recipes.building.label import winner_of
-from precondbench.recipes.building.obtain import label_digests
 from precondbench.recipes.building.tasks import Task
-from precondbench.recipes.suitesparse import SAMPLE_SPLITS, family, split_of_family
+from precondbench.recipes.folds import family, split_of_family
+from precondbench.recipes.suitesparse import SAMPLE_SPLITS
 from precondbench.shards import load_manifest, read_shard
 from precondbench.solvers import Status
 
@@ -329,13 +330,13 @@ def test_families_and_their_splits():
         by_family.setdefault(family(entry.name), set()).add(entry.full_name)
     assert {"HB/bcsstk06", "HB/bcsstm07", "Boeing/bcsstk34"} <= by_family["bcsst"]
     assert by_family["bus"] == {"HB/494_bus", "HB/662_bus", "HB/685_bus", "HB/1138_bus"}
-    for source in load_manifest().sources:
+    for source in load_manifest().sources_of("1.0"):
         assert source.family == family(source.name)
         assert source.split == split_of_family(source.family)
 
 
 def test_the_manifest_accounts_for_every_candidate():
-    sources = load_manifest().sources
+    sources = load_manifest().sources_of("1.0")
     assert [f"{s.group}/{s.name}" for s in sources] == [e.full_name for e in catalogue()]
     counts = Counter(source.outcome for source in sources)
     assert counts == {
@@ -368,7 +369,7 @@ def test_version_1_0_from_the_mirror(mirror, tmp_path):
                 assert patterns.setdefault(key, plan.split) == plan.split, record.name
                 source = next(
                     s
-                    for s in load_manifest().sources
+                    for s in load_manifest().sources_of("1.0")
                     if s.name == record.name[record.name.index("/") + 1 :]
                 )
                 assert label_digests(record) == source.labels

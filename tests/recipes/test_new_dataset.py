@@ -19,7 +19,7 @@ from precondbench.recipes import (
     obtain_shard,
     select_plans,
 )
-from precondbench.recipes.building.obtain import golden_manifest
+from precondbench.recipes.building.golden import golden_manifest
 from precondbench.recipes.spec import Version
 from precondbench.shards import load_manifest
 

@@ -8,7 +8,7 @@ import pytest
 
 from precondbench.errors import DigestError
 from precondbench.recipes import PARAMETRIC, all_plans, check_plan, release_plans, select_plans
-from precondbench.recipes.building.obtain import golden_manifest
+from precondbench.recipes.building.golden import golden_manifest
 from precondbench.shards import load_manifest
 
 REBUILD = """

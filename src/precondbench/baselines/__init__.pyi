@@ -1,7 +1,9 @@
 from .base import FactorModel as FactorModel
 from .base import Network as Network
 from .batch import GraphBatch as GraphBatch
+from .checkpoint import join_models as join_models
 from .checkpoint import load_model as load_model
+from .checkpoint import load_models as load_models
 from .checkpoint import save_model as save_model
 from .losses import loss_names as loss_names
 from .losses import negative_cosine as negative_cosine
@@ -31,4 +33,5 @@ from .training.progress import training_progress as training_progress
 from .training.runs import read_grid as read_grid
 from .training.runs import read_run_json as read_run_json
 from .training.runs import run_grid as run_grid
+from .training.runs import runs_of_folds as runs_of_folds
 from .training.runs import train_seeds as train_seeds

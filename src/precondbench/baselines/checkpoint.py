@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from precondbench.baselines.base import FactorModel
 from precondbench.baselines.registry import build_model
 from precondbench.errors import CheckpointError
 
-# Version 1 has no scaling; a model without one is still written so, for older readers.
-FORMAT_VERSION = 2
+# Version 1 has no scaling, version 2 no folds; a model without them is still written so, for older
+# readers.
+FORMAT_VERSION = 3
 # One key: safetensors keeps metadata in a hash map, whose order differs from run to run.
 METADATA_KEY = "precondbench"
 
@@ -78,8 +79,93 @@ def load_model(path: str | os.PathLike[str], *, device: torch.device | str = "cp
     FileNotFoundError
         If there is no file.
     """
+    models = load_models(path, device=device)
+    if len(models) > 1:
+        raise CheckpointError(f"{path} holds the models of {len(models)} folds; use load_models")
+    return models[0]
+
+
+def join_models(paths: Sequence[str | os.PathLike[str]], path: str | os.PathLike[str]) -> None:
+    """Write models of several folds, which differ in their weights only, to one file, in one step.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+        Files written by :func:`save_model`, in the order of the folds.
+    path : path-like
+        File to write or replace, for :func:`load_models`.
+
+    Raises
+    ------
+    CheckpointError
+        If one of the files is damaged, or the models differ in more than their weights.
+    """
+    read = [_read(Path(one)) for one in paths]
+    description = read[0][0]
+    if any(other != description for other, _ in read):
+        raise CheckpointError(
+            f"{', '.join(map(str, paths))} hold different models; models of folds differ in their "
+            "weights only"
+        )
+    tensors = {
+        f"{_fold(fold)}{name}": tensor
+        for fold, (_, own) in enumerate(read)
+        for name, tensor in own.items()
+    }
+    joined = {**description, "format_version": 3, "folds": len(read)}
+    with replacing(Path(path)) as temporary:
+        metadata = {METADATA_KEY: json.dumps(joined, sort_keys=True)}
+        temporary.write_bytes(safetensors.torch.save(tensors, metadata))
+
+
+def load_models(
+    path: str | os.PathLike[str], *, device: torch.device | str = "cpu"
+) -> list[FactorModel]:
+    """Read the models of all folds, or the one model of a file without folds.
+
+    Parameters
+    ----------
+    path : path-like
+        File written by :func:`join_models` or :func:`save_model`.
+    device : torch.device or str
+        Where to put them.
+
+    Returns
+    -------
+    list of FactorModel
+        In evaluation mode, in the order of the folds.
+
+    Raises
+    ------
+    CheckpointError
+        As :func:`load_model`.
+    """
     path = Path(path)
     description, tensors = _read(path)
+    folds = description.get("folds")
+    if folds is None:
+        return [_built(path, description, tensors, device)]
+    models = []
+    for fold in range(folds):
+        own = {
+            name.removeprefix(_fold(fold)): tensor
+            for name, tensor in tensors.items()
+            if name.startswith(_fold(fold))
+        }
+        models.append(_built(path, description, own, device))
+    return models
+
+
+def _fold(fold: int) -> str:
+    return f"fold-{fold}."
+
+
+def _built(
+    path: Path,
+    description: Mapping[str, Any],
+    tensors: Mapping[str, torch.Tensor],
+    device: torch.device | str,
+) -> FactorModel:
     # Building draws weights that are then overwritten: keep the caller's random numbers.
     with torch.random.fork_rng(devices=[]):
         model = build_model(
@@ -137,11 +223,10 @@ def _check_description(
     path: Path, description: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]
 ) -> None:
     """Refuse sizes that the file itself cannot hold, before a model of that size is made."""
-    wrong = [
-        key
-        for key, kind in (("model", str), ("rounds", int), ("width", int))
-        if type(description.get(key)) is not kind
-    ]
+    kinds = [("model", str), ("rounds", int), ("width", int)]
+    if "folds" in description:
+        kinds.append(("folds", int))
+    wrong = [key for key, kind in kinds if type(description.get(key)) is not kind]
     if wrong:
         raise CheckpointError(
             f"{path} is a safetensors file, but not a checkpoint of precondbench: its {wrong[0]} "
@@ -149,7 +234,10 @@ def _check_description(
         )
     largest = max((size for tensor in tensors.values() for size in tensor.shape), default=0)
     # Small sizes may be tried: not every model has a tensor for each round, or of that width.
-    for key, most in (("rounds", max(64, len(tensors))), ("width", max(256, largest))):
+    limits = [("rounds", max(64, len(tensors))), ("width", max(256, largest))]
+    if "folds" in description:
+        limits.append(("folds", len(tensors)))
+    for key, most in limits:
         if description[key] > most:
             raise CheckpointError(
                 f"{path} says {key} = {description[key]!r:.40}, which its {len(tensors)} tensors "

@@ -142,12 +142,15 @@ def manifest(
 
     A digest that is published already is never replaced.
     """
-    from precondbench.recipes import updated_manifest
+    from precondbench.recipes import dataset_spec, updated_manifest
     from precondbench.shards import load_manifest, save_manifest
 
-    plans = _plans(dataset, version, config, split, source)
+    spec = dataset_spec(dataset)
+    if source is not None and not spec.from_collection:
+        raise typer.BadParameter(_needs_no_mirror())
+    version = version or spec.newest
     with _context(dataset, source, root, jobs, dask) as context:
-        updated = updated_manifest(load_manifest(), dataset, plans, context)
+        updated = updated_manifest(load_manifest(), dataset, version, config, split, context)
     save_manifest(updated, path)
     say(f"wrote {path}")
 
@@ -337,13 +340,19 @@ def _context(
 def _plans(
     dataset: str, version: str | None, config: str | None, split: str | None, source: str | None
 ) -> list[SplitPlan]:
-    from precondbench.recipes import dataset_spec, dataset_specs, select_plans
+    from precondbench.recipes import dataset_spec, select_plans
 
     spec = dataset_spec(dataset)
     if source is not None and not spec.from_collection:
-        names = " and ".join(spec.name for spec in dataset_specs() if spec.from_collection)
-        raise typer.BadParameter(f"only {names} is built from a mirror")
+        raise typer.BadParameter(_needs_no_mirror())
     return select_plans(dataset, version or spec.newest, config, split)
+
+
+def _needs_no_mirror() -> str:
+    from precondbench.recipes import dataset_specs
+
+    names = " and ".join(spec.name for spec in dataset_specs() if spec.from_collection)
+    return f"only {names} is built from a mirror"
 
 
 def _check_positive(option: str, number: float | None) -> None:

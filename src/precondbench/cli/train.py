@@ -104,17 +104,20 @@ def train(
     results = [
         {
             "seed": done.seed,
-            "folder": str(done.folder),
-            **done.result.to_dict(),
+            "folder": str(folder),
+            **result.to_dict(),
             "predictions": [str(path) for path in done.predictions],
         }
         for done in runs
+        for folder, result in done.results.items()
     ]
     if json:
         print_json(results)
         return
     print_table(name, _COLUMNS, [[row[key] for key in _COLUMNS] for row in results])
-    say(f"score with: precondbench score {results[0]['folder']}/predictions-test.safetensors")
+    to_score = [path for path in runs[0].predictions if path.stem != "predictions-val"]
+    if to_score:
+        say(f"score with: precondbench score {to_score[0]}")
 
 
 def train_grid(

@@ -312,7 +312,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         """Return the systems before one of a sequence; other data has none."""
         return ()
 
-    def facts(self, index: int) -> dict[str, int | float | str]:
+    def facts(self, index: int | str) -> dict[str, int | float | str]:
         """Return what the shard knows about one matrix: iterations, winner, n log K, ..."""
         return dict(self.shard.record(self._record_number(index)).facts)
 

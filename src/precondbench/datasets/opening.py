@@ -14,7 +14,15 @@ from precondbench.datasets.parametric import ParametricInvK
 from precondbench.datasets.suitesparse import LOCAL, SuiteSparseInvK
 from precondbench.datasets.tridiagonal import SyntheticTridiag
 from precondbench.errors import ConfigurationError
-from precondbench.recipes import LARGE, dataset_spec, select_plans, split_plan
+from precondbench.recipes import (
+    FOLDED_VERSIONS,
+    FOLDS,
+    LARGE,
+    SUITESPARSE,
+    dataset_spec,
+    select_plans,
+    split_plan,
+)
 
 # Classes that a spec can name.
 _CLASSES: dict[str, type[FactorDataset]] = {
@@ -29,6 +37,7 @@ def open_dataset(
     configuration: str | None = None,
     label: str | None = None,
     version: str | None = None,
+    fold: int | None = None,
     root: str | Path | None = None,
 ) -> FactorDataset:
     """Open a split by name; what is left out takes its default.
@@ -43,6 +52,8 @@ def open_dataset(
         By default those of the dataset's spec (:func:`precondbench.recipes.dataset_spec`): of
         synthetic data ``uniform`` and ``modified``, of real data ``tril`` and ``best``, and
         the newest version.
+    fold : int, optional
+        Of version 2.0 of real data, as for :class:`SuiteSparseInvK`.
     root : path-like, optional
         Cache folder.
 
@@ -69,6 +80,12 @@ def open_dataset(
     else:
         version = version or spec.newest
         configuration = configuration or spec.default_configuration
+        if fold is not None:
+            if not spec.from_collection:
+                raise ConfigurationError(f"{dataset} has no folds; leave fold={fold!r} out")
+            return SuiteSparseInvK(
+                root, split, label, version=version, pattern=configuration, fold=fold
+            )
         split_plan(dataset, version, configuration, split)
     return _CLASSES[spec.served_by].from_spec(spec, version, configuration, split, label, root)
 
@@ -83,6 +100,9 @@ class DataSelection:
         Name of the dataset, as ``precondbench list`` prints it.
     configuration, label, version : str, optional
         As for ``open_dataset``.
+    fold : int, optional
+        Of version 2.0 of real data. Without it, a run trains on every fold, and is tested on all
+        matrices.
     max_rows : int, optional
         Leave matrices with more rows out of training and validation; predictions are made for
         all.
@@ -104,6 +124,7 @@ class DataSelection:
     configuration: str | None = None
     label: str | None = None
     version: str | None = None
+    fold: Annotated[int, Field(ge=0, lt=FOLDS)] | None = None
     max_rows: Annotated[int, Field(ge=1)] | None = None
 
     def resolved(self) -> DataSelection:
@@ -121,8 +142,16 @@ class DataSelection:
         label = self.label or spec.labels[0]
         return replace(self, version=version, configuration=configuration, label=label)
 
+    @property
+    def in_folds(self) -> bool:
+        """Whether this is all folds of data that has some."""
+        data = self.resolved()
+        return self.fold is None and data.dataset == SUITESPARSE and data.version in FOLDED_VERSIONS
+
     def splits(self) -> list[str]:
-        """Return the names of the splits, ``train`` first."""
+        """Return the names of the splits, ``train`` first where there is one."""
+        if self.fold is not None:
+            return ["train", "val", "test"]
         data = self.resolved()
         return [p.split for p in select_plans(data.dataset, data.version, data.configuration)]
 
@@ -134,6 +163,7 @@ class DataSelection:
             configuration=self.configuration,
             label=self.label,
             version=self.version,
+            fold=self.fold,
             root=root,
         )
 

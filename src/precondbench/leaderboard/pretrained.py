@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SUMS = "SHA256SUMS"
 
 
-def load_pretrained(entry: str, seed: int = 0) -> FactorModel:
+def load_pretrained(entry: str, seed: int = 0, fold: int | None = None) -> FactorModel:
     """Load a trained model of the leaderboard; its weights come with this package.
 
     Parameters
@@ -31,6 +31,8 @@ def load_pretrained(entry: str, seed: int = 0) -> FactorModel:
         :func:`pretrained_names`. Tracks of one configuration have the same weights.
     seed : int
         Which of the entry's runs, see docs/submitting.md; fitted models have seed 0 only.
+    fold : int, optional
+        Of an entry on data in folds, which was trained once for each.
 
     Returns
     -------
@@ -40,7 +42,7 @@ def load_pretrained(entry: str, seed: int = 0) -> FactorModel:
     Raises
     ------
     ConfigurationError
-        If no entry with weights has that name, or it has no such seed.
+        If no entry with weights has that name, or it has no such seed or fold.
     CheckpointError
         If the file of weights is missing, or is not the one whose digest is stated.
 
@@ -67,7 +69,11 @@ def load_pretrained(entry: str, seed: int = 0) -> FactorModel:
     if seed not in seeds:
         there = ", ".join(map(str, sorted(seeds)))
         raise ConfigurationError(f"{entry} has weights of seed {there}, not of {seed!r}")
-    return load_weights(*seeds[seed])
+    models = load_weights(*seeds[seed])
+    if (fold is None) != (len(models) == 1) or fold not in (None, *range(len(models))):
+        advice = f"give fold=0 to {len(models) - 1}" if len(models) > 1 else "leave it out"
+        raise ConfigurationError(f"fold is {fold!r}, but {entry} has {len(models)}; {advice}")
+    return models[fold or 0]
 
 
 def pretrained_names() -> list[str]:
@@ -87,12 +93,12 @@ def pretrained_names() -> list[str]:
     return sorted(_known(_board() / "weights"))
 
 
-def load_weights(path: str | Path, digest: str) -> FactorModel:
-    """Load a model from a file that must have this sha256."""
-    from precondbench.baselines import load_model
+def load_weights(path: str | Path, digest: str) -> list[FactorModel]:
+    """Load the models of all folds, or the one model, from a file that must have this sha256."""
+    from precondbench.baselines import load_models
 
     verify_file(Path(path), digest, CheckpointError, largest=LARGEST_WEIGHTS)
-    return load_model(path)
+    return load_models(path)
 
 
 def add_weights(

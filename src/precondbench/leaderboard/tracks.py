@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +27,7 @@ from precondbench.quality import (
     mean_ceiling,
     problem_of,
 )
-from precondbench.recipes import DatasetSpec, dataset_spec, dataset_specs, family
+from precondbench.recipes import dataset_spec, dataset_specs, family_of, select_plans
 
 if TYPE_CHECKING:
     from precondbench.datasets import FactorDataset
@@ -69,7 +70,8 @@ class TrackName:
     @property
     def splits(self) -> tuple[str, ...]:
         """Splits whose matrices are in it."""
-        return ALL_SPLITS if self.split == "all" else (self.split,)
+        own = select_plans(self.dataset, self.version, self.configuration)
+        return (self.split,) if self.split in {plan.split for plan in own} else ALL_SPLITS
 
     @property
     def nonsymmetric(self) -> bool:
@@ -88,21 +90,18 @@ class TrackName:
         return "synthetic" if spec.tridiagonal else "real" if spec.from_collection else "parametric"
 
 
-def _title(spec: DatasetSpec, configuration: str, split: str) -> str:
-    return f"{spec.title}, {spec.versions[-1].builder.title(configuration, split)}"
-
-
 TRACKS: tuple[TrackName, ...] = tuple(
     TrackName(
         spec.name,
-        spec.newest,
+        version.name,
         configuration,
         split,
         spec.labels[0],
-        _title(spec, configuration, split),
+        f"{spec.title}, {version.builder.title(configuration, split)}",
     )
     for spec in dataset_specs()
-    for configuration, splits in spec.ranked.items()
+    for version in spec.versions
+    for configuration, splits in version.ranked.items()
     for split in splits
 )
 
@@ -180,7 +179,7 @@ class OpenTrack:
         """Family of each matrix; what was drawn together, such as twins, is one family."""
         names = [name for data in self.datasets for name in data.names]
         if self.name.kind == "real":
-            return [family(name.rpartition("/")[2]) for name in names]
+            return [family_of(self.name.version, name) for name in names]
         if self.name.kind == "parametric":
             (data,) = self.datasets
             return list(data.shard.groups)
@@ -228,13 +227,14 @@ class OpenTrack:
         pair, facts = self.pair(index), self.facts(index)
         real = self.name.kind == "real"
         problem = problem_of(pair)
+        condition = facts["condition_scaled"] if real else math.nan
         return {
             "name": pair.name,
             "n": problem.pattern.n,
             "nnz": problem.pattern.nnz,
             "kind": facts["kind"] if real else None,
             "family": self.families[index],
-            "condition": facts["condition_scaled"] if real else None,
+            "condition": condition if math.isfinite(condition) else None,
             "target_iterations": problem.target_iterations,
             "density": spy_density(pair.A) if real else None,
         }

@@ -14,15 +14,21 @@ from .registry import split_plan as split_plan
 from .spec import BuildContext as BuildContext
 from .spec import DatasetSpec as DatasetSpec
 from .spec import SplitPlan as SplitPlan
-from .suitesparse import family as family
-from .suitesparse import split_of_family as split_of_family
+from .folds import joined_families as joined_families
+from .folds import parts_of as parts_of
+from .folds import pattern_signature as pattern_signature
+from .folds import FOLDS as FOLDS
+from .folds import family as family
+from .suitesparse import family_of as family_of
+from .suitesparse import fold_splits as fold_splits
+from .folds import split_of_family as split_of_family
 
 # Between the packages of this library; not promised to users.
 from .building.cached import cached_splits as cached_splits
 from .building.cached import file_fault as file_fault
 from .building.obtain import download_split as download_split
 from .building.obtain import two_at_once as two_at_once
-from .building.obtain import updated_manifest as updated_manifest
+from .building.golden import updated_manifest as updated_manifest
 from .building.label import LARGE as LARGE
 from .building.label import MARGIN as MARGIN
 from .building.collection import FROM_ROWS as FROM_ROWS
@@ -42,6 +48,8 @@ from .building.systems import RELAXATIONS as RELAXATIONS
 from .building.systems import label_system as label_system
 from .parametric import PARAMETRIC as PARAMETRIC
 from .parametric import draw_records as draw_records
+from .suitesparse import FOLDED_VERSION as FOLDED_VERSION
+from .suitesparse import FOLDED_VERSIONS as FOLDED_VERSIONS
 from .suitesparse import RELEASE_VERSION as RELEASE_VERSION
 from .suitesparse import SUITESPARSE as SUITESPARSE
 from .suitesparse import release_plans as release_plans

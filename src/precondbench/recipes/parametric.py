@@ -228,12 +228,12 @@ SPECS = (
                 f"{', '.join(FAMILIES)}",
                 ParametricBuilder(),
                 "Apache-2.0",
+                {name: splits for name, family in FAMILIES.items() if (splits := _tracks(family))},
             ),
         ),
         labels=("invk", "ic0"),
         default_configuration="diffusion-2d",
         served_by="ParametricInvK",
-        ranked={name: splits for name, family in FAMILIES.items() if (splits := _tracks(family))},
         batch_size=16,
     ),
 )

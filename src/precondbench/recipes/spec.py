@@ -143,12 +143,16 @@ class Version:
         Its configurations and splits.
     licence : str
         SPDX identifier; by default that of the SuiteSparse collection.
+    ranked : mapping of str to tuple of str
+        Splits of each configuration that have a leaderboard; ``all``, where it is not a split,
+        stands for all splits together.
     """
 
     name: str
     description: str
     builder: Builder
     licence: str = "CC-BY-4.0"
+    ranked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -168,9 +172,6 @@ class DatasetSpec:
     served_by : str
         Name of the class in ``precondbench.datasets`` whose ``from_spec`` opens its splits;
         ``FactorDataset`` serves any of them.
-    ranked : mapping of str to tuple of str
-        Splits of each configuration of the newest version that have a leaderboard; ``all``
-        stands for all splits together.
     symmetric : bool
         Whether the factor is L; else there are L and U.
     tridiagonal : bool
@@ -180,6 +181,8 @@ class DatasetSpec:
         a version ``local``, built here.
     batch_size : int or None
         Default of the command ``train``; None: that of ``TrainingConfiguration``.
+    default_version : str or None
+        The version that is meant when none is named; None: the last one.
 
     Examples
     --------
@@ -195,16 +198,16 @@ class DatasetSpec:
     labels: tuple[str, ...]
     default_configuration: str
     served_by: str = "FactorDataset"
-    ranked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     symmetric: bool = True
     tridiagonal: bool = False
     from_collection: bool = False
     batch_size: int | None = None
+    default_version: str | None = None
 
     @property
     def newest(self) -> str:
         """Name of the version that is meant when none is named."""
-        return self.versions[-1].name
+        return self.default_version or self.versions[-1].name
 
     def plans(self) -> list[SplitPlan]:
         """Every split of every version, by version, configuration and split."""

@@ -1,12 +1,7 @@
-"""Recipe of the real benchmark: matrices of the SuiteSparse collection with Inv-K and IC(0).
-
-Each family of matrices belongs to one split, by a rule that also places families to come.
-"""
+"""Recipe of the real benchmark: matrices of the SuiteSparse collection with their factors."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,89 +11,13 @@ from typing import TYPE_CHECKING, ClassVar
 from precondbench.errors import DigestError, MissingDataError, ShardError
 from precondbench.factors import DEFAULT_PATTERN, PATTERNS
 from precondbench.matrices import CollectionEntry, catalogue, formula_matrix
+from precondbench.recipes.folds import family, split_of_family, splits_of_fold
 from precondbench.recipes.spec import BuildContext, DatasetSpec, SplitPlan, Version
 from precondbench.shards import Record, SourceEntry, load_manifest
 
 if TYPE_CHECKING:
     from precondbench.recipes.building.label import FactoredMatrix
-
-# Stems that name one kind of problem under several names: stiffness and mass matrices of the
-# same structures, variants of one model, problems of one test set on one grid.
-_ALIASES = {
-    "bcsstk": "bcsst",
-    "bcsstm": "bcsst",
-    "mhdb": "mhd",
-    "lfat": "lf",
-    "muu": "kuu",
-    "obstclae": "minpack",
-    "torsion": "minpack",
-    "jnlbrng": "minpack",
-    "minsurfo": "minpack",
-    "cbuckle": "plbuckle",
-}
-_STEM = re.compile(r"[0-9_]*([A-Za-z]*)")
-
-# The first whole number for which the matrices verified for version 1.0 spread over the
-# splits as docs/data.md demands; fixed since.
-SPLIT_SALT = 2117
-
-
-def family(name: str) -> str:
-    """Return the family of a matrix of the collection, from its name alone.
-
-    The stem of the name (leading digits dropped, letters up to the next digit or underscore, lower
-    case), where a short list joins stems that name one kind of problem. Groups are ignored:
-    ``HB/bcsstk28`` and ``Boeing/bcsstk34`` are one family.
-
-    Parameters
-    ----------
-    name : str
-        Name without group.
-
-    Returns
-    -------
-    str
-        Family.
-
-    Examples
-    --------
-    >>> from precondbench.recipes import family
-    >>> family("bcsstm07"), family("1138_bus"), family("Trefethen_20b"), family("s3rmt3m1")
-    ('bcsst', 'bus', 'trefethen', 's')
-    """
-    match = _STEM.match(name)
-    stem = match[1].lower() if match else ""
-    return _ALIASES.get(stem, stem)
-
-
-def split_of_family(name: str, salt: int = SPLIT_SALT) -> str:
-    """Return the split of a family, by a fixed hash that also places families to come.
-
-    The first four bytes of sha256("precondbench:<salt>:<family>"), as a big-endian integer over
-    2**32, are a number t in [0, 1): train below 0.6, val below 0.8, else test.
-
-    Parameters
-    ----------
-    name : str
-        The family, see :func:`family`.
-    salt : int
-        A whole number; the default is fixed.
-
-    Returns
-    -------
-    str
-        ``train``, ``val`` or ``test``.
-
-    Examples
-    --------
-    >>> from precondbench.recipes import split_of_family
-    >>> split_of_family("bcsst")
-    'train'
-    """
-    digest = hashlib.sha256(f"precondbench:{salt}:{name}".encode()).digest()
-    t = int.from_bytes(digest[:4], "big") / 2**32
-    return "train" if t < 0.6 else "val" if t < 0.8 else "test"
-
+    from precondbench.recipes.building.tasks import Task
 
 SUITESPARSE = "suitesparse-invk"
 SAMPLE_VERSION = "sample"
@@ -118,6 +37,13 @@ SAMPLE_SPLITS: dict[str, tuple[tuple[str, str], ...]] = {
         ("GHS_psdef/torsion1", "optimization problem"),
     ),
 }
+# Those of version ``sample`` and others with a formula; larger ones take long.
+FOLDED_SAMPLE = frozenset(
+    # torsion1 is equal to obstclae, of which version 2.0 has the first.
+    [name.replace("torsion1", "obstclae") for pairs in SAMPLE_SPLITS.values() for name, _ in pairs]
+    + [f"Oberwolfach/{name}" for name in ("LF10", "LFAT5")]
+    + [f"Norris/fv{number}" for number in (1, 2, 3)]
+)
 
 
 @dataclass(frozen=True)
@@ -178,6 +104,15 @@ class SampleBuilder(PatternBuilder):
 
 
 RELEASE_VERSION = "1.0"
+FOLDED_VERSION = "2.0"
+FOLDED_SAMPLE_VERSION = "sample-2.0"
+FOLDED_VERSIONS = (FOLDED_SAMPLE_VERSION, FOLDED_VERSION)
+# Multiply-adds of Inv-K; some minutes of one core.
+MAX_OPERATIONS_OF_FOLDS = 1e11
+_FOUR = {
+    "labels": ["invk", "ic0", "mic0", "ic0_shifted"],
+    "max_operations": MAX_OPERATIONS_OF_FOLDS,
+}
 # The same 80 matrices on larger patterns; sts4098 needs most.
 MAX_OPERATIONS_WITH_FILL = 3e11
 SPLITS = ("train", "val", "test")
@@ -227,9 +162,21 @@ class CollectionBuilder(PatternBuilder):
     sources: tuple[SourceEntry, ...] | None = None
     kind = "collection"
 
+    version: ClassVar[str] = RELEASE_VERSION
+
     @property
     def _sources(self) -> tuple[SourceEntry, ...]:
-        return _manifest_sources() if self.sources is None else self.sources
+        return manifest_sources(self.version) if self.sources is None else self.sources
+
+    def tasks(
+        self, entries: Sequence[CollectionEntry], configuration: str, context: BuildContext
+    ) -> list[Task]:
+        """Return what is to be factored."""
+        from precondbench.recipes.building.label import MAX_OPERATIONS
+        from precondbench.recipes.building.tasks import tasks_for
+
+        allowed = MAX_OPERATIONS if configuration == DEFAULT_PATTERN else MAX_OPERATIONS_WITH_FILL
+        return tasks_for(entries, context, allowed, configuration)
 
     def matrices(self) -> Mapping[str, Sequence[str]]:
         """``group/name`` of the matrices of each split."""
@@ -241,32 +188,96 @@ class CollectionBuilder(PatternBuilder):
         MissingDataError if the mirror lacks matrices (what was built is kept), DigestError if a
         matrix is not the one that the manifest knows, or was built differently.
         """
-        from precondbench.recipes.building.label import MAX_OPERATIONS
-        from precondbench.recipes.building.tasks import PartStore, factor_all, tasks_for
+        from precondbench.recipes.building.tasks import PartStore, factor_all
 
-        known = {f"{entry.group}/{entry.name}": entry for entry in self._sources}
+        known = {entry.full_name: entry for entry in self._sources}
         wanted = set(self.matrices()[split])
-        entries = [entry for entry in candidates() if entry.full_name in wanted]
-        allowed = MAX_OPERATIONS if configuration == DEFAULT_PATTERN else MAX_OPERATIONS_WITH_FILL
-        tasks = tasks_for(entries, context, allowed, configuration)
+        entries = [entry for entry in catalogue(None) if entry.full_name in wanted]
+        tasks = self.tasks(entries, configuration, context)
         store = PartStore(context.folder / "parts")
         results = factor_all(tasks, store, context.executor, context.progress)
         _check_complete(results, context)
         for result in results:
-            expected = known[result.name].matrix_digest
-            if result.record is None or result.matrix_digest != expected:
+            source = known[result.name]
+            found = (result.outcome, result.matrix_digest)
+            if result.record is None or found != (source.outcome, source.matrix_digest):
                 raise DigestError(
                     f"{result.name} from {context.collection_source()}: outcome "
                     f"{result.outcome!r} ({result.detail}), matrix digest "
-                    f"{result.matrix_digest[:16]}; the manifest says 'built' and "
-                    f"{str(expected)[:16]}. Fetch the matrix again from the collection"
+                    f"{result.matrix_digest[:16]}; the manifest says {source.outcome!r} and "
+                    f"{str(source.matrix_digest)[:16]}. Fetch the matrix again from the collection"
                 )
             yield result.record
 
 
+class FoldedSampleBuilder(PatternBuilder):
+    """Matrices that formulas reproduce entry for entry, with four labels, in folds."""
+
+    kind = "formulas"
+    configurations = (DEFAULT_PATTERN,)
+
+    def matrices(self) -> Mapping[str, Sequence[str]]:
+        """``group/name`` of the matrices."""
+        names = (entry.full_name for entry in catalogue(None))
+        return {"all": tuple(name for name in names if name in FOLDED_SAMPLE)}
+
+    def recipe(self, configuration: str, split: str) -> dict[str, object]:
+        """Everything that determines a split, as JSON."""
+        return super().recipe(configuration, split) | _FOUR
+
+    def records(self, configuration: str, split: str, context: BuildContext) -> Iterator[Record]:
+        """Build the records; ShardError if a matrix yields none, which a sound build excludes."""
+        from precondbench.recipes.building.four import label_matrix
+
+        kinds = {entry.full_name: entry.kind for entry in catalogue(None)}
+        for name in self.matrices()[split]:
+            result = label_matrix(name, formula_matrix(name), kinds[name], configuration)
+            if result.record is None:
+                raise ShardError(f"{name} of the sample was not built: {result.outcome}")
+            yield result.record
+
+
+@dataclass(frozen=True)
+class FoldedBuilder(CollectionBuilder):
+    """All matrices of the collection that are at hand, of every size, with four labels.
+
+    ``all`` holds those that a label solves, to be split into folds
+    (:func:`precondbench.recipes.fold_splits`), ``unsolved`` those that none solves.
+    """
+
+    configurations: tuple[str, ...] = (DEFAULT_PATTERN,)
+    version = FOLDED_VERSION
+
+    def tasks(
+        self, entries: Sequence[CollectionEntry], configuration: str, context: BuildContext
+    ) -> list[Task]:
+        """Return what is to be factored."""
+        from precondbench.recipes.building.tasks import tasks_for
+
+        return tasks_for(entries, context, MAX_OPERATIONS_OF_FOLDS, configuration, four=True)
+
+    def matrices(self) -> Mapping[str, Sequence[str]]:
+        """``group/name`` of the matrices of each split."""
+        outcomes = {"all": "built", "unsolved": "no label converges"}
+        named = {
+            split: tuple(entry.full_name for entry in self._sources if entry.outcome == outcome)
+            for split, outcome in outcomes.items()
+        }
+        return {split: names for split, names in named.items() if names}
+
+    def recipe(self, configuration: str, split: str) -> dict[str, object]:
+        """Everything that determines a split besides the matrices themselves, as JSON."""
+        return super().recipe(configuration, split) | _FOUR
+
+    def title(self, configuration: str, split: str) -> str:
+        """Pattern and split."""
+        return "all matrices, in folds" if split == "all" else "matrices without a label"
+
+
 @cache
-def _manifest_sources() -> tuple[SourceEntry, ...]:
-    return tuple(load_manifest().sources)
+def manifest_sources(version: str) -> tuple[SourceEntry, ...]:
+    """Candidates of a version, from the manifest of the library."""
+    return load_manifest().sources_of(version)
 
 
 def _check_complete(results: Sequence[FactoredMatrix], context: BuildContext) -> None:
@@ -277,6 +288,50 @@ def _check_complete(results: Sequence[FactoredMatrix], context: BuildContext) ->
             f"first {missing[0].name} ({missing[0].detail}); name a mirror that has them, or use "
             "version 'sample'"
         )
+
+
+def family_of(version: str, full_name: str) -> str:
+    """Return the family of a matrix in a version, where twins may have joined two families.
+
+    >>> family_of("1.0", "HB/bcsstk06")
+    'bcsst'
+    """
+    known = {entry.full_name: entry.family for entry in manifest_sources(version)}
+    return known.get(full_name) or family(full_name.rpartition("/")[2])
+
+
+def fold_splits(fold: int) -> dict[str, tuple[str, ...]]:
+    """Return the matrices of training, validation and test of a fold of version 2.0.
+
+    Families never straddle them, and no validation matrix has an author in common with a test
+    matrix. Version ``sample-2.0`` has some of them.
+
+    Parameters
+    ----------
+    fold : int
+        0 to 4.
+
+    Returns
+    -------
+    dict of str to tuple of str
+        ``group/name`` of the matrices under ``train``, ``val`` and ``test``, by size.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such fold.
+
+    Examples
+    --------
+    >>> from precondbench.recipes import fold_splits
+    >>> "HB/gr_30_30" in fold_splits(0)["test"], "HB/nos1" in fold_splits(0)["val"]
+    (True, True)
+    """
+    from precondbench.recipes.publishing.citations import authors_of
+
+    built = [entry for entry in manifest_sources(FOLDED_VERSION) if entry.outcome == "built"]
+    authors = {entry.full_name: authors_of(entry.full_name) for entry in built}
+    return splits_of_fold(built, authors, fold)
 
 
 SUITESPARSE_SPEC = DatasetSpec(
@@ -290,17 +345,30 @@ SUITESPARSE_SPEC = DatasetSpec(
             SampleBuilder(),
         ),
         Version(
+            FOLDED_SAMPLE_VERSION,
+            "Inv-K, IC(0), MIC(0) and shifted IC(0) on the pattern of tril(A) of SuiteSparse "
+            "matrices that formulas reproduce entry for entry, in the folds of version 2.0",
+            FoldedSampleBuilder(),
+        ),
+        Version(
             RELEASE_VERSION,
             "Inv-K and IC(0) factors on the pattern of tril(A) of real SPD matrices of the "
             "SuiteSparse collection with n < 50,000",
             CollectionBuilder(),
+            # A track comes with its reference rows: "all" of larger patterns is not scored yet.
+            ranked={DEFAULT_PATTERN: ("test", "all"), "level-1": ("test",), "level-2": ("test",)},
+        ),
+        Version(
+            FOLDED_VERSION,
+            "Inv-K, IC(0), MIC(0) and shifted IC(0) on the pattern of tril(A) of real SPD matrices "
+            "of the SuiteSparse collection of every size, in five folds",
+            FoldedBuilder(),
         ),
     ),
-    labels=("best", "invk", "ic0"),
+    default_version=RELEASE_VERSION,
+    labels=("best", "invk", "ic0", "mic0", "ic0_shifted"),
     default_configuration=DEFAULT_PATTERN,
     served_by="SuiteSparseInvK",
-    # A track comes with its reference rows: "all" of the larger patterns is not scored yet.
-    ranked={DEFAULT_PATTERN: ("test", "all"), "level-1": ("test",), "level-2": ("test",)},
     from_collection=True,
     batch_size=8,
 )
@@ -311,6 +379,16 @@ def release_plans(
     sources: Iterable[SourceEntry] | None = None, patterns: Iterable[str] = PATTERNS
 ) -> list[SplitPlan]:
     """Plans of version 1.0 of the real benchmark; by default from the manifest's sources."""
-    builder = CollectionBuilder(tuple(patterns), None if sources is None else tuple(sources))
-    version = replace(SUITESPARSE_SPEC.versions[-1], builder=builder)
+    given = None if sources is None else tuple(sources)
+    return _plans(RELEASE_VERSION, CollectionBuilder(tuple(patterns), given))
+
+
+def folds_plans(sources: Iterable[SourceEntry]) -> list[SplitPlan]:
+    """Plans of version 2.0 of the real benchmark, from what became of its candidates."""
+    return _plans(FOLDED_VERSION, FoldedBuilder(sources=tuple(sources)))
+
+
+def _plans(name: str, builder: CollectionBuilder) -> list[SplitPlan]:
+    (version,) = (version for version in SUITESPARSE_SPEC.versions if version.name == name)
+    version = replace(version, builder=builder)
     return replace(SUITESPARSE_SPEC, versions=(version,)).plans()

@@ -152,14 +152,14 @@ def _spec(
     name: str, title: str, description: str, family: Family, ranked: Iterable[str]
 ) -> DatasetSpec:
     described = f"{description}: {', '.join(LAWS[family])}"
+    builder, tracks = TridiagonalBuilder(family), dict.fromkeys(ranked, ("test", "test_large"))
     return DatasetSpec(
         name=name,
         title=title,
-        versions=(Version(SYNTHETIC_VERSION, described, TridiagonalBuilder(family)),),
+        versions=(Version(SYNTHETIC_VERSION, described, builder, ranked=tracks),),
         labels=("modified", "literal"),
         default_configuration="uniform",
         served_by="SyntheticTridiag",
-        ranked=dict.fromkeys(ranked, ("test", "test_large")),
         symmetric=family == "cholesky",
         tridiagonal=True,
     )

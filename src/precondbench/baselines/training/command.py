@@ -48,7 +48,11 @@ def training_command(run: RunConfiguration) -> str:
     always = {"rounds", "epochs"}
     if dataset_spec(data.dataset).batch_size is not None:
         always.add("batch_size")  # The default is that of the dataset.
-    settings: dict[str, Any] = {"label": data.label, "max_rows": data.max_rows}
+    settings: dict[str, Any] = {
+        "label": data.label,
+        "fold": data.fold,
+        "max_rows": data.max_rows,
+    }
     for field in fields(training):
         value = getattr(training, field.name)
         if field.name in always or value != getattr(defaults, field.name):

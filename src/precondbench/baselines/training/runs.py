@@ -10,10 +10,13 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
 from precondbench._internal import loads
 from precondbench.errors import CheckpointError, ConfigurationError, TrainingDivergedError
+from precondbench.recipes import FOLDS
 from precondbench.shards import find_predictions, write_predictions
 
 # Modules that need torch are imported where a run starts: a folder is read without them.
@@ -28,19 +31,43 @@ MOST_RUNS = 10_000
 
 
 def run_folder(out: str | Path, run: RunConfiguration) -> Path:
-    """Return the folder of a run: ``out/<data>/<model>-<rounds>[-<scaling>]/seed-<seed>``."""
+    """Return the folder of a run: ``out/<data>/<model>-<rounds>[-<scaling>]/seed-<seed>``.
+
+    That of one fold has another folder below, ``fold-<fold>``.
+    """
     data, training = run.data.resolved(), run.training
     names = f"{data.dataset}-{data.version}-{data.configuration}"
     model = f"{training.model}-{training.rounds}"
     if training.scaling != "standardised":
         model += f"-{training.scaling}"
-    return Path(out) / names / model / f"seed-{training.seed}"
+    folder = Path(out) / names / model / f"seed-{training.seed}"
+    return folder if data.fold is None else folder / _fold_name(data.fold)
+
+
+def _fold_name(fold: int) -> str:
+    return f"fold-{fold}"
 
 
 def is_done(run: RunConfiguration, folder: str | Path) -> bool:
     """Whether a run has finished training and made all its predictions."""
     paths = [_prediction_path(folder, split) for split in _predicted_splits(run)]
-    return all(path.is_file() for path in [Path(folder) / "result.json", *paths])
+    results = [one / "result.json" for one in _fold_runs(run, folder)]
+    return all(path.is_file() for path in [*results, *paths])
+
+
+def runs_of_folds(run: RunConfiguration) -> list[RunConfiguration]:
+    """Return the runs of all folds; where data has no folds, the run itself."""
+    if not run.data.in_folds:
+        return [run]
+    return [replace(run, data=replace(run.data, fold=fold)) for fold in range(FOLDS)]
+
+
+def _fold_runs(run: RunConfiguration, folder: str | Path) -> dict[Path, RunConfiguration]:
+    """Runs of all folds by their folders."""
+    runs = runs_of_folds(run)
+    if len(runs) == 1:
+        return {Path(folder): run}
+    return {Path(folder) / _fold_name(fold): one for fold, one in enumerate(runs)}
 
 
 def read_run_json(path: Path, *keys: str) -> dict[str, Any]:
@@ -58,7 +85,10 @@ def read_run_json(path: Path, *keys: str) -> dict[str, Any]:
 
 
 def _predicted_splits(run: RunConfiguration) -> list[str]:
-    return [split for split in run.data.splits() if split != "train"]
+    """Splits of the data that are predicted; of one fold alone none."""
+    if run.data.fold is not None:
+        return []
+    return ["all"] if run.data.in_folds else [s for s in run.data.splits() if s != "train"]
 
 
 def _prediction_path(folder: str | Path, split: str) -> Path:
@@ -72,52 +102,56 @@ def train_and_predict(
     resume: bool = True,
     root: str | Path | None = None,
     progress: Progress | None = None,
-) -> tuple[TrainingResult, list[Path]]:
+) -> tuple[dict[Path, TrainingResult], list[Path]]:
     """Train one model with one seed, and predict every other split.
 
     The folder gets the files of ``RunDirectory`` and ``predictions-<split>.safetensors``, whose
-    paths are returned; processes of ``torchrun`` but the first write none. ``progress`` is given
-    the number of epochs and opens the function that is called after each.
+    paths are returned; processes of ``torchrun`` but the first write none. On data in folds a model
+    is trained on each, in a folder of its own, and ``predictions-all`` holds what each predicts
+    for its test matrices. Returned are the results, by their folders, and the paths. ``progress``
+    is given the number of epochs and opens the function that is called after each.
     """
     from precondbench.baselines.training.configuration import resolve_device
     from precondbench.baselines.training.distributed import process_group
     from precondbench.baselines.training.fit import train
 
     folder, run = Path(folder), run.resolved()
+    results = {}
     with process_group(resolve_device(run.training.device)) as ranks:
-        if ranks.first and not (resume and (folder / "result.json").is_file()):
-            for ending in ("safetensors", "h5"):
-                for path in folder.glob(f"predictions-*.{ending}"):
-                    path.unlink()
-        train_set, val_set = (run.data.open_small(split, root) for split in ("train", "val"))
-        with progress(run.training.epochs) if progress else nullcontext(None) as report:
-            result = train(
-                train_set,
-                val_set,
-                run.training,
-                out_dir=folder,
-                resume=resume,
-                data=run.data,
-                progress=report,
-            )
+        for place, one in _fold_runs(run, folder).items():
+            if ranks.first and not (resume and (place / "result.json").is_file()):
+                for ending in ("safetensors", "h5"):
+                    for path in folder.glob(f"predictions-*.{ending}"):
+                        path.unlink()
+            train_set, val_set = (one.data.open_small(split, root) for split in ("train", "val"))
+            with progress(one.training.epochs) if progress else nullcontext(None) as report:
+                results[place] = train(
+                    train_set,
+                    val_set,
+                    one.training,
+                    out_dir=place,
+                    resume=resume,
+                    data=one.data,
+                    progress=report,
+                )
         if not ranks.first:
-            return result, []
+            return results, []
         paths = []
         for split in _predicted_splits(run):
             path = _prediction_path(folder, split)
             if not path.is_file():
-                _predict_split(run, result, split, path, root)
+                _predict_split(run, results, split, path, root)
             paths.append(path)
-    return result, paths
+    return results, paths
 
 
 @dataclass(frozen=True)
 class SeededRun:
-    """One seed of :func:`train_seeds`, with the paths of its predictions."""
+    """One seed of :func:`train_seeds`: results by folder, and the paths of its predictions."""
 
     seed: int
     folder: Path
-    result: TrainingResult
+    results: dict[Path, TrainingResult]
     predictions: list[Path]
 
 
@@ -146,27 +180,34 @@ def train_seeds(
             folder = run_folder(out, seeded)
             if started is not None:
                 started(seed, folder)
-            result, paths = train_and_predict(
+            results, paths = train_and_predict(
                 seeded, folder, resume=resume, root=root, progress=progress
             )
-            done.append(SeededRun(seed, folder, result, paths))
+            done.append(SeededRun(seed, folder, results, paths))
     return done
 
 
 def _predict_split(
-    run: RunConfiguration, result: TrainingResult, split: str, path: Path, root: str | Path | None
+    run: RunConfiguration,
+    results: Mapping[Path, TrainingResult],
+    split: str,
+    path: Path,
+    root: str | Path | None,
 ) -> None:
+    """Predict a split by the one model, or each test matrix by the model of its fold."""
     from precondbench.baselines.prediction import predict
 
     training = run.training
-    data = run.data.open(split, root)
-    values = predict(
-        result.model,
-        data,
-        batch_size=training.batch_size,
-        max_edges=training.max_edges,
-        threads=training.threads,
-    )
+    values: dict[str, NDArray[np.float64]] = {}
+    for place, one in _fold_runs(run, path.parent).items():
+        data = one.data.open("test" if run.data.in_folds else split, root)
+        values |= predict(
+            results[place].model,
+            data,
+            batch_size=training.batch_size,
+            max_edges=training.max_edges,
+            threads=training.threads,
+        )
     write_predictions(path, training.method, data.shard, data.label, {training.seed: values})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -108,18 +109,29 @@ def pack_runs(
     from precondbench.baselines import (
         RunConfiguration,
         is_built_in,
-        load_model,
+        join_models,
+        load_models,
         read_toml,
+        runs_of_folds,
         training_command,
     )
 
     paths = [Path(run) for run in runs]
-    for path in paths:
+    # Of data in folds, each run has a folder for every one.
+    folds = [sorted(path.glob("fold-*/")) or [path] for path in paths]
+    for path in chain.from_iterable(folds):
         if not (path / "result.json").is_file():
             raise SubmissionError(f"{path} is not the folder of a finished run; train it first")
     configurations = [
-        RunConfiguration.from_mapping(read_toml(path / "configuration.toml")) for path in paths
+        RunConfiguration.from_mapping(read_toml(own[0] / "configuration.toml")) for own in folds
     ]
+    configurations = [replace(c, data=replace(c.data, fold=None)) for c in configurations]
+    for path, own, configuration in zip(paths, folds, configurations, strict=True):
+        if len(own) != len(runs_of_folds(configuration)):
+            raise SubmissionError(
+                f"{path} is not the folder of a run on all folds; name the folder seed-K that "
+                "holds them"
+            )
     alike = {replace(c, training=replace(c.training, seed=0)) for c in configurations}
     if len(alike) != 1:
         raise SubmissionError(
@@ -130,40 +142,48 @@ def pack_runs(
     if len(set(seeds)) != len(seeds):
         raise SubmissionError(f"a seed appears twice among {seeds}; name every run once")
     keys = ("parameters", "seconds", "best_epoch", "epochs")
-    results = [read_run_json(path / "result.json", *keys) for path in paths]
-    environment = read_run_json(paths[0] / "environment.json", "device_name")
+    results = [[read_run_json(one / "result.json", *keys) for one in own] for own in folds]
+    seconds = [sum(result["seconds"] for result in own) for own in results]
+    environment = read_run_json(folds[0][0] / "environment.json", "device_name")
     data = first.data.resolved()
     weights = {}
     fitted = False
     if is_built_in(first.training.model):
-        for seed, path in zip(seeds, paths, strict=True):
+        for seed, own in zip(seeds, folds, strict=True):
             copy = submitted_weights(folder, seed)
-            with replacing(copy) as temporary:
-                shutil.copyfile(path / "checkpoint.safetensors", temporary)
+            checkpoints = [one / "checkpoint.safetensors" for one in own]
+            if first.data.in_folds:
+                join_models(checkpoints, copy)
+            else:
+                with replacing(copy) as temporary:
+                    shutil.copyfile(checkpoints[0], temporary)
             weights[str(seed)] = file_sha256(copy)
-        fitted = load_model(submitted_weights(folder, seeds[0])).fitted
+        fitted = load_models(submitted_weights(folder, seeds[0]))[0].fitted
     known = {
         "method": first.training.method,
         "kind": "fitted" if fitted else "learned",
         "weights": weights,
-        "parameters": results[0]["parameters"],
+        "parameters": results[0][0]["parameters"],
         "training": f"{data.dataset} {data.version}, {data.configuration}, train; "
         + ("solved for" if fitted else _course(seeds, results)),
         "hardware": environment["device_name"],
-        "seconds": {"training": round(float(np.mean([r["seconds"] for r in results])), 1)},
+        "seconds": {"training": round(float(np.mean(seconds)), 1)},
         "command": "\n".join(training_command(c) for c in configurations),
     }
     files = [find_predictions(path / f"predictions-{split}.safetensors") for path in paths]
     return pack_predictions(files, folder, {**known, **fields}, root)
 
 
-def _course(seeds: Sequence[int], results: Sequence[Mapping[str, Any]]) -> str:
-    """How far training went, seed by seed."""
+def _course(seeds: Sequence[int], results: Sequence[Sequence[Mapping[str, Any]]]) -> str:
+    """How far training went, seed by seed, and fold by fold."""
     runs = []
-    for seed, run in zip(seeds, results, strict=True):
-        # Version 0.1.0 did not count steps.
-        steps = f", {run['steps']} steps" if "steps" in run else ""
-        runs.append(f"seed {seed}: {run['epochs']} epochs{steps}, best epoch {run['best_epoch']}")
+    for seed, own in zip(seeds, results, strict=True):
+        for fold, run in enumerate(own):
+            of = f" fold {fold}" if len(own) > 1 else ""
+            # Version 0.1.0 did not count steps.
+            steps = f", {run['steps']} steps" if "steps" in run else ""
+            ended = f"{run['epochs']} epochs{steps}, best epoch {run['best_epoch']}"
+            runs.append(f"seed {seed}{of}: {ended}")
     return "; ".join(runs)
 
 

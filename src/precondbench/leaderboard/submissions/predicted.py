@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from precondbench.baselines import current_training_command, run_from_settings
+from precondbench.baselines import current_training_command, run_from_settings, runs_of_folds
 from precondbench.errors import ConfigurationError, SubmissionError
 from precondbench.leaderboard.entries import Entry, weights_path
 from precondbench.leaderboard.pretrained import load_weights
 from precondbench.leaderboard.tracks import OpenTrack
 from precondbench.quality import Predictions, values_digest
+from precondbench.recipes import FOLDS, fold_splits
 
 if TYPE_CHECKING:
     from precondbench.baselines import FactorModel, RunConfiguration
@@ -107,8 +108,12 @@ def predicted_again(folder: str | Path, entry: Entry, track: OpenTrack) -> Judge
     found: Judged = {}
     for seed, run in zip(seeds, runs_for(track, entry.command, seeds), strict=True):
         path = weights_path(folder, track.name, entry.id, seed)
-        model = load_weights(path, entry.weights[str(seed)])
-        training = run.training
+        models = load_weights(path, entry.weights[str(seed)])
+        model, training = models[0], run.training
+        if len(models) != len(runs_of_folds(run)):
+            raise SubmissionError(
+                f"{path} holds {len(models)} models; the command trains {len(runs_of_folds(run))}"
+            )
         if (model.name, model.rounds, model.width, model.scaling) != (
             training.model,
             training.rounds,
@@ -126,7 +131,7 @@ def predicted_again(folder: str | Path, entry: Entry, track: OpenTrack) -> Judge
                 f"the entry states {entry.parameters} parameters, {path} has "
                 f"{model.parameter_count()}"
             )
-        found[seed] = _predict(model, run, track)
+        found[seed] = _predict(models, run, track)
     return found
 
 
@@ -138,31 +143,41 @@ def starts_of(
 
     found: Judged = {}
     for seed, run in zip(seeds, runs_for(track, command, seeds), strict=True):
-        train_set = _training_set(run.data, None if root is None else str(root))
-        found[seed] = _predict(initial_model(train_set, run.training), run, track)
+        models = []
+        for one in runs_of_folds(run):
+            train_set = _training_set(one.data, None if root is None else str(root))
+            models.append(initial_model(train_set, run.training))
+        found[seed] = _predict(models, run, track)
     return found
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=FOLDS)
 def _training_set(data: Any, root: str | None) -> Any:
     """Open a training split; entries of one track have the same."""
     return data.open_small("train", root)
 
 
 def _predict(
-    model: FactorModel, run: RunConfiguration, track: OpenTrack
+    models: Sequence[FactorModel], run: RunConfiguration, track: OpenTrack
 ) -> tuple[Mapping[str, Any], str]:
+    """Predict by the one model, or each matrix by that of the fold that it is a test matrix of."""
     from precondbench.baselines import predict
 
     (data,) = track.datasets
     training = run.training
-    by_name = predict(
-        model,
-        data,
-        batch_size=training.batch_size,
-        max_edges=training.max_edges,
-        threads=training.threads,
-    )
+    by_name: dict[str, Any] = {}
+    for model, one in zip(models, runs_of_folds(run), strict=True):
+        tested = set(data.names)
+        if one.data.fold is not None:
+            tested &= set(fold_splits(one.data.fold)["test"])
+        chosen = [i for i, name in enumerate(data.names) if name in tested]
+        by_name |= predict(
+            model,
+            data if len(chosen) == len(data) else data[chosen],
+            batch_size=training.batch_size,
+            max_edges=training.max_edges,
+            threads=training.threads,
+        )
     # In the order of the shard, as a file of predictions has them.
     values = np.concatenate([by_name[name] for name in data.shard.names])
     return by_name, values_digest(values)

@@ -18,6 +18,7 @@ from precondbench.matrices import (
     parametric_family,
 )
 from precondbench.quality import Context
+from precondbench.shards import cache_root
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -75,13 +76,13 @@ def timed_problem(name: str) -> TimedProblem:
     (100, 100)
     """
     if "/" in name:
-        entries = {entry.full_name: entry for entry in catalogue()}
+        entries = {entry.full_name: entry for entry in catalogue(None)}
         if name not in entries:
             raise ConfigurationError(
                 f"the catalogue has no positive definite matrix {name!r}; `precondbench info "
                 "suitesparse-invk` lists them"
             )
-        A = Collection().matrix(entries[name])
+        A = Collection(cache=cache_root() / "collection").matrix(entries[name])
         return TimedProblem(name, A, Context(name), matrix_digest(A))
     family, rows = family_and_rows(name)
     return _of_system(name, _drawn(family, rows))

@@ -368,11 +368,15 @@ def _read_archive(archive: Path, entry: CollectionEntry) -> scipy.sparse.csr_arr
     raise MatrixError(f"{archive} does not contain {wanted}")
 
 
-@cache
-def catalogue() -> tuple[CollectionEntry, ...]:
-    """Return the 161 real positive definite entries with n < 50,000, by size, then name.
+def catalogue(max_n: int | None = 49_999) -> tuple[CollectionEntry, ...]:
+    """Return the real positive definite entries of the collection, by size, then name.
 
-    Taken from the collection's index of 8 October 2020 (2893 matrices).
+    Taken from its index of 8 October 2020 (2893 matrices).
+
+    Parameters
+    ----------
+    max_n : int or None
+        Most rows: 161 entries by default, 235 without a limit.
 
     Returns
     -------
@@ -382,9 +386,14 @@ def catalogue() -> tuple[CollectionEntry, ...]:
     Examples
     --------
     >>> from precondbench.matrices import catalogue
-    >>> len(catalogue()), catalogue()[0].full_name
-    (161, 'Oberwolfach/LFAT5')
+    >>> len(catalogue()), catalogue()[0].full_name, catalogue(None)[-1].full_name
+    (161, 'Oberwolfach/LFAT5', 'Janna/Queen_4147')
     """
+    return tuple(entry for entry in _catalogue() if max_n is None or entry.rows <= max_n)
+
+
+@cache
+def _catalogue() -> tuple[CollectionEntry, ...]:
     folder = resources.files("precondbench.matrices.suitesparse")
     text = folder.joinpath("catalogue.csv").read_text("utf-8")
     entries = []

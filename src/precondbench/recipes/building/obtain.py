@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import precondbench
 from precondbench._internal import remove_leftovers
 from precondbench.errors import DigestError, MissingDataError, ShardError
-from precondbench.matrices import catalogue
 from precondbench.recipes.building.cached import cached_splits
-from precondbench.recipes.building.tasks import PartStore, factor_all, tasks_for
-from precondbench.recipes.registry import all_plans, dataset_spec, split_plan
+from precondbench.recipes.registry import split_plan
 from precondbench.recipes.spec import BuildContext, SplitPlan
-from precondbench.recipes.suitesparse import (
-    candidates,
-    family,
-    left_out_by_index,
-    release_plans,
-    split_of_family,
-)
 from precondbench.shards import (
     Manifest,
     Offers,
     Record,
     ShardHeader,
-    SourceEntry,
     facts_digest,
     find_shard,
     load_manifest,
@@ -47,8 +36,6 @@ from precondbench.shards import (
 )
 
 Result = TypeVar("Result")
-# Of the collection.
-LICENCE = "CC-BY-4.0"
 _LOG = logging.getLogger(__name__)
 
 
@@ -314,7 +301,7 @@ def check_plan(
     entry = manifest.split(*plan.names)
     expected = entry.content_digest
     with TemporaryDirectory() as scratch:
-        digests, facts = _digests(plan, replace(context, root=Path(scratch)))
+        digests, facts = digests_of(plan, replace(context, root=Path(scratch)))
     digest = split_digest(digests.values())
     if digest == expected:
         same_facts = entry.facts_digest in (None, facts)
@@ -327,106 +314,10 @@ def check_plan(
     return CheckResult(plan, digest, expected, first)
 
 
-def _digests(plan: SplitPlan, context: BuildContext) -> tuple[dict[str, str], str]:
+def digests_of(plan: SplitPlan, context: BuildContext) -> tuple[dict[str, str], str]:
     """Build a split, and return the digest of each record by name, and that of all facts."""
     digests, facts = {}, []
     for record in counted(plan.records(context), plan.count, context.progress):
         digests[record.name] = record_digest(record)
         facts.append(record.facts)
     return digests, facts_digest(facts)
-
-
-def golden_manifest(
-    base: Manifest,
-    plans: Iterable[SplitPlan] | None = None,
-    context: BuildContext | None = None,
-) -> Manifest:
-    """Return a manifest with freshly computed digests of the given splits (default: all).
-
-    A digest that is already there is never replaced: published content does not change. DigestError
-    if a split that the manifest knows now has another digest.
-    """
-    context = context or BuildContext()
-    data: dict[str, Any] = base.model_dump(mode="json")
-    for plan in all_plans() if plans is None else plans:
-        digests, facts = _digests(plan, context)
-        digest = split_digest(digests.values())
-        version = data["datasets"].setdefault(plan.dataset, {})
-        version = version.setdefault(plan.version, _version_entry(plan))
-        configuration = version["configurations"].setdefault(
-            plan.configuration, {"recipe": {"splits": {}}, "splits": {}}
-        )
-        known = configuration["splits"].setdefault(
-            plan.split, {"records": plan.count, "content_digest": digest, "shards": []}
-        )
-        if known["content_digest"] != digest:
-            raise DigestError(
-                f"{plan.path_name} has digest {digest} but the manifest says "
-                f"{known['content_digest']}; published content never changes: make a new version"
-            )
-        known["facts_digest"] = facts
-        configuration["recipe"]["splits"][plan.split] = plan.recipe
-    return Manifest.model_validate(data)
-
-
-def golden_sources(context: BuildContext) -> list[SourceEntry]:
-    """Return what becomes of each of the 161 candidates, by building all that the source holds."""
-    store = PartStore(context.folder / "parts")
-    tried = candidates()
-    results = factor_all(tasks_for(tried, context), store, context.executor, context.progress)
-    by_name = {result.name: result for result in results}
-    entries = []
-    for entry in catalogue():
-        result = by_name.get(entry.full_name)
-        outcome = left_out_by_index(entry) if result is None else result.outcome
-        record = result.record if result is not None else None
-        entries.append(
-            SourceEntry(
-                name=entry.name,
-                group=entry.group,
-                licence=LICENCE,
-                matrix_id=entry.matrix_id,
-                n=entry.rows,
-                nnz=entry.nnz,
-                kind=entry.kind,
-                family=family(entry.name),
-                split=split_of_family(family(entry.name)),
-                outcome="not verified" if outcome == "not in the mirror" else outcome,
-                matrix_digest=(result.matrix_digest or None) if result is not None else None,
-                labels={} if record is None else label_digests(record),
-            )
-        )
-    return entries
-
-
-def updated_manifest(
-    base: Manifest, dataset: str, plans: Iterable[SplitPlan], context: BuildContext
-) -> Manifest:
-    """Return the manifest with digests of these splits.
-
-    For real data the sources come first: they decide which matrices a split holds.
-    """
-    if not dataset_spec(dataset).from_collection:
-        return golden_manifest(base, plans, context)
-    manifest = base.model_copy(update={"sources": golden_sources(context)})
-    return golden_manifest(manifest, release_plans(manifest.sources), context)
-
-
-def label_digests(record: Record) -> dict[str, str]:
-    """Sha256 of each existing label's float64 values, little-endian."""
-    return {
-        label: hashlib.sha256(values.astype("<f8").tobytes()).hexdigest()
-        for label, values in record.labels.items()
-        if values is not None
-    }
-
-
-def _version_entry(plan: SplitPlan) -> dict[str, Any]:
-    versions = dataset_spec(plan.dataset).versions
-    (version,) = (v for v in versions if v.name == plan.version)
-    return {
-        "reproducible": "bitwise",
-        "licence": version.licence,
-        "description": version.description,
-        "configurations": {},
-    }

@@ -27,6 +27,7 @@ from precondbench.errors import (
 )
 from precondbench.factors import DEFAULT_PATTERN
 from precondbench.matrices import Collection, CollectionEntry, formula_matrix
+from precondbench.recipes.building.four import label_matrix
 from precondbench.recipes.building.label import (
     LARGE,
     MAX_OPERATIONS,
@@ -50,7 +51,8 @@ class Task:
     """One matrix to factor: from a mirror (``source``), or from its formula if that is None.
 
     ``download_cache`` is a folder for what a URL downloads. ``pattern`` is that of the labels, or
-    ``large`` for tril(A) by the method that ``invk`` chooses.
+    ``large`` for tril(A) by the method that ``invk`` chooses. ``four`` asks for the labels of
+    version 2.0.
     """
 
     entry: CollectionEntry
@@ -58,6 +60,7 @@ class Task:
     download_cache: str | None = None
     max_operations: float = MAX_OPERATIONS
     pattern: str = DEFAULT_PATTERN
+    four: bool = False
 
     def run(self) -> FactoredMatrix:
         """Read and factor the matrix; every failure of the library is an outcome."""
@@ -74,6 +77,9 @@ class Task:
             return FactoredMatrix(name, "unreadable", str(error))
         if self.pattern == LARGE:
             return factor_large(name, matrix, self.entry.kind)
+        if self.four:
+            kind, most = self.entry.kind, self.max_operations
+            return label_matrix(name, matrix, kind, self.pattern, most)
         return factor_matrix(
             name,
             matrix,
@@ -87,10 +93,9 @@ class Task:
     @property
     def key(self) -> str:
         """Name of the part: changes with whatever changes the result."""
-        described = json.dumps(
-            [PART_VERSION, self.entry.full_name, self.source, self.max_operations, self.pattern]
-        )
-        return hashlib.sha256(described.encode()).hexdigest()[:16]
+        described = [PART_VERSION, self.entry.full_name, self.source, self.max_operations]
+        described += [self.pattern, *(["four"] if self.four else [])]
+        return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
 
 
 def tasks_for(
@@ -98,11 +103,12 @@ def tasks_for(
     context: BuildContext,
     max_operations: float = MAX_OPERATIONS,
     pattern: str = DEFAULT_PATTERN,
+    four: bool = False,
 ) -> list[Task]:
     """One task a matrix, from the source of the context."""
     source = context.collection_source()
     downloads = str(context.folder / "collection")
-    return [Task(entry, source, downloads, max_operations, pattern) for entry in entries]
+    return [Task(entry, source, downloads, max_operations, pattern, four) for entry in entries]
 
 
 class PartStore:

@@ -87,6 +87,17 @@ def _texts(value: object) -> Iterable[str]:
             yield from _texts(item)
 
 
+def authors_of(full_name: str) -> frozenset[str]:
+    """Authors of a matrix of the collection; where they are not known, its group.
+
+    >>> sorted(authors_of("Norris/fv2")), sorted(authors_of("HB/nos1"))
+    (['Norris'], ['H. Simon'])
+    """
+    header = _headers().get(full_name)
+    known = header["author"].split(", ") if header else [full_name.partition("/")[0]]
+    return frozenset(known)
+
+
 @cache
 def _headers() -> dict[str, dict[str, str]]:
     text = (

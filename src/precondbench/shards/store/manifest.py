@@ -82,6 +82,7 @@ class SourceEntry(_Entry):
     name: Text
     group: Text
     licence: Text
+    version: Name = Field(default="1.0", description="Of the dataset that considered it.")
     url: Text | None = None
     sha256: Sha256 | None = Field(default=None, description="Of the file at url.")
     matrix_id: int | None = Field(default=None, description="Number in the collection.")
@@ -89,7 +90,9 @@ class SourceEntry(_Entry):
     nnz: int | None = Field(default=None, description="Nonzeros of the full matrix.")
     kind: str = ""
     family: str = Field(default="", description="Never straddles splits.")
-    split: str = Field(default="", description="By the rule of families.")
+    split: str = Field(
+        default="", description="By the rule of families; of version 2.0 the part, as 'part-3'."
+    )
     outcome: Text = Field(
         default="built", description="built, or why not; 'not verified': never seen here."
     )
@@ -99,6 +102,11 @@ class SourceEntry(_Entry):
     labels: dict[Name, Sha256] = Field(
         default={}, description="Sha256 of each label's float64 values, little-endian."
     )
+
+    @property
+    def full_name(self) -> str:
+        """``group/name``."""
+        return f"{self.group}/{self.name}"
 
 
 class Manifest(_Entry):
@@ -131,6 +139,10 @@ class Manifest(_Entry):
                             if seen.setdefault(shard.path, shard) != shard:
                                 raise ValueError(f"path {shard.path!r} stands for two files")
         return self
+
+    def sources_of(self, version: str) -> tuple[SourceEntry, ...]:
+        """Return the candidates of a version of the real benchmark."""
+        return tuple(entry for entry in self.sources if entry.version == version)
 
     def split(self, dataset: str, version: str, configuration: str, split: str) -> SplitEntry:
         """Look one split up.
