@@ -12,17 +12,18 @@ from precondbench import SuiteSparseInvK
 from precondbench.errors import ConfigurationError
 from precondbench.factors import LowerPattern, lower_part
 from precondbench.matrices import check_spd_candidate
-from precondbench.recipes import (
-    FOLDED_VERSION,
-    fold_splits,
-    joined_families,
-    parts_of,
-    pattern_signature,
-)
+from precondbench.recipes import FOLDED_VERSION, FOLDS, fold_splits
 from precondbench.recipes.building.four import UNSOLVED
 from precondbench.recipes.building.golden import label_digests
 from precondbench.recipes.building.tasks import Task, factor_all, open_executor
-from precondbench.recipes.folds import FOLDS, family, part_name, splits_of_fold
+from precondbench.recipes.folds import (
+    family,
+    joined_families,
+    part_name,
+    parts_of,
+    pattern_signature,
+    splits_of_fold,
+)
 from precondbench.recipes.publishing.citations import authors_of
 from precondbench.recipes.suitesparse import SAMPLE_SPLITS, manifest_sources
 from precondbench.shards import SourceEntry

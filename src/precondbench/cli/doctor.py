@@ -21,7 +21,6 @@ import precondbench
 from precondbench._internal import offline
 from precondbench.cli.output import CHECK_FAILED, AsJson, Root, print_json, print_table, say
 from precondbench.errors import PrecondbenchError
-from precondbench.matrices import Collection
 
 # Space for version 1.0 of the real data and its build.
 WANTED_BYTES = 2_000_000_000
@@ -121,6 +120,8 @@ def _data(root: str | os.PathLike[str] | None) -> Iterator[Finding]:
         "reinstall precondbench",
     )
     yield Finding("data", "mirrors", ", ".join(mirrors(None)) or "none beside the manifest's")
+    from precondbench.matrices import Collection
+
     mirror = os.environ.get(MIRROR, "")
     problem = ""
     try:

@@ -74,7 +74,7 @@ def train(
 
     Settings of the training: rounds, width, epochs, loss, scaling, learning_rate, decay_factor,
     decay_every, patience, batch_size, max_edges, device, compile, threads. Of the data: label,
-    max_rows. TrainingConfiguration documents them.
+    fold, max_rows. TrainingConfiguration documents them.
     """
     from precondbench.baselines import run_from_settings, train_seeds, training_progress
 

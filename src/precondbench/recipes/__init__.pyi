@@ -14,12 +14,7 @@ from .registry import split_plan as split_plan
 from .spec import BuildContext as BuildContext
 from .spec import DatasetSpec as DatasetSpec
 from .spec import SplitPlan as SplitPlan
-from .folds import joined_families as joined_families
-from .folds import parts_of as parts_of
-from .folds import pattern_signature as pattern_signature
-from .folds import FOLDS as FOLDS
 from .folds import family as family
-from .suitesparse import family_of as family_of
 from .suitesparse import fold_splits as fold_splits
 from .folds import split_of_family as split_of_family
 
@@ -43,6 +38,8 @@ from .building.tasks import open_executor as open_executor
 from .publishing.citations import cite as cite
 from .publishing.export import export_split as export_split
 from .publishing.release import write_release as write_release
+from .folds import FOLDS as FOLDS
+from .suitesparse import family_of as family_of
 from .building.systems import MAX_OPERATIONS as MAX_OPERATIONS
 from .building.systems import RELAXATIONS as RELAXATIONS
 from .building.systems import label_system as label_system

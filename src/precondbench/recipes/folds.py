@@ -123,7 +123,7 @@ def pattern_signature(pattern: LowerPattern) -> str:
     --------
     >>> import numpy as np
     >>> from precondbench.factors import lower_pattern
-    >>> from precondbench.recipes import pattern_signature
+    >>> from precondbench.recipes.folds import pattern_signature
     >>> path, star = np.eye(4), np.eye(4)
     >>> path[1:, :-1] += np.eye(3)
     >>> star[1:, 0] = 1
@@ -154,7 +154,7 @@ def joined_families(families: Mapping[str, str], signatures: Mapping[str, str]) 
     families : mapping of str to str
         Family of each matrix, by its name.
     signatures : mapping of str to str
-        Of the pattern of each matrix (:func:`precondbench.recipes.pattern_signature`).
+        Of the pattern of each matrix (:func:`pattern_signature`).
 
     Returns
     -------
@@ -163,7 +163,7 @@ def joined_families(families: Mapping[str, str], signatures: Mapping[str, str]) 
 
     Examples
     --------
-    >>> from precondbench.recipes import joined_families
+    >>> from precondbench.recipes.folds import joined_families
     >>> joined_families({"a1": "a", "b1": "b", "b2": "b"}, {"a1": "x", "b1": "y", "b2": "x"})
     {'a1': 'a', 'b1': 'a', 'b2': 'a'}
     """
@@ -199,7 +199,7 @@ def parts_of(families: Iterable[str]) -> dict[str, int]:
 
     Examples
     --------
-    >>> from precondbench.recipes import parts_of
+    >>> from precondbench.recipes.folds import parts_of
     >>> parts_of(["a", "a", "a", "b", "b", "c", "d", "e", "f"])
     {'a': 0, 'b': 1, 'c': 2, 'd': 3, 'e': 4, 'f': 2}
     """

@@ -37,12 +37,12 @@ SAMPLE_SPLITS: dict[str, tuple[tuple[str, str], ...]] = {
         ("GHS_psdef/torsion1", "optimization problem"),
     ),
 }
-# Those of version ``sample`` and others with a formula; larger ones take long.
+# Of matrices with a formula those that take at most two seconds. obstclae is equal to torsion1.
+_SMALL_TREFETHEN = ("20b", "20", "150", "200b", "200", "300", "500", "700")
 FOLDED_SAMPLE = frozenset(
-    # torsion1 is equal to obstclae, of which version 2.0 has the first.
-    [name.replace("torsion1", "obstclae") for pairs in SAMPLE_SPLITS.values() for name, _ in pairs]
-    + [f"Oberwolfach/{name}" for name in ("LF10", "LFAT5")]
-    + [f"Norris/fv{number}" for number in (1, 2, 3)]
+    [f"JGD_Trefethen/Trefethen_{size}" for size in _SMALL_TREFETHEN]
+    + ["HB/nos1", "HB/nos2", "HB/gr_30_30", "GHS_psdef/obstclae", "Oberwolfach/LF10"]
+    + ["Oberwolfach/LFAT5", "Norris/fv1", "Norris/fv2", "Norris/fv3"]
 )
 
 
