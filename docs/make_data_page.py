@@ -13,7 +13,7 @@ from typing import Any
 
 from making import DOCS, markdown_table, stored, with_parts
 from precondbench.recipes import FOLDED_VERSION, FOLDS, fold_splits
-from precondbench.recipes.building.four import UNSOLVED
+from precondbench.recipes.suitesparse import UNSOLVED
 from precondbench.shards import SourceEntry, load_manifest
 
 PAGE = DOCS / "data.md"

@@ -89,6 +89,7 @@ for text in ("[]", "3", "null", '"MLP"', "{", "[" * 100_000):
     refused(f"description-is-{text[:4]}-{len(text)}", lambda c, text=text: packed(
         {"__metadata__": {"precondbench": text}}), NOT_OURS)  # fmt: skip
 refused("future-format", lambda c: described(c, format_version=4), "reads up to 3")
+refused("no-folds", lambda c: described(c, folds=0), "says folds = 0")
 refused("format-zero", lambda c: described(c, format_version=0), "checkpoint format 0")
 refused("format-text", lambda c: described(c, format_version="1"), "checkpoint format")
 refused(

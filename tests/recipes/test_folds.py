@@ -13,7 +13,6 @@ from precondbench.errors import ConfigurationError
 from precondbench.factors import LowerPattern, lower_part
 from precondbench.matrices import check_spd_candidate
 from precondbench.recipes import FOLDED_VERSION, FOLDS, fold_splits
-from precondbench.recipes.building.four import UNSOLVED
 from precondbench.recipes.building.golden import label_digests
 from precondbench.recipes.building.tasks import Task, factor_all, open_executor
 from precondbench.recipes.folds import (
@@ -25,7 +24,7 @@ from precondbench.recipes.folds import (
     splits_of_fold,
 )
 from precondbench.recipes.publishing.citations import authors_of
-from precondbench.recipes.suitesparse import SAMPLE_SPLITS, manifest_sources
+from precondbench.recipes.suitesparse import SAMPLE_SPLITS, UNSOLVED, manifest_sources
 from precondbench.shards import SourceEntry
 
 NAMES = [f"m{i}" for i in range(40)]

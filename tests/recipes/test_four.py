@@ -8,7 +8,8 @@ from precondbench import ic0, invk
 from precondbench.factors import shifted_ic0, shifted_mic0
 from precondbench.matrices import check_spd_candidate, formula_matrix
 from precondbench.quality import MAXITER, Outcome, SymmetricProblem
-from precondbench.recipes.building.four import FOUR_LABELS, UNSOLVED, label_matrix
+from precondbench.recipes.building.four import FOUR_LABELS, label_matrix
+from precondbench.recipes.suitesparse import UNSOLVED
 from precondbench.solvers import Status
 
 KERSHAW = np.array([[3, -2, 0, 2], [-2, 3, -2, 0], [0, -2, 3, -2], [2, 0, -2, 3.0]])

@@ -237,6 +237,8 @@ def _check_description(
     limits = [("rounds", max(64, len(tensors))), ("width", max(256, largest))]
     if "folds" in description:
         limits.append(("folds", len(tensors)))
+    if description.get("folds", 1) < 1:
+        raise CheckpointError(f"{path} says folds = {description['folds']!r:.40}; it is damaged")
     for key, most in limits:
         if description[key] > most:
             raise CheckpointError(

@@ -35,7 +35,7 @@ from precondbench.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from precondbench.recipes import SplitPlan
+    from precondbench.recipes import DatasetSpec, SplitPlan
 
 _LOG = logging.getLogger("precondbench.recipes")
 
@@ -142,13 +142,11 @@ def manifest(
 
     A digest that is published already is never replaced.
     """
-    from precondbench.recipes import dataset_spec, updated_manifest
+    from precondbench.recipes import updated_manifest
     from precondbench.shards import load_manifest, save_manifest
 
-    spec = dataset_spec(dataset)
-    if source is not None and not spec.from_collection:
-        raise typer.BadParameter(_needs_no_mirror())
-    version = version or spec.newest
+    newest = _spec(dataset, source).newest
+    version = version or newest
     with _context(dataset, source, root, jobs, dask) as context:
         updated = updated_manifest(load_manifest(), dataset, version, config, split, context)
     save_manifest(updated, path)
@@ -340,19 +338,21 @@ def _context(
 def _plans(
     dataset: str, version: str | None, config: str | None, split: str | None, source: str | None
 ) -> list[SplitPlan]:
-    from precondbench.recipes import dataset_spec, select_plans
+    from precondbench.recipes import select_plans
+
+    newest = _spec(dataset, source).newest
+    return select_plans(dataset, version or newest, config, split)
+
+
+def _spec(dataset: str, source: str | None) -> DatasetSpec:
+    """Return what a dataset is; a mirror is refused where none is read."""
+    from precondbench.recipes import dataset_spec, dataset_specs
 
     spec = dataset_spec(dataset)
     if source is not None and not spec.from_collection:
-        raise typer.BadParameter(_needs_no_mirror())
-    return select_plans(dataset, version or spec.newest, config, split)
-
-
-def _needs_no_mirror() -> str:
-    from precondbench.recipes import dataset_specs
-
-    names = " and ".join(spec.name for spec in dataset_specs() if spec.from_collection)
-    return f"only {names} is built from a mirror"
+        names = " and ".join(spec.name for spec in dataset_specs() if spec.from_collection)
+        raise typer.BadParameter(f"only {names} is built from a mirror")
+    return spec
 
 
 def _check_positive(option: str, number: float | None) -> None:

@@ -59,10 +59,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     """Print a table, numbers aligned to the right."""
     cells = [columns, *([format_cell(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    numeric = [
-        any(type(cell) in (int, float) for cell in column) for column in zip(*rows, strict=True)
-    ]
-    aligned = [str.rjust if right else str.ljust for right in numeric or [False] * len(columns)]
+    numeric = [any(type(row[i]) in (int, float) for row in rows) for i in range(len(columns))]
+    aligned = [str.rjust if right else str.ljust for right in numeric]
     lines = [cells[0], ["-" * width for width in widths], *cells[1:]]
     say(title)
     for line in lines:

@@ -11,7 +11,7 @@ from pydantic import Field
 from precondbench._internal import settings_class
 from precondbench.datasets.base import FactorDataset
 from precondbench.datasets.parametric import ParametricInvK
-from precondbench.datasets.suitesparse import LOCAL, SuiteSparseInvK
+from precondbench.datasets.suitesparse import FOLD_SPLITS, LOCAL, SuiteSparseInvK
 from precondbench.datasets.tridiagonal import SyntheticTridiag
 from precondbench.errors import ConfigurationError
 from precondbench.recipes import (
@@ -151,7 +151,7 @@ class DataSelection:
     def splits(self) -> list[str]:
         """Return the names of the splits, ``train`` first where there is one."""
         if self.fold is not None:
-            return ["train", "val", "test"]
+            return list(FOLD_SPLITS)
         data = self.resolved()
         return [p.split for p in select_plans(data.dataset, data.version, data.configuration)]
 

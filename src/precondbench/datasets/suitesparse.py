@@ -24,7 +24,7 @@ from precondbench.recipes import (
 from precondbench.shards import Shard, cache_root, read_shard
 
 LOCAL = "local"
-_FOLD_SPLITS = ("train", "val", "test")
+FOLD_SPLITS = ("train", "val", "test")
 
 
 def local_shard(name: str, root: str | Path | None = None) -> Path:
@@ -64,15 +64,15 @@ def _of_fold(version: str, split: str, fold: int | None) -> frozenset[str] | Non
             )
         return None
     if fold is None:
-        if split in _FOLD_SPLITS:
+        if split in FOLD_SPLITS:
             raise ConfigurationError(
                 f"version {version} has a split {split!r} in each of its folds; give fold=0 to 4, "
                 "or split='all'"
             )
         return None
-    if split not in _FOLD_SPLITS:
+    if split not in FOLD_SPLITS:
         raise ConfigurationError(
-            f"a fold has no split {split!r}; there are: {', '.join(_FOLD_SPLITS)}"
+            f"a fold has no split {split!r}; there are: {', '.join(FOLD_SPLITS)}"
         )
     return frozenset(fold_splits(fold)[split])
 

@@ -109,6 +109,7 @@ FOLDED_SAMPLE_VERSION = "sample-2.0"
 FOLDED_VERSIONS = (FOLDED_SAMPLE_VERSION, FOLDED_VERSION)
 # Multiply-adds of Inv-K; some minutes of one core.
 MAX_OPERATIONS_OF_FOLDS = 1e11
+UNSOLVED = "no label converges"
 _FOUR = {
     "labels": ["invk", "ic0", "mic0", "ic0_shifted"],
     "max_operations": MAX_OPERATIONS_OF_FOLDS,
@@ -258,7 +259,7 @@ class FoldedBuilder(CollectionBuilder):
 
     def matrices(self) -> Mapping[str, Sequence[str]]:
         """``group/name`` of the matrices of each split."""
-        outcomes = {"all": "built", "unsolved": "no label converges"}
+        outcomes = {"all": "built", "unsolved": UNSOLVED}
         named = {
             split: tuple(entry.full_name for entry in self._sources if entry.outcome == outcome)
             for split, outcome in outcomes.items()
@@ -296,8 +297,12 @@ def family_of(version: str, full_name: str) -> str:
     >>> family_of("1.0", "HB/bcsstk06")
     'bcsst'
     """
-    known = {entry.full_name: entry.family for entry in manifest_sources(version)}
-    return known.get(full_name) or family(full_name.rpartition("/")[2])
+    return _families(version).get(full_name) or family(full_name.rpartition("/")[2])
+
+
+@cache
+def _families(version: str) -> dict[str, str]:
+    return {entry.full_name: entry.family for entry in manifest_sources(version)}
 
 
 def fold_splits(fold: int) -> dict[str, tuple[str, ...]]:

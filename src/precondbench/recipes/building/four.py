@@ -32,11 +32,11 @@ from precondbench.recipes.building.label import (
     outcome_facts,
 )
 from precondbench.recipes.building.systems import RELAXATIONS
+from precondbench.recipes.suitesparse import UNSOLVED
 from precondbench.shards import Record
 
 # In words, in the order in which equal counts are decided.
 SHIFTED = "ic0_shifted"
-UNSOLVED = "no label converges"
 FOUR_LABELS = {"invk": "Inv-K", "ic0": "IC(0)", SHIFTED: "shifted IC(0)", "mic0": "MIC(0)"}
 
 

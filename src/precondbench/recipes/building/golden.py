@@ -167,16 +167,18 @@ def updated_manifest(
 
     Of matrices of the collection the sources come first: they decide which a split holds.
     """
-    if dataset == SUITESPARSE and version == FOLDED_VERSION:
-        sources = folds_sources(context)
+    found: dict[str, tuple[Any, Any]] = {
+        RELEASE_VERSION: (release_sources, release_plans),
+        FOLDED_VERSION: (folds_sources, folds_plans),
+    }
+    if dataset == SUITESPARSE and version in found:
+        sources_of, plans_of = found[version]
+        sources = sources_of(context)
         others = [entry for entry in base.sources if entry.version != version]
-        manifest = base.model_copy(update={"sources": [*others, *sources]})
-        return golden_manifest(manifest, folds_plans(sources), context)
-    if dataset == SUITESPARSE and version == RELEASE_VERSION:
-        sources = release_sources(context)
-        others = [entry for entry in base.sources if entry.version != version]
-        manifest = base.model_copy(update={"sources": [*sources, *others]})
-        return golden_manifest(manifest, release_plans(sources), context)
+        ordered = sorted([*others, *sources], key=lambda entry: entry.version)
+        return golden_manifest(
+            base.model_copy(update={"sources": ordered}), plans_of(sources), context
+        )
     return golden_manifest(base, select_plans(dataset, version, configuration, split), context)
 
 
