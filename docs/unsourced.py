@@ -36,6 +36,7 @@ PAGES = (
             "study",
             "suitesparse",
             "twins",
+            "unsolved",
             "why",
         )
     ),
