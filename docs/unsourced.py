@@ -29,6 +29,7 @@ PAGES = (
             "classical",
             "findings",
             "index",
+            "labels",
             "nonlocal",
             "nonsymmetric",
             "patterns",

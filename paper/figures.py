@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,8 +21,8 @@ from paper.numbers import (
     read_invk_against_ic0,
     twin_ceilings,
 )
+from precondbench.recipes import MARGIN, SUITESPARSE, SYNTHETIC, SYNTHETIC_VERSION
 from precondbench.recipes import RELEASE_VERSION as SUITESPARSE_VERSION
-from precondbench.recipes import SUITESPARSE, SYNTHETIC, SYNTHETIC_VERSION
 
 FORMATS = ("svg", "png")
 NON_LOCAL_SETS = ("twin", "growth", "hard", "sawtooth")
@@ -31,14 +33,24 @@ COSINE = (
 ITERATIONS = (Panel("iterations_mean", "mean PCG iterations (better below)", True),)
 HOPS = (Panel("effective_hops", "effective hops (better above)"),)
 RATIO = (Panel("ratio_to_target", "PCG iterations over the target's", True),)
-# Of the five outcomes; distinguished by shape and by a colour-blind safe colour.
-_CASE_MARKS = (
+_MODIFIED, _ALL_FAIL = "MIC(0) or shifted IC(0) needs fewer than both", "all fail"
+_CASES = (
+    "IC(0) fails, Inv-K converges",
+    "Inv-K needs fewer iterations",
+    "tie",
+    "IC(0) needs fewer iterations",
+    "both fail",
+)
+# Distinguished by shape and by a colour-blind safe colour.
+_MARKS = (
+    ("v", "#cc79a7"),
     ("D", "#009e73"),
     ("o", "#56b4e9"),
     ("s", "#8c8c8c"),
     ("^", "#d55e00"),
     ("x", "#000000"),
 )
+_CASE_MARKS = dict(zip((_MODIFIED, *_CASES), _MARKS, strict=True)) | {_ALL_FAIL: _MARKS[-1]}
 _NO_RUNS = "there are no results of runs by the protocol on {}"
 
 
@@ -78,40 +90,70 @@ def draw_diagonal_changes(path: str | Path, n: int = 50) -> None:
 
 def five_outcomes(facts: Sequence[Mapping[str, Any]], neither: int) -> dict[str, int]:
     """Count the cases of Figure 2, with ties apart; where neither converges, no facts are given."""
-    alone = sum(row["iterations_ic0"] == -1 for row in facts)
-    both = [row for row in facts if row["iterations_ic0"] != -1 and row["iterations_invk"] != -1]
-    return {
-        "IC(0) fails, Inv-K converges": alone,
-        "Inv-K needs fewer iterations": sum(row["winner"] == "inv-k" for row in both),
-        "tie": sum(row["winner"] == "tie" for row in both),
-        "IC(0) needs fewer iterations": len(facts)
-        - alone
-        - sum(row["winner"] in ("inv-k", "tie") for row in both),
-        "both fail": neither,
-    }
+    return _counted(_CASES, map(_case, facts), neither)
+
+
+def six_outcomes(facts: Sequence[Mapping[str, Any]], unsolved: int) -> dict[str, int]:
+    """Count the cases of Figure 2 and one more: labels of version 2.0 better than both by 5 %."""
+    cases = (_MODIFIED, *_CASES[:-1], _ALL_FAIL)
+    return _counted(cases, map(_case_of_four, facts), unsolved)
+
+
+def _counted(cases: Sequence[str], found: Iterable[str], none: int) -> dict[str, int]:
+    counts = Counter(found)
+    return {case: counts[case] for case in cases[:-1]} | {cases[-1]: none}
+
+
+def _case(row: Mapping[str, Any]) -> str:
+    """Return which of the cases a matrix is, of those that one of the two solves."""
+    if row["iterations_ic0"] == -1:
+        return _CASES[0]
+    return {"inv-k": _CASES[1], "tie": _CASES[2]}.get(row["winner"], _CASES[3])
+
+
+def _case_of_four(row: Mapping[str, Any]) -> str:
+    ic0, invk, mic0, shifted = (
+        math.inf if row[f"iterations_{name}"] == -1 else row[f"iterations_{name}"]
+        for name in ("ic0", "invk", "mic0", "ic0_shifted")
+    )
+    if min(mic0, shifted) < (1 - MARGIN) * min(ic0, invk):
+        return _MODIFIED
+    less, more = (1 - MARGIN) * ic0, (1 - MARGIN) * invk
+    winner = "inv-k" if invk < less else "ic0" if ic0 < more else "tie"
+    return _case({**row, "winner": winner})
 
 
 def draw_invk_against_ic0(
     facts: Sequence[Mapping[str, Any]], neither: int, path: str | Path
 ) -> None:
     """Draw iterations with Inv-K against iterations with IC(0); failures are on the margin."""
+    _draw_cases(facts, list(map(_case, facts)), five_outcomes(facts, neither), path)
+
+
+def draw_four_labels(facts: Sequence[Mapping[str, Any]], unsolved: int, path: str | Path) -> None:
+    """Draw Figure 2 for the labels of version 2.0, with six outcomes."""
+    _draw_cases(facts, list(map(_case_of_four, facts)), six_outcomes(facts, unsolved), path)
+
+
+def _draw_cases(
+    facts: Sequence[Mapping[str, Any]],
+    cases: Sequence[str],
+    counts: Mapping[str, int],
+    path: str | Path,
+) -> None:
     figure, axes = new_figure(6.0, 5.0)
-    counts = five_outcomes(facts, neither)
     margin = 20_000.0
-    marks = dict(zip(counts, _CASE_MARKS, strict=True))
-    points: dict[str, list[tuple[float, float]]] = {case: [] for case in counts}
-    for row in facts:
-        ic0, invk = float(row["iterations_ic0"]), float(row["iterations_invk"])
-        if ic0 == -1:
-            case = "IC(0) fails, Inv-K converges"
-        elif row["winner"] == "inv-k":
-            case = "Inv-K needs fewer iterations"
-        else:
-            case = "tie" if row["winner"] == "tie" else "IC(0) needs fewer iterations"
-        points[case].append((ic0 if ic0 != -1 else margin, invk if invk != -1 else margin))
     for case, count in counts.items():
-        x, y = zip(*points[case], strict=True) if points[case] else ((), ())
-        mark, colour = marks[case]
+        mark, colour = _CASE_MARKS[case]
+        found = [
+            tuple(
+                margin if row[f"iterations_{name}"] == -1 else float(row[f"iterations_{name}"])
+                for name in ("ic0", "invk")
+            )
+            for row, own in zip(facts, cases, strict=True)
+            if own == case
+        ]
+        x, y = zip(*found, strict=True) if found else ((), ())
         axes.loglog(x, y, mark, color=colour, markersize=5, alpha=0.85, label=f"{case}: {count}")
     axes.plot([1, 1e4], [1, 1e4], color="black", linewidth=0.6)
     axes.axvline(margin, color="black", linewidth=0.4, linestyle=":")

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from paper.figures import draw_paper_figures, five_outcomes
+from paper.figures import draw_paper_figures, five_outcomes, six_outcomes
 from paper.model_figures import MODELS, Panel, draw_against_ceiling, draw_by_rounds, in_order
 from paper.numbers import (
     diagonal_changes,
@@ -19,6 +19,7 @@ from paper.numbers import (
 )
 from precondbench.errors import ConfigurationError
 from precondbench.leaderboard import summarise_results
+from precondbench.recipes.suitesparse import UNSOLVED
 from precondbench.shards import load_manifest
 
 STORED = Path(__file__).parents[2] / "benchmarks" / "results" / "invk_against_ic0.json"
@@ -75,6 +76,28 @@ def test_stored_iterations_are_those_of_the_manifest():
     assert counted["IC(0) fails, Inv-K converges"] == 33
     # Nothing is fetched or built for a figure, and the cache of these tests has no real release.
     assert invk_against_ic0() is None
+
+
+def test_a_sixth_case_where_another_factor_is_better():
+    def row(ic0, shifted, mic0, invk):
+        names = {"ic0": ic0, "ic0_shifted": shifted, "mic0": mic0, "invk": invk}
+        return {f"iterations_{name}": count for name, count in names.items()}
+
+    rows = [
+        row(100, 100, 90, 100),  # fewer than both
+        row(100, 100, 96, 100),  # not by 5 %
+        row(-1, 50, 50, -1),  # the only one
+        row(-1, 90, 90, 80),
+        row(100, 100, 100, 80),
+        row(80, 80, 80, 100),
+        row(80, 80, 80, -1),
+    ]
+    assert list(six_outcomes(rows, 2).values()) == [2, 1, 1, 1, 2, 2]
+    stored = json.loads((STORED.parent / "real_labels.json").read_text())["tril"]
+    counted = six_outcomes(stored["all"], len(stored["unsolved"]))
+    sources = load_manifest().sources_of("2.0")
+    outcomes = [source.outcome for source in sources]
+    assert sum(counted.values()) == outcomes.count("built") + outcomes.count(UNSOLVED)
 
 
 def test_damaged_iterations(tmp_path):
