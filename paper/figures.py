@@ -162,7 +162,7 @@ def _draw_cases(
     axes.set_xlabel("PCG iterations with IC(0); failures at the right")
     axes.set_ylabel("PCG iterations with Inv-K")
     axes.grid(visible=True, alpha=0.2)
-    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    axes.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(0.95, 0.0))
     save_figure(figure, Path(path))
 
 
