@@ -211,11 +211,12 @@ class CollectionBuilder(PatternBuilder):
             yield result.record
 
 
+@dataclass(frozen=True)
 class FoldedSampleBuilder(PatternBuilder):
     """Matrices that formulas reproduce entry for entry, with four labels, in folds."""
 
+    configurations: tuple[str, ...] = (DEFAULT_PATTERN,)
     kind = "formulas"
-    configurations = (DEFAULT_PATTERN,)
 
     def matrices(self) -> Mapping[str, Sequence[str]]:
         """``group/name`` of the matrices."""
