@@ -56,7 +56,9 @@ def matrices_table(rows: list[Row]) -> str:
         counts = [
             str(row[f"iterations_{method}"])
             if row[f"iterations_{method}"] != -1
-            else row[f"status_{method}"].replace("iteration-limit", "limit")
+            else row[f"status_{method}"]
+            .replace("iteration-limit", "limit")
+            .replace("too dear", "too costly")
             for method in METHODS
         ]
         condition = "-" if row["condition"] is None else f"{row['condition']:.1e}"
