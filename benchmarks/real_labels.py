@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from precondbench import SuiteSparseInvK
-from precondbench.recipes import family_of, select_plans
+from precondbench.recipes import FOLDED_VERSION, SUITESPARSE, family_of, select_plans
 
-VERSION = "2.0"
 METHODS = ("none", "jacobi", "ic0", "ic0_shifted", "mic0", "invk")
 KEPT = ("shift_ic0", "relaxation_mic0", "best_method", "best_iterations")
 
 
 def rows_of(configuration: str, split: str) -> list[dict[str, Any]]:
     """Facts of each matrix."""
-    data = SuiteSparseInvK(version=VERSION, split=split, pattern=configuration)
+    data = SuiteSparseInvK(version=FOLDED_VERSION, split=split, pattern=configuration)
     rows = []
     for i, name in enumerate(data.names):
         record = data.shard.record(i)
@@ -32,7 +31,7 @@ def rows_of(configuration: str, split: str) -> list[dict[str, Any]]:
         rows.append(
             {
                 "name": name,
-                "family": family_of(VERSION, name),
+                "family": family_of(FOLDED_VERSION, name),
                 "n": record.n,
                 "nnz": record.nnz,
                 "condition": float(f"{condition:.3g}") if math.isfinite(condition) else None,
@@ -50,7 +49,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for plan in select_plans("suitesparse-invk", VERSION):
+    for plan in select_plans(SUITESPARSE, FOLDED_VERSION):
         rows = rows_of(plan.configuration, plan.split)
         found.setdefault(plan.configuration, {})[plan.split] = rows
         print(f"{plan.configuration} {plan.split}: {len(rows)} matrices")

@@ -12,12 +12,13 @@ from typing import Any
 
 from making import DOCS, listed, markdown_table, paragraph, short, stored, with_parts
 from paper.figures import draw_four_labels, six_outcomes
+from precondbench.recipes.building.four import FOUR_LABELS
 
 PAGE = DOCS / "labels.md"
 FIGURE = DOCS / "figures" / "real-labels.svg"
 Row = dict[str, Any]
-NAMES = {"invk": "Inv-K", "ic0": "IC(0)", "ic0_shifted": "shifted IC(0)", "mic0": "MIC(0)"}
-METHODS = ("none", "jacobi", "ic0", "ic0_shifted", "mic0", "invk")
+LABELS = ("ic0", "ic0_shifted", "mic0", "invk")
+METHODS = {"none": "none", "jacobi": "Jacobi"} | {label: FOUR_LABELS[label] for label in LABELS}
 
 
 def cases_table(rows: list[Row], unsolved: int) -> str:
@@ -33,18 +34,15 @@ def best_text(rows: list[Row]) -> str:
     best = Counter(row["best_method"] for row in rows)
     words = []
     for method, count in best.most_common():
-        others = [
+        other = "ic0" if method == "invk" else "invk"
+        ratio, name = max(
             (row[f"iterations_{other}"] / row["best_iterations"], row["name"])
             for row in rows
-            if row["best_method"] == method
-            for other in ("ic0" if method == "invk" else "invk",)
-            if row[f"iterations_{other}"] > 0
-        ]
-        against = "IC(0)" if method == "invk" else "Inv-K"
-        ratio, name = max(others)
+            if row["best_method"] == method and row[f"iterations_{other}"] > 0
+        )
         words.append(
-            f"{NAMES[method]} on {count} ({against} needs up to {short(ratio)} times as many "
-            f"iterations where it converges, on `{name}`)"
+            f"{FOUR_LABELS[method]} on {count} ({FOUR_LABELS[other]} needs up to "
+            f"{short(ratio)} times as many iterations where it converges, on `{name}`)"
         )
     return paragraph(f"Of {len(rows)} matrices with a label, the best is " + listed(words) + ".")
 
@@ -62,11 +60,11 @@ def matrices_table(rows: list[Row]) -> str:
             for method in METHODS
         ]
         condition = "-" if row["condition"] is None else f"{row['condition']:.1e}"
-        best = NAMES.get(row["best_method"], "-")
+        best = FOUR_LABELS.get(row["best_method"], "-")
         names = [row["name"], str(row["n"]), row["family"]]
         lines.append([*names, *counts, f"{row['relaxation_mic0']:g}", best, condition])
-    head = ["matrix", "n", "family", "none", "Jacobi", "IC(0)", "shifted IC(0)", "MIC(0)", "Inv-K"]
-    return markdown_table([*head, "w", "best", "condition"], lines)
+    head = ["matrix", "n", "family", *METHODS.values(), "w", "best", "condition"]
+    return markdown_table(head, lines)
 
 
 def filled(page: str) -> str:

@@ -127,33 +127,29 @@ def draw_invk_against_ic0(
     facts: Sequence[Mapping[str, Any]], neither: int, path: str | Path
 ) -> None:
     """Draw iterations with Inv-K against iterations with IC(0); failures are on the margin."""
-    _draw_cases(facts, list(map(_case, facts)), five_outcomes(facts, neither), path)
+    _draw_cases(facts, map(_case, facts), five_outcomes(facts, neither), path)
 
 
 def draw_four_labels(facts: Sequence[Mapping[str, Any]], unsolved: int, path: str | Path) -> None:
     """Draw Figure 2 for the labels of version 2.0, with six outcomes."""
-    _draw_cases(facts, list(map(_case_of_four, facts)), six_outcomes(facts, unsolved), path)
+    _draw_cases(facts, map(_case_of_four, facts), six_outcomes(facts, unsolved), path)
 
 
 def _draw_cases(
     facts: Sequence[Mapping[str, Any]],
-    cases: Sequence[str],
+    cases: Iterable[str],
     counts: Mapping[str, int],
     path: str | Path,
 ) -> None:
     figure, axes = new_figure(6.0, 5.0)
     margin = 20_000.0
+    points: dict[str, list[tuple[float, float]]] = {case: [] for case in counts}
+    for row, case in zip(facts, cases, strict=True):
+        ic0, invk = float(row["iterations_ic0"]), float(row["iterations_invk"])
+        points[case].append((ic0 if ic0 != -1 else margin, invk if invk != -1 else margin))
     for case, count in counts.items():
         mark, colour = _CASE_MARKS[case]
-        found = [
-            tuple(
-                margin if row[f"iterations_{name}"] == -1 else float(row[f"iterations_{name}"])
-                for name in ("ic0", "invk")
-            )
-            for row, own in zip(facts, cases, strict=True)
-            if own == case
-        ]
-        x, y = zip(*found, strict=True) if found else ((), ())
+        x, y = zip(*points[case], strict=True) if points[case] else ((), ())
         axes.loglog(x, y, mark, color=colour, markersize=5, alpha=0.85, label=f"{case}: {count}")
     axes.plot([1, 1e4], [1, 1e4], color="black", linewidth=0.6)
     axes.axvline(margin, color="black", linewidth=0.4, linestyle=":")
