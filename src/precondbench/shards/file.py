@@ -7,9 +7,9 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
+import lazy_loader
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,6 +40,11 @@ from precondbench.shards.shard import (
     ShardHeader,
     recipe_json,
 )
+
+if TYPE_CHECKING:
+    import h5py
+else:  # A look at what is in the cache opens no file.
+    h5py = lazy_loader.load("h5py")
 
 _CHUNK = 65536  # entries
 _LEVEL = 4

@@ -7,15 +7,19 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
+import lazy_loader
 import numpy as np
 from numpy.typing import NDArray
 
 from precondbench.errors import ShardError
 
-_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+if TYPE_CHECKING:
+    import h5py
+else:  # A look at what is in the cache opens no file.
+    h5py = lazy_loader.load("h5py")
+
 # deflate cannot shrink more than this; a file that claims to is damaged or made to fill memory.
 _DEFLATE_LIMIT = 1032
 # A chunk is read whole, however little of it is used.
@@ -96,9 +100,10 @@ def read_column(dataset: Any) -> NDArray[Any] | list[str]:
         raise ShardError(f"{where} keeps its data in other files; do not use it")
     plan = dataset.id.get_create_plist()
     filters = {plan.get_filter(k)[0] for k in range(plan.get_nfilters())}
-    if filters - _FILTERS:
+    allowed = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+    if filters - allowed:
         raise ShardError(
-            f"{where} uses HDF5 filters {sorted(filters - _FILTERS)}; only deflate, shuffle and "
+            f"{where} uses HDF5 filters {sorted(filters - allowed)}; only deflate, shuffle and "
             "fletcher32 are allowed: repack the file with h5repack"
         )
     chunk = math.prod(dataset.chunks or (0,)) * dataset.dtype.itemsize
