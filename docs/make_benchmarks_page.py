@@ -2,8 +2,8 @@
 
     python docs/make_benchmarks_page.py
 
-Reads invk_and_pcg.json, invk_scaling.json, loading.json, training.json and scoring.json in
-benchmarks/results, which the benchmarks of these names write.
+Reads invk_and_pcg.json, invk_scaling.json, loading.json, training.json, startup.json and scoring.json
+in benchmarks/results, which the benchmarks of these names write.
 """
 
 from __future__ import annotations
@@ -263,6 +263,15 @@ def libraries(found: dict[str, Any]) -> str:
     )
 
 
+def start_up(rows: list[Row]) -> str:
+    """Seconds of commands that compute nothing."""
+    lines = [
+        [f"`{row['command']}`", *(f"{row[key]:.2f}" for key in ("seconds", "least", "most"))]
+        for row in rows
+    ]
+    return markdown_table(["command", "median, s", "least", "most"], lines)
+
+
 def filled(page: str) -> str:
     """Return the page with updated tables and figures."""
     invk, scaling = stored("invk_and_pcg.json"), stored("invk_scaling.json")
@@ -281,6 +290,7 @@ def filled(page: str) -> str:
             "losses": losses(training["loops"]),
             "compiled": compiled_table(training["compiled"]),
             "libraries": libraries(stored("compiled_libraries.json")),
+            "start-up": start_up(stored("startup.json")),
             "scoring": scoring_findings(stored("scoring.json")),
         },
     )

@@ -267,6 +267,12 @@ def test_representations(uniform):
     assert repr(uniform.pair(0)) == "Pair('uniform-val-00000', n=50, nnz(A)=148, nnz(L)=99)"
 
 
+def test_what_pyg_asks_a_dataset(uniform):
+    assert uniform.num_classes == 0
+    assert (uniform.num_node_features, uniform.num_edge_features) == (1, 2)
+    assert f"(#graphs={len(uniform)})" in str(uniform.get_summary())
+
+
 def test_tables_for_notebooks(uniform):
     assert "<td>200</td>" in uniform._repr_html_()
     assert "uniform-val-00000" in uniform.pair(0)._repr_html_()

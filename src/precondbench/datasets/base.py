@@ -245,6 +245,11 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         }
 
     @property
+    def num_classes(self) -> int:
+        """Zero: entries of factors are numbers, not classes."""
+        return 0
+
+    @property
     def names(self) -> list[str]:
         """Names of the matrices, in order."""
         shard = self.shard
