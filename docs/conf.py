@@ -20,6 +20,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "numpydoc",
     "sphinx_copybutton",
+    "boards",
     "command_help",
     "docstrings",
     "mathml",
@@ -27,6 +28,7 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 html_math_renderer = "mathml"
+templates_path = ["_templates"]
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 
@@ -67,6 +69,7 @@ html_show_sourcelink = False
 html_context = {"default_mode": "auto"}
 html_theme_options = {
     "navigation_with_keys": False,
+    "navbar_center": ["navbar-nav", "boards"],
     "show_prev_next": True,
     "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],

@@ -2,8 +2,8 @@
 
     python docs/make_benchmarks_page.py
 
-Reads invk_and_pcg.json, invk_scaling.json, loading.json, training.json, startup.json and scoring.json
-in benchmarks/results, which the benchmarks of these names write.
+Reads invk_and_pcg.json, invk_scaling.json, loading.json, training.json, startup.json and
+scoring.json in benchmarks/results, which the benchmarks of these names write.
 """
 
 from __future__ import annotations

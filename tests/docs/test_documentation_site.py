@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from house import public
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 OBJECT = re.compile(r"^\.\. (?:auto\w+|py:data):: (\w+)$", re.MULTILINE)
+TRACK = "suitesparse-invk-1.0-tril-test"
 PACKAGES = sorted(page.stem for page in (DOCS / "api").glob("*.md") if page.stem != "index")
 
 
@@ -28,9 +30,19 @@ def site(tmp_path_factory):
     """The site, built as `make docs` builds it."""
     needs_sphinx()
     folder = tmp_path_factory.mktemp("site")
+    # One track: all of them take half a minute, and are tested where boards are.
+    for part in (
+        f"tracks/{TRACK}.json",
+        f"entries/{TRACK}/ic-0.json",
+        f"entries/{TRACK}/inv-k.json",
+    ):
+        copy = folder / "leaderboard" / part
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "leaderboard" / part, copy)
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
+    settings = ["-d", folder / "doctrees", "-D", f"boards_folder={folder / 'leaderboard'}"]
     done = subprocess.run(
-        [*command, "-d", folder / "doctrees", DOCS, folder / "html"],
+        [*command, *settings, DOCS, folder / "html"],
         capture_output=True,
         text=True,
         timeout=600,
@@ -51,6 +63,18 @@ def test_the_site_loads_nothing_from_elsewhere_and_names_no_folder_of_this_machi
         assert re.findall(r"<(?:script|img|iframe)[^>]* src=\"(?:https?:)?//", text) == [], page
         assert re.findall(r"<link[^>]* rel=\"stylesheet\" href=\"(?:https?:)?//", text) == [], page
         assert str(ROOT) not in text, page
+
+
+def test_pages_lead_to_the_boards_and_back(site):
+    board = site / "board"
+    assert (board / "tracks" / f"{TRACK}.html").is_file()
+    for page in (site / "index.html", site / "api" / "factors.html", *board.rglob("*.html")):
+        text = page.read_text(encoding="utf-8")
+        links = re.findall(r"<a[^>]* href=\"([^\"#:]*\.html)", text)
+        targets = {(page.parent / link).resolve() for link in links}
+        assert [target for target in targets if not target.is_file()] == []
+        assert {board / "index.html", site / "protocol.html"} & targets, page
+    assert (site / "submitting.html") in targets
 
 
 def test_every_formula_is_converted(site):

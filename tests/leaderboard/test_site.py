@@ -184,6 +184,30 @@ def test_an_entry_says_where_it_beats_ic0(rendered):
     assert "claims, not checked" in said
 
 
+def test_of_many_drawn_matrices_a_page_has_the_hardest(tmp_path):
+    count = 40
+    track = make_track([10] * count, "synthetic")
+    entry = make_entry("net", [*range(20, 20 + count - 1), "stagnated"], track=SYNTHETIC)
+    pages = dict(
+        pages_of(standings_of(Leaderboard({SYNTHETIC: track}, {SYNTHETIC: {"net": entry}})))
+    )
+    page = pages[f"entries/{SYNTHETIC}/net.html"]
+    assert "the 15 matrices of 40" in page
+    shown = [matrix.name for matrix in track.matrices if f'data-value="{matrix.name}"' in page]
+    assert shown == [matrix.name for matrix in track.matrices[-15:]]
+
+
+def test_links_to_a_documentation(folder, tmp_path):
+    render_site(folder, tmp_path / "site", documentation="../docs")
+    page = (tmp_path / "site" / f"entries/{REAL}/net.html").read_text()
+    assert '<a href="../../../docs/protocol.html">Protocol</a>' in page
+    render_site(folder, tmp_path / "site", documentation="https://example.org/docs")
+    page = (tmp_path / "site" / "index.html").read_text()
+    assert '<a href="https://example.org/docs/submitting.html">' in page
+    render_site(folder, tmp_path / "site")
+    assert "Protocol</a>" not in (tmp_path / "site" / "index.html").read_text()
+
+
 def test_json_for_others(rendered):
     content = json.loads((rendered / "leaderboard.json").read_text())
     assert (content["format"], content["format_version"]) == ("precondbench-leaderboard", 2)

@@ -408,9 +408,13 @@ def render(
     out: Annotated[Path, typer.Option(help="Folder of the site; an earlier site is replaced.")] = (
         Path("site")
     ),
+    documentation: Annotated[
+        str | None,
+        typer.Option(help="Where the documentation is: an address, or a path from the site."),
+    ] = None,
 ) -> None:
     """Render all entries as a static site."""
     from precondbench.leaderboard import render_site
 
-    count = render_site(folder, out)
+    count = render_site(folder, out, documentation=documentation)
     say(f"{count} files; open {out / 'index.html'}")

@@ -49,8 +49,11 @@ class MatrixOutcome:
     @property
     def ratio(self) -> float | None:
         """Mean iterations over those with the target; None if any seed fails."""
-        if not self.solved:
-            return None
+        return self.hardness if self.solved else None
+
+    @property
+    def hardness(self) -> float:
+        """Mean iterations over those with the target, failures at the limit."""
         return max(self.iterations, 1) / max(self.matrix.target_iterations, 1)
 
     @property

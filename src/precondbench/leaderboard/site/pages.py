@@ -59,6 +59,8 @@ _TOP_LEVEL = (
     MARKER,
 )
 _CURVES = 8
+# Matrices of an entry on a page: of drawn ones, which have no pages, the hardest say most.
+_DRAWN = 15
 # Of the fastest time, in the profiles of times.
 _FACTORS = (1.0, 1.5, 2.0, 5.0, 10.0)
 
@@ -78,7 +80,13 @@ TIERS = {
 }
 
 
-def render_site(source: Leaderboard | str | Path, out: str | Path, *, top: int = 10) -> int:
+def render_site(
+    source: Leaderboard | str | Path,
+    out: str | Path,
+    *,
+    top: int = 10,
+    documentation: str | None = None,
+) -> int:
     """Render the entries of a leaderboard as a folder of HTML pages.
 
     Equal entries of equal history give equal bytes; the dates on which entries were added come
@@ -92,6 +100,8 @@ def render_site(source: Leaderboard | str | Path, out: str | Path, *, top: int =
         Folder of the site. An earlier site there is replaced; anything else is left alone.
     top : int
         Most ranked rows of a track in ``leaderboard.md``.
+    documentation : str, optional
+        Where the documentation is, for links to it: an address, or a path from ``out``.
 
     Returns
     -------
@@ -109,7 +119,7 @@ def render_site(source: Leaderboard | str | Path, out: str | Path, *, top: int =
     standings = standings_of(board)
     count = 0
     with _replacing_site(Path(out)) as new:
-        for name, text in _files(standings, dates, times, top):
+        for name, text in _files(standings, dates, times, top, documentation):
             path = new / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
@@ -118,12 +128,16 @@ def render_site(source: Leaderboard | str | Path, out: str | Path, *, top: int =
 
 
 def _files(
-    standings: Sequence[Standing], dates: Dates, times: Sequence[Times], top: int
+    standings: Sequence[Standing],
+    dates: Dates,
+    times: Sequence[Times],
+    top: int,
+    documentation: str | None,
 ) -> Iterator[tuple[str, str]]:
     assets = _assets()
     for name in ASSETS:
         yield f"assets/{name}", assets[name]
-    yield from pages_of(standings, dates, times)
+    yield from pages_of(standings, dates, times, documentation)
     yield MARKDOWN, board_markdown(standings, top)
     yield MARKER, board_json(standings)
 
@@ -136,14 +150,17 @@ def _assets() -> dict[str, str]:
 
 
 def pages_of(
-    standings: Sequence[Standing], dates: Dates | None = None, times: Sequence[Times] = ()
+    standings: Sequence[Standing],
+    dates: Dates | None = None,
+    times: Sequence[Times] = (),
+    documentation: str | None = None,
 ) -> Iterator[tuple[str, str]]:
     """Yield path below the folder of the site, with slashes, and text of every page.
 
     ``dates`` are those on which entries were added, where they are known; ``times`` those that were
-    measured.
+    measured; pages link to ``documentation``, see :func:`render_site`.
     """
-    environment = _environment()
+    environment = _environment(documentation)
     splits = [
         (split, tracks, summarise(tracks)) for split, tracks in family_tracks(standings).items()
     ]
@@ -167,7 +184,7 @@ def pages_of(
             yield f"matrices/{track}/{slug}.html", _matrix(environment, standing, index)
 
 
-def _environment() -> Environment:
+def _environment(documentation: str | None) -> Environment:
     environment = Environment(
         loader=PackageLoader("precondbench.leaderboard.site"),
         autoescape=True,
@@ -175,6 +192,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["documentation"] = documentation
     environment.filters.update(
         between=between,
         figure=figure,
@@ -261,7 +279,11 @@ def _drawn(standing: Standing) -> list[RankedRow]:
 def _entry(environment: Environment, standing: Standing, row: RankedRow, date: str | None) -> str:
     verdicts = standing.verdicts(row.entry)
     counts = Counter(verdicts or ())
-    baseline = standing.outcomes[IC0] if verdicts else None
+    outcomes = standing.outcomes[row.entry.id]
+    others = zip(standing.outcomes[IC0], verdicts, strict=True) if verdicts else None
+    lines = list(zip(outcomes, others or [None] * len(outcomes), strict=True))
+    if not standing.real:
+        lines = sorted(lines, key=lambda line: line[0].hardness, reverse=True)[:_DRAWN]
     return _render(
         environment,
         "entry",
@@ -272,11 +294,10 @@ def _entry(environment: Environment, standing: Standing, row: RankedRow, date: s
         entry=row.entry,
         tier=TIERS["run" if row.entry.program else standing.tier(row.entry)],
         date=date,
-        outcomes=standing.outcomes[row.entry.id],
-        verdicts=verdicts,
+        outcomes=outcomes,
+        lines=lines,
         verdict_names=VERDICTS,
         tally=[(VERDICTS[verdict], counts[verdict]) for verdict in VERDICTS if counts[verdict]],
-        baseline=baseline,
     )
 
 
