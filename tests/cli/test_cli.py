@@ -277,6 +277,18 @@ def broken(monkeypatch):
     monkeypatch.setattr(program, "app", fail)
 
 
+@pytest.mark.parametrize(("stop", "code"), [(SystemExit(143), 143), (KeyboardInterrupt(), 130)])
+def test_a_signal_in_compiled_code_is_no_fault(stop, code, monkeypatch, capsys):
+    def interrupted():
+        raise SystemError("returned a result with an exception set") from stop
+
+    monkeypatch.setattr(program, "app", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        program.main()
+    assert ended.value.code == code
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.usefixtures("broken")
 def test_an_unexpected_error_is_one_line(monkeypatch, capsys):
     monkeypatch.delenv(program.TRACEBACK, raising=False)
