@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# The library alone, and with the tools of its developers.
+INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
 
 .PHONY: help quickstart test test-long lint format docs pages benchmarks clean
@@ -15,15 +17,21 @@ help:
 	@echo "make pages       update the tables and findings of all pages from results and entries"
 	@echo "make benchmarks  time Inv-K and PCG against the usual ways"
 
-$(READY): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "precondbench needs Python 3.11 or newer; set PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
+	@echo "Installing precondbench, PyTorch and PyG into $(VENV): a minute or two ..."
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(READY): $(INSTALLED)
+	@echo "Installing what tests and documentation need into $(VENV) ..."
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-quickstart: $(READY)
+quickstart: $(INSTALLED)
 	$(BIN)/precondbench quickstart
 
 test: $(READY)

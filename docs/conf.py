@@ -16,7 +16,7 @@ copyright = "The precondbench developers. Code: Apache-2.0; derived data: CC-BY-
 version = release = precondbench.__version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "numpydoc",
     "sphinx_copybutton",
@@ -37,6 +37,8 @@ html_css_files = ["site.css"]
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
 # Links between pages name headings as GitHub does, so they work in both places.
 myst_heading_anchors = 4
+# Notebooks are committed with their outputs (make_notebooks.py).
+nb_execution_mode = "off"
 # A page may be named before it is written; one that is named nowhere is still an error.
 suppress_warnings = ["toc.not_readable"]
 

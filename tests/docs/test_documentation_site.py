@@ -20,7 +20,7 @@ PACKAGES = sorted(page.stem for page in (DOCS / "api").glob("*.md") if page.stem
 
 
 def needs_sphinx():
-    for module in ("sphinx", "myst_parser", "pydata_sphinx_theme", "numpydoc"):
+    for module in ("sphinx", "myst_nb", "pydata_sphinx_theme", "numpydoc"):
         if importlib.util.find_spec(module) is None:
             pytest.skip(f"{module} is not installed; pip install 'precondbench[docs]'")
 
@@ -52,7 +52,7 @@ def site(tmp_path_factory):
 
 
 def test_every_page_is_built(site):
-    for page in DOCS.rglob("*.md"):
+    for page in (*DOCS.rglob("*.md"), *DOCS.glob("*.ipynb")):
         if "_build" not in page.parts:
             assert (site / page.relative_to(DOCS)).with_suffix(".html").exists(), page
 

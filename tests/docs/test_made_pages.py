@@ -11,8 +11,8 @@ from making import bullets, counted, listed, paragraph, short, span
 from unsourced import DEFINITIONS, MAKERS, PAGES, definitions_of, prose, unsourced, words_of
 
 ROOT = Path(__file__).parents[2]
-# Makers of figures alone; the others have a function ``filled`` or are tested beside their subject.
-OF_FIGURES = {"board_picture", "families_figures", "mathematics_figures"}
+# Makers of figures and notebooks; the others have a function ``filled`` or are tested beside their subject.
+OF_FIGURES = {"board_picture", "families_figures", "idea_picture", "mathematics_figures", "notebooks"}
 
 pytestmark = pytest.mark.skipif(
     not (ROOT / "leaderboard").is_dir(), reason="the leaderboard is not installed"

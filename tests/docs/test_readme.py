@@ -27,6 +27,10 @@ def test_it_is_one_screen():
     assert len(README.read_text(encoding="utf-8").splitlines()) <= 80
 
 
-def test_the_picture_is_there():
-    assert "docs/figures/board.png" in README.read_text(encoding="utf-8")
-    assert (ROOT / "docs" / "figures" / "board.png").read_bytes().startswith(b"\x89PNG")
+def test_the_pictures_are_there():
+    for page, name in (
+        (README, "docs/figures/idea.png"),
+        (ROOT / "docs/index.md", "figures/board.png"),
+    ):
+        assert f"]({name})" in page.read_text(encoding="utf-8")
+        assert (page.parent / name).read_bytes().startswith(b"\x89PNG")

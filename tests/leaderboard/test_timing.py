@@ -35,7 +35,7 @@ from precondbench.matrices import matrix_digest
 from precondbench.solvers import pcg
 
 runner = CliRunner()
-QUICK = Effort(sides=(1, 6), repeats=2)
+QUICK = Effort(sides=(1, 6), repeats=2, least_seconds=0.0)
 
 
 def row(method, setup, solve, kind="classical", **more):
@@ -164,7 +164,7 @@ def test_other_names(name, message):
 
 def test_a_real_matrix(mirror, monkeypatch):
     monkeypatch.setenv("PRECONDBENCH_SUITESPARSE", os.pathsep.join(mirror.places))
-    found = time_methods("HB/bcsstk01", classical_contenders()[:4], Effort((1,), 1))
+    found = time_methods("HB/bcsstk01", classical_contenders()[:4], Effort((1,), 1, 60.0, 0.0))
     assert (found.rows_of_matrix, len(found.rows)) == (48, 4)
     assert found.fastest(1) is not None
 
@@ -225,10 +225,30 @@ def test_setup_and_solve_are_told_apart():
 
 
 def test_more_sides_than_time_allows_are_in_proportion():
-    found = time_methods("diffusion-2d-100", [Contender("b", waiting)], Effort((1, 50), 1, 1e-9))
+    found = time_methods(
+        "diffusion-2d-100", [Contender("b", waiting)], Effort((1, 50), 1, 1e-9, 0.0)
+    )
     (slow,) = found.rows
     assert slow.measured == {"1": 1, "50": 1}
     assert slow.solve["50"][0] >= 50 * 0.001 * 10
+
+
+def test_what_is_short_is_measured_again_and_the_shortest_counts():
+    slept = []
+
+    class Falling:
+        """Its first setup after that of the small system is the slowest."""
+
+        def setup(self, A, context):
+            slept.append(0.03 / max(len(slept), 1))
+            time.sleep(slept[-1])
+            return ic0(A)
+
+    effort = Effort((1,), 1, 60.0, 0.05)
+    (row,) = time_methods("diffusion-2d-100", [Contender("d", Falling())], effort).rows
+    assert sum(slept[1:]) >= 0.03 + 0.015
+    assert len(row.setup) == 1
+    assert slept[-1] <= row.setup[0] < slept[1]
 
 
 def test_repeats_of_a_long_solve_take_some_of_its_steps():
@@ -245,7 +265,9 @@ def test_repeats_of_a_long_solve_take_some_of_its_steps():
 
         return apply
 
-    found = time_methods("diffusion-2d-100", [Contender("c", counting)], Effort((1, 4), 3, 0.005))
+    found = time_methods(
+        "diffusion-2d-100", [Contender("c", counting)], Effort((1, 4), 3, 0.005, 0.0)
+    )
     (slow,) = found.rows
     _, whole, *others = applied  # The first is the small system.
     assert slow.status == "converged"
