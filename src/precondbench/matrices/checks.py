@@ -197,6 +197,11 @@ def real_matrix(matrix: Any, name: str) -> Any:
                 f"set {name}.data = {name}.data.astype(float)"
             ) from None
         return scipy.sparse.coo_array((_to_float64(coo.data), _coordinates(coo)), shape=coo.shape)
+    if hasattr(matrix, "matvec"):
+        raise MatrixError(
+            f"{name} is an operator ({type(matrix).__name__}), whose entries are not known; give a "
+            "matrix (solvers take an operator as M=)"
+        )
     try:
         array = np.asarray(matrix)
     except (ValueError, TypeError, RuntimeError) as error:
