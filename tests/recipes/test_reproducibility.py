@@ -11,7 +11,6 @@ from precondbench.recipes import (
     FOLDED_VERSION,
     PARAMETRIC,
     SUITESPARSE,
-    SYNTHETIC,
     all_plans,
     check_plan,
     release_plans,
@@ -71,20 +70,28 @@ def check_digests(names, folder):
         assert all(results.values()), (name, [key for key, good in results.items() if not good])
 
 
-# Training splits of drawn matrices take a minute, and are made as the others are.
-TRAINING = [
-    p.path_name for p in all_plans() if p.split == "train" and p.dataset.startswith(SYNTHETIC)
-]
+def drawn_or_formulas(plan):
+    """Without families, which take an hour, and without what needs a mirror."""
+    known = [
+        *release_plans(),
+        *select_plans(SUITESPARSE, FOLDED_VERSION),
+        *select_plans(PARAMETRIC),
+    ]
+    return plan not in known
+
+
+def is_quick(plan):
+    """One split of each configuration: the others are made as it is."""
+    return plan.split in ("val", "all")
+
+
+REBUILT = [plan for plan in all_plans() if drawn_or_formulas(plan)]
 
 
 def test_digests_in_two_processes_on_two_cpu_targets(tmp_path):
     """Synthetic splits and the sample, but for those that the long tests rebuild."""
-    # Trefethen_2000 with two levels of fill takes half a minute, and shows nothing more; families
-    # take an hour.
-    from_mirror = [*release_plans(), *select_plans(SUITESPARSE, FOLDED_VERSION)]
-    left_out = {plan.path_name for plan in [*from_mirror, *select_plans(PARAMETRIC)]}
-    left_out |= {"suitesparse-invk/sample/level-2/train", *TRAINING}
-    names = [plan.path_name for plan in all_plans() if plan.path_name not in left_out]
+    names = [plan.path_name for plan in REBUILT if is_quick(plan)]
+    assert {plan.configuration for plan in REBUILT} == {name.split("/")[2] for name in names}
     check_digests(names, tmp_path)
 
 
@@ -113,7 +120,10 @@ def test_a_new_split_is_added_to_a_manifest():
 FAMILIES = [f"parametric/1.0/{name}/test_mesh" for name in ("jumps-2d", "mesh-2d")]
 
 
+OTHERS = [plan.path_name for plan in REBUILT if not is_quick(plan)]
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("names", [FAMILIES, TRAINING], ids=["families", "training"])
+@pytest.mark.parametrize("names", [FAMILIES, OTHERS], ids=["families", "others"])
 def test_digests_of_more_splits(names, tmp_path):
     check_digests(names, tmp_path)
