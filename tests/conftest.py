@@ -16,14 +16,23 @@ MIRROR = os.environ.get(MIRROR_VARIABLE)
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory):
-    """Use a separate cache and disable the network."""
+    """Use a separate cache, which the processes of a run share, and disable the network."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PRECONDBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("PRECONDBENCH_CACHE", str(folder / "cache"))
         patch.setenv("PRECONDBENCH_OFFLINE", "1")
         patch.delenv("PRECONDBENCH_MIRROR", raising=False)
         # Tests obtain real matrices through the fixture below only.
         patch.delenv(MIRROR_VARIABLE, raising=False)
         yield
+
+
+@pytest.fixture(scope="session")
+def generic_cpu() -> dict[str, str]:
+    """Settings that compile kernels for any processor of this kind; numba keeps them apart."""
+    return {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
 
 
 @pytest.fixture(scope="session")

@@ -95,12 +95,6 @@ def run_console(block: Block, path: Path, folder: Path) -> None:
         assert done.returncode == 0, f"{where}: {command}\n{done.stdout}\n{done.stderr}"
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    """What one page builds need not be built for the next."""
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def own_registries(monkeypatch):
     """Models and losses of the examples are gone after the test."""
@@ -110,12 +104,10 @@ def own_registries(monkeypatch):
 
 @pytest.mark.usefixtures("own_registries")
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_examples_run(path, cache, tmp_path, monkeypatch):
+def test_examples_run(path, tmp_path, monkeypatch):
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("PRECONDBENCH_CACHE", str(cache))
-    monkeypatch.setenv("PRECONDBENCH_OFFLINE", "1")
     namespace: dict = {"__name__": "__main__"}
     monkeypatch.syspath_prepend(folder)
     for block in blocks_of(path):

@@ -11,15 +11,18 @@ from making import bullets, counted, listed, paragraph, short, span
 from unsourced import DEFINITIONS, MAKERS, PAGES, definitions_of, prose, unsourced, words_of
 
 ROOT = Path(__file__).parents[2]
-# Makers of figures and notebooks; the others have a function ``filled`` or are tested beside their subject.
-OF_FIGURES = {"board_picture", "families_figures", "idea_picture", "mathematics_figures", "notebooks"}
+# Of figures and notebooks; the others have a function ``filled`` or are tested beside their subject.
+APART = {
+    "architecture_page", "board_picture", "families_figures", "idea_picture",
+    "mathematics_figures", "notebooks",
+}  # fmt: skip
 
 pytestmark = pytest.mark.skipif(
     not (ROOT / "leaderboard").is_dir(), reason="the leaderboard is not installed"
 )
 
 
-@pytest.mark.parametrize("name", sorted(set(make_pages.NAMES) - OF_FIGURES - {"architecture_page"}))
+@pytest.mark.parametrize("name", sorted(set(make_pages.NAMES) - APART))
 def test_a_page_is_what_its_maker_writes(name):
     maker = importlib.import_module(f"make_{name}")
     page = maker.PAGE.read_text(encoding="utf-8")

@@ -137,8 +137,8 @@ print(json.dumps({name: [one.to_dict() for one in seeds] for name, seeds in scor
 """
 
 
-def test_the_kind_of_processor_changes_nothing():
-    environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_NUM_THREADS": "1"}
+def test_the_kind_of_processor_changes_nothing(generic_cpu):
+    environment = {**os.environ, **generic_cpu, "NUMBA_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-c", CODE], env=environment, capture_output=True, text=True, timeout=300
     )

@@ -238,11 +238,8 @@ def test_bits_are_those_of_the_first_machine():
 
 
 @pytest.mark.long
-def test_bits_do_not_depend_on_the_kind_of_cpu(tmp_path):
+def test_bits_do_not_depend_on_the_kind_of_cpu(generic_cpu):
     code = "import test_mesh_families as t; assert t.first_digests() == t.DIGESTS"
-    environment = {
-        **os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "",
-        "NUMBA_CACHE_DIR": str(tmp_path),
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]),
-    }  # fmt: skip
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    environment = {**os.environ, **generic_cpu, "PYTHONPATH": path}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)

@@ -28,11 +28,6 @@ plans = [p for p in all_plans() if p.path_name in sys.argv[1:]]
 print(json.dumps({p.path_name: check_plan(p, manifest).agrees for p in plans}))
 """
 
-ENVIRONMENTS = {
-    "generic CPU, one thread": {"NUMBA_CPU_NAME": "generic", "threads": "1"},
-    "this CPU, two threads": {"threads": "2"},
-}
-
 
 def test_every_split_is_in_the_manifest():
     manifest = load_manifest()
@@ -43,19 +38,16 @@ def test_every_split_is_in_the_manifest():
         assert recipe.recipe["splits"][plan.split] == plan.recipe
 
 
-def check_digests(names, folder):
+def check_digests(names, generic_cpu):
     """Rebuild splits in two processes, one for each target, and compare golden digests."""
     processes = {}
-    for name, settings in ENVIRONMENTS.items():
-        environment = dict(os.environ)
-        threads = settings["threads"]
+    for name, threads, settings in (
+        ("generic CPU, one thread", "1", generic_cpu),
+        ("this CPU, two threads", "2", {}),
+    ):
+        environment = {**os.environ, **settings}
         for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
             environment[variable] = threads
-        if "NUMBA_CPU_NAME" in settings:
-            environment["NUMBA_CPU_NAME"] = settings["NUMBA_CPU_NAME"]
-            environment["NUMBA_CPU_FEATURES"] = ""
-            # Kernels compiled for this CPU must not be found.
-            environment["NUMBA_CACHE_DIR"] = str(folder)
         processes[name] = subprocess.Popen(
             [sys.executable, "-c", REBUILD, *names],
             env=environment,
@@ -88,11 +80,11 @@ def is_quick(plan):
 REBUILT = [plan for plan in all_plans() if drawn_or_formulas(plan)]
 
 
-def test_digests_in_two_processes_on_two_cpu_targets(tmp_path):
+def test_digests_in_two_processes_on_two_cpu_targets(generic_cpu):
     """Synthetic splits and the sample, but for those that the long tests rebuild."""
     names = [plan.path_name for plan in REBUILT if is_quick(plan)]
     assert {plan.configuration for plan in REBUILT} == {name.split("/")[2] for name in names}
-    check_digests(names, tmp_path)
+    check_digests(names, generic_cpu)
 
 
 def test_a_wrong_digest_is_seen():
@@ -125,5 +117,5 @@ OTHERS = [plan.path_name for plan in REBUILT if not is_quick(plan)]
 
 @pytest.mark.long
 @pytest.mark.parametrize("names", [FAMILIES, OTHERS], ids=["families", "others"])
-def test_digests_of_more_splits(names, tmp_path):
-    check_digests(names, tmp_path)
+def test_digests_of_more_splits(names, generic_cpu):
+    check_digests(names, generic_cpu)

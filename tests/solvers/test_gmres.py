@@ -220,13 +220,9 @@ print(digest.hexdigest())
 """
 
 
-def test_the_same_bits_on_two_cpu_targets_and_thread_counts(tmp_path):
+def test_the_same_bits_on_two_cpu_targets_and_thread_counts(generic_cpu):
     digests = set()
-    for threads, settings in (
-        ("1", {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "",
-               "NUMBA_CACHE_DIR": str(tmp_path)}),
-        ("2", {}),
-    ):  # fmt: skip
+    for threads, settings in (("1", generic_cpu), ("2", {})):
         environment = dict(os.environ, **settings)
         for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
             environment[variable] = threads
