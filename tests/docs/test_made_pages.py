@@ -11,7 +11,7 @@ from making import bullets, counted, listed, paragraph, short, span
 from unsourced import DEFINITIONS, MAKERS, PAGES, definitions_of, prose, unsourced, words_of
 
 ROOT = Path(__file__).parents[2]
-# Of figures and notebooks; the others have a function ``filled`` or are tested beside their subject.
+# Of figures and notebooks; the others have a function ``filled``, or tests of their own.
 APART = {
     "architecture_page", "board_picture", "families_figures", "idea_picture",
     "mathematics_figures", "notebooks",
