@@ -62,7 +62,7 @@ def folds_text(sources: Sequence[SourceEntry]) -> str:
     rows = max(source.n or 0 for source in sources if source.outcome == "built")
     return (
         f"The index marks {len(sources)} real matrices of all sizes as symmetric positive "
-        f"definite; {seen} were at hand.\n"
+        f"definite; {seen} were available.\n"
         f"Of these {outcomes['built']} are in split `all`, with up to {rows:,} rows, "
         f"{outcomes[UNSOLVED]} in split `unsolved`\n"
         f"({named}); {outcomes['diagonal']} are diagonal and {outcomes['duplicate']} equal to "

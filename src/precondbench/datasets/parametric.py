@@ -57,7 +57,7 @@ class ParametricInvK(FactorDataset):
         times as many rows), ``test_contrast`` (coefficients 1000 times further apart) and
         ``test_mesh`` (another mesh or graph).
     label : {"invk", "ic0"}
-        The factor that ``y`` holds. A split where Inv-K is too dear has no ``y``.
+        The factor that ``y`` holds. A split where Inv-K would take too long has no ``y``.
     root : path-like, optional
         Cache folder; by default ``PRECONDBENCH_CACHE``, else the platform's.
     transform, pre_transform, pre_filter, force_reload

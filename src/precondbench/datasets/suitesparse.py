@@ -102,7 +102,7 @@ class SuiteSparseInvK(FactorDataset):
         Version of the data. ``1.0`` is built from matrices of the SuiteSparse collection
         (``PRECONDBENCH_SUITESPARSE``, else its site) unless a mirror has it ready; ``sample``
         holds 13 matrices that formulas reproduce entry for entry, and needs no download; ``2.0``
-        holds all matrices that were at hand, of every size, and ``sample-2.0`` those of them
+        holds all matrices that were available, of every size, and ``sample-2.0`` those of them
         that formulas reproduce, up to a size;
         ``local`` is what ``precondbench build large``, ``build unverified`` or ``build
         collection --max-n N`` made here, without a published digest.

@@ -241,7 +241,7 @@ class FoldedSampleBuilder(PatternBuilder):
 
 @dataclass(frozen=True)
 class FoldedBuilder(CollectionBuilder):
-    """All matrices of the collection that are at hand, of every size, with four labels.
+    """All matrices of the collection that were available, of every size, with four labels.
 
     ``all`` holds those that a label solves, to be split into folds
     (:func:`precondbench.recipes.fold_splits`), ``unsolved`` those that none solves.
