@@ -66,8 +66,8 @@ def label_system(
     Returns
     -------
     Record
-        Label ``invk``, missing where it would take too long. Facts: the iterations of no preconditioner,
-        Jacobi, IC(0), Inv-K and MIC(0) with each of the relaxations, which preserves constants,
+        Label ``invk``, missing where it would take too long. Facts: the iterations of no
+        preconditioner, Jacobi, IC(0), Inv-K and MIC(0) with each of the relaxations, which preserves constants,
         one vector for each unknown of a node, and of IC(0) with the smallest shift that works, the
         worst of four right-hand sides, -1 where the solve failed or the factor broke down; those of
         smoothed aggregation as a floating-point number, NaN without PyAMG, since they depend on
