@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 from torch_geometric.data import Batch
 
-from precondbench import Pair, SuiteSparseInvK, k_condition
+from precondbench import Pair, ParametricInvK, SuiteSparseInvK, ic0, invk, k_condition
 from precondbench.baselines import (
     GraphBatch,
     TrainingConfiguration,
@@ -16,7 +17,9 @@ from precondbench.baselines import (
 from precondbench.baselines import losses as losses_module
 from precondbench.baselines.batch import ResidentGraphs
 from precondbench.baselines.losses import cosine_per_graph, get_loss
+from precondbench.baselines.unrolled import residuals
 from precondbench.errors import ConfigurationError
+from precondbench.factors import lower_part, lower_values
 
 
 class WithPairs(list):
@@ -61,6 +64,7 @@ def test_names():
         "k-condition",
         "log-relative-error",
         "negative-cosine",
+        "pcg-residual",
         "relative-k-condition",
     ]
     with pytest.raises(
@@ -115,7 +119,64 @@ def test_k_condition_on_a_real_pattern_is_least_at_inv_k():
     assert (get_loss("k-condition").per_graph(values * noise, batch) > losses).all()
 
 
-@pytest.mark.parametrize("name", ["log-relative-error", "k-condition"])
+def steps_of_pcg(A, L, b, steps):
+    """r^T M r before each step and after all, by dense algebra."""
+    M = np.linalg.inv(L @ L.T)
+    r, p = b, M @ b
+    found = [r @ M @ r]
+    for _ in range(steps):
+        alpha = found[-1] / (p @ A @ p)
+        r = r - alpha * A @ p
+        found.append(r @ M @ r)
+        p = M @ r + found[-1] / found[-2] * p
+    return np.array(found)
+
+
+@pytest.fixture(scope="module")
+def meshes():
+    data = ParametricInvK.generate("mesh-2d", n=60, count=2)
+    return data, ResidentGraphs(data).batch(torch.arange(2))
+
+
+def test_residuals_are_those_of_the_solver(meshes):
+    data, batch = meshes
+    values = batch.y * (1 + 0.1 * torch.rand_like(batch.y))
+    b = torch.rand(batch.batch.numel(), dtype=torch.float64)
+    ours = torch.stack(residuals(values, batch, b, 8)).numpy()
+    for graph in range(2):
+        L, nodes = dense(values, batch, graph)
+        A = data.pair(graph).A.toarray()
+        theirs = steps_of_pcg(A, L.numpy(), b[nodes].numpy(), 8)
+        # The graphs hold A in float32.
+        np.testing.assert_allclose(ours[:, graph], theirs, rtol=1e-3)
+
+
+def test_the_derivative_goes_through_every_step(meshes):
+    _, batch = meshes
+    values = (batch.y * (1 + 0.1 * torch.rand_like(batch.y))).requires_grad_()
+    b = torch.rand(batch.batch.numel(), dtype=torch.float64)
+    assert torch.autograd.gradcheck(
+        lambda entries: torch.stack(residuals(entries, batch, b, 5)).log().sum(), values
+    )
+
+
+def test_pcg_residual_ranks_as_the_solver_does():
+    data = ParametricInvK.generate("jumps-2d", n=1000, count=3)
+    batch = ResidentGraphs(data).batch(torch.arange(3))
+    loss = get_loss("pcg-residual").per_graph
+    found = {}
+    for method in (invk, ic0, lambda A: sp.diags_array(np.sqrt(A.diagonal()))):
+        factors = [sp.csr_array(method(data.pair(i).A)) for i in range(3)]
+        values = [lower_values(factors[i], lower_part(data.pair(i).A)) for i in range(3)]
+        predicted = torch.from_numpy(np.concatenate(values))
+        found[method] = loss(predicted, batch)
+        torch.testing.assert_close(loss(-8.0 * predicted, batch), found[method])
+    best, second, worst = found.values()
+    assert (best < second).all()
+    assert (second < worst).all()
+
+
+@pytest.mark.parametrize("name", ["log-relative-error", "k-condition", "pcg-residual"])
 def test_every_loss_trains(tridiagonal_graphs, name):
     sets = [WithPairs(tridiagonal_graphs([10] * count, seed)) for count, seed in ((64, 1), (16, 2))]
     configuration = TrainingConfiguration(

@@ -10,10 +10,13 @@ import torch
 from torch import Tensor
 
 from precondbench.baselines.batch import GraphBatch
+from precondbench.baselines.unrolled import residuals
 from precondbench.errors import ConfigurationError
 
 # Random vectors that a Frobenius norm is estimated with; a deviation of 1 / sqrt(SKETCHES / 2).
 SKETCHES = 16
+# Steps of the solver, and the tolerance of the protocol.
+UNROLLED, ENOUGH = 20, 1e-8
 
 PerGraph = Callable[[Tensor, GraphBatch], Tensor]
 
@@ -84,8 +87,14 @@ def _sums(values: Tensor, graph: GraphBatch) -> Tensor:
     return start.index_add(0, graph.lower_batch, values)
 
 
+def _number_in_graph(graphs: GraphBatch) -> Tensor:
+    size = torch.bincount(graphs.batch, minlength=graphs.num_graphs)
+    first = (size.cumsum(0) - size)[graphs.batch]
+    return torch.arange(graphs.batch.numel(), device=graphs.batch.device) - first
+
+
 def _positive(values: Tensor) -> Tensor:
-    # Neither a square root nor a logarithm has a derivative at zero.
+    """Values, at least the smallest number: a root or a logarithm has no derivative at zero."""
     return values.clamp_min(torch.finfo(torch.float64).tiny)
 
 
@@ -183,11 +192,10 @@ def frobenius_residual(predicted: Tensor, graphs: GraphBatch) -> Tensor:
     """
     values = predicted.double()
     column, row = graphs.edge_index[:, graphs.lower]
-    size = torch.bincount(graphs.batch, minlength=graphs.num_graphs)
-    within = torch.arange(graphs.batch.numel(), device=values.device)
-    within = within - (size.cumsum(0) - size)[graphs.batch]
+    within = _number_in_graph(graphs)
     random = torch.Generator().manual_seed(0)
-    signs = 2.0 * torch.randint(2, (int(size.max()), SKETCHES), generator=random).double() - 1.0
+    longest = int(within.max()) + 1
+    signs = 2.0 * torch.randint(2, (longest, SKETCHES), generator=random).double() - 1.0
     z = signs.to(values.device)[within]
     a = graphs.edge_attr[:, 0].double()
 
@@ -200,3 +208,21 @@ def frobenius_residual(predicted: Tensor, graphs: GraphBatch) -> Tensor:
     norm = start.index_add(0, graphs.batch, rest.square().mean(1))
     whole = start.index_add(0, graphs.batch[graphs.edge_index[1]], a.square())
     return (_positive(norm) / _positive(whole)).sqrt()
+
+
+@register_loss("pcg-residual")
+def pcg_residual(predicted: Tensor, graphs: GraphBatch) -> Tensor:
+    r"""Half of log(r^T M r), less that before the first step, averaged over 20 steps of PCG.
+
+    M = (L L^T)^-1. What is less than 1e-8 of the first counts as that, as the solve ends there. The
+    right-hand side is random, the same every time. It needs no label, and does not depend on the
+    size of L.
+    """
+    device = predicted.device
+    within = _number_in_graph(graphs).cpu()
+    random = torch.Generator().manual_seed(0)
+    longest = int(within.max()) + 1
+    b = 2.0 * torch.rand(longest, generator=random, dtype=torch.float64) - 1.0
+    found = residuals(predicted.double().cpu(), graphs, b[within], UNROLLED)
+    squares = torch.stack(found[1:]) / _positive(found[0])
+    return (0.5 * squares.clamp_min(ENOUGH**2).log().mean(0)).to(device)

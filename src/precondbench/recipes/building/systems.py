@@ -67,12 +67,12 @@ def label_system(
     -------
     Record
         Label ``invk``, missing where it would take too long. Facts: the iterations of no
-        preconditioner, Jacobi, IC(0), Inv-K and MIC(0) with each of the relaxations, which preserves constants,
-        one vector for each unknown of a node, and of IC(0) with the smallest shift that works, the
-        worst of four right-hand sides, -1 where the solve failed or the factor broke down; those of
-        smoothed aggregation as a floating-point number, NaN without PyAMG, since they depend on
-        its version; the column where IC(0) broke down (-1 if none); the fewest iterations of
-        ``COMPARED``, and who needs them; the facts of the system.
+        preconditioner, Jacobi, IC(0), Inv-K and MIC(0) with each of the relaxations, which
+        preserves constants, one vector for each unknown of a node, and of IC(0) with the smallest
+        shift that works, the worst of four right-hand sides, -1 where the solve failed or the
+        factor broke down; those of smoothed aggregation as a floating-point number, NaN without
+        PyAMG, since they depend on its version; the column where IC(0) broke down (-1 if none);
+        the fewest iterations of ``COMPARED``, and who needs them; the facts of the system.
     """
     matrix = check_spd_candidate(system.A, name)
     scale = power_of_two_scaling(matrix.diagonal())
