@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
@@ -25,6 +24,7 @@ from precondbench.shards.hdf5 import (
     read_column,
     text_attribute,
     write_attributes,
+    write_column,
 )
 from precondbench.shards.record import (
     A_UPPER,
@@ -45,10 +45,6 @@ if TYPE_CHECKING:
     import h5py
 else:  # A look at what is in the cache opens no file.
     h5py = lazy_loader.load("h5py")
-
-_CHUNK = 65536  # entries
-_LEVEL = 4
-_WORTH_IT = 0.8
 
 
 def write_shard(
@@ -105,33 +101,8 @@ def write_shard(
         }
         write_attributes(file, attributes)
         for key, values in columns.items():
-            if values.dtype.kind == "S":  # NumPy has no UTF-8 type, h5py marks one
-                stored = h5py.string_dtype("utf-8", values.dtype.itemsize)
-            else:
-                stored = values.dtype.newbyteorder("<")
-            file.create_dataset(
-                key,
-                data=values.astype(stored),
-                chunks=(min(values.size, _CHUNK),),
-                fletcher32=True,
-                track_times=False,  # bytes repeat
-                **_compression(values),
-            )
+            write_column(file, key, values)
     return digest
-
-
-def _compression(values: NDArray[Any]) -> dict[str, Any]:
-    """Filters of a column: none where they would only cost time on reading.
-
-    The mantissas of generated values are random; deflate takes a tenth off them and several
-    times as long to read. The first chunk decides, so that equal records give equal bytes.
-    """
-    sample = np.ascontiguousarray(values[:_CHUNK])
-    size = sample.dtype.itemsize
-    shuffled = sample.view(np.uint8).reshape(-1, size).T.tobytes()
-    if len(zlib.compress(shuffled, _LEVEL)) > _WORTH_IT * len(shuffled):
-        return {}
-    return {"compression": "gzip", "compression_opts": _LEVEL, "shuffle": True}
 
 
 def shard_columns(records: list[Record], path: Path) -> dict[str, NDArray[Any]]:
