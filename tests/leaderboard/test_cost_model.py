@@ -15,7 +15,7 @@ from precondbench.leaderboard.timing.model import GPU, CostModel, Rates, log_r2
 from precondbench.leaderboard.timing.times import Counted, TimedRow, Times
 from precondbench.leaderboard.timing.work import Work, work_of_product
 from precondbench.matrices import poisson_1d, tridiagonal_csr
-from precondbench.quality import Context
+from precondbench.quality import Context, Pair, set_up
 from precondbench.solvers import after_reordering, exact_cholesky
 
 TRUE = CostModel(
@@ -139,7 +139,7 @@ class TestSetup:
         works = []
         for side in (12, 24):
             A = poisson_2d(side)
-            given = one.method.setup(A, Context("A"))
+            given = set_up(one.method, Pair("A", A, None), Context("A"))
             works.append(one.work(A, given))
         if name == "none":
             assert works == [Work(), Work()]

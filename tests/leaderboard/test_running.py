@@ -114,7 +114,8 @@ def run(name, labels=None, **options):
 
 def processes():
     """Processes that methods are run in: the starter stays, its forks must not."""
-    starters = [p for p in psutil.Process().children() if "running.child" in " ".join(p.cmdline())]
+    children = [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE]
+    starters = [p for p in children if "running.child" in " ".join(p.cmdline())]
     return [fork for starter in starters for fork in starter.children(recursive=True)]
 
 

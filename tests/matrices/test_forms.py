@@ -110,7 +110,7 @@ REFUSED = {
     "torch on no device": (torch.empty(3, 3, device="meta"), "cannot be converted"),
     "torch with three dimensions": (torch.ones(3, 3, 3), "3 dimension"),
     "torch COO with three dimensions": (torch.ones(3, 3, 3).to_sparse(), "3 dimension"),
-    "an operator": (sp.linalg.aslinearoperator(A), "dimension|entries of type object"),
+    "an operator": (sp.linalg.aslinearoperator(A), "solvers take an operator as M="),
     "long double beyond float64": (np.eye(3) * np.longdouble("1e400"), "not finite"),
     "none": (None, "dimension|entries of type object"),
 }

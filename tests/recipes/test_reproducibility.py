@@ -55,7 +55,7 @@ def check_digests(names, generic_cpu):
             text=True,
         )
     for name, process in processes.items():
-        output, _ = process.communicate(timeout=600)
+        output, _ = process.communicate(timeout=1800)
         assert process.returncode == 0, name
         results = __import__("json").loads(output)
         assert list(results) == names
