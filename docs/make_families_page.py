@@ -15,8 +15,8 @@ from typing import Any
 
 from making import (
     DOCS,
-    LEADERBOARD,
     bullets,
+    committed_standings,
     counted,
     listed,
     markdown_table,
@@ -25,9 +25,7 @@ from making import (
     stored,
     with_parts,
 )
-from precondbench.leaderboard import standings_of
 from precondbench.leaderboard.board import Standing
-from precondbench.leaderboard.entries import read_leaderboard
 from precondbench.leaderboard.scoring.ranking import RankedRow
 from precondbench.recipes import PARAMETRIC, select_plans
 
@@ -50,7 +48,7 @@ MARGIN = 0.05
 def tracks() -> dict[str, list[Standing]]:
     """Tracks of families by split."""
     found: dict[str, list[Standing]] = {}
-    for standing in standings_of(read_leaderboard(LEADERBOARD)):
+    for standing in committed_standings():
         if standing.track.kind == "parametric":
             found.setdefault(standing.track.split, []).append(standing)
     return found

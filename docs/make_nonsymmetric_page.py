@@ -10,8 +10,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from making import DOCS, LEADERBOARD, bullets, listed, markdown_table, short, stored, with_parts
-from precondbench.leaderboard.entries import Leaderboard, read_leaderboard
+from making import (
+    DOCS,
+    bullets,
+    committed_board,
+    listed,
+    markdown_table,
+    short,
+    stored,
+    with_parts,
+)
+from precondbench.leaderboard.entries import Leaderboard
 
 PAGE = DOCS / "nonsymmetric.md"
 CONFIGURATIONS = ("uniform", "growth", "twin", "convection")
@@ -123,7 +132,7 @@ def tables(boards: list[dict[str, Any]], results: dict[str, Any]) -> dict[str, s
 
 def filled(page: str) -> str:
     """Return the page with updated tables and observations."""
-    boards = boards_of(read_leaderboard(LEADERBOARD))
+    boards = boards_of(committed_board())
     return with_parts(page, tables(boards, stored("nonsymmetric.json")))
 
 

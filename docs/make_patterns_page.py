@@ -14,7 +14,7 @@ import numpy as np
 
 from making import (
     DOCS,
-    LEADERBOARD,
+    committed_board,
     listed,
     markdown_table,
     paragraph,
@@ -23,7 +23,7 @@ from making import (
     stored,
     with_parts,
 )
-from precondbench.leaderboard.entries import Entry, Leaderboard, read_leaderboard
+from precondbench.leaderboard.entries import Entry, Leaderboard
 
 PAGE = DOCS / "patterns.md"
 SPLIT = "test"
@@ -160,7 +160,7 @@ def _iterations(board: Leaderboard, pattern: str, name: str) -> np.ndarray:
 
 def filled(page: str) -> str:
     """Return the page with updated tables and findings."""
-    results, board = stored("patterns.json"), read_leaderboard(LEADERBOARD)
+    results, board = stored("patterns.json"), committed_board()
     return with_parts(
         page,
         {

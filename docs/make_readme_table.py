@@ -5,9 +5,8 @@ python docs/make_readme_table.py
 
 from __future__ import annotations
 
-from making import LEADERBOARD, ROOT, markdown_table, rewrite, with_parts
-from precondbench.leaderboard.board import Standing, standings_of
-from precondbench.leaderboard.entries import read_leaderboard
+from making import ROOT, committed_standings, markdown_table, rewrite, with_parts
+from precondbench.leaderboard.board import Standing
 from precondbench.leaderboard.scoring.ranking import RankedRow
 from precondbench.leaderboard.site.text import between, figure, number, percent
 
@@ -42,10 +41,8 @@ def _score(row: RankedRow | None, real: bool) -> str:
 
 def table() -> str:
     """One line a row of the boards: iterations on two synthetic sets, area and more on real."""
-    standings = {
-        standing.track.id: standing for standing in standings_of(read_leaderboard(LEADERBOARD))
-    }
-    board = [standings[track] for track in (*SYNTHETIC, REAL)]
+    known = {standing.track.id: standing for standing in committed_standings()}
+    board = [known[track] for track in (*SYNTHETIC, REAL)]
     header = ["method", "kind", "`uniform`: iterations", "`twin`: iterations", "real: area"]
     header += ["real: rank", "real: solved", "real: iterations over the target's"]
     lines = []

@@ -8,8 +8,13 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from precondbench.leaderboard import Leaderboard
+    from precondbench.leaderboard.board import Standing
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -19,6 +24,22 @@ LEADERBOARD = ROOT / "leaderboard"
 if importlib.util.find_spec("paper") is None:
     # The scripts are started by path, so only their own folder is on the import path.
     sys.path.append(str(ROOT))
+
+
+@cache
+def committed_board() -> Leaderboard:
+    """Return the committed leaderboard, which takes seconds to read."""
+    from precondbench.leaderboard.entries import read_leaderboard
+
+    return read_leaderboard(LEADERBOARD)
+
+
+@cache
+def committed_standings() -> tuple[Standing, ...]:
+    """Return its tracks, ranked."""
+    from precondbench.leaderboard import standings_of
+
+    return tuple(standings_of(committed_board()))
 
 
 def stored(name: str) -> Any:
