@@ -1,8 +1,8 @@
 """Conjugate gradients with a derivative: a fixed number of steps, unrolled.
 
-Substitutions are compiled kernels with their adjoint. For z = L^-T L^-1 r with y = L^-1 r, and a
-derivative g by z, let u = L^-1 g and w = L^-T u: then w is the derivative by r, and that by L_ij is
--(w_i y_j + z_i u_j).
+Substitutions are the solver's kernels, with their adjoint. For z = L^-T L^-1 r with y = L^-1 r,
+and a derivative g by z, let u = L^-1 g and w = L^-T u: then w is the derivative by r, and that by
+L_ij is -(w_i y_j + z_i u_j).
 """
 
 from __future__ import annotations
@@ -11,67 +11,53 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from precondbench._internal import kernel
 from precondbench.baselines.batch import GraphBatch
+from precondbench.baselines.elimination.levels import pattern_of
+from precondbench.solvers import Triangles, backward, forward, lower_triangles
+
+Vector = NDArray[np.float64]
 
 
-@kernel
-def _forward(indptr, indices, values, b):  # type: ignore[no-untyped-def]
-    """Return L^-1 b, row by row; the diagonal is the last entry of a row."""
-    x = b.copy()
-    for i in range(indptr.size - 1):
-        end = indptr[i + 1] - 1
-        for q in range(indptr[i], end):
-            x[i] -= values[q] * x[indices[q]]
-        x[i] /= values[end]
-    return x
+# One side at a time.
+_ZERO = (0.0,)
 
 
-@kernel
-def _backward(indptr, indices, values, b):  # type: ignore[no-untyped-def]
-    """Return L^-T b."""
-    x = b.copy()
-    for i in range(indptr.size - 2, -1, -1):
-        end = indptr[i + 1] - 1
-        x[i] /= values[end]
-        for q in range(indptr[i], end):
-            x[indices[q]] -= values[q] * x[i]
-    return x
+def _lower(triangles: Triangles, b: Vector) -> Vector:
+    """L^-1 b."""
+    x = np.empty((b.size, 1))
+    forward(_ZERO, triangles[0], b[:, None], x)
+    return x[:, 0]
 
 
-@kernel
-def _outer(indptr, indices, w, y, z, u):  # type: ignore[no-untyped-def]
-    """-(w_i y_j + z_i u_j) at each entry."""
-    found = np.empty(indices.size, np.float64)
-    for i in range(indptr.size - 1):
-        for q in range(indptr[i], indptr[i + 1]):
-            j = indices[q]
-            found[q] = -(w[i] * y[j] + z[i] * u[j])
-    return found
+def _upper(triangles: Triangles, b: Vector) -> Vector:
+    """L^-T b."""
+    x = b[:, None].copy()
+    backward(_ZERO, triangles[1], x, x)
+    return x[:, 0]
 
 
 class _Applied(torch.autograd.Function):
     """(L L^T)^-1 r on the CPU, as a function of the values of L and of r."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, r: Tensor, indptr: Tensor, indices: Tensor) -> Tensor:
-        pattern = indptr.numpy(), indices.numpy()
-        entries = values.detach().numpy()
-        y = _forward(*pattern, entries, r.detach().numpy())
-        z = _backward(*pattern, entries, y)
-        ctx.kept = pattern, entries, y, z
+    def forward(ctx: Any, values: Tensor, r: Tensor, ends: Tensor, triangles: Triangles) -> Tensor:
+        y = _lower(triangles, r.detach().numpy())
+        z = _upper(triangles, y)
+        ctx.kept = ends.numpy(), triangles, y, z
         return torch.from_numpy(z)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        pattern, entries, y, z = ctx.kept
-        u = _forward(*pattern, entries, np.ascontiguousarray(gradient.numpy()))
-        w = _backward(*pattern, entries, u)
-        return torch.from_numpy(_outer(*pattern, w, y, z, u)), torch.from_numpy(w), None, None
+        (column, row), triangles, y, z = ctx.kept
+        u = _lower(triangles, gradient.contiguous().numpy())
+        w = _upper(triangles, u)
+        by_entry = -(w[row] * y[column] + z[row] * u[column])
+        return torch.from_numpy(by_entry), torch.from_numpy(w), None, None
 
 
 def residuals(values: Tensor, graphs: GraphBatch, b: Tensor, steps: int) -> list[Tensor]:
@@ -79,19 +65,20 @@ def residuals(values: Tensor, graphs: GraphBatch, b: Tensor, steps: int) -> list
 
     M = (L L^T)^-1; ``values`` and ``b`` are float64, on the lower edges and the nodes.
     """
-    column, row = graphs.lower_ends.cpu()
+    ends = graphs.lower_ends.cpu()
+    triangles = lower_triangles(
+        pattern_of(graphs.edge_index, graphs.lower), values.detach().numpy()
+    )
     of_node = graphs.batch.cpu()
     source, target = graphs.edge_index.cpu()
     a = graphs.edge_attr[:, 0].double().cpu()
-    indptr = torch.zeros(of_node.numel() + 1, dtype=torch.int64)
-    indptr[1:] = torch.bincount(row, minlength=of_node.numel()).cumsum(0)
     tiny = torch.finfo(torch.float64).tiny
 
     def dot(x: Tensor, y: Tensor) -> Tensor:
         return x.new_zeros(graphs.num_graphs).index_add(0, of_node, x * y)
 
     def apply(r: Tensor) -> Tensor:
-        z: Tensor = _Applied.apply(values, r, indptr, column)  # type: ignore[no-untyped-call]
+        z: Tensor = _Applied.apply(values, r, ends, triangles)  # type: ignore[no-untyped-call]
         return z
 
     r, z = b, apply(b)

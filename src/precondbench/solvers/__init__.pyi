@@ -29,3 +29,7 @@ from .minimal_residual import gmres_operator as gmres_operator
 from .minimal_residual import gmres_values as gmres_values
 from .preconditioners import FactoredPreconditioner as FactoredPreconditioner
 from .solves import SidesResult as SidesResult
+from .substitution import Triangles as Triangles
+from .substitution import backward as backward
+from .substitution import forward as forward
+from .substitution import lower_triangles as lower_triangles
