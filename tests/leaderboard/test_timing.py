@@ -251,6 +251,21 @@ def test_what_is_short_is_measured_again_and_the_shortest_counts():
     assert slept[-1] <= row.setup[0] < slept[1]
 
 
+def test_what_only_large_matrices_need_is_compiled_first():
+    seen = []
+
+    def setup(A):
+        seen.append(("setup", A.shape[0]))
+        return ic0(A)
+
+    one = Contender("mine", setup, warm=lambda A: seen.append(("warm", A.shape[0])))
+    time_methods("diffusion-2d-1000", [one], Effort((1,), 1))
+    kinds, rows = zip(*seen, strict=True)
+    assert kinds[0] == "warm"
+    assert "warm" not in kinds[1:]
+    assert rows[0] == rows[1] < rows[-1]
+
+
 def test_repeats_of_a_long_solve_take_some_of_its_steps():
     applied = []
 

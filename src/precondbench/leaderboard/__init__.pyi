@@ -20,6 +20,8 @@ from .timing.methods import Contender as Contender
 from .timing.methods import trained_contender as trained_contender
 from .timing.model import CostModel as CostModel
 from .timing.model import fit_model as fit_model
+from .timing.model import fitted_model as fitted_model
+from .timing.model import GPU as GPU
 from .timing.times import Times as Times
 
 # Between the packages of this library; not promised to users.

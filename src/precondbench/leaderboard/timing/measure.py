@@ -115,6 +115,8 @@ def time_methods(
         small = warm_problem(problem)
         system = SymmetricProblem.of(_pair(small))
         for one in contenders:
+            if one.warm is not None:
+                one.warm(small.A)
             _measure(small, system, one, Effort((1, LANES), 1, math.inf, 0.0), _Measured())
         system = SymmetricProblem.of(_pair(problem))
         for _ in range(effort.repeats):

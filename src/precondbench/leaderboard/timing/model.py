@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,9 @@ from scipy.optimize import least_squares, nnls
 from precondbench.errors import ConfigurationError
 from precondbench.leaderboard.timing.times import Counted, TimedRow, Times
 
-_FEATURES = ("fixed", "byte", "link", "operation", "call")
+# Written by benchmarks/cost_model.py.
+_FITTED = "rates.json"
+_FEATURES = ("fixed", "byte", "link", "operation", "dense", "call")
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Rates:
     ----------
     fixed : float
         Of calls, whatever their size.
-    byte, link, level, operation, call : float
+    byte, link, level, operation, dense, call : float
         Of each of these.
     """
 
@@ -33,6 +37,7 @@ class Rates:
     link: float = 0.0
     level: float = 0.0
     operation: float = 0.0
+    dense: float = 0.0
     call: float = 0.0
 
     def seconds(self, work: Counted) -> float:
@@ -43,6 +48,7 @@ class Rates:
             + self.link * work.links
             + self.level * work.levels
             + self.operation * work.operations
+            + self.dense * work.dense
             + self.call * work.calls
         )
 
@@ -74,6 +80,18 @@ class CostModel:
 # NVIDIA's figure for the memory of an H200, and the order of a kernel launch or a barrier. What
 # must wait for something else is a launch of its own. Setups are not predicted. Not measured.
 GPU = CostModel("H200, by its data sheet", Rates(), Rates(byte=1 / 4.8e12, level=3e-6))
+
+
+def fitted_model() -> CostModel:
+    """Return the model that is shipped, whose rates were fitted to measured times.
+
+    Returns
+    -------
+    CostModel
+        Of one core of the machine that it names.
+    """
+    content = json.loads(files(__package__).joinpath(_FITTED).read_text(encoding="utf-8"))
+    return CostModel(content["machine"], Rates(**content["setup"]), Rates(**content["step"]))
 
 
 def fit_model(problems: Iterable[Times]) -> tuple[CostModel, dict[str, float]]:
@@ -152,7 +170,8 @@ def _work(work: Counted | None) -> Counted:
 
 def _fit(works: Sequence[Counted], seconds: Sequence[float]) -> Rates:
     counts = np.array(
-        [[1, work.bytes, work.links, work.operations, work.calls] for work in works], np.float64
+        [[1, work.bytes, work.links, work.operations, work.dense, work.calls] for work in works],
+        np.float64,
     )
     measured = np.array(seconds)
     used = counts.any(axis=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ _READINGS = 12
 # Readings of a level of a hierarchy beside its products: strength, aggregates, smoothing, sorting;
 # and how many functions do so.
 _COARSENING = 30
+# Functions of SciPy and of this library that cut a part in two.
+_CALLS_OF_A_CUT = 15
 
 
 def nothing(A: csr_array, M: Any) -> Work:
@@ -65,7 +68,8 @@ def selected_inversion(A: csr_array, M: Any) -> Work:
     """Inv-K: order, factor, and the inverse on the pattern of the factor."""
     cost = estimate_cost(A, pattern_of(A, "tril"))
     moved = _ENTRY * 4 * cost.factor_entries
-    return reading(A, M) + Work(moved, cost.factor_entries, 0, int(cost.operations))
+    inverted = Work(moved, cost.factor_entries, dense=int(cost.operations))
+    return reading(A, M) + _ordering(_counts(A)) + inverted
 
 
 def patches_of_three_hops(A: csr_array, M: Any) -> Work:
@@ -101,7 +105,7 @@ def hierarchy(A: csr_array, M: VCycle) -> Work:
     for fine, P in M.levels:
         products = _products(fine, P) + _products(csr_array(P.T), csr_array(fine @ P))
         moved = _COARSENING * _ENTRY * (fine.nnz + P.nnz) + 2 * _ENTRY * products
-        total += Work(moved, 0, 0, 2 * products, _COARSENING)
+        total += Work(moved, operations=2 * products, calls=_COARSENING)
     return total
 
 
@@ -129,10 +133,13 @@ def exact(A: csr_array, M: Any) -> Work:
 
 
 def _coarse_space(A: csr_array, M: Deflation) -> Work:
-    """A W, W^T A W and its factor."""
+    """Parts of the graph by bisection, A W, W^T A W and its factor."""
+    parts = max(M.W.shape[1], 1)
+    cut = work_of_product(A).times(_READINGS * math.ceil(math.log2(parts) + 1))
     products = _products(A, M.W) + _products(csr_array(M.W.T), M.AW)
     coarse = exact(csr_array(M.W.T @ M.AW), None)
-    return coarse + Work(_ENTRY * 2 * products, 0, 0, products)
+    halves = Work(cut.bytes, calls=_CALLS_OF_A_CUT * (parts - 1))
+    return halves + coarse + Work(_ENTRY * 2 * products, operations=products)
 
 
 def _counts(A: csr_array) -> NDArray[np.float64]:

@@ -43,6 +43,7 @@ class Counted(_Model):
     links: Count = Field(description="Rows or entries that need the one just before.")
     levels: Count = Field(description="Stages that must follow one another.")
     operations: Count = Field(description="Multiply-adds, of a setup.")
+    dense: Count = Field(default=0, description="Those in dense blocks, by BLAS.")
     calls: Count = Field(default=0, description="Pieces of compiled code called from Python.")
 
 

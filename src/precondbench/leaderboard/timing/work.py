@@ -43,6 +43,8 @@ class Work:
         longest path in the graph of the factor, of a sum of n numbers log2 n.
     operations : int
         Multiply-adds of a setup; in a step they are in proportion to the bytes, and not counted.
+    dense : int
+        Those in dense blocks, by BLAS.
     calls : int
         Pieces of compiled code that are called one by one from Python, where there are several.
     """
@@ -51,17 +53,12 @@ class Work:
     links: int = 0
     levels: int = 0
     operations: int = 0
+    dense: int = 0
     calls: int = 0
 
     def __add__(self, other: Work) -> Work:
         """Return both, one after the other."""
-        return Work(
-            self.bytes + other.bytes,
-            self.links + other.links,
-            self.levels + other.levels,
-            self.operations + other.operations,
-            self.calls + other.calls,
-        )
+        return Work(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     def times(self, count: int) -> Work:
         """Return it done so many times."""
