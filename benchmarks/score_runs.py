@@ -3,9 +3,10 @@
     python benchmarks/score_runs.py RUNS --folder leaderboard --submissions FOLDER
 
 RUNS is the folder of `precondbench train`. Every model with runs of three seeds or more (of
-``--fewest``; of seed 0 if it is solved for) is packed for each split that is a track, checked and
-scored, also as it is before training. Submissions are kept in their folder; weights and their
-digests go to FOLDER/weights. At the end weights that no entry states are removed.
+``--fewest``; of seed 0 if it is solved for) is packed for each split that is a track, of all
+families if it is trained on all, checked and scored, also as it is before training. Submissions
+are kept in their folder; weights and their digests go to FOLDER/weights. At the end weights that no
+entry states are removed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from precondbench.baselines import RunConfiguration, load_model, model_summary, 
 from precondbench.leaderboard import TRACKS, pack_runs
 from precondbench.leaderboard.pretrained import prune_weights
 from precondbench.leaderboard.submissions.check import score_submissions
-from precondbench.recipes import open_executor
+from precondbench.recipes import MIXED, open_executor
 
 # Node models of the paper's Graph Network; the others are complete networks.
 NODE_MODELS = (
@@ -55,6 +56,24 @@ def description(run: Path) -> dict[str, Any]:
     return {**said, "description": summary}
 
 
+def tested(run: Path) -> list[str]:
+    """Splits that are tracks: those with predictions, or those of all families."""
+    data = RunConfiguration.from_mapping(read_toml(run / "configuration.toml")).data.resolved()
+    own = [
+        track
+        for track in TRACKS
+        if (track.dataset, track.version, track.label) == (data.dataset, data.version, data.label)
+    ]
+    if data.configuration == MIXED:
+        return [f"{track.configuration}/{track.split}" for track in own]
+    return [
+        track.split
+        for track in own
+        if track.configuration == data.configuration
+        and (run / f"predictions-{track.split}.safetensors").is_file()
+    ]
+
+
 def main() -> None:
     """Pack and score."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -65,7 +84,6 @@ def main() -> None:
     parser.add_argument("--fewest", type=int, default=3, help="Seeds that a row needs.")
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
-    tracks = {track.id for track in TRACKS}
     packed = []
     for group in sorted(options.runs.glob(f"{options.only}/*-*")):
         runs = sorted(path.parent for path in group.glob("seed-*/result.json"))
@@ -76,12 +94,10 @@ def main() -> None:
             print(f"{group}: {len(runs)} finished runs, {options.fewest} are needed")
             continue
         said = description(runs[0])
-        for predictions in sorted(runs[0].glob("predictions-test*.safetensors")):
-            split = predictions.stem.removeprefix("predictions-")
-            if f"{group.parent.name}-{split.replace('_', '-')}" in tracks:
-                folder = options.submissions / group.parent.name / group.name / split
-                pack_runs(runs, split, folder, said)
-                packed.append(folder)
+        for split in tested(runs[0]):
+            folder = options.submissions / group.parent.name / group.name / split
+            pack_runs(runs, split, folder, said)
+            packed.append(folder)
     with open_executor(options.jobs) as executor:
         for entry in score_submissions(packed, options.folder, executor=executor):
             print(f"{entry.track}: {entry.id}", flush=True)

@@ -30,6 +30,7 @@ from .training.command import training_command as training_command
 from .training.configuration import RunConfiguration as RunConfiguration
 from .training.configuration import read_toml as read_toml
 from .training.progress import training_progress as training_progress
+from .training.runs import predict_with_run as predict_with_run
 from .training.runs import read_grid as read_grid
 from .training.runs import read_run_json as read_run_json
 from .training.runs import run_grid as run_grid

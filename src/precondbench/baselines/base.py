@@ -79,6 +79,22 @@ class Network(nn.Module):
     def fit(self, batch: GraphBatch) -> None:
         """Solve for parameters on all labelled training graphs, before the first epoch."""
 
+    def log_iterations(self, batch: GraphBatch) -> Tensor:
+        """Return what the loss ``log-iterations`` is, one number for each graph.
+
+        A network that chooses among factors solves with them: expected iterations in training,
+        those of its choice otherwise.
+
+        Raises
+        ------
+        ConfigurationError
+            If the network has no such choice.
+        """
+        raise ConfigurationError(
+            "the loss log-iterations is for a network that chooses among factors, such as "
+            "LearnedChoice; use another loss"
+        )
+
 
 class FactorModel(nn.Module):
     """From graphs of A to values of L on the lower triangle; made by ``build_model``.
@@ -150,6 +166,10 @@ class FactorModel(nn.Module):
             batch = replace(batch, core=batch.core.to(network.core_dtype))
         values: Tensor = network(batch)
         return values
+
+    def log_iterations(self, batch: GraphBatch) -> Tensor:
+        """Return what the network says of its iterations, see ``Network.log_iterations``."""
+        return self.network.log_iterations(batch)
 
     def _check_pattern(self, batch: GraphBatch) -> None:
         if not self.network.tridiagonal_only:

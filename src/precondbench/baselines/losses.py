@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -12,6 +12,9 @@ from torch import Tensor
 from precondbench.baselines.batch import GraphBatch
 from precondbench.baselines.unrolled import residuals
 from precondbench.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from precondbench.baselines.base import FactorModel
 
 # Random vectors that a Frobenius norm is estimated with; a deviation of 1 / sqrt(SKETCHES / 2).
 SKETCHES = 16
@@ -29,8 +32,24 @@ class Loss:
     per_graph: PerGraph
     needs_inverse: bool = False
 
+    def of(self, model: FactorModel, batch: GraphBatch, predicted: Tensor | None = None) -> Tensor:
+        """Return the loss of a model for each graph; ``predicted`` are its values, if known."""
+        return self.per_graph(model(batch) if predicted is None else predicted, batch)
 
-_LOSSES: dict[str, Loss] = {}
+
+class _Asked(Loss):
+    """Iterations, which a network that chooses among factors knows itself."""
+
+    def of(self, model: FactorModel, batch: GraphBatch, predicted: Tensor | None = None) -> Tensor:
+        """Return the logarithm of iterations that the network expects, or takes."""
+        return model.log_iterations(batch)
+
+
+def _refuse(predicted: Tensor, graphs: GraphBatch) -> Tensor:
+    raise ConfigurationError("the loss log-iterations is asked of a network, not of values")
+
+
+_LOSSES: dict[str, Loss] = {"log-iterations": _Asked("log-iterations", _refuse)}
 
 
 def register_loss(name: str, *, needs_inverse: bool = False) -> Callable[[PerGraph], PerGraph]:

@@ -28,6 +28,7 @@ _BUILT_IN = {
     "GEN": "message_passing.node_models",
     "GlobalGraphTransformer": "message_passing.node_models",
     "GraphTransformer": "message_passing.node_models",
+    "LearnedChoice": "choice.learned",
     "LearnedClosure": "patches",
     "LearnedElimination": "elimination.learned",
     "LiFactor": "message_passing.published",

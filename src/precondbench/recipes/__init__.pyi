@@ -43,6 +43,7 @@ from .suitesparse import family_of as family_of
 from .building.systems import MAX_OPERATIONS as MAX_OPERATIONS
 from .building.systems import RELAXATIONS as RELAXATIONS
 from .building.systems import label_system as label_system
+from .parametric import MIXED as MIXED
 from .parametric import PARAMETRIC as PARAMETRIC
 from .parametric import draw_records as draw_records
 from .suitesparse import FOLDED_VERSION as FOLDED_VERSION

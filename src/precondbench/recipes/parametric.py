@@ -18,6 +18,8 @@ PARAMETRIC_VERSION = "1.0"
 SEED = 20261129
 # Stream of what users draw themselves.
 GENERATED_DRAWS = 99
+# Draws of all families, for one model that learns them all.
+MIXED = "mixed"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,12 @@ SPLITS: dict[str, Draws] = {
     "test_contrast": Draws(5, (1024,), 50, "contrast"),
     "test_mesh": Draws(6, (1024,), 50, "mesh"),
 }
+_MIXED_ROWS = (256, 1024, 4096)
+_MIXED_SPLITS = {"train": Draws(10, _MIXED_ROWS, 45), "val": Draws(11, _MIXED_ROWS, 15)}
+# A split that is trained on needs all labels; some matrices of 4096 rows fill up.
+_MIXED_OPERATIONS = 1e11
+# What all families know of a matrix.
+_COMMON_FACTS = ("unknowns", "h", "breakdown_column", "best_iterations", "best_method")
 # Draws of families whose splits would take more than 150 MB or some minutes, or that have several
 # systems a draw.
 _COUNTS: dict[str, dict[str, int]] = {
@@ -174,43 +182,82 @@ def _recipe(
 
 @dataclass(frozen=True)
 class ParametricBuilder:
-    """Every family is a configuration."""
+    """Every family is a configuration; another has draws of all of them."""
 
     @property
     def configurations(self) -> tuple[str, ...]:
-        """Names of the families."""
-        return tuple(FAMILIES)
+        """Names of the families, and ``mixed``."""
+        return (*FAMILIES, MIXED)
 
     def splits(self, configuration: str) -> dict[str, int]:
         """Number of records of each split."""
-        family = parametric_family(configuration)
         return {
-            split: draws.count * family.systems_per_draw
-            for split, draws in splits_of(family).items()
+            split: sum(draws.count * family.systems_per_draw for family, draws in parts)
+            for split, parts in _parts(configuration).items()
         }
 
     def title(self, configuration: str, split: str) -> str:
         """Family, and what is special about the split."""
-        family = parametric_family(configuration)
-        draws = splits_of(family)[split]
+        family, draws = _parts(configuration)[split][0]
         axis = f", other {draws.axis}" if draws.axis else ""
-        return f"{family.title}, n = {draws.rows[-1]:,}{axis}"
+        title = "All families" if configuration == MIXED else family.title
+        return f"{title}, n = {draws.rows[-1]:,}{axis}"
 
     def recipe(self, configuration: str, split: str) -> dict[str, object]:
         """Everything that determines a split, as JSON."""
-        family = parametric_family(configuration)
-        draws = splits_of(family)[split]
-        return _recipe(family, draws, _entropy(family, draws), draws.given(family))
+        recipes = [
+            _recipe(family, draws, _entropy(family, draws), draws.given(family))
+            for family, draws in _parts(configuration)[split]
+        ]
+        if configuration != MIXED:
+            return recipes[0]
+        for recipe in recipes:
+            recipe["max_operations"] = _MIXED_OPERATIONS
+        return {"kind": "parametric-mixed", "families": recipes}
 
     def records(self, configuration: str, split: str, context: BuildContext) -> Iterator[Record]:
         """Draw and label the records; finished parts are kept until the split is written."""
         from precondbench.recipes.building.drawn import draw_all
 
-        family = parametric_family(configuration)
-        draws = splits_of(family)[split]
-        tasks = draw_tasks(family, draws, _entropy(family, draws), f"{configuration}-{split}")
+        mixed = configuration == MIXED
+        tasks = [
+            task
+            for family, draws in _parts(configuration)[split]
+            for task in draw_tasks(
+                family,
+                draws,
+                _entropy(family, draws),
+                f"{configuration}-{split}" + (f"-{family.name}" if mixed else ""),
+                max_operations=_MIXED_OPERATIONS if mixed else None,
+            )
+        ]
         parts = context.parts_of(PARAMETRIC, PARAMETRIC_VERSION, configuration, split)
-        yield from draw_all(tasks, parts, context.executor)
+        records = draw_all(tasks, parts, context.executor)
+        yield from (_common(record) for record in records) if mixed else records
+
+
+def _parts(configuration: str) -> dict[str, list[tuple[ParametricFamily, Draws]]]:
+    """Families and their draws, for every split of a configuration."""
+    if configuration != MIXED:
+        family = parametric_family(configuration)
+        return {split: [(family, draws)] for split, draws in splits_of(family).items()}
+    return {
+        split: [
+            (family, replace(draws, count=draws.count // family.systems_per_draw))
+            for family in FAMILIES.values()
+        ]
+        for split, draws in _MIXED_SPLITS.items()
+    }
+
+
+def _common(record: Record) -> Record:
+    """A record without what only some families have, for a shard of all families."""
+    facts = {
+        key: value
+        for key, value in record.facts.items()
+        if key in _COMMON_FACTS or key.startswith("iterations_")
+    }
+    return replace(record, geometry={}, facts=facts)
 
 
 def _entropy(family: ParametricFamily, draws: Draws) -> tuple[int, int, int]:

@@ -161,6 +161,23 @@ class LearnedElimination(Network):
         return RANGE * numbers / (RANGE + numbers.abs())
 
 
+@torch.no_grad()
+def compensated_factor(
+    pattern: LowerPattern, lower: NDArray[np.float64], level: int, share: float = 0.0
+) -> NDArray[np.float64]:
+    """Return the factor of a matrix with a unit diagonal with one share for all pivots.
+
+    ``lower`` are the entries of tril(A) in the pattern's order, and ``level`` is the fill-in that
+    is kept during the elimination. With a share of zero it is what an untrained network predicts.
+    """
+    a = torch.from_numpy(lower)
+    nodes = torch.zeros(pattern.n, dtype=torch.int64)
+    shares, one = a.new_full((pattern.n, 2), share), a.new_ones(pattern.n)
+    memory = memory_of(pattern, np.array([pattern.n]), level)
+    shift = _smallest_shift(a, shares, one, one, memory, nodes)
+    return _eliminated(a, shares, one, shift, memory).numpy()
+
+
 def _filled(
     a: Tensor, share: Tensor, tilt: Tensor, shift: Tensor, memory: Memory
 ) -> tuple[Tensor, Tensor, Tensor, LowerPattern]:

@@ -112,10 +112,16 @@ class FitLoop:
             share = self.ranks.share(numbers)
             for piece in self.graphs.pieces(share, self.configuration.max_edges):
                 batch = self.graphs.batch(piece)
-                loss = self.loss.per_graph(self.model(batch), batch).sum()
+                loss = self.loss.of(self.model, batch).sum()
                 # Pieces and processes add up to the mean over the whole batch.
                 if loss.requires_grad:
                     (loss / numbers.numel()).backward()  # type: ignore[no-untyped-call]
+                elif not self.model.fitted:
+                    raise ConfigurationError(
+                        f"the loss {self.loss.name} has no derivative by the parameters of "
+                        f"{self.configuration.model}; use one that has, such as log-iterations "
+                        "for LearnedChoice"
+                    )
                 total += loss.detach()
             self.ranks.sum_gradients(self.model)
             state.optimiser.step()
@@ -140,7 +146,7 @@ def validate(
     sums: Tensor = torch.zeros(3, dtype=torch.float64, device=model.device)
     for batch in batches:
         predicted = model(batch)
-        losses, cosines = loss.per_graph(predicted, batch), cosine_per_graph(predicted, batch)
+        losses, cosines = loss.of(model, batch, predicted), cosine_per_graph(predicted, batch)
         sums += torch.stack([losses.sum(), cosines.sum(), sums.new_tensor(batch.num_graphs)])
     losses_sum, cosines_sum, count = ranks.sum(sums).tolist()
     return losses_sum / count, cosines_sum / count

@@ -21,6 +21,7 @@ from precondbench.shards import find_predictions, write_predictions
 
 # Modules that need torch are imported where a run starts: a folder is read without them.
 if TYPE_CHECKING:
+    from precondbench.baselines.base import FactorModel
     from precondbench.baselines.training.configuration import RunConfiguration
     from precondbench.baselines.training.fit import TrainingResult
     from precondbench.baselines.training.progress import ReportEpoch
@@ -140,7 +141,8 @@ def train_and_predict(
         for split in _predicted_splits(run):
             path = _prediction_path(folder, split)
             if not path.is_file():
-                _predict_split(run, results, split, path, root)
+                models = {place: result.model for place, result in results.items()}
+                _predict_split(run, models, split, path, root)
             paths.append(path)
     return results, paths
 
@@ -187,9 +189,28 @@ def train_seeds(
     return done
 
 
+def predict_with_run(
+    run: RunConfiguration,
+    folder: str | Path,
+    split: str,
+    path: Path,
+    root: str | Path | None = None,
+) -> None:
+    """Write predictions of a finished run for a split of its data, or of other data.
+
+    ``run`` is that of the folder, with the data that is predicted.
+    """
+    from precondbench.baselines.checkpoint import load_model
+
+    models = {
+        place: load_model(place / "checkpoint.safetensors") for place in _fold_runs(run, folder)
+    }
+    _predict_split(run, models, split, path, root)
+
+
 def _predict_split(
     run: RunConfiguration,
-    results: Mapping[Path, TrainingResult],
+    models: Mapping[Path, FactorModel],
     split: str,
     path: Path,
     root: str | Path | None,
@@ -199,10 +220,10 @@ def _predict_split(
 
     training = run.training
     values: dict[str, NDArray[np.float64]] = {}
-    for place, one in _fold_runs(run, path.parent).items():
+    for model, one in zip(models.values(), runs_of_folds(run), strict=True):
         data = one.data.open("test" if run.data.in_folds else split, root)
         values |= predict(
-            results[place].model,
+            model,
             data,
             batch_size=training.batch_size,
             max_edges=training.max_edges,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
@@ -104,13 +105,15 @@ def pack_runs(
     """Make a submission of the runs of several seeds.
 
     Parameters, hardware, seconds and the command come from the runs, unless ``fields`` has them;
-    so do the weights, if the model is one of this library.
+    so do the weights, if the model is one of this library. Runs on all families together have no
+    test split of their own: ``split`` is then ``<family>/<split>``, which is predicted here.
     """
     from precondbench.baselines import (
         RunConfiguration,
         is_built_in,
         join_models,
         load_models,
+        predict_with_run,
         read_toml,
         runs_of_folds,
         training_command,
@@ -170,8 +173,17 @@ def pack_runs(
         "seconds": {"training": round(float(np.mean(seconds)), 1)},
         "command": "\n".join(training_command(c) for c in configurations),
     }
-    files = [find_predictions(path / f"predictions-{split}.safetensors") for path in paths]
-    return pack_predictions(files, folder, {**known, **fields}, root)
+    family, _, split = split.rpartition("/")
+    if not family:
+        files = [find_predictions(path / f"predictions-{split}.safetensors") for path in paths]
+        return pack_predictions(files, folder, {**known, **fields}, root)
+    files = []
+    with TemporaryDirectory() as temporary:
+        for path, run in zip(paths, configurations, strict=True):
+            files.append(Path(temporary) / f"{run.training.seed}.safetensors")
+            wanted = replace(run, data=replace(run.data, configuration=family))
+            predict_with_run(wanted, path, split, files[-1], root)
+        return pack_predictions(files, folder, {**known, **fields}, root)
 
 
 def _course(seeds: Sequence[int], results: Sequence[Sequence[Mapping[str, Any]]]) -> str:

@@ -17,7 +17,7 @@ from precondbench.leaderboard.entries import Entry, weights_path
 from precondbench.leaderboard.pretrained import load_weights
 from precondbench.leaderboard.tracks import OpenTrack
 from precondbench.quality import Predictions, values_digest
-from precondbench.recipes import FOLDS, fold_splits
+from precondbench.recipes import FOLDS, MIXED, fold_splits
 
 if TYPE_CHECKING:
     from precondbench.baselines import FactorModel, RunConfiguration
@@ -84,7 +84,10 @@ def _runs_of_line(line: str) -> Iterator[tuple[int, RunConfiguration]]:
 
 
 def runs_for(track: OpenTrack, command: str | None, seeds: Sequence[int]) -> list[RunConfiguration]:
-    """Return the runs of some seeds; SubmissionError unless they train on the data of the track."""
+    """Return the runs of some seeds; SubmissionError unless they train on the data of the track.
+
+    All families together are data of the track of each.
+    """
     runs = training_runs(command)
     missing = sorted(set(seeds) - set(runs))
     if missing:
@@ -94,7 +97,7 @@ def runs_for(track: OpenTrack, command: str | None, seeds: Sequence[int]) -> lis
     for seed in seeds:
         data = runs[seed].data.resolved()
         found = (data.dataset, data.version, data.configuration, data.label)
-        if found != wanted:
+        if found not in (wanted, (name.dataset, name.version, MIXED, name.label)):
             raise SubmissionError(
                 f"the command of seed {seed} trains on {', '.join(map(str, found))}; the track is "
                 f"{', '.join(wanted)}"

@@ -1,0 +1,114 @@
+"""One model for all families, on matrices much larger than those it was trained on.
+
+    python benchmarks/one_model.py RUN... [--rows 65536] [--draws 2] [--only FAMILY ...]
+
+RUN are folders of runs of `precondbench train parametric --config mixed --model LearnedChoice`, one
+a seed. New matrices are drawn from every family; random-spd has at most 10,000 rows, as on its
+boards. Iterations are the worst of four right-hand sides; what fails counts as 10,000. Hindsight
+best is, for each matrix by itself, the fewest of IC(0), Inv-K and MIC(0) with eight relaxations.
+Writes benchmarks/results/one_model.json, family by family; those that are there are kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from precondbench import ParametricInvK
+from precondbench.baselines import FactorModel, RunConfiguration, load_model, predict, read_toml
+from precondbench.baselines.batch import ResidentGraphs
+from precondbench.matrices import FAMILIES
+from precondbench.quality import MAXITER, problem_of
+
+RESULTS = Path(__file__).parent / "results" / "one_model.json"
+SEED = 20261130
+MOST_ROWS = {"random-spd": 10_000}
+RELAXATIONS = (500, 800, 900, 950, 970, 990, 995, 1000)
+FORMULAS = ("ic0", "invk", *(f"mic_{w:03d}" for w in RELAXATIONS))
+
+
+def measured(family: str, rows: int, draws: int, models: dict[int, FactorModel]) -> dict[str, Any]:
+    """Iterations of formulas and of the model with each seed, and what it takes."""
+    rows = min(rows, MOST_ROWS.get(family, rows))
+    data = ParametricInvK.generate(family, n=rows, seed=SEED, count=draws)
+    known = {
+        name: [_counted(data.facts(i)[f"iterations_{name}"]) for i in range(len(data))]
+        for name in (*FORMULAS, "ic0_shifted")
+    }
+    found: dict[str, Any] = {"rows": rows, "matrices": len(data), "formulas": known, "seeds": {}}
+    for seed, model in models.items():
+        start = perf_counter()
+        values = predict(model, data, batch_size=1)
+        seconds = perf_counter() - start
+        iterations = []
+        for i in range(len(data)):
+            pair = data.pair(i)
+            outcome = problem_of(pair).solve(values[pair.name])
+            iterations.append(outcome.iterations if outcome.solved else MAXITER)
+        graphs = ResidentGraphs(data)
+        assert model.core is not None
+        graphs.add_core(data, model.core)
+        network: Any = model.network
+        taken = [name for batch in graphs.batches(1) for name in network.choices(batch)]
+        found["seeds"][str(seed)] = {
+            "iterations": iterations,
+            "taken": taken,
+            "seconds_a_matrix": round(seconds / len(data), 2),
+        }
+    return found
+
+
+def _counted(iterations: Any) -> int:
+    return int(iterations) if iterations > 0 else MAXITER
+
+
+def summary(families: dict[str, Any]) -> dict[str, Any]:
+    """Geometric means of iterations over hindsight best: by family, and over families."""
+    ratios: dict[str, dict[str, float]] = {}
+    for family, found in families.items():
+        best = np.min([found["formulas"][name] for name in FORMULAS], axis=0)
+        rows = {name: found["formulas"][name] for name in (*FORMULAS, "ic0_shifted")}
+        rows |= {f"seed {seed}": one["iterations"] for seed, one in found["seeds"].items()}
+        ratios[family] = {
+            name: round(float(np.exp(np.mean(np.log(np.array(counts) / best)))), 4)
+            for name, counts in rows.items()
+        }
+    names = list(next(iter(ratios.values())))
+    means = {
+        name: round(float(np.exp(np.mean([np.log(one[name]) for one in ratios.values()]))), 4)
+        for name in names
+    }
+    return {"by_family": ratios, "all": means}
+
+
+def main() -> None:
+    """Measure, and write what there is after every family."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("--rows", type=int, default=65_536)
+    parser.add_argument("--draws", type=int, default=2)
+    parser.add_argument("--only", nargs="*", default=list(FAMILIES))
+    options = parser.parse_args()
+    models = {}
+    for run in options.runs:
+        settings = RunConfiguration.from_mapping(read_toml(run / "configuration.toml"))
+        models[settings.training.seed] = load_model(run / "checkpoint.safetensors")
+    content: dict[str, Any] = {"rows": options.rows, "seed": SEED, "families": {}}
+    if RESULTS.is_file():
+        content = json.loads(RESULTS.read_text(encoding="utf-8"))
+    for family in options.only:
+        if family in content["families"]:
+            continue
+        content["families"][family] = measured(family, options.rows, options.draws, models)
+        content["summary"] = summary(content["families"])
+        RESULTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        print(family, json.dumps(content["summary"]["by_family"][family]), flush=True)
+
+
+if __name__ == "__main__":
+    main()

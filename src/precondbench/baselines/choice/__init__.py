@@ -1,0 +1,1 @@
+"""A network that chooses a formula for each matrix."""

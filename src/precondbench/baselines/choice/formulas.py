@@ -1,0 +1,125 @@
+"""Factors on tril(A) from formulas, of A scaled to a unit diagonal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from precondbench.baselines.elimination.learned import compensated_factor
+from precondbench.errors import BreakdownError
+from precondbench.factors import (
+    LowerPattern,
+    estimate_cost,
+    invk_values,
+    mic0_values,
+    selected_inverse,
+    shifted_ic0,
+)
+from precondbench.solvers import pcg
+
+Values = NDArray[np.float64]
+# Multiply-adds of Inv-K; about ten seconds of one core.
+MOST_OPERATIONS = 1e10
+# Levels of fill-in that the elimination with memory keeps, and shares of what is dropped that its
+# diagonal takes; untrained, LearnedElimination is the first.
+MEMORIES = ((2, 0.0), (2, 0.3), (3, 0.0), (3, 0.3), (3, -0.5))
+# Of A + sigma I, whose MIC(0) preserves the solution for a right-hand side of ones.
+SHIFTS = (0.0, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+# A test vector needs few digits.
+TOLERANCE, MOST_STEPS = 1e-2, 1000
+
+
+@dataclass(frozen=True)
+class UnitSystem:
+    """A matrix with a unit diagonal, and what several formulas need of it.
+
+    Attributes
+    ----------
+    pattern : LowerPattern
+        Of tril(A).
+    lower : numpy.ndarray
+        Entries of tril(A), float64, in the pattern's order.
+    """
+
+    pattern: LowerPattern
+    lower: Values
+    _vectors: dict[float, Values] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def matrix(self) -> csr_array:
+        """A, with both triangles."""
+        return self.pattern.symmetric_csr(self.lower)
+
+    @cached_property
+    def ic0(self) -> tuple[csr_array, float]:
+        """IC(0) with the smallest shift, and the shift."""
+        return shifted_ic0(self.matrix, self.pattern)
+
+    def shifted(self, sigma: float) -> Values:
+        """Return tril(A + sigma I)."""
+        values = self.lower.copy()
+        values[self.pattern.indptr[1:] - 1] += sigma
+        return values
+
+    def test_vector(self, sigma: float) -> Values:
+        """Return v with (A + sigma I) v = 1, to some digits."""
+        if sigma not in self._vectors:
+            matrix = self.pattern.symmetric_csr(self.shifted(sigma))
+            found = pcg(
+                matrix, np.ones(self.pattern.n), self.ic0[0], rtol=TOLERANCE, maxiter=MOST_STEPS
+            )
+            self._vectors[sigma] = found.x
+        return self._vectors[sigma]
+
+    @cached_property
+    def operations(self) -> float:
+        """Multiply-adds of Inv-K."""
+        return estimate_cost(self.matrix, self.pattern).operations
+
+
+def _ic0(system: UnitSystem) -> Values:
+    values: Values = system.ic0[0].data
+    return values
+
+
+def _memory(system: UnitSystem, level: int, share: float) -> Values:
+    return compensated_factor(system.pattern, system.lower, level, share)
+
+
+def _invk(system: UnitSystem) -> Values | None:
+    if system.operations > MOST_OPERATIONS:
+        return None
+    return invk_values(selected_inverse(system.matrix, system.pattern), system.pattern)
+
+
+def _mic0(system: UnitSystem, sigma: float) -> Values | None:
+    vector = system.test_vector(sigma)
+    if not np.all(vector > 0.0):
+        return None
+    values, column = mic0_values(system.pattern, system.shifted(sigma), 1.0, vector[:, None])
+    return None if column >= 0 else values
+
+
+# In this order an untrained network prefers them.
+FORMULAS: dict[str, Callable[[UnitSystem], Values | None]] = {
+    **{
+        f"memory of level {level}, share {share:g}": partial(_memory, level=level, share=share)
+        for level, share in MEMORIES
+    },
+    "IC(0), smallest shift": _ic0,
+    "Inv-K": _invk,
+    **{f"MIC(0), solved vector, {sigma:g}": partial(_mic0, sigma=sigma) for sigma in SHIFTS},
+}
+
+
+def formula_values(system: UnitSystem, name: str) -> Values | None:
+    """Return the values of a factor, or None where the formula does not apply or breaks down."""
+    try:
+        return FORMULAS[name](system)
+    except BreakdownError:
+        return None
