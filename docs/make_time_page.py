@@ -148,7 +148,15 @@ def model() -> str:
         "measurement, and the range of predicted over measured:"
     )
     header = ["method", "typical factor", "predicted over measured"]
-    return f"{paragraph(text)}\n\n{markdown_table(header, lines)}"
+    off = [
+        (ratio, method, problem)
+        for method, ratios in found["predicted_over_measured"].items()
+        for problem, ratio in ratios.items()
+    ]
+    farthest = sorted(off, key=lambda one: -abs(math.log(one[0])))[:4]
+    named = listed(f"{method} on {problem} ({ratio:.2g})" for ratio, method, problem in farthest)
+    worst = paragraph(f"Farthest off, predicted over measured: {named}.")
+    return f"{paragraph(text)}\n\n{markdown_table(header, lines)}\n\n{worst}"
 
 
 def gpu() -> str:
