@@ -62,6 +62,7 @@ def test_names():
     assert loss_names() == [
         "frobenius-residual",
         "k-condition",
+        "log-iterations",
         "log-relative-error",
         "negative-cosine",
         "pcg-residual",

@@ -6,16 +6,20 @@ import numpy as np
 
 from precondbench.baselines.choice.formulas import UnitSystem, Values
 from precondbench.factors import mic0_values
+from precondbench.matrices import UniformStream
+from precondbench.solvers import as_preconditioner
 
 # Of the test vector that is described.
 SIGMA = 1e-3
 SWEEPS = (0, 4, 16)
+POWERS = 10
 LEAST = 1e-12
 NAMES = (
     "rows", "entries", "uneven rows", "longest row", "positive", "mean weight", "largest weight",
     "strongest", "band", *(f"energy {sweeps}" for sweeps in SWEEPS), "shift", "mean pivot",
     "least pivot", "uneven pivots", "dropped", "dropped sums", "mean vector", "largest vector",
-    "least vector", "negative vector", "mean modified", "least modified", "breakdown", "operations",
+    "least vector", "negative vector", "mean modified", "least modified", "largest eigenvalue",
+    "breakdown", "operations",
 )  # fmt: skip
 
 
@@ -94,6 +98,18 @@ def _modified(system: UnitSystem) -> list[float]:
             system.pattern, system.shifted(SIGMA), 1.0, vector[:, np.newaxis]
         )
     if least <= 0.0 or column >= 0:
-        return [*described, 0.0, 0.0, 1.0]
+        return [*described, 0.0, 0.0, 0.0, 1.0]
     ratio = np.log(values[system.pattern.indptr[1:] - 1] / system.ic0[0].diagonal())
-    return [*described, ratio.mean(), ratio.min(), 0.0]
+    return [*described, ratio.mean(), ratio.min(), _log(_largest(system, values)), 0.0]
+
+
+def _largest(system: UnitSystem, values: Values) -> float:
+    """Estimate the largest eigenvalue of A preconditioned by a factor, by the power method."""
+    factor = system.pattern.csr(values)
+    inverse = as_preconditioner(factor)
+    x = UniformStream(0).uniform(system.pattern.n, -1.0, 1.0)
+    for _ in range(POWERS):
+        x = inverse @ (system.matrix @ x)
+        x /= np.abs(x).max()
+    energy = factor.T @ x
+    return float(x @ (system.matrix @ x)) / float(energy @ energy)

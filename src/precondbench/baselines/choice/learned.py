@@ -25,9 +25,11 @@ from precondbench.quality import MAXITER, SymmetricProblem
 # Standardised features beyond this say no more.
 MOST_DEVIATION = 3.0
 # Of the choice in training: iterations that differ by a factor of e^(1 / SHARP) are alike.
-SHARP = 8.0
+SHARP = 4.0
 # A failure is as bad as this many times the fewest iterations, in natural logarithms.
-MOST_REGRET = 2.0
+MOST_REGRET = 4.0
+# Of log n, so that what is learned of small sizes changes slowly with the size.
+STEEP = 0.5
 # Bytes of values and facts that are kept; training reads every matrix in every epoch.
 REMEMBERED = 2**29
 
@@ -150,7 +152,7 @@ class LearnedChoice(Network):
     def log_iterations(self, batch: GraphBatch) -> Tensor:
         """Return the logarithm of iterations: expected in training, else of what is taken."""
         cases = [case for case, _ in _cases(batch)]
-        truth = torch.from_numpy(np.stack([case.iterations for case in cases])).to(self.mean)
+        truth = torch.from_numpy(iterations_of(batch)).to(self.mean)
         predicted = self.predicted(cases)
         if not self.training:
             return truth.gather(1, predicted.argmin(1, keepdim=True)).squeeze(1)
@@ -164,11 +166,16 @@ class LearnedChoice(Network):
         found = self._features(cases) - self.mean
         rest = (found[:, 1:] / self.deviation[1:]).clamp(-MOST_DEVIATION, MOST_DEVIATION)
         constant, slope = self.network(rest).chunk(2, dim=1)
-        result: Tensor = constant + slope * found[:, :1]
+        result: Tensor = constant + STEEP * slope * found[:, :1]
         return result
 
     def _features(self, cases: list[_Case]) -> Tensor:
         return torch.from_numpy(np.stack([case.features for case in cases])).to(self.mean)
+
+
+def iterations_of(batch: GraphBatch) -> Values:
+    """Return the logarithm of the iterations of every formula, float64 (graphs, formulas)."""
+    return np.stack([case.iterations for case, _ in _cases(batch)])
 
 
 def _cases(batch: GraphBatch) -> Iterator[tuple[_Case, NDArray[np.float64]]]:

@@ -1,0 +1,139 @@
+"""Update the tables of docs/learning.md.
+
+    python docs/make_learning_page.py
+
+Reads benchmarks/results/one_model.json and formulas.json, which benchmarks/one_model.py and
+benchmarks/formulas.py write.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from making import DOCS, bullets, listed, markdown_table, paragraph, span, stored, with_parts
+
+PAGE = DOCS / "learning.md"
+_CLASSICAL = {"ic0": "IC(0)", "ic0_shifted": "IC(0), smallest shift", "invk": "Inv-K"}
+
+
+def _formula(name: str) -> str:
+    if name in _CLASSICAL:
+        return _CLASSICAL[name]
+    return f"MIC(0), w = {int(name.removeprefix('mic_')) / 1000:g}"
+
+
+def _seeds(ratios: dict[str, float]) -> list[float]:
+    return [ratio for name, ratio in ratios.items() if name.startswith("seed ")]
+
+
+def _mean(ratios: Iterable[float]) -> float:
+    return float(np.exp(np.mean(np.log(list(ratios)))))
+
+
+def large() -> str:
+    """The model on large matrices of every family, beside single formulas."""
+    content = stored("one_model.json")
+    lines = []
+    for family, ratios in content["summary"]["by_family"].items():
+        of = content["families"][family]
+        taken = Counter(name for seed in of["seeds"].values() for name in seed["taken"])
+        lines.append(
+            [
+                f"`{family}`",
+                f"{of['rows']:,}",
+                f"{of['matrices']}",
+                *_ratios(ratios),
+                listed(f"{name}" for name, _ in taken.most_common(2)),
+            ]
+        )
+    lines.append(["all", "", "", *_ratios(content["summary"]["all"]), ""])
+    header = ["matrices", "rows, about", "number", "IC(0)", "IC(0), smallest shift", "Inv-K"]
+    header += ["best single MIC(0)", "`LearnedChoice`, seeds", "what it takes most"]
+    return markdown_table(header, lines)
+
+
+def _ratios(ratios: dict[str, float]) -> list[str]:
+    best = min((name for name in ratios if name.startswith("mic_")), key=lambda name: ratios[name])
+    classical = [f"{ratios[name]:.2f}" for name in ("ic0", "ic0_shifted", "invk")]
+    return [*classical, f"{ratios[best]:.2f} ({_formula(best)})", span(_seeds(ratios))]
+
+
+def large_findings() -> str:
+    """What the table says in sentences."""
+    content = stored("one_model.json")
+    ratios, means = content["summary"]["by_family"], content["summary"]["all"]
+    worst = {family: max(_seeds(found)) for family, found in ratios.items()}
+    hardest = max(worst, key=lambda family: worst[family])
+    below = [family for family, ratio in worst.items() if ratio < 1.0]
+    single = {name: ratio for name, ratio in means.items() if not name.startswith("seed ")}
+    best = min(single, key=lambda name: single[name])
+    others = [
+        _mean(found[name] for family, found in ratios.items() if family != "random-spd")
+        for name in means
+        if name.startswith("seed ")
+    ]
+    return bullets(
+        [
+            f"Geometric mean over families: {span(_seeds(means))} times hindsight best, by seed; "
+            f"without `random-spd`, where IC(0) with a shift is far ahead of all that hindsight "
+            f"chooses from, {span(others)}. The best single formula, {_formula(best)}, needs "
+            f"{single[best]:.2f} times.",
+            f"Worst family: `{hardest}`, {worst[hardest]:.2f} times with the worst seed. Below 1 "
+            f"with every seed: {listed(f'`{family}`' for family in below)}.",
+        ]
+    )
+
+
+def formulas() -> str:
+    """Every formula by itself on validation matrices."""
+    content = stored("formulas.json")
+    names = [name for name in next(iter(content.values())) if not name.startswith("LearnedChoice")]
+    lines = [
+        [
+            f"`{family}`",
+            *(f"{found[name]:.2f}" for name in names),
+            span(ratio for name, ratio in found.items() if name.startswith("LearnedChoice")),
+        ]
+        for family, found in content.items()
+    ]
+    turned = list(zip(*([["formula", *names, "`LearnedChoice`, seeds"], *lines]), strict=True))
+    return markdown_table(turned[0], turned[1:])
+
+
+def formulas_findings() -> str:
+    """The formula that is best alone, and what choosing gives."""
+    content = stored("formulas.json")
+
+    def mean(name: str) -> float:
+        return _mean(found[name] for found in content.values())
+
+    first: dict[str, Any] = next(iter(content.values()))
+    chosen = [name for name in first if name.startswith("LearnedChoice")]
+    single = [name for name in first if name not in (*chosen, "the best of them", "IC(0)")]
+    best = min(single, key=mean)
+    return paragraph(
+        f"Geometric mean over families: {best}, the best of them alone, {mean(best):.2f}; the "
+        f"best for each matrix {mean('the best of them'):.2f}; `LearnedChoice` "
+        f"{span(map(mean, chosen))}."
+    )
+
+
+def filled(page: str) -> str:
+    """Return the page with its parts."""
+    return with_parts(
+        page,
+        {
+            "large": large(),
+            "large findings": large_findings(),
+            "formulas": formulas(),
+            "formulas findings": formulas_findings(),
+        },
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
