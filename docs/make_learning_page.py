@@ -82,8 +82,8 @@ def large_findings() -> str:
             f"without `random-spd`, where IC(0) with a shift is far ahead of all that hindsight "
             f"chooses from, {span(others)}. The best single formula, {_formula(best)}, needs "
             f"{single[best]:.2f} times.",
-            f"Worst family: `{hardest}`, {worst[hardest]:.2f} times with the worst seed. Below 1 "
-            f"with every seed: {listed(f'`{family}`' for family in below)}.",
+            f"Worst family: `{hardest}`, {worst[hardest]:.2f} times with the worst seed. Ahead of "
+            f"hindsight with every seed: {listed(f'`{family}`' for family in below)}.",
         ]
     )
 
