@@ -55,9 +55,7 @@ def preferring(name):
 def test_an_untrained_network_predicts_what_learned_elimination_starts_from():
     A = drawn("elasticity-2d").pair(0).A
     found = predict_factor(build_model("LearnedChoice", rounds=2), A)
-    start = predict_factor(
-        build_model("LearnedElimination", rounds=3, scaling="unit-diagonal"), A
-    )
+    start = predict_factor(build_model("LearnedElimination", rounds=3, scaling="unit-diagonal"), A)
     np.testing.assert_allclose(found.toarray(), start.toarray(), rtol=1e-4, atol=1e-6)
 
 
