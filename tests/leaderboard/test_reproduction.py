@@ -6,6 +6,7 @@ import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -15,7 +16,7 @@ from precondbench.cli import app
 from precondbench.errors import SubmissionError
 from precondbench.leaderboard import entry_path
 from precondbench.leaderboard.entries import entry_of, read_leaderboard
-from precondbench.leaderboard.submissions.predicted import training_runs
+from precondbench.leaderboard.submissions.predicted import runs_for, training_runs
 from precondbench.leaderboard.submissions.reproduce import reproduce
 from precondbench.leaderboard.submissions.tolerance import OTHER_SIDES, TRAINED_AGAIN, outside_band
 from precondbench.leaderboard.tracks import open_track, track_named
@@ -143,6 +144,16 @@ def test_commands_that_fail_or_predict_something_else(scored):
         again("precondbench train synthetic-tridiag --config twin --model MLP")
     with pytest.raises(SubmissionError, match="did not end in 2 seconds"):
         again(f"{train} --model MLP --epochs 300", timeout=2)
+
+
+def test_all_families_together_are_data_of_each():
+    train = "precondbench train parametric --config {} --model MLP"
+    track = SimpleNamespace(name=track_named("parametric-1.0-jumps-2d-test-mesh"))
+    for family in ("jumps-2d", "mixed"):
+        (run,) = runs_for(track, train.format(family), [0])
+        assert run.data.configuration == family
+    with pytest.raises(SubmissionError, match=r"trains on parametric, 1.0, mesh-2d"):
+        runs_for(track, train.format("mesh-2d"), [0])
 
 
 @pytest.mark.skipif(not (ROOT / "leaderboard").is_dir(), reason="needs the checkout")
