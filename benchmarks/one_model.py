@@ -40,7 +40,10 @@ def measured(family: str, rows: int, draws: int, models: dict[int, FactorModel])
         name: [_counted(data.facts(i)[f"iterations_{name}"]) for i in range(len(data))]
         for name in (*FORMULAS, "ic0_shifted")
     }
-    found: dict[str, Any] = {"rows": rows, "matrices": len(data), "formulas": known, "seeds": {}}
+    # What boards compare with: IC(0) with a shift and Jacobi are among it.
+    board = [_counted(data.facts(i)["best_iterations"]) for i in range(len(data))]
+    found: dict[str, Any] = {"rows": rows, "matrices": len(data), "formulas": known}
+    found |= {"board": board, "seeds": {}}
     for seed, model in models.items():
         start = perf_counter()
         values = predict(model, data, batch_size=1)
@@ -83,7 +86,15 @@ def summary(families: dict[str, Any]) -> dict[str, Any]:
         name: round(float(np.exp(np.mean([np.log(one[name]) for one in ratios.values()]))), 4)
         for name in names
     }
-    return {"by_family": ratios, "all": means}
+    over = {
+        seed: [
+            float(np.mean(np.log(np.array(found["seeds"][seed]["iterations"]) / found["board"])))
+            for found in families.values()
+        ]
+        for seed in next(iter(families.values()))["seeds"]
+    }
+    board = {seed: round(float(np.exp(np.mean(logs))), 4) for seed, logs in over.items()}
+    return {"by_family": ratios, "all": means, "over_board": board}
 
 
 def main() -> None:
@@ -94,13 +105,17 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=2)
     parser.add_argument("--only", nargs="*", default=list(FAMILIES))
     options = parser.parse_args()
-    models = {}
+    models, training = {}, {}
     for run in options.runs:
         settings = RunConfiguration.from_mapping(read_toml(run / "configuration.toml"))
         models[settings.training.seed] = load_model(run / "checkpoint.safetensors")
+        result = json.loads((run / "result.json").read_text(encoding="utf-8"))
+        kept = ("best_epoch", "epochs", "steps", "parameters", "device")
+        training[str(settings.training.seed)] = {name: result[name] for name in kept}
     content: dict[str, Any] = {"rows": options.rows, "seed": SEED, "families": {}}
     if RESULTS.is_file():
         content = json.loads(RESULTS.read_text(encoding="utf-8"))
+    content["training"] = training
     for family in options.only:
         if family in content["families"]:
             continue
