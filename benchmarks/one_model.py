@@ -6,24 +6,33 @@ RUN are folders of runs of `precondbench train parametric --config mixed --model
 a seed. New matrices are drawn from every family; random-spd has at most 10,000 rows, as on its
 boards. Iterations are the worst of four right-hand sides; what fails counts as 10,000. Hindsight
 best is, for each matrix by itself, the fewest of IC(0), Inv-K and MIC(0) with eight relaxations.
-Writes benchmarks/results/one_model.json, family by family; those that are there are kept.
+Writes benchmarks/results/one_model.json, family by family; formulas of those that are there are
+kept, and with --again the model predicts again.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from precondbench import ParametricInvK
-from precondbench.baselines import FactorModel, RunConfiguration, load_model, predict, read_toml
-from precondbench.baselines.batch import ResidentGraphs
-from precondbench.matrices import FAMILIES
-from precondbench.quality import MAXITER, problem_of
+from precondbench.baselines import (
+    FactorModel,
+    RunConfiguration,
+    load_model,
+    predict_factor,
+    read_toml,
+)
+from precondbench.matrices import FAMILIES, UniformStream, parametric_family
+from precondbench.quality import MAXITER, Pair, problem_of
+from precondbench.recipes.parametric import GENERATED_DRAWS
 
 RESULTS = Path(__file__).parent / "results" / "one_model.json"
 SEED = 20261130
@@ -32,37 +41,44 @@ RELAXATIONS = (500, 800, 900, 950, 970, 990, 995, 1000)
 FORMULAS = ("ic0", "invk", *(f"mic_{w:03d}" for w in RELAXATIONS))
 
 
-def measured(family: str, rows: int, draws: int, models: dict[int, FactorModel]) -> dict[str, Any]:
-    """Iterations of formulas and of the model with each seed, and what it takes."""
-    rows = min(rows, MOST_ROWS.get(family, rows))
+def formulas_of(family: str, rows: int, draws: int) -> dict[str, Any]:
+    """Iterations of formulas, which every labelled matrix knows."""
     data = ParametricInvK.generate(family, n=rows, seed=SEED, count=draws)
+    facts = [data.facts(i) for i in range(len(data))]
     known = {
-        name: [_counted(data.facts(i)[f"iterations_{name}"]) for i in range(len(data))]
+        name: [_counted(one[f"iterations_{name}"]) for one in facts]
         for name in (*FORMULAS, "ic0_shifted")
     }
     # What boards compare with: IC(0) with a shift and Jacobi are among it.
-    board = [_counted(data.facts(i)["best_iterations"]) for i in range(len(data))]
-    found: dict[str, Any] = {"rows": rows, "matrices": len(data), "formulas": known}
-    found |= {"board": board, "seeds": {}}
-    for seed, model in models.items():
-        start = perf_counter()
-        values = predict(model, data, batch_size=1)
-        seconds = perf_counter() - start
-        iterations = []
-        for i in range(len(data)):
-            pair = data.pair(i)
-            outcome = problem_of(pair).solve(values[pair.name])
-            iterations.append(outcome.iterations if outcome.solved else MAXITER)
-        graphs = ResidentGraphs(data)
-        assert model.core is not None
-        graphs.add_core(data, model.core)
-        network: Any = model.network
-        taken = [name for batch in graphs.batches(1) for name in network.choices(batch)]
-        found["seeds"][str(seed)] = {
-            "iterations": iterations,
-            "taken": taken,
-            "seconds_a_matrix": round(seconds / len(data), 2),
-        }
+    board = [_counted(one["best_iterations"]) for one in facts]
+    return {"rows": rows, "matrices": len(data), "formulas": known, "board": board, "seeds": {}}
+
+
+def systems(family: str, rows: int, draws: int) -> Iterator[csr_array]:
+    """Yield the same matrices without labels."""
+    drawn = parametric_family(family)
+    for number in range(draws):
+        stream = UniformStream(SEED, drawn.stream, GENERATED_DRAWS, rows, number)
+        yield from (system.A for system in drawn.draw(stream, rows, {}))
+
+
+def model_of(matrices: Iterable[csr_array], models: dict[int, FactorModel]) -> dict[str, Any]:
+    """Iterations of the model with each seed, what it takes, and for how long."""
+    found: dict[str, Any] = {
+        str(seed): {"iterations": [], "taken": [], "seconds": []} for seed in models
+    }
+    for A in matrices:
+        problem = problem_of(Pair("A", A, None))
+        for seed, model in models.items():
+            start = perf_counter()
+            factor = predict_factor(model, A, scaled=True)
+            seconds = perf_counter() - start
+            outcome = problem.solve(problem.place(factor))
+            network: Any = model.network
+            one = found[str(seed)]
+            one["iterations"].append(outcome.iterations if outcome.solved else MAXITER)
+            one["taken"] += network.taken
+            one["seconds"].append(round(seconds, 2))
     return found
 
 
@@ -104,6 +120,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=65_536)
     parser.add_argument("--draws", type=int, default=2)
     parser.add_argument("--only", nargs="*", default=list(FAMILIES))
+    parser.add_argument("--again", action="store_true", help="Predict again what is known.")
     options = parser.parse_args()
     models, training = {}, {}
     for run in options.runs:
@@ -116,11 +133,15 @@ def main() -> None:
     if RESULTS.is_file():
         content = json.loads(RESULTS.read_text(encoding="utf-8"))
     content["training"] = training
+    families = content["families"]
     for family in options.only:
-        if family in content["families"]:
+        rows = min(options.rows, MOST_ROWS.get(family, options.rows))
+        if family not in families:
+            families[family] = formulas_of(family, rows, options.draws)
+        elif not options.again:
             continue
-        content["families"][family] = measured(family, options.rows, options.draws, models)
-        content["summary"] = summary(content["families"])
+        families[family]["seeds"] = model_of(systems(family, rows, options.draws), models)
+        content["summary"] = summary(families)
         RESULTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         print(family, json.dumps(content["summary"]["by_family"][family]), flush=True)
 

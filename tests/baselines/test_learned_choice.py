@@ -83,6 +83,18 @@ def test_modified_factors_preserve_their_vector(sigma):
     np.testing.assert_allclose(shifted @ vector, 1.0, atol=0.1)
 
 
+def test_a_factor_whose_numbers_have_grown_is_refused(monkeypatch):
+    system = unit(grid_laplacian(9, 7))
+    name = "MIC(0), solved vector, 0.001"
+    largest = formulas.largest_eigenvalue(system, formula_values(system, name))
+    L = system.pattern.csr(formula_values(system, name)).toarray()
+    half = np.linalg.solve(L, system.matrix.toarray())
+    exact = np.linalg.eigvalsh(np.linalg.solve(L, half.T)).max()
+    assert 0.8 * exact <= largest <= exact * (1.0 + 1e-12)
+    monkeypatch.setattr(formulas, "MOST_ENERGY", 0.9 * largest)
+    assert formula_values(system, name) is None
+
+
 def test_a_vector_with_a_negative_entry_has_no_modified_factor():
     system = unit(csr_array(np.array([[1.0, 0.9, 0.0], [0.9, 1.0, 0.0], [0.0, 0.0, 1.0]])))
     assert formula_values(system, "MIC(0), solved vector, 0") is not None
@@ -183,7 +195,8 @@ def test_in_training_iterations_are_expected_and_then_taken():
     expected = model.log_iterations(batch)
     assert expected.requires_grad
     model.eval()
-    assert model.network.choices(batch) == [next(iter(FORMULAS))] * 2
+    model(batch)
+    assert model.network.taken == [next(iter(FORMULAS))] * 2
     taken = model.log_iterations(batch)
     np.testing.assert_allclose(taken.exp(), evaluate(data, model).iterations, rtol=0.1)
     # All formulas alike at first: the mean over them.

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from precondbench.baselines.choice.formulas import UnitSystem, Values
+from precondbench.baselines.choice.formulas import UnitSystem, Values, largest_eigenvalue
 from precondbench.factors import mic0_values
-from precondbench.matrices import UniformStream
-from precondbench.solvers import as_preconditioner
 
 # Of the test vector that is described.
 SIGMA = 1e-3
 SWEEPS = (0, 4, 16)
-POWERS = 10
 LEAST = 1e-12
 NAMES = (
     "rows", "entries", "uneven rows", "longest row", "positive", "mean weight", "largest weight",
@@ -100,16 +97,4 @@ def _modified(system: UnitSystem) -> list[float]:
     if least <= 0.0 or column >= 0:
         return [*described, 0.0, 0.0, 0.0, 1.0]
     ratio = np.log(values[system.pattern.indptr[1:] - 1] / system.ic0[0].diagonal())
-    return [*described, ratio.mean(), ratio.min(), _log(_largest(system, values)), 0.0]
-
-
-def _largest(system: UnitSystem, values: Values) -> float:
-    """Estimate the largest eigenvalue of A preconditioned by a factor, by the power method."""
-    factor = system.pattern.csr(values)
-    inverse = as_preconditioner(factor)
-    x = UniformStream(0).uniform(system.pattern.n, -1.0, 1.0)
-    for _ in range(POWERS):
-        x = inverse @ (system.matrix @ x)
-        x /= np.abs(x).max()
-    energy = factor.T @ x
-    return float(x @ (system.matrix @ x)) / float(energy @ energy)
+    return [*described, ratio.mean(), ratio.min(), _log(largest_eigenvalue(system, values)), 0.0]

@@ -20,7 +20,8 @@ from precondbench.factors import (
     selected_inverse,
     shifted_ic0,
 )
-from precondbench.solvers import pcg
+from precondbench.matrices import UniformStream
+from precondbench.solvers import as_preconditioner, pcg
 
 Values = NDArray[np.float64]
 # Multiply-adds of Inv-K; about ten seconds of one core.
@@ -32,6 +33,9 @@ MEMORIES = ((2, 0.0), (2, 0.3), (3, 0.0), (3, 0.3), (3, -0.5))
 SHIFTS = (0.0, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 # A test vector needs few digits.
 TOLERANCE, MOST_STEPS = 1e-2, 1000
+# Where A is no M-matrix, numbers of MIC(0) may grow without a breakdown; then so does the largest
+# eigenvalue, by many orders of magnitude.
+POWERS, MOST_ENERGY = 10, 1000.0
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,21 @@ def _mic0(system: UnitSystem, sigma: float) -> Values | None:
     if not np.all(vector > 0.0):
         return None
     values, column = mic0_values(system.pattern, system.shifted(sigma), 1.0, vector[:, None])
-    return None if column >= 0 else values
+    if column >= 0 or largest_eigenvalue(system, values) > MOST_ENERGY:
+        return None
+    return values
+
+
+def largest_eigenvalue(system: UnitSystem, values: Values) -> float:
+    """Estimate the largest eigenvalue of A preconditioned by a factor, by the power method."""
+    factor = system.pattern.csr(values)
+    inverse = as_preconditioner(factor)
+    x = UniformStream(0).uniform(system.pattern.n, -1.0, 1.0)
+    for _ in range(POWERS):
+        x = inverse @ (system.matrix @ x)
+        x /= np.abs(x).max()
+    energy = factor.T @ x
+    return float(x @ (system.matrix @ x)) / float(energy @ energy)
 
 
 # In this order an untrained network prefers them.

@@ -97,6 +97,11 @@ class LearnedChoice(Network):
     of ones, for seven sigma. The logarithm of the iterations of each is a network of numbers that
     describe the matrix, with ``rounds`` hidden layers, plus another times log n. Train it with the
     loss ``log-iterations``, which solves with every candidate once. Equivariant under scaling of A.
+
+    Attributes
+    ----------
+    taken : list of str
+        The formula of each graph of the last batch.
     """
 
     core = "tril"
@@ -113,6 +118,7 @@ class LearnedChoice(Network):
             layers += [nn.Linear(inputs, outputs), nn.SiLU()]
         last = nn.Linear(width, 2 * len(FORMULAS))
         self.network = zero_output(nn.Sequential(*layers, last)).double()
+        self.taken: list[str] = []
         self.register_buffer("mean", torch.zeros(len(NAMES), dtype=torch.float64))
         self.register_buffer("deviation", torch.ones(len(NAMES), dtype=torch.float64))
 
@@ -127,15 +133,12 @@ class LearnedChoice(Network):
         """Return values on the lower edges, float64."""
         cases = list(_cases(batch))
         taken = self._taken([case for case, _ in cases])
+        self.taken = [name for name, _ in taken]
         pieces = [
             values * np.repeat(root, np.diff(case.pattern.indptr))
             for (case, root), (_, values) in zip(cases, taken, strict=True)
         ]
         return torch.from_numpy(np.concatenate(pieces)).to(batch.x.device)
-
-    def choices(self, batch: GraphBatch) -> list[str]:
-        """Return the formula that is taken for each graph."""
-        return [name for name, _ in self._taken([case for case, _ in _cases(batch)])]
 
     @torch.no_grad()
     def _taken(self, cases: list[_Case]) -> list[tuple[str, Values]]:
