@@ -30,6 +30,7 @@ PAGES = (
             "findings",
             "index",
             "labels",
+            "learning",
             "nonlocal",
             "nonsymmetric",
             "patterns",
