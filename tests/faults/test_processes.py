@@ -45,11 +45,11 @@ def two_builds_of_one_split_on_one_cache(bench):
 def ended(process, number):
     """Send a signal until the process ends: one in a callback of the compiler is lost."""
     try:
-        for _ in range(3):
+        for _ in range(10):
             process.send_signal(number)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                return process.communicate(timeout=15)[0]
-        pytest.fail("three signals did not end it")
+                return process.communicate(timeout=5)[0]
+        pytest.fail("ten signals did not end it")
     finally:
         if process.poll() is None:
             process.kill()
