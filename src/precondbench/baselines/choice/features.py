@@ -56,7 +56,7 @@ def features(system: UnitSystem) -> Values:
 
 
 def _log(value: float) -> float:
-    return float(np.log(max(value, LEAST)))
+    return float(np.log(min(max(value, LEAST), 1.0 / LEAST)))
 
 
 def _energies(system: UnitSystem, bound: float) -> list[float]:

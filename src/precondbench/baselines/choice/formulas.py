@@ -106,21 +106,27 @@ def _mic0(system: UnitSystem, sigma: float) -> Values | None:
     if not np.all(vector > 0.0):
         return None
     values, column = mic0_values(system.pattern, system.shifted(sigma), 1.0, vector[:, None])
-    if column >= 0 or largest_eigenvalue(system, values) > MOST_ENERGY:
-        return None
-    return values
+    usable = column < 0 and largest_eigenvalue(system, values) <= MOST_ENERGY
+    return values if usable else None
 
 
 def largest_eigenvalue(system: UnitSystem, values: Values) -> float:
-    """Estimate the largest eigenvalue of A preconditioned by a factor, by the power method."""
+    """Estimate the largest eigenvalue of A preconditioned by a factor, by the power method.
+
+    Infinite where numbers overflow.
+    """
     factor = system.pattern.csr(values)
     inverse = as_preconditioner(factor)
     x = UniformStream(0).uniform(system.pattern.n, -1.0, 1.0)
     for _ in range(POWERS):
         x = inverse @ (system.matrix @ x)
-        x /= np.abs(x).max()
+        largest = float(np.abs(x).max())
+        if not 0.0 < largest < np.inf:
+            return np.inf
+        x /= largest
     energy = factor.T @ x
-    return float(x @ (system.matrix @ x)) / float(energy @ energy)
+    found = float(x @ (system.matrix @ x)) / float(energy @ energy)
+    return found if np.isfinite(found) else np.inf
 
 
 # In this order an untrained network prefers them.

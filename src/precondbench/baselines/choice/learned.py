@@ -26,7 +26,7 @@ from precondbench.quality import MAXITER, SymmetricProblem
 MOST_DEVIATION = 3.0
 # Of the choice in training: iterations that differ by a factor of e^(1 / SHARP) are alike.
 SHARP = 4.0
-# A failure is as bad as this many times the fewest iterations, in natural logarithms.
+# Most logarithm of iterations over the fewest in training: a failure is not worse.
 MOST_REGRET = 4.0
 # Of log n, so that what is learned of small sizes changes slowly with the size.
 STEEP = 0.5
@@ -42,14 +42,11 @@ class _Case:
         self.lower = lower
         self.values: dict[str, Values | None] = {}
 
-    def _of(self, system: UnitSystem, name: str) -> Values | None:
-        if name not in self.values:
-            self.values[name] = formula_values(system, name)
-        return self.values[name]
-
     def formula(self, name: str) -> Values | None:
         """Values of a formula."""
-        return self._of(UnitSystem(self.pattern, self.lower), name)
+        if name not in self.values:
+            self.values[name] = formula_values(UnitSystem(self.pattern, self.lower), name)
+        return self.values[name]
 
     @cached_property
     def features(self) -> Values:
