@@ -19,16 +19,13 @@ from typing import Any
 
 import numpy as np
 
+from one_model import HINDSIGHT, counted, models_of
 from precondbench import ParametricInvK
-from precondbench.baselines import RunConfiguration, load_model, read_toml
 from precondbench.baselines.batch import ResidentGraphs
 from precondbench.baselines.choice.formulas import FORMULAS
 from precondbench.baselines.choice.learned import iterations_of
-from precondbench.quality import MAXITER
 
 RESULTS = Path(__file__).parent / "results" / "formulas.json"
-RELAXATIONS = (500, 800, 900, 950, 970, 990, 995, 1000)
-HINDSIGHT = ("ic0", "invk", *(f"mic_{w:03d}" for w in RELAXATIONS))
 
 
 def main() -> None:
@@ -36,22 +33,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=Path, nargs="*")
     options = parser.parse_args()
-    models = {}
-    for run in options.runs:
-        settings = RunConfiguration.from_mapping(read_toml(run / "configuration.toml"))
-        models[settings.training.seed] = load_model(run / "checkpoint.safetensors")
+    models = models_of(options.runs)
     data = ParametricInvK("mixed", "val")
     graphs = ResidentGraphs(data)
     graphs.add_core(data, "tril")
     found: dict[str, list[dict[str, float]]] = defaultdict(list)
     for i, batch in enumerate(graphs.batches(1)):
         facts = data.facts(i)
-        known = [int(facts[f"iterations_{name}"]) for name in HINDSIGHT]
-        best = np.log(min(count if count > 0 else MAXITER for count in known))
+        known = [counted(facts[f"iterations_{name}"]) for name in HINDSIGHT]
+        best = np.log(min(known))
         logs = iterations_of(batch)[0] - best
         row = dict(zip(FORMULAS, logs.tolist(), strict=True))
         row["the best of them"] = float(logs.min())
-        row["IC(0)"] = np.log(known[0] if known[0] > 0 else MAXITER) - best
+        row["IC(0)"] = np.log(known[0]) - best
         for seed, model in models.items():
             taken = model.eval().log_iterations(batch)
             row[f"LearnedChoice, seed {seed}"] = float(taken[0]) - best

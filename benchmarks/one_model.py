@@ -32,13 +32,24 @@ from precondbench.baselines import (
 )
 from precondbench.matrices import FAMILIES, UniformStream, parametric_family
 from precondbench.quality import MAXITER, Pair, problem_of
+from precondbench.recipes import RELAXATIONS
+from precondbench.recipes.building.systems import mic_name
 from precondbench.recipes.parametric import GENERATED_DRAWS
 
 RESULTS = Path(__file__).parent / "results" / "one_model.json"
 SEED = 20261130
 MOST_ROWS = {"random-spd": 10_000}
-RELAXATIONS = (500, 800, 900, 950, 970, 990, 995, 1000)
-FORMULAS = ("ic0", "invk", *(f"mic_{w:03d}" for w in RELAXATIONS))
+# Names in facts.
+HINDSIGHT = ("ic0", "invk", *map(mic_name, RELAXATIONS))
+
+
+def models_of(runs: Iterable[Path]) -> dict[int, FactorModel]:
+    """Return the models of folders of runs by seed."""
+    models = {}
+    for run in runs:
+        settings = RunConfiguration.from_mapping(read_toml(run / "configuration.toml"))
+        models[settings.training.seed] = load_model(run / "checkpoint.safetensors")
+    return models
 
 
 def formulas_of(family: str, rows: int, draws: int) -> dict[str, Any]:
@@ -46,11 +57,11 @@ def formulas_of(family: str, rows: int, draws: int) -> dict[str, Any]:
     data = ParametricInvK.generate(family, n=rows, seed=SEED, count=draws)
     facts = [data.facts(i) for i in range(len(data))]
     known = {
-        name: [_counted(one[f"iterations_{name}"]) for one in facts]
-        for name in (*FORMULAS, "ic0_shifted")
+        name: [counted(one[f"iterations_{name}"]) for one in facts]
+        for name in (*HINDSIGHT, "ic0_shifted")
     }
     # What boards compare with: IC(0) with a shift and Jacobi are among it.
-    board = [_counted(one["best_iterations"]) for one in facts]
+    board = [counted(one["best_iterations"]) for one in facts]
     return {"rows": rows, "matrices": len(data), "formulas": known, "board": board, "seeds": {}}
 
 
@@ -82,7 +93,8 @@ def model_of(matrices: Iterable[csr_array], models: dict[int, FactorModel]) -> d
     return found
 
 
-def _counted(iterations: Any) -> int:
+def counted(iterations: Any) -> int:
+    """Iterations of a fact, in which a failure is -1."""
     return int(iterations) if iterations > 0 else MAXITER
 
 
@@ -90,8 +102,8 @@ def summary(families: dict[str, Any]) -> dict[str, Any]:
     """Geometric means of iterations over hindsight best: by family, and over families."""
     ratios: dict[str, dict[str, float]] = {}
     for family, found in families.items():
-        best = np.min([found["formulas"][name] for name in FORMULAS], axis=0)
-        rows = {name: found["formulas"][name] for name in (*FORMULAS, "ic0_shifted")}
+        best = np.min([found["formulas"][name] for name in HINDSIGHT], axis=0)
+        rows = {name: found["formulas"][name] for name in (*HINDSIGHT, "ic0_shifted")}
         rows |= {f"seed {seed}": one["iterations"] for seed, one in found["seeds"].items()}
         ratios[family] = {
             name: round(float(np.exp(np.mean(np.log(np.array(counts) / best)))), 4)
@@ -122,13 +134,12 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(FAMILIES))
     parser.add_argument("--again", action="store_true", help="Predict again what is known.")
     options = parser.parse_args()
-    models, training = {}, {}
-    for run in options.runs:
-        settings = RunConfiguration.from_mapping(read_toml(run / "configuration.toml"))
-        models[settings.training.seed] = load_model(run / "checkpoint.safetensors")
+    models = models_of(options.runs)
+    training = {}
+    for seed, run in zip(models, options.runs, strict=True):
         result = json.loads((run / "result.json").read_text(encoding="utf-8"))
         kept = ("best_epoch", "epochs", "steps", "parameters", "device")
-        training[str(settings.training.seed)] = {name: result[name] for name in kept}
+        training[str(seed)] = {name: result[name] for name in kept}
     content: dict[str, Any] = {"rows": options.rows, "seed": SEED, "families": {}}
     if RESULTS.is_file():
         content = json.loads(RESULTS.read_text(encoding="utf-8"))

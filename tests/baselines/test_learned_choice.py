@@ -107,7 +107,7 @@ def test_what_takes_too_long_is_left_for_the_next(monkeypatch):
     A = drawn("diffusion-2d").pair(0).A
     model = preferring("Inv-K")
     direct = predict_factor(model, A)
-    monkeypatch.setattr(formulas, "MOST_OPERATIONS", 10)
+    monkeypatch.setattr(formulas, "MAX_OPERATIONS", 10)
     other = predict_factor(model, csr_array(2.0 * A))
     assert abs(np.sqrt(2.0) * direct - other).max() > 1e-3
     start = predict_factor(build_model("LearnedChoice", rounds=1), A)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from precondbench.baselines.choice.formulas import UnitSystem, Values, largest_eigenvalue
-from precondbench.factors import mic0_values
 
 # Of the test vector that is described.
 SIGMA = 1e-3
@@ -89,12 +88,8 @@ def _modified(system: UnitSystem) -> list[float]:
     mean = max(float(np.abs(vector).mean()), LEAST)
     least = float(vector.min()) / mean
     described = [_log(mean), _log(float(vector.max()) / mean), _log(least), float(least <= 0.0)]
-    column = 0
-    if least > 0.0:
-        values, column = mic0_values(
-            system.pattern, system.shifted(SIGMA), 1.0, vector[:, np.newaxis]
-        )
-    if least <= 0.0 or column >= 0:
+    values = system.modified(SIGMA)
+    if values is None:
         return [*described, 0.0, 0.0, 0.0, 1.0]
     ratio = np.log(values[system.pattern.indptr[1:] - 1] / system.ic0[0].diagonal())
     return [*described, ratio.mean(), ratio.min(), _log(largest_eigenvalue(system, values)), 0.0]

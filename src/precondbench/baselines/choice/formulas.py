@@ -21,11 +21,10 @@ from precondbench.factors import (
     shifted_ic0,
 )
 from precondbench.matrices import UniformStream
+from precondbench.recipes import MAX_OPERATIONS
 from precondbench.solvers import as_preconditioner, pcg
 
 Values = NDArray[np.float64]
-# Multiply-adds of Inv-K; about ten seconds of one core.
-MOST_OPERATIONS = 1e10
 # Levels of fill-in that the elimination with memory keeps, and shares of what is dropped that its
 # diagonal takes; untrained, LearnedElimination is the first.
 MEMORIES = ((2, 0.0), (2, 0.3), (3, 0.0), (3, 0.3), (3, -0.5))
@@ -80,6 +79,17 @@ class UnitSystem:
             self._vectors[sigma] = found.x
         return self._vectors[sigma]
 
+    def modified(self, sigma: float) -> Values | None:
+        """Return MIC(0) of A + sigma I that preserves the test vector.
+
+        None where a number of the vector is not positive, or where it breaks down.
+        """
+        vector = self.test_vector(sigma)
+        if not np.all(vector > 0.0):
+            return None
+        values, column = mic0_values(self.pattern, self.shifted(sigma), 1.0, vector[:, None])
+        return values if column < 0 else None
+
     @cached_property
     def operations(self) -> float:
         """Multiply-adds of Inv-K."""
@@ -96,17 +106,14 @@ def _memory(system: UnitSystem, level: int, share: float) -> Values:
 
 
 def _invk(system: UnitSystem) -> Values | None:
-    if system.operations > MOST_OPERATIONS:
+    if system.operations > MAX_OPERATIONS:
         return None
     return invk_values(selected_inverse(system.matrix, system.pattern), system.pattern)
 
 
 def _mic0(system: UnitSystem, sigma: float) -> Values | None:
-    vector = system.test_vector(sigma)
-    if not np.all(vector > 0.0):
-        return None
-    values, column = mic0_values(system.pattern, system.shifted(sigma), 1.0, vector[:, None])
-    usable = column < 0 and largest_eigenvalue(system, values) <= MOST_ENERGY
+    values = system.modified(sigma)
+    usable = values is not None and largest_eigenvalue(system, values) <= MOST_ENERGY
     return values if usable else None
 
 

@@ -17,7 +17,7 @@ from precondbench.baselines.base import Network
 from precondbench.baselines.batch import GraphBatch
 from precondbench.baselines.choice.features import NAMES, features
 from precondbench.baselines.choice.formulas import FORMULAS, UnitSystem, Values, formula_values
-from precondbench.baselines.elimination.levels import pattern_of
+from precondbench.baselines.elimination.levels import pattern_of, patterns_of_graphs
 from precondbench.baselines.message_passing.graph_network import zero_output
 from precondbench.factors import LowerPattern
 from precondbench.quality import MAXITER, SymmetricProblem
@@ -152,7 +152,7 @@ class LearnedChoice(Network):
     def log_iterations(self, batch: GraphBatch) -> Tensor:
         """Return the logarithm of iterations: expected in training, else of what is taken."""
         cases = [case for case, _ in _cases(batch)]
-        truth = torch.from_numpy(iterations_of(batch)).to(self.mean)
+        truth = torch.from_numpy(np.stack([case.iterations for case in cases])).to(self.mean)
         predicted = self.predicted(cases)
         if not self.training:
             return truth.gather(1, predicted.argmin(1, keepdim=True)).squeeze(1)
@@ -183,13 +183,8 @@ def _cases(batch: GraphBatch) -> Iterator[tuple[_Case, NDArray[np.float64]]]:
     assert batch.core is not None
     pattern = pattern_of(batch.edge_index, batch.lower)
     entries = batch.core.double().cpu().numpy()
-    start = 0
-    for count in torch.bincount(batch.batch).tolist():
-        first, last = pattern.indptr[start], pattern.indptr[start + count]
-        one = LowerPattern(
-            pattern.indptr[start : start + count + 1] - first, pattern.indices[first:last] - start
-        )
-        values = entries[first:last]
+    nodes = torch.bincount(batch.batch).tolist()
+    for _, positions, one in patterns_of_graphs(pattern, nodes):
+        values = entries[positions]
         root = np.sqrt(values[one.indptr[1:] - 1])
         yield _case(one, values / np.repeat(root, np.diff(one.indptr)) / root[one.indices]), root
-        start += count

@@ -14,7 +14,11 @@ from torch import Tensor
 from precondbench.baselines.base import Network
 from precondbench.baselines.batch import GraphBatch
 from precondbench.baselines.elimination.compensated import compensated_elimination, raised_pivots
-from precondbench.baselines.elimination.levels import pattern_of, unit_entries
+from precondbench.baselines.elimination.levels import (
+    pattern_of,
+    patterns_of_graphs,
+    unit_entries,
+)
 from precondbench.baselines.message_passing.graph_network import LowerNetwork, mlp, zero_output
 from precondbench.factors import LowerPattern, level_of_fill, lower_values
 
@@ -41,15 +45,10 @@ def memory_of(pattern: LowerPattern, nodes: NDArray[np.int64], level: int) -> Me
     ``nodes`` are the rows of each graph. A graph in which that would be too much work gets a lower
     level, so that a dense row does not fill the matrix.
     """
-    pieces = []
-    start = 0
-    for count in nodes.tolist():
-        first, last = pattern.indptr[start], pattern.indptr[start + count]
-        one = LowerPattern(
-            pattern.indptr[start : start + count + 1] - first, pattern.indices[first:last] - start
-        )
-        pieces.append((start, *_with_fill(one, level)))
-        start += count
+    pieces = [
+        (start, *_with_fill(one, level))
+        for start, _, one in patterns_of_graphs(pattern, nodes.tolist())
+    ]
     sizes = np.concatenate([np.diff(filled.indptr) for _, filled, _ in pieces])
     return Memory(
         LowerPattern(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from functools import wraps
 from typing import Any, NamedTuple, TypeVar
 
@@ -74,6 +74,21 @@ def _remembered(make: Callable[[Tensor, Tensor], MadeT]) -> Callable[[Tensor, Te
         return found
 
     return find
+
+
+def patterns_of_graphs(
+    pattern: LowerPattern, nodes: Iterable[int]
+) -> Iterator[tuple[int, slice, LowerPattern]]:
+    """Yield first row, positions of entries and pattern of each graph of a batch.
+
+    ``nodes`` are the rows of each graph.
+    """
+    start = 0
+    for count in nodes:
+        first, last = pattern.indptr[start], pattern.indptr[start + count]
+        indptr = pattern.indptr[start : start + count + 1] - first
+        yield start, slice(first, last), LowerPattern(indptr, pattern.indices[first:last] - start)
+        start += count
 
 
 @_remembered
