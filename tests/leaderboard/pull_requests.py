@@ -466,7 +466,7 @@ def name_of_another_owner_with_other_digits(checkout, kit):
 # -- seeds and weights --
 
 
-@hostile("two seeds have the same predictions")
+@hostile("predictions of seeds 0 and 1 are equal up to rounding")
 def one_seed_three_times(checkout, kit):
     board = kit.add(checkout, "mlp-2")
     predict_otherwise(board, "mlp-2-rounds", lambda values: dict.fromkeys(values, values[0]))
@@ -523,6 +523,16 @@ def weights_of_one_seed_with_noise(checkout, kit):
         board,
         "mlp-2-rounds",
         lambda t: {s: {k: v * np.float32(1 + s * 2e-7) for k, v in t[0].items()} for s in t},
+    )
+
+
+@hostile("weights of seeds 0 and 1 are equal up to rounding")
+def weights_of_one_seed_in_another_order(checkout, kit):
+    board = kit.add(checkout, "mlp-2")
+    weigh_otherwise(
+        board,
+        "mlp-2-rounds",
+        lambda t: {s: {k: np.roll(v, s).copy() for k, v in t[0].items()} for s in t},
     )
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hostile_submissions import CORPUS
 from typer.testing import CliRunner
 
 from precondbench import SuiteSparseInvK, SyntheticTridiag
+from precondbench.baselines import build_model, save_model
 from precondbench.cli import app
 from precondbench.errors import SubmissionError
 from precondbench.leaderboard import (
@@ -23,8 +25,8 @@ from precondbench.leaderboard import (
     submission_schema,
     submit,
 )
-from precondbench.leaderboard.submissions.schema import values_digest
-from precondbench.shards import read_predictions, write_predictions
+from precondbench.leaderboard.submissions.schema import submitted_weights, values_digest
+from precondbench.shards import file_sha256, read_predictions, write_predictions
 from prediction_files import as_hdf5
 
 SAID = {"method": "IC(0)", "kind": "classical", "authors": ["A. Cholesky"], "description": "IC."}
@@ -314,6 +316,32 @@ def test_commands(runs, tmp_path, monkeypatch):
     ):
         assert message in " ".join(run(*arguments, code=2).stderr.split())
     assert json.loads(run("schema").stdout) == json.loads(json.dumps(submission_schema()))
+
+
+@pytest.mark.parametrize("model", ["LearnedChoice", "MLP"])
+def test_seeds_that_agree(tmp_path, model):
+    """Networks that choose may choose alike; with other networks it is one seed three times."""
+    data = SuiteSparseInvK(split="val", version="sample")
+    weights = {}
+    for seed in (0, 1, 2):
+        torch.manual_seed(seed)
+        path = submitted_weights(tmp_path, seed)
+        path.parent.mkdir(exist_ok=True)
+        save_model(build_model(model, rounds=1), path)
+        weights[str(seed)] = file_sha256(path)
+    values = {name: data.pair(name).L.data for name in data.names}
+    file = tmp_path / "p.safetensors"
+    write_predictions(file, model, data.shard, data.label, dict.fromkeys((0, 1, 2), values))
+    fields = {**SAID, "kind": "learned", "weights": weights}
+    if model == "LearnedChoice":
+        assert pack_predictions([file], tmp_path, fields).seeds == [0, 1, 2]
+        with pytest.raises(SubmissionError, match="two seeds have the same weights"):
+            pack_predictions(
+                [file], tmp_path, {**fields, "weights": dict.fromkeys("012", "0" * 64)}
+            )
+    else:
+        with pytest.raises(SubmissionError, match="predictions of seeds 0 and 1 are equal up to"):
+            pack_predictions([file], tmp_path, fields)
 
 
 def test_a_method_is_packed_as_a_function_is(tmp_path):

@@ -42,6 +42,9 @@ class Network(nn.Module):
         Type in which ``core`` is given.
     tridiagonal_only : bool
         Whether matrices must be tridiagonal.
+    choosing : bool
+        Whether the network takes one of a few factors, so that different weights may predict the
+        same.
 
     Raises
     ------
@@ -53,6 +56,7 @@ class Network(nn.Module):
     core: str | None = None
     core_dtype: ClassVar[torch.dtype] = torch.float32
     tridiagonal_only: ClassVar[bool] = False
+    choosing: ClassVar[bool] = False
 
     def __init__(self, rounds: int, width: int) -> None:
         if rounds < 1 or width < 1:
@@ -196,6 +200,11 @@ class FactorModel(nn.Module):
     def device(self) -> torch.device:
         """Where the model is."""
         return self.standardisation.node_mean.device
+
+    @property
+    def choosing(self) -> bool:
+        """Whether the network takes one of a few factors, see :class:`Network`."""
+        return self.network.choosing
 
     def fit_features(self, batch: GraphBatch) -> None:
         """Measure means and deviations on the graphs of a training split."""

@@ -104,6 +104,7 @@ class LearnedChoice(Network):
     core = "tril"
     core_dtype = torch.float64
     raw_features = True
+    choosing = True
     mean: Tensor
     deviation: Tensor
 

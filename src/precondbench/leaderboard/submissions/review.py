@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import precondbench
-from precondbench.baselines import load_model, save_model
+from precondbench.baselines import load_model, load_models, save_model
 from precondbench.errors import LeaderboardError
 from precondbench.leaderboard.entries import (
     Entry,
@@ -420,8 +420,14 @@ class _Change:
                 raise LeaderboardError(
                     f"{place(entry)} states weights of seed {seed}; {path} is not there"
                 )
-            parameters = load_model(path).parameters()
-            values[seed] = np.concatenate([p.detach().numpy().ravel() for p in parameters])
+            # Sorted: with its hidden units in another order, a network is the same.
+            values[seed] = np.concatenate(
+                [
+                    np.sort(parameter.detach().numpy(), axis=None)
+                    for model in load_models(path)
+                    for parameter in model.parameters()
+                ]
+            )
         if same := seeds_alike(values):
             raise LeaderboardError(
                 f"{place(entry)}: the weights of seeds {same[0]} and {same[1]} are equal up to "

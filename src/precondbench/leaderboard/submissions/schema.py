@@ -6,7 +6,7 @@ import json
 import math
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -187,7 +187,9 @@ class Submission(_Model):
     @model_validator(mode="after")
     def _seeds_differ(self) -> Submission:
         run = {} if self.program is None else self.program.weights
-        named = {"predictions": self.predictions, "weights": self.weights, "weights of code": run}
+        named = {"weights": self.weights, "weights of code": run}
+        if not self.weights:  # Models that choose may agree; their weights are read with the file.
+            named["predictions"] = self.predictions
         for what, digests in named.items():
             if len(set(digests.values())) < len(digests):
                 raise ValueError(f"two seeds have the same {what}; {SAME_SEEDS}")
@@ -285,20 +287,26 @@ def open_bundle(folder: str | Path, root: str | Path | None = None) -> Bundle:
     except PredictionError as error:
         raise SubmissionError(str(error)) from None
     _check_agreement(folder, submission, predictions)
-    if same := seeds_alike(predictions.seeds):
+    weights = {int(seed): submitted_weights(folder, int(seed)) for seed in submission.weights}
+    for seed, path in weights.items():
+        verify_file(path, submission.weights[str(seed)], SubmissionError, largest=LARGEST_WEIGHTS)
+    if (same := seeds_alike(predictions.seeds)) and not _choosing(weights.values()):
         raise SubmissionError(
             f"{folder}: the predictions of seeds {same[0]} and {same[1]} are equal up to rounding; "
             + SAME_SEEDS
         )
-    weights = {int(seed): submitted_weights(folder, int(seed)) for seed in submission.weights}
-    for seed, path in weights.items():
-        verify_file(path, submission.weights[str(seed)], SubmissionError, largest=LARGEST_WEIGHTS)
     return Bundle(folder, submission, predictions, dataset, weights)
 
 
 def submitted_weights(folder: str | Path, seed: int) -> Path:
     """Return where a submission has the weights of a seed."""
     return Path(folder) / "weights" / f"seed-{seed}.safetensors"
+
+
+def _choosing(weights: Collection[Path]) -> bool:
+    from precondbench.baselines import load_models
+
+    return bool(weights) and all(model.choosing for path in weights for model in load_models(path))
 
 
 def _check_regular(path: Path) -> None:
