@@ -4,18 +4,45 @@ from __future__ import annotations
 
 import numpy as np
 
-from precondbench.baselines.choice.formulas import UnitSystem, Values, largest_eigenvalue
+from precondbench.baselines.choice.formulas import (
+    UnitSystem,
+    Values,
+    formula_values,
+    largest_eigenvalue,
+)
 
-# Of the test vector that is described.
-SIGMA = 1e-3
+# Sigma of the test vectors that are described, and the factors that are: formulas, and MIC(0) by
+# sigma and share reduced.
+SIGMAS = (1e-3, 0.0)
+FACTORS = (
+    "IC(0), smallest shift",
+    "memory of level 2, share 0",
+    "memory of level 3, share 0",
+    "memory of level 3, share -0.5",
+)
+MODIFIED = ((1e-3, 0.0), (0.0, 0.0), (0.0, 0.25))
 SWEEPS = (0, 4, 16)
 LEAST = 1e-12
 NAMES = (
     "rows", "entries", "uneven rows", "longest row", "positive", "mean weight", "largest weight",
     "strongest", "band", *(f"energy {sweeps}" for sweeps in SWEEPS), "shift", "mean pivot",
-    "least pivot", "uneven pivots", "dropped", "dropped sums", "mean vector", "largest vector",
-    "least vector", "negative vector", "mean modified", "least modified", "largest eigenvalue",
-    "breakdown", "operations",
+    "least pivot", "uneven pivots", "dropped", "dropped sums",
+    *(
+        f"{what} vector, {sigma:g}"
+        for sigma in SIGMAS
+        for what in ("mean", "largest", "least", "negative")
+    ),
+    *(
+        f"{what} modified, {sigma:g} and {share:g}"
+        for sigma, share in MODIFIED
+        for what in ("mean", "least", "breakdown")
+    ),
+    *(
+        f"{what}, {factor}"
+        for factor in (*FACTORS, *(f"{sigma:g} and {share:g}" for sigma, share in MODIFIED))
+        for what in ("largest eigenvalue", *(f"energy of vector {sigma:g}" for sigma in SIGMAS))
+    ),
+    "operations",
 )  # fmt: skip
 
 
@@ -23,8 +50,9 @@ def features(system: UnitSystem) -> Values:
     """Describe a matrix by numbers that do not depend on its scaling, float64 (len(NAMES),).
 
     The first is log n. Others are means and extremes over rows: counts and sizes of entries, the
-    energy of a vector of ones that is smoothed, pivots of IC(0) and what it drops, and the vector
-    that MIC(0) preserves.
+    energy of a vector of ones that is smoothed, pivots of IC(0) and what it drops, the vectors
+    that MIC(0) preserves, and of some factors the largest eigenvalue of A preconditioned and the
+    Rayleigh quotients of these vectors, which are at least the smallest.
     """
     n = system.pattern.n
     matrix = system.matrix
@@ -36,6 +64,7 @@ def features(system: UnitSystem) -> Values:
     weight = np.maximum(np.bincount(i, size, n), LEAST)
     largest = np.zeros(n)
     np.maximum.at(largest, i, size)
+    modified = [system.modified(sigma, share) for sigma, share in MODIFIED]
     found = [
         np.log(n),
         np.log(count.mean()),
@@ -48,14 +77,20 @@ def features(system: UnitSystem) -> Values:
         _log(np.abs(i - j).mean() / n if i.size else 0.0),
         *_energies(system, 1.0 + weight.max()),
         *_ic0(system),
-        *_modified(system),
+        *(number for sigma in SIGMAS for number in _vector(system, sigma)),
+        *(number for values in modified for number in _modified(system, values)),
+        *(
+            number
+            for values in (*(formula_values(system, name) for name in FACTORS), *modified)
+            for number in _preconditioned(system, values)
+        ),
         np.log(system.operations / n),
     ]
     return np.array(found)
 
 
 def _log(value: float) -> float:
-    return float(np.log(min(max(value, LEAST), 1.0 / LEAST)))
+    return float(np.log(min(max(value, LEAST), 1.0 / LEAST))) if value < np.inf else -np.log(LEAST)
 
 
 def _energies(system: UnitSystem, bound: float) -> list[float]:
@@ -82,14 +117,30 @@ def _ic0(system: UnitSystem) -> list[float]:
     ]  # fmt: skip
 
 
-def _modified(system: UnitSystem) -> list[float]:
-    """Of the test vector, and of the MIC(0) that preserves it, beside IC(0)."""
-    vector = system.test_vector(SIGMA)
+def _vector(system: UnitSystem, sigma: float) -> list[float]:
+    """Of a test vector."""
+    vector = system.test_vector(sigma)
     mean = max(float(np.abs(vector).mean()), LEAST)
     least = float(vector.min()) / mean
-    described = [_log(mean), _log(float(vector.max()) / mean), _log(least), float(least <= 0.0)]
-    values = system.modified(SIGMA)
+    return [_log(mean), _log(float(vector.max()) / mean), _log(least), float(least <= 0.0)]
+
+
+def _modified(system: UnitSystem, values: Values | None) -> list[float]:
+    """Pivots of a MIC(0) over those of IC(0)."""
     if values is None:
-        return [*described, 0.0, 0.0, 0.0, 1.0]
+        return [0.0, 0.0, 1.0]
     ratio = np.log(values[system.pattern.indptr[1:] - 1] / system.ic0[0].diagonal())
-    return [*described, ratio.mean(), ratio.min(), _log(largest_eigenvalue(system, values)), 0.0]
+    return [ratio.mean(), ratio.min(), 0.0]
+
+
+def _preconditioned(system: UnitSystem, values: Values | None) -> list[float]:
+    """Logarithm of the largest eigenvalue, and of Rayleigh quotients of the test vectors."""
+    if values is None:
+        return [0.0] * (1 + len(SIGMAS))
+    upper = system.pattern.csr(values).T.tocsr()
+    found = [_log(largest_eigenvalue(system, values))]
+    for sigma in SIGMAS:
+        x = system.test_vector(sigma)
+        product = upper @ x
+        found.append(_log(float(x @ (system.matrix @ x)) / max(float(product @ product), LEAST)))
+    return found

@@ -30,6 +30,8 @@ Values = NDArray[np.float64]
 MEMORIES = ((2, 0.0), (2, 0.3), (3, 0.0), (3, 0.3), (3, -0.5))
 # Of A + sigma I, whose MIC(0) preserves the solution for a right-hand side of ones.
 SHIFTS = (0.0, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+# Shares of positive entries that are moved to the diagonal, and w of the MIC(0) of what they leave.
+REDUCTIONS = ((0.25, 1.0), (0.25, 0.995), (0.5, 0.995), (0.5, 0.98))
 # A test vector needs few digits.
 TOLERANCE, MOST_STEPS = 1e-2, 1000
 # Where A is no M-matrix, numbers of MIC(0) may grow without a breakdown; then so does the largest
@@ -79,16 +81,40 @@ class UnitSystem:
             self._vectors[sigma] = found.x
         return self._vectors[sigma]
 
-    def modified(self, sigma: float) -> Values | None:
-        """Return MIC(0) of A + sigma I that preserves the test vector.
+    def reduced(self, share: float) -> Values:
+        """Return tril(A) with a share of its positive entries moved to the diagonal.
+
+        The product with the test vector stays; with a share of 1 what is left has no positive
+        entry outside the diagonal. Diagonally compensated reduction of Axelsson and Kolotilina
+        (1994).
+        """
+        values = self.lower.copy()
+        vector, diagonal = self.test_vector(0.0), self.pattern.indptr[1:] - 1
+        row = np.repeat(np.arange(self.pattern.n), np.diff(self.pattern.indptr))
+        positive = (row != self.pattern.indices) & (values > 0.0)
+        i, j = row[positive], self.pattern.indices[positive]
+        moved = share * values[positive]
+        values[positive] -= moved
+        np.add.at(values, diagonal[i], moved * vector[j] / vector[i])
+        np.add.at(values, diagonal[j], moved * vector[i] / vector[j])
+        return values
+
+    def modified(self, sigma: float, share: float = 0.0, relaxation: float = 1.0) -> Values | None:
+        """Return MIC(0) of A + sigma I, or of A reduced, that preserves the test vector.
 
         None where a number of the vector is not positive, or where it breaks down.
         """
         vector = self.test_vector(sigma)
         if not np.all(vector > 0.0):
             return None
-        values, column = mic0_values(self.pattern, self.shifted(sigma), 1.0, vector[:, None])
+        lower = self.reduced(share) if share else self.shifted(sigma)
+        values, column = mic0_values(self.pattern, lower, relaxation, vector[:, None])
         return values if column < 0 else None
+
+    @cached_property
+    def has_positive(self) -> bool:
+        """Whether an entry outside the diagonal is positive."""
+        return int(np.count_nonzero(self.lower > 0.0)) > self.pattern.n
 
     @cached_property
     def operations(self) -> float:
@@ -111,8 +137,12 @@ def _invk(system: UnitSystem) -> Values | None:
     return invk_values(selected_inverse(system.matrix, system.pattern), system.pattern)
 
 
-def _mic0(system: UnitSystem, sigma: float) -> Values | None:
-    values = system.modified(sigma)
+def _mic0(
+    system: UnitSystem, sigma: float, share: float = 0.0, relaxation: float = 1.0
+) -> Values | None:
+    if share and not system.has_positive:
+        return None
+    values = system.modified(sigma, share, relaxation)
     usable = values is not None and largest_eigenvalue(system, values) <= MOST_ENERGY
     return values if usable else None
 
@@ -145,6 +175,12 @@ FORMULAS: dict[str, Callable[[UnitSystem], Values | None]] = {
     "IC(0), smallest shift": _ic0,
     "Inv-K": _invk,
     **{f"MIC(0), solved vector, {sigma:g}": partial(_mic0, sigma=sigma) for sigma in SHIFTS},
+    **{
+        f"MIC(0), {share:g} reduced, w = {w:g}": partial(
+            _mic0, sigma=0.0, share=share, relaxation=w
+        )
+        for share, w in REDUCTIONS
+    },
 }
 
 
