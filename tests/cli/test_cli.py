@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from precondbench.cli import app, program
+from precondbench.cli import app, output, program
 from precondbench.matrices import formula_matrix, read_matrix, write_matrix
 from precondbench.recipes import all_plans
 
@@ -73,6 +73,15 @@ def test_a_manifest_can_be_written_again(tmp_path):
     names = ("synthetic-tridiag", "--config", "twin", "--split", "val")
     run("build", "manifest", *names, out)
     assert load_manifest(out) == load_manifest()
+
+
+def test_long_work_tells_how_far_it_is(monkeypatch, capsys):
+    monkeypatch.setattr(output, "_SECONDS_BETWEEN_LINES", 0.0)
+    with output.progress_bar("scoring") as update:
+        update(1, 3, "HB/nos3")
+    monkeypatch.setattr(output, "_SECONDS_BETWEEN_LINES", 3600.0)
+    output.progress_lines("building")(2, 3)
+    assert capsys.readouterr().err == "scoring HB/nos3: 1 of 3\n"
 
 
 def test_verify_finds_damage(tmp_path):

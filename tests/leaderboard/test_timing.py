@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from precondbench import ParametricInvK, ic0
 from precondbench.baselines import build_model
-from precondbench.cli import app
+from precondbench.cli import app, output
 from precondbench.datasets.geometry import geometry_of
 from precondbench.errors import BreakdownError, ConfigurationError, LeaderboardError
 from precondbench.leaderboard import (
@@ -321,8 +321,11 @@ def test_the_command(tmp_path, monkeypatch):
     )
     words = ["time", "diffusion-2d-100", "--method", "IC(0)", "--code", "mine.py:method"]
     words += ["--sides", "1", "--folder", "board"]
+    monkeypatch.setattr(output, "_SECONDS_BETWEEN_LINES", 0.0)
     done = runner.invoke(app, [*words, "--repeats", "1"])
     assert done.exit_code == 0, done.output
+    told = ["IC(0): 0 of 2", "mine.py:method: 1 of 2"]
+    assert done.stderr.splitlines() == [f"timing diffusion-2d-100, {one}" for one in told]
     path = times_path("board", "diffusion-2d-100")
     stored = read_times(path)
     assert [one.method for one in stored.rows] == ["IC(0)", "mine.py:method"]

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
+from time import monotonic
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -27,6 +28,7 @@ from precondbench.errors import (
 )
 
 CHECK_FAILED, USAGE, MISSING_DATA = 1, 2, 3
+_SECONDS_BETWEEN_LINES = 10.0
 Function = TypeVar("Function", bound=Callable[..., None])
 
 
@@ -99,9 +101,25 @@ def print_cached(found: Sequence[tuple[Any, Path]], json: bool) -> None:
     print_rows("In the cache", rows, json, {name: name for name in ("split", "records", "path")})
 
 
+def progress_lines(description: str) -> Callable[..., None]:
+    """Return ``update(done, total, text)``, which writes a line to stderr every ten seconds."""
+    last = monotonic()
+
+    def update(done: int, total: int, text: str = "") -> None:
+        nonlocal last
+        if (now := monotonic()) - last >= _SECONDS_BETWEEN_LINES:
+            last = now
+            typer.echo(f"{description} {text}".rstrip() + f": {done} of {total}", err=True)
+
+    return update
+
+
 @contextmanager
 def progress_bar(description: str) -> Iterator[Any]:
-    """Show a progress bar if stderr is a terminal; yields ``update(done, total, text)``."""
+    """Show a progress bar, or a line from time to time if stderr is no terminal.
+
+    Yields ``update(done, total, text)``.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -113,8 +131,7 @@ def progress_bar(description: str) -> Iterator[Any]:
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        # Even a disabled bar prints an empty line in some versions of rich.
-        yield lambda done, total, text="": None
+        yield progress_lines(description)
         return
     with Progress(
         TextColumn("{task.description}"),

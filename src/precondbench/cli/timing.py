@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from precondbench.cli.output import CHECK_FAILED, AsJson, Dask, print_json, print_table, say
+from precondbench.cli.output import (
+    CHECK_FAILED,
+    AsJson,
+    Dask,
+    print_json,
+    print_table,
+    progress_lines,
+    say,
+)
 
 if TYPE_CHECKING:
-    from precondbench.leaderboard import Contender, Times
+    from precondbench.leaderboard import Contender, Effort, Times
 
 
 def time(
@@ -71,7 +80,7 @@ def time(
     differences: list[str] = []
     with open_executor(dask=dask) as executor:
         if executor is None:
-            found = (time_methods(name, contenders, effort) for name in problems)
+            found = (_timed(name, contenders, effort) for name in problems)
         else:
             waiting = [executor.submit(time_methods, name, contenders, effort) for name in problems]
             found = (future.result() for future in waiting)
@@ -89,6 +98,15 @@ def time(
         typer.echo(difference, err=True)
     if differences:
         raise typer.Exit(CHECK_FAILED)
+
+
+def _timed(name: str, contenders: list[Contender], effort: Effort) -> Times:
+    from precondbench.leaderboard import time_methods
+
+    done, total = count(), effort.repeats * len(contenders)
+    # No bar: the thread that draws it would take time from what is measured.
+    show = progress_lines(f"timing {name},")
+    return time_methods(name, contenders, effort, lambda method: show(next(done), total, method))
 
 
 def _contenders(
