@@ -11,16 +11,16 @@ from precondbench.baselines.choice.formulas import (
     largest_eigenvalue,
 )
 
-# Sigma of the test vectors that are described, and the factors that are: formulas, and MIC(0) by
-# sigma and share reduced.
-SIGMAS = (1e-3, 0.0)
+# Shifts of the test vectors that are described, and the factors that are: formulas, and MIC(0) by
+# shift and share reduced.
+VECTORS = (0.0, 3.0)
 FACTORS = (
     "IC(0), smallest shift",
     "memory of level 2, share 0",
     "memory of level 3, share 0",
     "memory of level 3, share -0.5",
 )
-MODIFIED = ((1e-3, 0.0), (0.0, 0.0), (0.0, 0.25))
+MODIFIED = ((1.0, 0.0), (0.0, 0.0), (0.0, 0.25))
 SWEEPS = (0, 4, 16)
 LEAST = 1e-12
 NAMES = (
@@ -28,19 +28,19 @@ NAMES = (
     "strongest", "band", *(f"energy {sweeps}" for sweeps in SWEEPS), "shift", "mean pivot",
     "least pivot", "uneven pivots", "dropped", "dropped sums",
     *(
-        f"{what} vector, {sigma:g}"
-        for sigma in SIGMAS
+        f"{what} vector, {shift:g}"
+        for shift in VECTORS
         for what in ("mean", "largest", "least", "negative")
     ),
     *(
-        f"{what} modified, {sigma:g} and {share:g}"
-        for sigma, share in MODIFIED
+        f"{what} modified, {shift:g} and {share:g}"
+        for shift, share in MODIFIED
         for what in ("mean", "least", "breakdown")
     ),
     *(
         f"{what}, {factor}"
-        for factor in (*FACTORS, *(f"{sigma:g} and {share:g}" for sigma, share in MODIFIED))
-        for what in ("largest eigenvalue", *(f"energy of vector {sigma:g}" for sigma in SIGMAS))
+        for factor in (*FACTORS, *(f"{shift:g} and {share:g}" for shift, share in MODIFIED))
+        for what in ("largest eigenvalue", *(f"energy of vector {shift:g}" for shift in VECTORS))
     ),
     "operations",
 )  # fmt: skip
@@ -52,7 +52,8 @@ def features(system: UnitSystem) -> Values:
     The first is log n. Others are means and extremes over rows: counts and sizes of entries, the
     energy of a vector of ones that is smoothed, pivots of IC(0) and what it drops, the vectors
     that MIC(0) preserves, and of some factors the largest eigenvalue of A preconditioned and the
-    Rayleigh quotients of these vectors, which are at least the smallest.
+    Rayleigh quotients of these vectors, which are at least the smallest. What changes with the size
+    of a grid is divided by what changes alike, where there is such a number.
     """
     n = system.pattern.n
     matrix = system.matrix
@@ -64,7 +65,8 @@ def features(system: UnitSystem) -> Values:
     weight = np.maximum(np.bincount(i, size, n), LEAST)
     largest = np.zeros(n)
     np.maximum.at(largest, i, size)
-    modified = [system.modified(sigma, share) for sigma, share in MODIFIED]
+    modified = [system.modified(shift, share) for shift, share in MODIFIED]
+    first, *others = (_preconditioned(system, formula_values(system, name)) for name in FACTORS)
     found = [
         np.log(n),
         np.log(count.mean()),
@@ -77,13 +79,11 @@ def features(system: UnitSystem) -> Values:
         _log(np.abs(i - j).mean() / n if i.size else 0.0),
         *_energies(system, 1.0 + weight.max()),
         *_ic0(system),
-        *(number for sigma in SIGMAS for number in _vector(system, sigma)),
+        *(number for shift in VECTORS for number in _vector(system, shift)),
         *(number for values in modified for number in _modified(system, values)),
-        *(
-            number
-            for values in (*(formula_values(system, name) for name in FACTORS), *modified)
-            for number in _preconditioned(system, values)
-        ),
+        *_beside(first, [-np.log(n)] * len(VECTORS)),
+        *(number for one in others for number in _beside(one, first[1:])),
+        *(number for values in modified for number in _preconditioned(system, values)),
         np.log(system.operations / n),
     ]
     return np.array(found)
@@ -117,12 +117,13 @@ def _ic0(system: UnitSystem) -> list[float]:
     ]  # fmt: skip
 
 
-def _vector(system: UnitSystem, sigma: float) -> list[float]:
-    """Of a test vector."""
-    vector = system.test_vector(sigma)
+def _vector(system: UnitSystem, shift: float) -> list[float]:
+    """Mean of a test vector, beside n or the one without shift, and extremes beside the mean."""
+    vector = system.test_vector(shift)
     mean = max(float(np.abs(vector).mean()), LEAST)
+    unit = float(np.abs(system.test_vector(0.0)).mean()) if shift else float(vector.size)
     least = float(vector.min()) / mean
-    return [_log(mean), _log(float(vector.max()) / mean), _log(least), float(least <= 0.0)]
+    return [_log(mean / unit), _log(float(vector.max()) / mean), _log(least), float(least <= 0.0)]
 
 
 def _modified(system: UnitSystem, values: Values | None) -> list[float]:
@@ -136,11 +137,16 @@ def _modified(system: UnitSystem, values: Values | None) -> list[float]:
 def _preconditioned(system: UnitSystem, values: Values | None) -> list[float]:
     """Logarithm of the largest eigenvalue, and of Rayleigh quotients of the test vectors."""
     if values is None:
-        return [0.0] * (1 + len(SIGMAS))
+        return [0.0] * (1 + len(VECTORS))
     upper = system.pattern.csr(values).T.tocsr()
     found = [_log(largest_eigenvalue(system, values))]
-    for sigma in SIGMAS:
-        x = system.test_vector(sigma)
+    for shift in VECTORS:
+        x = system.test_vector(shift)
         product = upper @ x
         found.append(_log(float(x @ (system.matrix @ x)) / max(float(product @ product), LEAST)))
     return found
+
+
+def _beside(one: list[float], quotients: list[float]) -> list[float]:
+    """Replace Rayleigh quotients by what they are beside others."""
+    return [one[0], *(mine - other for mine, other in zip(one[1:], quotients, strict=True))]

@@ -28,8 +28,10 @@ Values = NDArray[np.float64]
 # Levels of fill-in that the elimination with memory keeps, and shares of what is dropped that its
 # diagonal takes; untrained, LearnedElimination is the first.
 MEMORIES = ((2, 0.0), (2, 0.3), (3, 0.0), (3, 0.3), (3, -0.5))
-# Of A + sigma I, whose MIC(0) preserves the solution for a right-hand side of ones.
-SHIFTS = (0.0, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+# Of A + sigma I, whose MIC(0) preserves the solution v for a right-hand side of ones: sigma times
+# the mean of v for A itself. That is about the largest eigenvalue of the inverse, so that the best
+# shift does not depend on the size.
+SHIFTS = (0.0, 0.3, 1.0, 3.0, 10.0)
 # Shares of positive entries that are moved to the diagonal, and w of the MIC(0) of what they leave.
 REDUCTIONS = ((0.25, 1.0), (0.25, 0.995), (0.5, 0.995), (0.5, 0.98))
 # A test vector needs few digits.
@@ -65,21 +67,22 @@ class UnitSystem:
         """IC(0) with the smallest shift, and the shift."""
         return shifted_ic0(self.matrix, self.pattern)
 
-    def shifted(self, sigma: float) -> Values:
-        """Return tril(A + sigma I)."""
+    def shifted(self, shift: float) -> Values:
+        """Return tril(A + sigma I), sigma the shift over the mean of the test vector of A."""
         values = self.lower.copy()
-        values[self.pattern.indptr[1:] - 1] += sigma
+        if shift:
+            values[self.pattern.indptr[1:] - 1] += shift / np.abs(self.test_vector(0.0)).mean()
         return values
 
-    def test_vector(self, sigma: float) -> Values:
+    def test_vector(self, shift: float) -> Values:
         """Return v with (A + sigma I) v = 1, to some digits."""
-        if sigma not in self._vectors:
-            matrix = self.pattern.symmetric_csr(self.shifted(sigma))
+        if shift not in self._vectors:
+            matrix = self.pattern.symmetric_csr(self.shifted(shift))
             found = pcg(
                 matrix, np.ones(self.pattern.n), self.ic0[0], rtol=TOLERANCE, maxiter=MOST_STEPS
             )
-            self._vectors[sigma] = found.x
-        return self._vectors[sigma]
+            self._vectors[shift] = found.x
+        return self._vectors[shift]
 
     def reduced(self, share: float) -> Values:
         """Return tril(A) with a share of its positive entries moved to the diagonal.
@@ -99,15 +102,15 @@ class UnitSystem:
         np.add.at(values, diagonal[j], moved * vector[i] / vector[j])
         return values
 
-    def modified(self, sigma: float, share: float = 0.0, relaxation: float = 1.0) -> Values | None:
+    def modified(self, shift: float, share: float = 0.0, relaxation: float = 1.0) -> Values | None:
         """Return MIC(0) of A + sigma I, or of A reduced, that preserves the test vector.
 
         None where a number of the vector is not positive, or where it breaks down.
         """
-        vector = self.test_vector(sigma)
+        vector = self.test_vector(shift)
         if not np.all(vector > 0.0):
             return None
-        lower = self.reduced(share) if share else self.shifted(sigma)
+        lower = self.reduced(share) if share else self.shifted(shift)
         values, column = mic0_values(self.pattern, lower, relaxation, vector[:, None])
         return values if column < 0 else None
 
@@ -138,11 +141,11 @@ def _invk(system: UnitSystem) -> Values | None:
 
 
 def _mic0(
-    system: UnitSystem, sigma: float, share: float = 0.0, relaxation: float = 1.0
+    system: UnitSystem, shift: float, share: float = 0.0, relaxation: float = 1.0
 ) -> Values | None:
     if share and not system.has_positive:
         return None
-    values = system.modified(sigma, share, relaxation)
+    values = system.modified(shift, share, relaxation)
     usable = values is not None and largest_eigenvalue(system, values) <= MOST_ENERGY
     return values if usable else None
 
@@ -174,10 +177,10 @@ FORMULAS: dict[str, Callable[[UnitSystem], Values | None]] = {
     },
     "IC(0), smallest shift": _ic0,
     "Inv-K": _invk,
-    **{f"MIC(0), solved vector, {sigma:g}": partial(_mic0, sigma=sigma) for sigma in SHIFTS},
+    **{f"MIC(0), solved vector, {shift:g}": partial(_mic0, shift=shift) for shift in SHIFTS},
     **{
         f"MIC(0), {share:g} reduced, w = {w:g}": partial(
-            _mic0, sigma=0.0, share=share, relaxation=w
+            _mic0, shift=0.0, share=share, relaxation=w
         )
         for share, w in REDUCTIONS
     },
