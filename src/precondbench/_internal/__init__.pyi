@@ -17,6 +17,8 @@ from .options import did_you_mean as did_you_mean
 from .options import real_number as real_number
 from .options import whole_number as whole_number
 from .plugins import import_user_code as import_user_code
+from .recent import Recent as Recent
+from .recent import digest_of as digest_of
 from .settings import settings_class as settings_class
 from .strict_json import first_problem as first_problem
 from .strict_json import loads as loads

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-from collections import OrderedDict
 from collections.abc import Iterator
 from functools import cached_property
 
@@ -13,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from precondbench._internal import Recent, digest_of
 from precondbench.baselines.base import Network
 from precondbench.baselines.batch import GraphBatch
 from precondbench.baselines.choice.features import NAMES, features
@@ -30,8 +29,6 @@ SHARP = 4.0
 MOST_REGRET = 4.0
 # Of log n, so that what is learned of small sizes changes slowly with the size.
 STEEP = 0.5
-# Bytes of values and facts that are kept; training reads every matrix in every epoch.
-REMEMBERED = 2**29
 
 
 class _Case:
@@ -72,18 +69,13 @@ class _Case:
         return self.lower.nbytes * (2 + len(self.values))
 
 
-_KNOWN: OrderedDict[bytes, _Case] = OrderedDict()
+# Training reads every matrix in every epoch.
+_KNOWN: Recent[_Case] = Recent(2**29, lambda case: case.size)
 
 
 def _case(pattern: LowerPattern, lower: Values) -> _Case:
-    parts = (pattern.indptr, pattern.indices, lower)
-    key = hashlib.sha256(b"".join(part.tobytes() for part in parts)).digest()
-    if key not in _KNOWN:
-        _KNOWN[key] = _Case(pattern, lower)
-        while len(_KNOWN) > 1 and sum(case.size for case in _KNOWN.values()) > REMEMBERED:
-            _KNOWN.popitem(last=False)
-    _KNOWN.move_to_end(key)
-    return _KNOWN[key]
+    key = digest_of(pattern.indptr, pattern.indices, lower)
+    return _KNOWN.get(key, lambda: _Case(pattern, lower))
 
 
 class LearnedChoice(Network):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from precondbench._internal import Recent, digest_of
 from precondbench.baselines.base import Network
 from precondbench.baselines.batch import GraphBatch
 from precondbench.baselines.elimination.compensated import compensated_elimination, raised_pivots
@@ -26,10 +25,8 @@ from precondbench.factors import LowerPattern, level_of_fill, lower_values
 # more than this for each entry of tril(A), or where the next pattern might not fit.
 WORK = 100_000
 ROOM = 1000
-# Bytes of patterns that are kept; a training set of real matrices has some tens of megabytes.
-REMEMBERED = 2**29
-
-_KNOWN: OrderedDict[tuple[bytes, int], tuple[LowerPattern, NDArray[np.bool_]]] = OrderedDict()
+# Of patterns that are kept; a training set of real matrices has some tens of megabytes.
+_KNOWN: Recent[tuple[LowerPattern, NDArray[np.bool_]]] = Recent(2**29, lambda one: 5 * one[0].nnz)
 
 
 class Memory(NamedTuple):
@@ -60,14 +57,8 @@ def memory_of(pattern: LowerPattern, nodes: NDArray[np.int64], level: int) -> Me
 
 
 def _with_fill(pattern: LowerPattern, level: int) -> tuple[LowerPattern, NDArray[np.bool_]]:
-    digest = hashlib.sha256(pattern.indptr.tobytes() + pattern.indices.tobytes()).digest()
-    key = (digest, level)
-    if key not in _KNOWN:
-        _KNOWN[key] = _fill(pattern, level)
-        while len(_KNOWN) > 1 and sum(filled.nnz for filled, _ in _KNOWN.values()) * 5 > REMEMBERED:
-            _KNOWN.popitem(last=False)
-    _KNOWN.move_to_end(key)
-    return _KNOWN[key]
+    key = digest_of(pattern.indptr, pattern.indices), level
+    return _KNOWN.get(key, lambda: _fill(pattern, level))
 
 
 def _fill(pattern: LowerPattern, level: int) -> tuple[LowerPattern, NDArray[np.bool_]]:
