@@ -229,6 +229,25 @@ def test_a_name_is_not_taken_for_the_cache_folder(cls, root, kind, tmp_path, mon
     assert not any(tmp_path.iterdir())
 
 
+def test_targets_in_another_dtype(uniform, tmp_path):
+    given = {"split": uniform.split, "config": uniform.configuration, "y_dtype": torch.float32}
+    other = SyntheticTridiag(**given)
+    assert (other[0].y.dtype, other[0].x.dtype) == (torch.float32, torch.float32)
+    assert torch.equal(other[3].y, uniform[3].y.float())
+    np.testing.assert_array_equal(other.pair(3).L.data, uniform.pair(3).L.data)
+    real = SuiteSparseInvK(split="val", version="sample", y_dtype=torch.float32)
+    drawn = ParametricInvK(
+        shard=ParametricInvK.generate("diffusion-2d", n=64, count=1).shard, y_dtype=torch.float32
+    )
+    assert real[0].y.dtype == drawn[0].y.dtype == torch.float32
+
+
+@pytest.mark.parametrize("dtype", ["float32", np.float32, torch.int64, None])
+def test_what_is_no_dtype_of_targets(dtype):
+    with pytest.raises(ConfigurationError, match="give a floating-point dtype of torch"):
+        SyntheticTridiag(split="val", y_dtype=dtype)
+
+
 def test_a_folder_may_have_such_a_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     one, other = (SyntheticTridiag(root, split="val") for root in ("./test", Path("test")))

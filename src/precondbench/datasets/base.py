@@ -66,6 +66,8 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         Convert again even if processed tensors are there.
     geometry : bool
         Add coordinates and the like, which shards of families have, to the graphs.
+    y_dtype : torch.dtype
+        Of ``y``, float64 by default, in which labels are exact; float32 is the dtype of ``x``.
     """
 
     label: str
@@ -86,8 +88,10 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         pre_filter: Callable[[Any], bool] | None = None,
         force_reload: bool = False,
         geometry: bool = False,
+        y_dtype: torch.dtype = torch.float64,
     ) -> None:
         _check_root(root, dataset)
+        _check_dtype(y_dtype)
         self.dataset_name = dataset
         self.version = version
         self.configuration = configuration
@@ -117,6 +121,8 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         content = self._content or torch.load(self.processed_paths[0], weights_only=True)
         self._content = None
         self._data, self.slices = Data.from_dict(content["data"]), content["slices"]
+        if self._data.y is not None:
+            self._data.y = self._data.y.to(y_dtype)
         self._records = content["records"].numpy()
 
     @classmethod
@@ -439,6 +445,13 @@ def clear_processed(root: str | Path | None = None) -> None:
         Cache folder; by default ``PRECONDBENCH_CACHE``, else the platform's.
     """
     shutil.rmtree(cache_root(root) / "processed", ignore_errors=True)
+
+
+def _check_dtype(dtype: object) -> None:
+    if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise ConfigurationError(
+            f"y_dtype is {dtype!r}; give a floating-point dtype of torch, such as torch.float32"
+        )
 
 
 def _check_root(root: object, dataset: str) -> None:

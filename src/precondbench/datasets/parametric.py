@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
@@ -68,6 +69,8 @@ class ParametricInvK(FactorDataset):
         Version of the data.
     geometry : bool
         Add the geometry to the graphs.
+    y_dtype : torch.dtype
+        Of ``y``, float64 by default, in which labels are exact; float32 is the dtype of ``x``.
 
     Raises
     ------
@@ -101,6 +104,7 @@ class ParametricInvK(FactorDataset):
         version: str | None = None,
         geometry: bool = False,
         shard: Shard | None = None,
+        y_dtype: torch.dtype = torch.float64,
     ) -> None:
         if label not in _LABELS:
             raise ConfigurationError(f"no label {label!r}; there are: {', '.join(_LABELS)}")
@@ -117,6 +121,7 @@ class ParametricInvK(FactorDataset):
             pre_transform=pre_transform,
             pre_filter=pre_filter,
             force_reload=force_reload,
+            y_dtype=y_dtype,
             geometry=geometry,
         )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from precondbench.datasets.base import FactorDataset
@@ -115,6 +116,8 @@ class SuiteSparseInvK(FactorDataset):
         its edges; on fill-in A_ij is 0. Label ``ic0`` is incomplete Cholesky on it, then.
         With version ``local`` the name of the build: ``large``, which is also understood
         without a version, ``unverified`` or, say, ``max5000``; their pattern is tril(A).
+    y_dtype : torch.dtype
+        Of ``y``, float64 by default, in which labels are exact; float32 is the dtype of ``x``.
 
     Raises
     ------
@@ -148,6 +151,7 @@ class SuiteSparseInvK(FactorDataset):
         version: str | None = None,
         pattern: str = DEFAULT_PATTERN,
         fold: int | None = None,
+        y_dtype: torch.dtype = torch.float64,
     ) -> None:
         labels = dataset_spec(SUITESPARSE).labels
         if label not in labels:
@@ -169,6 +173,7 @@ class SuiteSparseInvK(FactorDataset):
             pre_transform=pre_transform,
             pre_filter=pre_filter,
             force_reload=force_reload,
+            y_dtype=y_dtype,
         )
         self.fold = fold
         if wanted is not None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+import torch
+
 import precondbench
 from precondbench.datasets.base import FactorDataset
 from precondbench.errors import ConfigurationError, ShardError
@@ -83,6 +85,8 @@ class SyntheticTridiag(FactorDataset):
         ``uniform``, ``growth``, ``twin``, ``convection``). ``lower_mask`` is then True on every
         edge, ``y`` has shape (m,) and holds L below the diagonal and U on and above it, and
         ``pair`` gives ``name, A, L, U``; see docs/nonsymmetric.md.
+    y_dtype : torch.dtype
+        Of ``y``, float64 by default, in which labels are exact; float32 is the dtype of ``x``.
 
     Raises
     ------
@@ -117,6 +121,7 @@ class SyntheticTridiag(FactorDataset):
         force_reload: bool = False,
         version: str = SYNTHETIC_VERSION,
         kind: str = "spd",
+        y_dtype: torch.dtype = torch.float64,
     ) -> None:
         _check_target(target)
         self.target = target
@@ -132,6 +137,7 @@ class SyntheticTridiag(FactorDataset):
             pre_transform=pre_transform,
             pre_filter=pre_filter,
             force_reload=force_reload,
+            y_dtype=y_dtype,
         )
 
     @classmethod
