@@ -32,6 +32,7 @@ from precondbench.leaderboard.timing.methods import CLASSICAL
 from precondbench.leaderboard.timing.problems import timed_problem
 from precondbench.leaderboard.timing.times import time_profile
 from precondbench.matrices import matrix_digest
+from precondbench.quality import SymmetricProblem
 from precondbench.solvers import pcg
 
 runner = CliRunner()
@@ -290,6 +291,28 @@ def test_repeats_of_a_long_solve_take_some_of_its_steps():
     assert 1 <= max(others) < whole / 2
     assert all(seconds >= 0.001 * whole for seconds in slow.solve["1"])
     assert slow.measured == {"1": 1, "4": 1}
+
+
+def test_several_sides_are_taken_to_need_as_many_steps_as_one(monkeypatch):
+    solved = []
+    whole = SymmetricProblem.solve_sides
+
+    def noted(self, given, b, maxiter):
+        time.sleep(0.005)
+        result = whole(self, given, b, maxiter)
+        solved.append((b.shape[1], maxiter, max(result.iterations)))
+        return result
+
+    monkeypatch.setattr(SymmetricProblem, "solve_sides", noted)
+    contenders = chosen(classical_contenders(), ["IC(0)"])
+    found = time_methods("diffusion-2d-1000", contenders, Effort((1, 4, 8), 1, 0.001, 0.0))
+    (row,) = found.rows
+    (_, _, steps), (sides, most, taken) = solved[-2:]
+    assert (row.iterations, sides) == (steps, 4)
+    assert taken <= most < steps / 4
+    assert row.measured == {"1": 1, "4": 4, "8": 4}
+    assert row.solve["8"][0] == pytest.approx(2 * row.solve["4"][0], rel=1e-3)
+    assert row.solve["4"][0] >= 0.005 * steps / most
 
 
 def test_a_method_that_fails_is_a_row_with_its_reason():

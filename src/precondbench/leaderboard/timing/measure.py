@@ -51,7 +51,8 @@ class Effort:
         Of a solve. More right-hand sides than that allows are not solved: their time is that of
         those before, in proportion, since they are solved one block after the other. A block that
         takes longer is solved to the end once; repeats take as many steps of it as the time allows,
-        and the time of all steps is in proportion.
+        and the time of all steps is in proportion. Where one side alone takes longer, a block of
+        several is taken to need as many steps, and as few of them are measured.
     least_seconds : float
         What takes less, a setup or a solve, is done again until so much time has passed, and the
         shortest time counts.
@@ -235,6 +236,9 @@ class _Solver:
         """Solve for so many right-hand sides, and note how that ended."""
         b = UniformStream(_SIDES).uniform(self.system.matrix.shape[0] * count, -1.0, 1.0)
         b = np.ascontiguousarray(b.reshape(count, -1).T)
+        alone = found.cut.get(1)
+        if alone and count <= self.lanes and count not in found.cut:
+            found.cut[count] = alone[0], max(1, alone[1] // count)
         steps, taken = found.cut.get(count, (MAXITER, MAXITER))
         if isinstance(self.given, DirectSolver):
             x, seconds = _timed(partial(self.given.solve, b), self.effort.least_seconds)
