@@ -29,9 +29,9 @@ Values = NDArray[np.float64]
 # diagonal takes; untrained, LearnedElimination is the first.
 MEMORIES = ((2, 0.0), (2, 0.3), (3, 0.0), (3, 0.3), (3, -0.5))
 # Of A + sigma I, whose MIC(0) preserves the solution v for a right-hand side of ones: sigma times
-# the mean of v for A itself. That is about the largest eigenvalue of the inverse, so that the best
-# shift does not depend on the size.
-SHIFTS = (0.0, 0.3, 1.0, 3.0, 10.0)
+# the median of v for A itself, which grows with the largest eigenvalue of the inverse, so that the
+# best shift depends little on the size; a few rows that are nearly cut off do not change it.
+SHIFTS = (0.0, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 # Shares of positive entries that are moved to the diagonal, and w of the MIC(0) of what they leave.
 REDUCTIONS = ((0.25, 1.0), (0.25, 0.995), (0.5, 0.995), (0.5, 0.98))
 # A test vector needs few digits.
@@ -68,10 +68,11 @@ class UnitSystem:
         return shifted_ic0(self.matrix, self.pattern)
 
     def shifted(self, shift: float) -> Values:
-        """Return tril(A + sigma I), sigma the shift over the mean of the test vector of A."""
+        """Return tril(A + sigma I), sigma the shift over the median of the test vector of A."""
         values = self.lower.copy()
         if shift:
-            values[self.pattern.indptr[1:] - 1] += shift / np.abs(self.test_vector(0.0)).mean()
+            median = float(np.median(np.abs(self.test_vector(0.0)))) or 1.0
+            values[self.pattern.indptr[1:] - 1] += shift / median
         return values
 
     def test_vector(self, shift: float) -> Values:

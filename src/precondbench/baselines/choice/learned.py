@@ -83,7 +83,7 @@ class LearnedChoice(Network):
 
     Candidates are IC(0), the elimination with memory that ``LearnedElimination`` starts from and
     four like it, Inv-K, MIC(0) of A + sigma I that preserves its solution for a right-hand side of
-    ones, for five sigma, and four MIC(0) of A with a part of its positive entries moved to the
+    ones, for seven sigma, and four MIC(0) of A with a part of its positive entries moved to the
     diagonal. The logarithm of the iterations of each is a network of numbers that
     describe the matrix, with ``rounds`` hidden layers, plus another times log n. Train it with the
     loss ``log-iterations``, which solves with every candidate once. Equivariant under scaling of A.
