@@ -3,7 +3,7 @@
     python docs/make_learning_page.py
 
 Reads benchmarks/results/one_model.json and formulas.json, which benchmarks/one_model.py and
-benchmarks/formulas.py write, and one_model_absolute_shifts.json, which an earlier version wrote.
+benchmarks/formulas.py write, and one_model_earlier.json, which holds those of earlier versions.
 """
 
 from __future__ import annotations
@@ -97,21 +97,24 @@ def large_findings() -> str:
             f"mean is {span(content['summary']['over_board'].values())}.",
             f"Worst family: `{hardest}`, {worst[hardest]:.2f} times with the worst seed. Ahead of "
             f"hindsight with every seed: {listed(f'`{family}`' for family in below)}.",
-            _before(),
+            *_earlier(),
         ]
     )
 
 
-def _before() -> str:
-    """The version before, on the same matrices."""
-    summary = stored("one_model_absolute_shifts.json")["summary"]
-    worst = {family: max(_seeds(found)) for family, found in summary["by_family"].items()}
-    hardest = max(worst, key=lambda family: worst[family])
-    return (
-        "An earlier version, without reduction and with shifts that do not follow the size, was "
-        f"measured on the same matrices: {span(_seeds(summary['all']))} times hindsight best, and "
-        f"up to {worst[hardest]:.2f} times on `{hardest}`. What was changed was chosen on others."
-    )
+def _earlier() -> list[str]:
+    """Versions before, on the same matrices."""
+    lines = []
+    for version in stored("one_model_earlier.json"):
+        summary = version["summary"]
+        worst = {family: max(_seeds(found)) for family, found in summary["by_family"].items()}
+        hardest = max(worst, key=lambda family: worst[family])
+        lines.append(
+            f"An earlier version, with {version['version']}, was measured on the same matrices: "
+            f"{span(_seeds(summary['all']))} times hindsight best, and up to {worst[hardest]:.2f} "
+            f"times on `{hardest}`."
+        )
+    return lines
 
 
 def formulas() -> str:
