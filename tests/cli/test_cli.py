@@ -1,9 +1,13 @@
 """The command line: output and exit codes."""
 
+import ctypes
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -296,6 +300,41 @@ def test_a_signal_in_compiled_code_is_no_fault(stop, code, monkeypatch, capsys):
         program.main()
     assert ended.value.code == code
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "ending"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+)
+def test_a_signal_in_a_callback_is_not_lost(number, ending, monkeypatch):
+    """Exceptions end where compiled code calls Python, as LLVM does for each module."""
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    passed = []
+
+    @ctypes.CFUNCTYPE(None)
+    def callback():
+        signal.raise_signal(number)
+
+    def interrupted():
+        callback()
+        passed.append("callback")
+        time.sleep(20.0)
+
+    monkeypatch.setattr(program, "app", interrupted)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(ending):
+            program.main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert passed == ["callback"]
+
+
+def test_what_else_is_lost_is_shown(monkeypatch, capsys):
+    shown = []
+    monkeypatch.setattr(sys, "__unraisablehook__", shown.append)
+    lost = SimpleNamespace(exc_type=ValueError)
+    program._signal_again(lost)
+    assert shown == [lost]
 
 
 @pytest.mark.usefixtures("broken")

@@ -1,6 +1,5 @@
 """Two processes on one cache, killed processes, and clock changes."""
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -43,13 +42,10 @@ def two_builds_of_one_split_on_one_cache(bench):
 
 
 def ended(process, number):
-    """Send a signal until the process ends: one in a callback of the compiler is lost."""
+    """Send one signal, which must be enough: none is lost in a callback of the compiler."""
     try:
-        for _ in range(10):
-            process.send_signal(number)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                return process.communicate(timeout=5)[0]
-        pytest.fail("ten signals did not end it")
+        process.send_signal(number)
+        return process.communicate(timeout=40)[0]
     finally:
         if process.poll() is None:
             process.kill()

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
+from threading import Timer
 from typing import Annotated, Any
 
 import typer
@@ -115,10 +116,22 @@ def _options(
     log_to_stderr(log_level or LogLevel.WARNING)
 
 
+def _signal_again(lost: sys.UnraisableHookArgs) -> None:
+    """Repeat a signal that was lost in a callback of compiled code, as a compiler calls them."""
+    number = {KeyboardInterrupt: signal.SIGINT, SystemExit: signal.SIGTERM}.get(lost.exc_type)
+    if number is None:
+        sys.__unraisablehook__(lost)
+    elif not sys.is_finalizing():
+        again = Timer(0.1, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+
+
 def main() -> None:
     """Entry point of the console script."""
     # A job scheduler's signal ends the program as an interrupt does: temporary files go.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    sys.unraisablehook = _signal_again
     try:
         app()
     except Exception as error:
