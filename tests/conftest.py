@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -12,6 +13,10 @@ from precondbench.matrices import Collection
 
 MIRROR_VARIABLE = "PRECONDBENCH_SUITESPARSE"
 MIRROR = os.environ.get(MIRROR_VARIABLE)
+
+# A shell starts its background jobs with interrupts ignored, and so would all processes of tests be.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
