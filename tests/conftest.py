@@ -14,7 +14,7 @@ from precondbench.matrices import Collection
 MIRROR_VARIABLE = "PRECONDBENCH_SUITESPARSE"
 MIRROR = os.environ.get(MIRROR_VARIABLE)
 
-# A shell starts its background jobs with interrupts ignored, and so would all processes of tests be.
+# A shell starts background jobs with interrupts ignored, which processes of tests would inherit.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
