@@ -229,7 +229,7 @@ def test_a_name_is_not_taken_for_the_cache_folder(cls, root, kind, tmp_path, mon
     assert not any(tmp_path.iterdir())
 
 
-def test_targets_in_another_dtype(uniform, tmp_path):
+def test_targets_in_another_dtype(uniform):
     given = {"split": uniform.split, "config": uniform.configuration, "y_dtype": torch.float32}
     other = SyntheticTridiag(**given)
     assert (other[0].y.dtype, other[0].x.dtype) == (torch.float32, torch.float32)
@@ -240,6 +240,21 @@ def test_targets_in_another_dtype(uniform, tmp_path):
         shard=ParametricInvK.generate("diffusion-2d", n=64, count=1).shard, y_dtype=torch.float32
     )
     assert real[0].y.dtype == drawn[0].y.dtype == torch.float32
+
+
+def classes_of_targets(data):
+    data.given = str(data.y.dtype)
+    data.y = (data.y > 0.0).long()
+    return data
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_transform_gets_targets_in_that_dtype_and_may_make_others(dtype, tmp_path):
+    for _ in range(2):  # Converted, and read again.
+        found = SyntheticTridiag(
+            tmp_path, split="val", y_dtype=dtype, pre_transform=classes_of_targets
+        )
+        assert (found[0].given, found[0].y.dtype) == (str(dtype), torch.int64)
 
 
 @pytest.mark.parametrize("dtype", ["float32", np.float32, torch.int64, None])

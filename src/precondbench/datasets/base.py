@@ -100,6 +100,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
             self.label = label
         self.scaled = scaled
         self.with_geometry = geometry
+        self.y_dtype = y_dtype
         self._cache_root = cache_root(root)
         self.shard_path: Path | None = None
         if shard is None:
@@ -121,8 +122,6 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
         content = self._content or torch.load(self.processed_paths[0], weights_only=True)
         self._content = None
         self._data, self.slices = Data.from_dict(content["data"]), content["slices"]
-        if self._data.y is not None:
-            self._data.y = self._data.y.to(y_dtype)
         self._records = content["records"].numpy()
 
     @classmethod
@@ -202,6 +201,7 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
             f"{self.split}-{self.shard.content_digest[:16]}"
             f"-{self.label}-{'scaled' if self.scaled else 'raw'}"
             f"{'-geometry' if self.with_geometry else ''}"
+            f"{'' if self.y_dtype == torch.float64 else f'-{self.y_dtype}'}"
             f"-f{FORMAT_VERSION}.{LAYOUT_VERSION}"
             f"-pyg{torch_geometric.__version__}-torch{torch.__version__}-{transforms}.pt"
         )
@@ -230,6 +230,8 @@ class FactorDataset(InMemoryDataset):  # type: ignore[misc]
     def _convert(self) -> dict[str, Any]:
         arrays, records = self._arrays(self.shard)
         data, slices = collate_graphs(arrays)
+        if data.y is not None:
+            data.y = data.y.to(self.y_dtype)
         if self.with_geometry:
             add_geometry(data, slices, self.shard, records, arrays.row_scale())
         if self.pre_filter is not None or self.pre_transform is not None:
