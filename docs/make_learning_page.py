@@ -34,6 +34,12 @@ def _mean(ratios: Iterable[float]) -> float:
     return float(np.exp(np.mean(np.log(list(ratios)))))
 
 
+def _worst(by_family: dict[str, dict[str, float]]) -> tuple[str, dict[str, float]]:
+    """The hardest family, and the worst seed on every one."""
+    worst = {family: max(_seeds(ratios)) for family, ratios in by_family.items()}
+    return max(worst, key=lambda family: worst[family]), worst
+
+
 def training() -> str:
     """How far training went."""
     runs = stored("one_model.json")["training"].values()
@@ -77,8 +83,7 @@ def large_findings() -> str:
     """What the table says in sentences."""
     content = stored("one_model.json")
     ratios, means = content["summary"]["by_family"], content["summary"]["all"]
-    worst = {family: max(_seeds(found)) for family, found in ratios.items()}
-    hardest = max(worst, key=lambda family: worst[family])
+    hardest, worst = _worst(ratios)
     below = [family for family, ratio in worst.items() if ratio < 1.0]
     single = {name: ratio for name, ratio in means.items() if not name.startswith("seed ")}
     best = min(single, key=lambda name: single[name])
@@ -107,8 +112,7 @@ def _earlier() -> list[str]:
     lines = []
     for version in stored("one_model_earlier.json"):
         summary = version["summary"]
-        worst = {family: max(_seeds(found)) for family, found in summary["by_family"].items()}
-        hardest = max(worst, key=lambda family: worst[family])
+        hardest, worst = _worst(summary["by_family"])
         lines.append(
             f"An earlier version, with {version['version']}, was measured on the same matrices: "
             f"{span(_seeds(summary['all']))} times hindsight best, and up to {worst[hardest]:.2f} "

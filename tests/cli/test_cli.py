@@ -329,7 +329,7 @@ def test_a_signal_in_a_callback_is_not_lost(number, ending, monkeypatch):
     assert passed == ["callback"]
 
 
-def test_what_else_is_lost_is_shown(monkeypatch, capsys):
+def test_what_else_is_lost_is_shown(monkeypatch):
     shown = []
     monkeypatch.setattr(sys, "__unraisablehook__", shown.append)
     lost = SimpleNamespace(exc_type=ValueError)

@@ -30,7 +30,7 @@ Values = NDArray[np.float64]
 MEMORIES = ((2, 0.0), (2, 0.3), (3, 0.0), (3, 0.3), (3, -0.5))
 # Of A + sigma I, whose MIC(0) preserves the solution v for a right-hand side of ones: sigma times
 # the median of v for A itself, which grows with the largest eigenvalue of the inverse, so that the
-# best shift depends little on the size; a few rows that are nearly cut off do not change it.
+# best shift depends little on the size; a part that is nearly cut off does not change it.
 SHIFTS = (0.0, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 # Shares of positive entries that are moved to the diagonal, and w of the MIC(0) of what they leave.
 REDUCTIONS = ((0.25, 1.0), (0.25, 0.995), (0.5, 0.995), (0.5, 0.98))
