@@ -32,7 +32,8 @@ from precondbench.leaderboard.timing.methods import CLASSICAL
 from precondbench.leaderboard.timing.problems import timed_problem
 from precondbench.leaderboard.timing.times import time_profile
 from precondbench.matrices import matrix_digest
-from precondbench.quality import SymmetricProblem
+from precondbench.quality import MAXITER, SymmetricProblem
+from precondbench.recipes import open_executor
 from precondbench.solvers import pcg
 
 runner = CliRunner()
@@ -202,7 +203,9 @@ def test_all_methods_on_a_small_problem():
     for one in found.rows:
         assert one.status == "converged", one
         assert len(one.setup) == len(one.solve["1"]) == len(one.solve["6"]) == 2
-        assert one.measured == {"1": 1, "6": 6}
+        assert one.measured["1"] == 1
+        # A block in lockstep with what knows several sides; a direct solver takes all at once.
+        assert one.measured["6"] in ((6,) if one.kind == "direct" else (1, 4))
         assert one.seconds(1) <= min(one.setup) + max(one.solve["1"])
         assert (one.iterations is None) == (one.kind == "direct")
     rows = {one.method: one for one in found.rows}
@@ -225,31 +228,40 @@ def test_setup_and_solve_are_told_apart():
     assert min(slow.solve["6"]) >= 0.001 * 60
 
 
-def test_more_sides_than_time_allows_are_in_proportion():
-    found = time_methods(
-        "diffusion-2d-100", [Contender("b", waiting)], Effort((1, 50), 1, 1e-9, 0.0)
-    )
-    (slow,) = found.rows
+def test_one_block_of_the_sides_is_measured():
+    contenders = [Contender("b", waiting), *chosen(classical_contenders(), ["IC(0)"])]
+    slow, fast = time_methods("diffusion-2d-100", contenders, Effort((1, 50), 1, 60.0, 0.0)).rows
     assert slow.measured == {"1": 1, "50": 1}
-    assert slow.solve["50"][0] >= 50 * 0.001 * 10
+    assert slow.solve["50"][0] == pytest.approx(50 * slow.solve["1"][0], rel=1e-3)
+    assert fast.measured == {"1": 1, "50": 4}
 
 
-def test_what_is_short_is_measured_again_and_the_shortest_counts():
+def test_a_direct_solver_takes_as_many_sides_as_the_time_allows():
+    contenders = chosen(classical_contenders(), ["SuperLU"])
+    (row,) = time_methods("diffusion-2d-100", contenders, Effort((1, 50), 1, 1e-9, 0.0)).rows
+    assert row.measured == {"1": 1, "50": 1}
+    assert row.solve["50"][0] == pytest.approx(50 * row.solve["1"][0], rel=1e-3)
+
+
+def test_the_shortest_of_several_runs_counts():
     slept = []
 
     class Falling:
-        """Its first setup after that of the small system is the slowest."""
+        """Each of its setups takes less than the one before."""
 
         def setup(self, A, context):
-            slept.append(0.03 / max(len(slept), 1))
+            slept.append(0.06 / (len(slept) + 1))
             time.sleep(slept[-1])
             return ic0(A)
 
     effort = Effort((1,), 1, 60.0, 0.05)
     (row,) = time_methods("diffusion-2d-100", [Contender("d", Falling())], effort).rows
-    assert sum(slept[1:]) >= 0.03 + 0.015
+    # Two of the small system, and one that counts the steps.
+    measured = slept[3:]
+    assert sum(measured) >= 0.04
+    assert len(measured) > 1
     assert len(row.setup) == 1
-    assert slept[-1] <= row.setup[0] < slept[1]
+    assert slept[-1] <= row.setup[0] < measured[0]
 
 
 def test_what_only_large_matrices_need_is_compiled_first():
@@ -260,14 +272,15 @@ def test_what_only_large_matrices_need_is_compiled_first():
         return ic0(A)
 
     one = Contender("mine", setup, warm=lambda A: seen.append(("warm", A.shape[0])))
-    time_methods("diffusion-2d-1000", [one], Effort((1,), 1))
+    time_methods("diffusion-2d-1000", [one], Effort((1,), 1, 60.0, 0.0))
     kinds, rows = zip(*seen, strict=True)
     assert kinds[0] == "warm"
     assert "warm" not in kinds[1:]
     assert rows[0] == rows[1] < rows[-1]
+    assert sum(n == rows[-1] for n in rows) == 2  # To count the steps, and to be timed.
 
 
-def test_repeats_of_a_long_solve_take_some_of_its_steps():
+def test_some_steps_of_a_long_solve_are_measured():
     applied = []
 
     def counting(A):
@@ -282,13 +295,15 @@ def test_repeats_of_a_long_solve_take_some_of_its_steps():
         return apply
 
     found = time_methods(
-        "diffusion-2d-100", [Contender("c", counting)], Effort((1, 4), 3, 0.005, 0.0)
+        "diffusion-2d-1000", [Contender("c", counting)], Effort((1, 4), 3, 60.0, 0.0)
     )
     (slow,) = found.rows
-    _, whole, *others = applied  # The first is the small system.
+    # Two are the small system.
+    _, _, whole, *others = applied
     assert slow.status == "converged"
-    assert whole == slow.iterations
-    assert 1 <= max(others) < whole / 2
+    assert whole == slow.iterations > 60
+    # The shortest of three runs of 20 steps, in each repeat; flexible PCG applies M once more.
+    assert others == 3 * [3 * 21]
     assert all(seconds >= 0.001 * whole for seconds in slow.solve["1"])
     assert slow.measured == {"1": 1, "4": 1}
 
@@ -300,19 +315,35 @@ def test_several_sides_are_taken_to_need_as_many_steps_as_one(monkeypatch):
     def noted(self, given, b, maxiter):
         time.sleep(0.005)
         result = whole(self, given, b, maxiter)
-        solved.append((b.shape[1], maxiter, max(result.iterations)))
+        if self.matrix.shape[0] > 900:
+            solved.append((b.shape[1], maxiter, max(result.iterations)))
         return result
 
     monkeypatch.setattr(SymmetricProblem, "solve_sides", noted)
     contenders = chosen(classical_contenders(), ["IC(0)"])
     found = time_methods("diffusion-2d-1000", contenders, Effort((1, 4, 8), 1, 0.001, 0.0))
     (row,) = found.rows
-    (_, _, steps), (sides, most, taken) = solved[-2:]
-    assert (row.iterations, sides) == (steps, 4)
-    assert taken <= most < steps / 4
+    assert [(width, most) for width, most, _ in solved] == [
+        (1, MAXITER), *(3 * [(1, 20)]), *(3 * [(4, 20)])
+    ]  # fmt: skip
+    steps = solved[0][2]
+    assert row.iterations == steps > 20
     assert row.measured == {"1": 1, "4": 4, "8": 4}
     assert row.solve["8"][0] == pytest.approx(2 * row.solve["4"][0], rel=1e-3)
-    assert row.solve["4"][0] >= 0.005 * steps / most
+    assert row.solve["4"][0] >= 0.005 * steps / 20
+
+
+def test_other_processes_count_the_steps():
+    contenders = [*chosen(classical_contenders(), ["IC(0)", "SuperLU"]), Contender("b", waiting)]
+    alone = time_methods("graph-300", contenders, QUICK)
+    told = []
+    with open_executor(2) as executor:
+        spread = time_methods("graph-300", contenders, QUICK, told.append, executor)
+    assert told == 3 * [one.name for one in contenders]
+    for one, other in zip(alone.rows, spread.rows, strict=True):
+        assert one.iterations == other.iterations
+        assert one.measured == other.measured
+        assert (one.setup_work, one.step_work) == (other.setup_work, other.step_work)
 
 
 def test_a_method_that_fails_is_a_row_with_its_reason():
@@ -343,11 +374,11 @@ def test_the_command(tmp_path, monkeypatch):
         "import precondbench\ndef method(A):\n    return precondbench.ic0(A)\n"
     )
     words = ["time", "diffusion-2d-100", "--method", "IC(0)", "--code", "mine.py:method"]
-    words += ["--sides", "1", "--folder", "board"]
+    words += ["--sides", "1", "--folder", "board", "--repeats", "1"]
     monkeypatch.setattr(output, "_SECONDS_BETWEEN_LINES", 0.0)
-    done = runner.invoke(app, [*words, "--repeats", "1"])
+    done = runner.invoke(app, words)
     assert done.exit_code == 0, done.output
-    told = ["IC(0): 0 of 2", "mine.py:method: 1 of 2"]
+    told = [f"{name}: {done} of 4" for done, name in enumerate(2 * ["IC(0)", "mine.py:method"])]
     assert done.stderr.splitlines() == [f"timing diffusion-2d-100, {one}" for one in told]
     path = times_path("board", "diffusion-2d-100")
     stored = read_times(path)

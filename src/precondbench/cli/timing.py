@@ -19,6 +19,8 @@ from precondbench.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from precondbench.leaderboard import Contender, Effort, Times
 
 
@@ -44,8 +46,15 @@ def time(
     sides: Annotated[str, typer.Option(help="Numbers of right-hand sides.")] = "1,10,100",
     repeats: Annotated[int, typer.Option(help="Times that everything is measured.")] = 3,
     most_seconds: Annotated[
-        float, typer.Option(help="Of a solve; the time of more right-hand sides is in proportion.")
+        float,
+        typer.Option(
+            help="Of a solve for one right-hand side; if it takes longer, several are taken to "
+            "need as many steps."
+        ),
     ] = 60.0,
+    jobs: Annotated[
+        int, typer.Option(help="Processes that count steps before times are measured.")
+    ] = 1,
     device: Annotated[str, typer.Option(help="Where networks predict.")] = "cpu",
     folder: Annotated[
         Path | None, typer.Option("--folder", help="Leaderboard that keeps the times.")
@@ -78,9 +87,9 @@ def time(
     contenders = _contenders(methods or [], entries or [], code or [], device)
     effort = Effort(_numbers(sides), repeats, most_seconds)
     differences: list[str] = []
-    with open_executor(dask=dask) as executor:
-        if executor is None:
-            found = (_timed(name, contenders, effort) for name in problems)
+    with open_executor(jobs, dask) as executor:
+        if executor is None or not dask:
+            found = (_timed(name, contenders, effort, executor) for name in problems)
         else:
             waiting = [executor.submit(time_methods, name, contenders, effort) for name in problems]
             found = (future.result() for future in waiting)
@@ -100,13 +109,17 @@ def time(
         raise typer.Exit(CHECK_FAILED)
 
 
-def _timed(name: str, contenders: list[Contender], effort: Effort) -> Times:
+def _timed(
+    name: str, contenders: list[Contender], effort: Effort, executor: Executor | None
+) -> Times:
     from precondbench.leaderboard import time_methods
 
-    done, total = count(), effort.repeats * len(contenders)
+    done, total = count(), (1 + effort.repeats) * len(contenders)
     # No bar: the thread that draws it would take time from what is measured.
     show = progress_lines(f"timing {name},")
-    return time_methods(name, contenders, effort, lambda method: show(next(done), total, method))
+    return time_methods(
+        name, contenders, effort, lambda method: show(next(done), total, method), executor
+    )
 
 
 def _contenders(

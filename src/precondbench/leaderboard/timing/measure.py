@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import platform
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -12,28 +13,19 @@ from importlib.metadata import PackageNotFoundError, version
 from time import perf_counter
 from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import issparse
-
 from precondbench._internal import PeakMemory, one_core, processor_name
-from precondbench.errors import CostError
-from precondbench.factors import LowerPattern, factor_values
-from precondbench.leaderboard.timing.methods import Contender, DirectSolver, check_direct
+from precondbench.leaderboard.timing.methods import Contender
 from precondbench.leaderboard.timing.problems import TimedProblem, timed_problem, warm_problem
 from precondbench.leaderboard.timing.times import Counted, TimedRow, Times
-from precondbench.leaderboard.timing.work import Work, work_of_step
-from precondbench.matrices import UniformStream
-from precondbench.quality import MAXITER, Pair, Refusal, SymmetricProblem, rounded, set_up
-from precondbench.solvers import LANES, Preconditioner, Status
+from precondbench.leaderboard.timing.trials import Ready, Trial, pair_of, trial, trial_of
+from precondbench.leaderboard.timing.work import Work
+from precondbench.quality import SymmetricProblem, rounded
+from precondbench.solvers import LANES, Status
 
 Found = TypeVar("Found")
-Vectors = NDArray[np.float64]
 Progress = Callable[[str], Any]
-# Right-hand sides are drawn from this stream, the same for every method.
-_SIDES = 20261201
-# Of a direct solver, whose answer has no tolerance of its own.
-_RESIDUAL = 1e-6
+# Of what is measured the shortest of at least so many runs counts; a cut solve takes so many steps.
+_RUNS, _STEPS = 3, 20
 _PACKAGES = ("precondbench", "numpy", "scipy", "numba", "torch", "pyamg", "scikit-sparse")
 
 
@@ -44,24 +36,23 @@ class Effort:
     Attributes
     ----------
     sides : tuple of int
-        Numbers of right-hand sides.
+        Numbers of right-hand sides. What is measured is one block of them, as many as are solved at
+        once; the time of all blocks is in proportion.
     repeats : int
         Times that every method is set up and solves; methods take turns.
     most_seconds : float
-        Of a solve. More right-hand sides than that allows are not solved: their time is that of
-        those before, in proportion, since they are solved one block after the other. A block that
-        takes longer is solved to the end once; repeats take as many steps of it as the time allows,
-        and the time of all steps is in proportion. Where one side alone takes longer, a block of
-        several is taken to need as many steps, and as few of them are measured.
+        Before anything is measured, a block of each size is solved once to count its steps. Where
+        one side alone takes longer than this, several are taken to need as many steps.
     least_seconds : float
-        What takes less, a setup or a solve, is done again until so much time has passed, and the
-        shortest time counts.
+        A setup or solve is measured again until so much time has passed, and the shortest counts.
+        Of a solve that takes longer than a third of it only some steps are measured, at least 20,
+        and the time of all steps is in proportion.
     """
 
     sides: tuple[int, ...] = (1, 10, 100)
     repeats: int = 3
     most_seconds: float = 60.0
-    least_seconds: float = 0.3
+    least_seconds: float = 0.5
 
 
 @dataclass
@@ -71,14 +62,7 @@ class _Measured:
     setup: list[float] = field(default_factory=list)
     solve: dict[int, list[float]] = field(default_factory=dict)
     measured: dict[int, int] = field(default_factory=dict)
-    # Right-hand sides of a block that took too long -> its steps, and those that the time allows.
-    cut: dict[int, tuple[int, int]] = field(default_factory=dict)
     peak: int | None = None
-    setup_work: Work | None = None
-    step_work: Work | None = None
-    status: Status = Status.INVALID
-    iterations: int | None = None
-    reason: str = ""
 
 
 def time_methods(
@@ -86,12 +70,13 @@ def time_methods(
     contenders: Sequence[Contender],
     effort: Effort | None = None,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> Times:
     """Measure methods on a problem, on one core.
 
-    Kernels are compiled on a small system first. Then all methods are measured one after the
-    other, and all of them again for each repeat. A solve stops at a relative residual of 1e-8, or
-    after 10,000 iterations, as everywhere.
+    Kernels are compiled on a small system first, and every method solves the problem once, to count
+    its steps. Then all methods are measured one after the other, and all of them again for each
+    repeat. A solve stops at a relative residual of 1e-8, or after 10,000 iterations, as everywhere.
 
     Parameters
     ----------
@@ -102,7 +87,10 @@ def time_methods(
     effort : Effort, optional
         How much is measured.
     progress : callable, optional
-        Told the name of each method before it is measured.
+        Told the name of each method before it is tried, and before each time it is measured.
+    executor : concurrent.futures.Executor, optional
+        Processes that count the steps of classical, direct and learned methods, by default this
+        one. Times are always measured here.
 
     Returns
     -------
@@ -110,22 +98,25 @@ def time_methods(
         Seconds and memory of each method, and where they were measured.
     """
     effort = effort or Effort()
+    tell = progress or _nothing
     problem = timed_problem(name)
     found = {one.name: _Measured() for one in contenders}
     with one_core():
         small = warm_problem(problem)
-        system = SymmetricProblem.of(_pair(small))
+        system = SymmetricProblem.of(pair_of(small))
         for one in contenders:
             if one.warm is not None:
                 one.warm(small.A)
-            _measure(small, system, one, Effort((1, LANES), 1, math.inf, 0.0), _Measured())
-        system = SymmetricProblem.of(_pair(problem))
+            first = trial(one, small, system, (1, LANES), math.inf)
+            _measure(small, system, one, first, Effort((1, LANES), 1, math.inf, 0.0), _Measured())
+    system = SymmetricProblem.of(pair_of(problem))
+    trials = _trials(problem, system, contenders, effort, tell, executor)
+    with one_core():
         for _ in range(effort.repeats):
             for one in contenders:
-                if progress is not None:
-                    progress(one.name)
-                _measure(problem, system, one, effort, found[one.name])
-    rows = [_row(one, found[one.name]) for one in contenders]
+                tell(one.name)
+                _measure(problem, system, one, trials[one.name], effort, found[one.name])
+    rows = [_row(one, trials[one.name], found[one.name]) for one in contenders]
     return Times(
         problem=problem.name,
         rows_of_matrix=problem.A.shape[0],
@@ -140,143 +131,117 @@ def time_methods(
     )
 
 
-def _pair(problem: TimedProblem) -> Pair:
-    return Pair(problem.name, problem.A, None)
+def _nothing(method: str) -> None:
+    """Tell nobody."""
+
+
+def _trials(
+    problem: TimedProblem,
+    system: SymmetricProblem,
+    contenders: Sequence[Contender],
+    effort: Effort,
+    tell: Progress,
+    executor: Executor | None,
+) -> dict[str, Trial]:
+    """Solve once with every method; code of a user, which others cannot import, in this process."""
+    waiting = {
+        one.name: executor.submit(trial_of, problem.name, one, effort.sides, effort.most_seconds)
+        for one in contenders
+        if executor is not None and one.kind != "other"
+    }
+    found = {}
+    for one in contenders:
+        tell(one.name)
+        if one.name in waiting:
+            found[one.name] = waiting[one.name].result()
+        else:
+            found[one.name] = trial(one, problem, system, effort.sides, effort.most_seconds)
+    return found
 
 
 def _measure(
     problem: TimedProblem,
     system: SymmetricProblem,
     one: Contender,
+    known: Trial,
     effort: Effort,
     found: _Measured,
 ) -> None:
-    """Set a method up and solve with it, once; what has failed is not tried again."""
-    if found.reason or (found.setup and found.status is not Status.CONVERGED):
+    """Set a method up and solve with it, once; what failed is set up only."""
+    if known.reason:
         return
-    if one.kind == "direct" and not found.setup:
-        try:
-            check_direct(system.matrix)
-        except CostError as error:
-            found.reason = str(error)
-            return
-
-    def prepare() -> tuple[Any, Any, LowerPattern | None]:
-        given = prepared = set_up(one.method, _pair(problem), problem.context)
-        pattern = None
-        if issparse(given):
-            pattern, given = factor_values(given)
-        elif not (isinstance(given, (Refusal, DirectSolver)) or callable(given)):
-            given = system.place(given)
-        return prepared, given, pattern
-
     memory = PeakMemory()
-    (prepared, given, pattern), seconds = _timed(prepare, effort.least_seconds)
-    if pattern is not None:
-        # As sparse as the factor is; scores place it on tril(A).
-        system = SymmetricProblem(problem.A, pattern, problem.name)
-    reason = given.reason if isinstance(given, Refusal) else ""
-    if not reason and not isinstance(given, DirectSolver):
-        reason = system.unusable(given)
-    if reason:
-        found.reason = reason
+    ready, seconds = _timed(partial(Ready.of, one, problem, system), effort.least_seconds)
+    if ready.reason:
         return
-    if not found.setup:
-        found.setup_work = one.work(problem.A, prepared) if one.work else None
-        if not isinstance(given, DirectSolver):
-            found.step_work = work_of_step(system, given)
     found.setup.append(seconds)
-    solver = _Solver(problem, system, given, effort)
-    # Seconds of the last block of right-hand sides, and how many were solved with it.
-    block, solved = 0.0, 0
+    if known.status is not Status.CONVERGED:
+        return
+    blocks: dict[int, float] = {}
     for sides in sorted(effort.sides):
-        blocks = math.ceil(sides / solver.lanes)
-        too_long = blocks * block > effort.most_seconds
-        measured = sides
-        if too_long:
-            measured = solver.lanes * max(1, int(effort.most_seconds / block))
-        if measured != solved:
-            block = solver.seconds_of_a_block(measured, found)
-        if found.status is not Status.CONVERGED:
-            break
-        found.solve.setdefault(sides, []).append(block * blocks)
-        found.measured[sides] = solved = measured
+        width = _width(ready, known, sides, effort)
+        if width not in blocks:
+            blocks[width] = _seconds_of_a_block(ready, known, width, effort)
+        count = sides / width if ready.direct else math.ceil(sides / width)
+        found.solve.setdefault(sides, []).append(blocks[width] * count)
+        found.measured[sides] = width
         if sides == min(effort.sides) and (peak := memory.bytes) is not None:
             found.peak = max(peak, found.peak or 0)
 
 
-def _timed(run: Callable[[], Found], least_seconds: float) -> tuple[Found, float]:
+def _width(ready: Ready, known: Trial, sides: int, effort: Effort) -> int:
+    """Right-hand sides of the block that is measured for so many."""
+    if not ready.direct:
+        return min(sides, ready.lanes)
+    affordable = effort.most_seconds / max(known.seconds[1], 1e-9)
+    return max(1, int(min(sides, affordable)))
+
+
+def _seconds_of_a_block(ready: Ready, known: Trial, width: int, effort: Effort) -> float:
+    b = ready.sides(width)
+    if ready.direct:
+        return _timed(partial(ready.given.solve, b), effort.least_seconds, _RUNS)[1]
+    steps = known.steps[width]
+    # A guess where several sides were not tried: in lockstep they take less.
+    tried = min(known.seconds[width], width * known.seconds[min(known.seconds)])
+    affordable = int(steps * effort.least_seconds / _RUNS / max(tried, 1e-9))
+    taken = min(steps, max(affordable, _STEPS))
+    seconds = _timed(partial(ready.solve, b, taken), effort.least_seconds, _RUNS)[1]
+    # To start costs about as much as a step.
+    return seconds * (steps + 1) / (taken + 1)
+
+
+def _timed(
+    run: Callable[[], Found], least_seconds: float, least_runs: int = 1
+) -> tuple[Found, float]:
     """Return the last result, and the shortest time of as many runs as that takes."""
-    shortest, passed = math.inf, 0.0
+    shortest, passed, runs = math.inf, 0.0, 0
     while True:
         start = perf_counter()
         found = run()
         seconds = perf_counter() - start
-        shortest, passed = min(shortest, seconds), passed + seconds
-        if passed >= least_seconds:
+        shortest, passed, runs = min(shortest, seconds), passed + seconds, runs + 1
+        if passed >= least_seconds and runs >= least_runs:
             return found, shortest
         del found  # Two at once would count as memory.
 
 
-@dataclass(frozen=True)
-class _Solver:
-    """What a method has prepared for a problem, and the time that a solve may take."""
-
-    problem: TimedProblem
-    system: SymmetricProblem
-    given: Any
-    effort: Effort
-
-    @property
-    def lanes(self) -> int:
-        """Right-hand sides of a block."""
-        return LANES if isinstance(self.given, (np.ndarray, Preconditioner)) else 1
-
-    def seconds_of_a_block(self, count: int, found: _Measured) -> float:
-        """Solve for so many right-hand sides, and note how that ended."""
-        b = UniformStream(_SIDES).uniform(self.system.matrix.shape[0] * count, -1.0, 1.0)
-        b = np.ascontiguousarray(b.reshape(count, -1).T)
-        alone = found.cut.get(1)
-        if alone and count <= self.lanes and count not in found.cut:
-            found.cut[count] = alone[0], max(1, alone[1] // count)
-        steps, taken = found.cut.get(count, (MAXITER, MAXITER))
-        if isinstance(self.given, DirectSolver):
-            x, seconds = _timed(partial(self.given.solve, b), self.effort.least_seconds)
-            residual = np.linalg.norm(self.problem.A @ x - b, axis=0) / np.linalg.norm(b, axis=0)
-            good = bool(np.all(residual <= _RESIDUAL))
-            found.status = Status.CONVERGED if good else Status.STAGNATED
-            return seconds / count
-        solve = partial(self.system.solve_sides, self.given, b, taken)
-        result, seconds = _timed(solve, self.effort.least_seconds)
-        if count in found.cut:
-            return seconds * steps / taken
-        failed = [status for status in result.status if status is not Status.CONVERGED]
-        found.status = failed[0] if failed else Status.CONVERGED
-        found.iterations = result.iterations[0]
-        if count <= self.lanes and seconds > self.effort.most_seconds:
-            steps = max(result.iterations)
-            found.cut[count] = steps, max(1, int(steps * self.effort.most_seconds / seconds))
-        return seconds / math.ceil(count / self.lanes)
-
-
-def _row(one: Contender, found: _Measured) -> TimedRow:
-    solved = found.status is Status.CONVERGED
+def _row(one: Contender, known: Trial, found: _Measured) -> TimedRow:
     return TimedRow(
         method=one.name,
         kind=one.kind,
-        status=found.status.value,
-        reason=found.reason,
-        iterations=found.iterations,
+        status=known.status.value,
+        reason=known.reason,
+        iterations=known.iterations,
         setup=[_seconds(value) for value in found.setup],
         solve={
             str(sides): [_seconds(value) for value in values]
             for sides, values in found.solve.items()
-            if solved
         },
-        measured={str(sides): count for sides, count in found.measured.items() if solved},
+        measured={str(sides): count for sides, count in found.measured.items()},
         peak_bytes=found.peak,
-        setup_work=_counted(found.setup_work),
-        step_work=_counted(found.step_work),
+        setup_work=_counted(known.setup_work),
+        step_work=_counted(known.step_work),
     )
 
 
