@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Python compiles what is imported; all of it would be a sixth of the environment.
+PIP := $(BIN)/python -m pip install --quiet --no-compile
 # The library alone, and with the tools of its developers.
 INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
@@ -21,14 +23,14 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "precondbench needs Python 3.11 or newer; set PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(PIP) --upgrade pip
 	@echo "Installing precondbench, PyTorch and PyG into $(VENV): a minute or two ..."
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(PIP) --constraint constraints.txt --editable .
 	@touch $@
 
 $(READY): $(INSTALLED)
 	@echo "Installing what tests and documentation need into $(VENV) ..."
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(PIP) --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 quickstart: $(INSTALLED)

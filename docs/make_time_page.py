@@ -26,11 +26,10 @@ from making import (
 )
 from precondbench.baselines import model_names
 from precondbench.leaderboard import GPU, Times, fitted_model
+from precondbench.leaderboard.timing.measure import CLOSE
 from precondbench.leaderboard.timing.times import TimedRow, all_times
 
 PAGE = DOCS / "time.md"
-# Two repeats of one time agree if they differ by less.
-CLOSE = 0.1
 # Whose step is written out for a core and for a GPU.
 SHOWN = ("none", "Jacobi", "IC(0)", "IC(0) after minimum degree", "FSAI", "SPAI")
 SHOWN = (*SHOWN, "Chebyshev polynomial", "smoothed-aggregation AMG")
@@ -106,25 +105,24 @@ def _sentences(problems: Sequence[Times]) -> str:
 
 
 def repeats() -> str:
-    """How far repeats of one time differ."""
+    """How far the two least times of a method differ."""
     problems = all_times(LEADERBOARD)
-    spreads = {
-        (times.problem, row.method, sides): row.spread(sides)
+    apart = {
+        (times.problem, row.method, sides): row.agreement(sides)
         for times in problems
         for row in times.rows
         for sides in times.sides
-        if math.isfinite(row.spread(sides))
+        if math.isfinite(row.agreement(sides))
     }
-    close = sum(spread <= CLOSE for spread in spreads.values())
-    worst = sorted(spreads, key=lambda key: -spreads[key])[:3]
+    close = sum(share <= CLOSE for share in apart.values())
+    worst = sorted(apart, key=lambda key: -apart[key])[:3]
     machines = listed(sorted({times.machine for times in problems}))
     named = listed(
-        f"{name} on {problem} ({spreads[problem, name, m]:.0%})" for problem, name, m in worst
+        f"{name} on {problem} ({apart[problem, name, m]:.0%})" for problem, name, m in worst
     )
     return paragraph(
-        f"Measured on {machines}, {span(times.repeats for times in problems)} repeats: "
-        f"{counted(close, len(spreads))} times of setup and solve differ by at most {CLOSE:.0%} "
-        f"between repeats; farthest apart are {named}."
+        f"Measured on {machines}. The two least times of setup and solve are at most {CLOSE:.0%} "
+        f"apart in {counted(close, len(apart))} cases; farthest apart are {named}."
     )
 
 

@@ -26,6 +26,8 @@ Found = TypeVar("Found")
 Progress = Callable[[str], Any]
 # Of what is measured the shortest of at least so many runs counts; a cut solve takes so many steps.
 _RUNS, _STEPS = 3, 20
+# The two least times of a method agree if they differ by at most this share.
+CLOSE = 0.1
 _PACKAGES = ("precondbench", "numpy", "scipy", "numba", "torch", "pyamg", "scikit-sparse")
 
 
@@ -39,7 +41,8 @@ class Effort:
         Numbers of right-hand sides. What is measured is one block of them, as many as are solved at
         once; the time of all blocks is in proportion.
     repeats : int
-        Times that every method is set up and solves; methods take turns.
+        Times that every method is set up and solves; methods take turns. Of several, a method whose
+        two least times differ by more than a tenth is measured again, at most as often once more.
     most_seconds : float
         Before anything is measured, a block of each size is solved once to count its steps. Where
         one side alone takes longer than this, several are taken to need as many steps.
@@ -116,6 +119,10 @@ def time_methods(
             for one in contenders:
                 tell(one.name)
                 _measure(problem, system, one, trials[one.name], effort, found[one.name])
+        for _ in range(effort.repeats if effort.repeats > 1 else 0):
+            for one in contenders:
+                if _differ(_row(one, trials[one.name], found[one.name])):
+                    _measure(problem, system, one, trials[one.name], effort, found[one.name])
     rows = [_row(one, trials[one.name], found[one.name]) for one in contenders]
     return Times(
         problem=problem.name,
@@ -133,6 +140,11 @@ def time_methods(
 
 def _nothing(method: str) -> None:
     """Tell nobody."""
+
+
+def _differ(row: TimedRow) -> bool:
+    """Whether the two least times of a method are too far apart."""
+    return any(row.agreement(int(sides)) > CLOSE for sides in row.solve)
 
 
 def _trials(

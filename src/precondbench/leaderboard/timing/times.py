@@ -55,7 +55,9 @@ class TimedRow(_Model):
     status: Literal["converged", "iteration-limit", "stagnated", "invalid"]
     reason: Annotated[str, StringConstraints(max_length=600)] = ""
     iterations: Count | None = Field(default=None, description="Of the first right-hand side.")
-    setup: list[Seconds] = Field(description="Seconds, one for each repeat.")
+    setup: list[Seconds] = Field(
+        description="Seconds, one for each repeat; more for a method whose repeats differed."
+    )
     solve: dict[Sides, list[Seconds]] = Field(
         description="Number of right-hand sides -> seconds, one for each repeat."
     )
@@ -80,6 +82,14 @@ class TimedRow(_Model):
         """Return the range of this time over repeats, divided by the least."""
         totals = self._totals(sides)
         return (max(totals) - min(totals)) / min(totals) if totals else math.nan
+
+    def agreement(self, sides: int) -> float:
+        """Return how far the second least time is above the least, divided by it.
+
+        Other work on a machine only ever adds time. NaN for fewer than two repeats.
+        """
+        least = sorted(self._totals(sides))[:2]
+        return least[1] / least[0] - 1.0 if len(least) == 2 else math.nan
 
     def _totals(self, sides: int) -> list[float]:
         solves = self.solve.get(str(sides), [])
