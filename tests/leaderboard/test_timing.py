@@ -28,6 +28,7 @@ from precondbench.leaderboard import (
     trained_contender,
     write_times,
 )
+from precondbench.leaderboard.timing import methods
 from precondbench.leaderboard.timing.measure import CLOSE
 from precondbench.leaderboard.timing.methods import CLASSICAL
 from precondbench.leaderboard.timing.problems import timed_problem
@@ -377,6 +378,16 @@ def test_a_method_that_fails_is_a_row_with_its_reason():
     assert found.rows[0].reason == "BreakdownError: no pivot"
     assert (found.rows[0].status, found.rows[0].setup) == ("invalid", [])
     assert found.ratios(1) == {}
+
+
+def test_complete_factorisations_are_refused_where_they_would_take_too_long(monkeypatch):
+    monkeypatch.setattr(methods, "MOST_OPERATIONS", 1e4)
+    contenders = chosen(classical_contenders(), ["IC(0)", "Inv-K", "SuperLU"])
+    solved, *refused = time_methods("diffusion-2d-1000", contenders, QUICK).rows
+    assert solved.status == "converged"
+    for one in refused:
+        assert (one.status, one.setup) == ("invalid", [])
+        assert "more than 1e+04 are refused" in one.reason
 
 
 def test_a_network_is_timed_like_the_others():

@@ -30,6 +30,8 @@ MOST_OPERATIONS = 1e12
 _BOARD = "parametric-1.0-diffusion-2d-test"
 # Published labels have the bits of the simplicial method, which takes several times as long.
 _FASTEST: dict[str, Method | Callable[[csr_array], Any]] = {"Inv-K": partial(invk, workers=1)}
+# Their setup has a complete factorisation in it, as that of a direct solver.
+_FACTORING = ("Inv-K",)
 # It chooses dense blocks for larger matrices than those that kernels are compiled on.
 _WARM: dict[str, Callable[[csr_array], Any]] = {
     "Inv-K": partial(invk, workers=1, method="supernodal")
@@ -82,6 +84,8 @@ class Contender:
         Counts its setup, from A and from what setup has returned.
     warm : callable, optional
         Compiles, on a small matrix, what the method itself would only use on a larger one.
+    factors : bool
+        Whether its setup factors A completely, which is refused where that would take too long.
     """
 
     name: str
@@ -89,6 +93,7 @@ class Contender:
     kind: Literal["classical", "direct", "learned", "other"] = "other"
     work: Counter | None = None
     warm: Callable[[csr_array], Any] | None = None
+    factors: bool = False
 
 
 def classical_contenders() -> list[Contender]:
@@ -101,15 +106,22 @@ def classical_contenders() -> list[Contender]:
     """
     rows = reference_rows(track_named(_BOARD))
     found = [
-        Contender(name, _FASTEST.get(name, rows[name]), "classical", work, _WARM.get(name))
+        Contender(
+            name,
+            _FASTEST.get(name, rows[name]),
+            "classical",
+            work,
+            _WARM.get(name),
+            name in _FACTORING,
+        )
         for name, work in CLASSICAL.items()
     ]
-    found.append(Contender("SuperLU", _Direct(_superlu), "direct", setup.exact))
+    found.append(Contender("SuperLU", _Direct(_superlu), "direct", setup.exact, factors=True))
     try:
         import sksparse.cholmod  # noqa: F401
     except ImportError:
         return found
-    return [*found, Contender("CHOLMOD", _Direct(_cholmod), "direct", setup.exact)]
+    return [*found, Contender("CHOLMOD", _Direct(_cholmod), "direct", setup.exact, factors=True)]
 
 
 def trained_contender(name: str, model: FactorModel, device: str = "cpu") -> Contender:
@@ -184,7 +196,7 @@ class _Direct:
 
 
 def check_direct(A: csr_array) -> None:
-    """Raise CostError where a direct solver would take too long."""
+    """Raise CostError where a complete factorisation would take too long."""
     cost = estimate_cost(A, pattern_of(A, "tril"))
     if cost.operations > MOST_OPERATIONS:
         raise CostError(

@@ -155,7 +155,7 @@ def trial(
     most_seconds : float
         If one side takes longer, no block of several is solved.
     """
-    if one.kind == "direct":
+    if one.factors:
         try:
             check_direct(system.matrix)
         except CostError as error:
