@@ -172,6 +172,40 @@ def test_multigrid_with_a_singular_coarse_grid_is_a_breakdown(poisson_2d):
         VCycle([A, sp.csr_array((P.T @ A @ P).toarray())], [P])
 
 
+def test_without_a_weight_prolongations_are_those_of_aggregates(poisson_2d):
+    A = poisson_2d(25)
+    plain, smoothed = smoothed_aggregation(A, weight=0.0), smoothed_aggregation(A)
+    assert np.all(np.diff(plain.levels[0][1].indptr) == 1)
+    assert np.max(np.diff(smoothed.levels[0][1].indptr)) > 1
+    b = np.ones(625)
+    assert pcg(A, b, M=smoothed).iterations < pcg(A, b, M=plain).iterations
+
+
+@pytest.mark.parametrize(("strength", "threshold"), [("symmetric", 0.1), ("classical", 0.5)])
+def test_weak_neighbours_are_not_aggregated(strength, threshold):
+    line = sp.diags_array([-1.0, 2.0, -1.0], offsets=(-1, 0, 1), shape=(20, 20))
+    A = sp.csr_array(sp.kron(line, sp.eye_array(20)) + 0.01 * sp.kron(sp.eye_array(20), line))
+    cycle = smoothed_aggregation(A, strength=strength, threshold=threshold, weight=0.0)
+    # Strong links step over 20 numbers.
+    for members in cycle.levels[0][1].T.toarray():
+        assert np.unique(np.flatnonzero(members) % 20).size == 1
+
+
+def test_a_coarse_matrix_is_symmetric_up_to_rounding(poisson_2d):
+    """As a product of three matrices with entries of different sizes; the lower triangle counts."""
+    A = poisson_2d(5)
+    cycle = smoothed_aggregation(A)
+    P = cycle.levels[0][1]
+    coarse = (P.T @ A @ P).toarray()
+    uneven = np.tril(coarse) + (1.0 + 1e-6) * np.triu(coarse, 1)
+    with pytest.raises(MatrixError, match="not symmetric"):
+        exact_cholesky(uneven)
+    np.testing.assert_array_equal(
+        dense(VCycle([A, sp.csr_array(uneven)], [P])),
+        dense(VCycle([A, sp.csr_array(np.tril(coarse) + np.tril(coarse, -1).T)], [P])),
+    )
+
+
 def test_multigrid_without_pyamg_says_how_to_get_it(monkeypatch, poisson_2d):
     monkeypatch.setitem(__import__("sys").modules, "pyamg", None)
     with pytest.raises(ConfigurationError, match=r"precondbench\[amg\]"):

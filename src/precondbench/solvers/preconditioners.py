@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array, csr_matrix
+from scipy.sparse import coo_array, csr_array, csr_matrix, tril
 from scipy.sparse.linalg import LinearOperator
 
 from precondbench._internal import at, kernel
@@ -320,13 +320,14 @@ class VCycle(LockstepPreconditioner):
     """One V-cycle from zero: a forward Gauss-Seidel sweep down, a backward one up.
 
     That makes it symmetric. The coarsest system is solved exactly: BreakdownError if its matrix is
-    not positive definite, as where a prolongation has a column of zeros. Finest level first.
+    not positive definite, as where a prolongation has a column of zeros. It is a product, symmetric
+    up to rounding, and its lower triangle counts. Finest level first.
     """
 
     def __init__(self, matrices: list[csr_array], prolongations: list[csr_array]) -> None:
         self.levels = list(zip(matrices[:-1], prolongations, strict=True))
         try:
-            self.coarsest = exact_cholesky(matrices[-1])
+            self.coarsest = exact_cholesky(_mirrored(matrices[-1]))
         except MatrixError as error:
             raise BreakdownError(f"the coarsest matrix cannot be used: {error}", 0) from None
         swept = sum(3 * A.nnz + 2 * P.nnz for A, P in self.levels)
@@ -352,7 +353,15 @@ class VCycle(LockstepPreconditioner):
         return x
 
 
-def smoothed_aggregation(A: Any, near_null: Any = None, unknowns: int = 1) -> VCycle:
+def smoothed_aggregation(
+    A: Any,
+    near_null: Any = None,
+    unknowns: int = 1,
+    *,
+    strength: str = "symmetric",
+    threshold: float = 0.0,
+    weight: float = 4.0 / 3.0,
+) -> VCycle:
     """Smoothed-aggregation algebraic multigrid (Vanek, Mandel and Brezina 1996) by PyAMG.
 
     PyAMG's defaults, by default with the constant vector as near null space, except that
@@ -367,6 +376,13 @@ def smoothed_aggregation(A: Any, near_null: Any = None, unknowns: int = 1) -> VC
         Vectors that A nearly maps to zero, shape (n, k), such as rigid motions.
     unknowns : int
         Unknowns per node, which are aggregated together; a divisor of n.
+    strength : {"symmetric", "classical"}
+        What an entry is compared with to be strong: the diagonal of its row and column, or the
+        largest entry of its row. Only strong neighbours are aggregated.
+    threshold : float
+        Share of it from which an entry is strong; with 0 all are, if it is symmetric.
+    weight : float
+        Of the Jacobi step that smooths a prolongation; with 0 it is not smoothed.
 
     Returns
     -------
@@ -404,7 +420,8 @@ def smoothed_aggregation(A: Any, near_null: Any = None, unknowns: int = 1) -> VC
         csr_matrix(matrix) if unknowns == 1 else csr_matrix(matrix).tobsr((unknowns, unknowns)),
         B=None if near_null is None else np.array(near_null, dtype=np.float64, order="C"),
         symmetry="symmetric",
-        smooth=("jacobi", {"omega": 4.0 / 3.0, "weighting": "local"}),
+        strength=(strength, {"theta": threshold}),
+        smooth=("jacobi", {"omega": weight, "weighting": "local"}) if weight else None,
         max_levels=MOST_LEVELS,
         max_coarse=COARSEST,
     )
@@ -423,6 +440,10 @@ def smoothed_aggregation(A: Any, near_null: Any = None, unknowns: int = 1) -> VC
         matrices[-1] = csr_array(matrices[-1][held][:, held])
         prolongations[-1] = csr_array(prolongations[-1][:, held])
     return VCycle(matrices, prolongations)
+
+
+def _mirrored(matrix: csr_array) -> csr_array:
+    return csr_array(tril(matrix) + tril(matrix, -1).T)
 
 
 def _plain(matrix: Any) -> csr_array:

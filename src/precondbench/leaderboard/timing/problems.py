@@ -84,8 +84,7 @@ def timed_problem(name: str) -> TimedProblem:
             )
         A = Collection(cache=cache_root() / "collection").matrix(entries[name])
         return TimedProblem(name, A, Context(name), matrix_digest(A))
-    family, rows = family_and_rows(name)
-    return _of_system(name, _drawn(family, rows))
+    return drawn_problem(*family_and_rows(name), name)
 
 
 def family_and_rows(name: str) -> tuple[str, int]:
@@ -107,13 +106,14 @@ def family_and_rows(name: str) -> tuple[str, int]:
 def warm_problem(problem: TimedProblem) -> TimedProblem:
     """Return a small system of the same kind, to compile kernels on."""
     family = "diffusion-2d" if "/" in problem.name else family_and_rows(problem.name)[0]
-    return _of_system("warm", _drawn(family, WARM_ROWS))
+    return drawn_problem(family, WARM_ROWS, "warm")
 
 
-def _drawn(name: str, rows: int) -> DiscreteSystem:
-    family = parametric_family(name)
-    stream = UniformStream(SEED, family.stream, DRAWS, rows)
-    return next(iter(family.draw(stream, rows, {})))
+def drawn_problem(family: str, rows: int, name: str, seed: int = SEED) -> TimedProblem:
+    """Return the first system of a draw, for another seed than that of problems another one."""
+    drawn = parametric_family(family)
+    stream = UniformStream(seed, drawn.stream, DRAWS, rows)
+    return _of_system(name, next(iter(drawn.draw(stream, rows, {}))))
 
 
 def _of_system(name: str, system: DiscreteSystem) -> TimedProblem:
