@@ -5,6 +5,7 @@ Longer than other files: all pages are of one board, which its fixtures write.
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -32,7 +33,7 @@ from precondbench.leaderboard.site.text import (
 )
 from precondbench.leaderboard.site.text import number as written
 from precondbench.leaderboard.submissions.schema import Links
-from precondbench.leaderboard.timing.times import write_times
+from precondbench.leaderboard.timing.times import read_times, write_times
 
 VOID = {"meta", "link", "input", "br", "hr", "img"}
 runner = CliRunner()
@@ -71,6 +72,17 @@ def test_times_are_shown(rendered):
     assert "✗ stagnated why slow" in words
     assert {"HB-nos3", "graph-100"} <= set(page.all("id"))
     assert "times.html" in (rendered / "index.html").read_text()
+
+
+def test_committed_times_are_shown(folder, tmp_path):
+    """Also of problems that no learned method is measured on, or solves."""
+    times = Path(__file__).parents[2] / "leaderboard" / "times"
+    shutil.copytree(times, folder / "times", dirs_exist_ok=True)
+    render_site(folder, tmp_path / "site")
+    page = Page(None, (tmp_path / "site" / "times.html").read_text())
+    problems = {read_times(path).problem.replace("/", "-") for path in times.glob("*.json")}
+    assert problems <= set(page.all("id"))
+    assert "\N{EN DASH}" in page.words
 
 
 @pytest.fixture
