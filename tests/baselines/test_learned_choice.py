@@ -48,7 +48,7 @@ def preferring(name):
     """A model that takes one formula whenever it can."""
     model = build_model("LearnedChoice", rounds=1)
     with torch.no_grad():
-        model.network.network[-1].bias[list(FORMULAS).index(name)] = -1.0
+        model.network.chooser.network[-1].bias[list(FORMULAS).index(name)] = -1.0
     return model
 
 
@@ -232,7 +232,7 @@ def test_in_training_iterations_are_expected_and_then_taken():
     # All formulas alike at first: the mean over them.
     model = preferring("Inv-K")
     with torch.no_grad():
-        model.network.network[-1].bias *= 100.0
+        model.network.chooser.network[-1].bias *= 100.0
     model.train()
     np.testing.assert_allclose(
         model.log_iterations(batch).detach().exp(), evaluate(data, invk).iterations, rtol=0.1

@@ -134,11 +134,16 @@ def _contenders(
         trained_contender,
     )
 
-    own = {name: load_entry_point(name) for name in code}
+    named = {name: load_entry_point(name) for name in code}
+    own = {name: it() if isinstance(it, type) else it for name, it in named.items()}
     return [
         *chosen(classical_contenders(), methods),
         *(trained_contender(name, load_pretrained(name), device) for name in entries),
-        *(Contender(name, it() if isinstance(it, type) else it) for name, it in own.items()),
+        *(
+            # Of another kind only where it says so itself, as those of this library do.
+            Contender(name, it, "learned" if getattr(it, "kind", "") == "learned" else "other")
+            for name, it in own.items()
+        ),
     ]
 
 

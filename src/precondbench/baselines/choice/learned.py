@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from precondbench._internal import Recent, digest_of
 from precondbench.baselines.base import Network
 from precondbench.baselines.batch import GraphBatch
+from precondbench.baselines.choice.chooser import Chooser, cost_of_first, expected_cost
 from precondbench.baselines.choice.features import NAMES, features
 from precondbench.baselines.choice.formulas import FORMULAS, UnitSystem, Values, formula_values
 from precondbench.baselines.elimination.levels import pattern_of, patterns_of_graphs
-from precondbench.baselines.message_passing.graph_network import zero_output
 from precondbench.factors import LowerPattern
 from precondbench.quality import MAXITER, SymmetricProblem
-
-# Standardised features beyond this say no more.
-MOST_DEVIATION = 3.0
-# Of the choice in training: iterations that differ by a factor of e^(1 / SHARP) are alike.
-SHARP = 4.0
-# Most logarithm of iterations over the fewest in training: a failure is not worse.
-MOST_REGRET = 4.0
-# Of log n, so that what is learned of small sizes changes slowly with the size.
-STEEP = 0.5
 
 
 class _Case:
@@ -98,27 +88,15 @@ class LearnedChoice(Network):
     core_dtype = torch.float64
     raw_features = True
     choosing = True
-    mean: Tensor
-    deviation: Tensor
 
     def __init__(self, rounds: int, width: int) -> None:
         super().__init__(rounds, width)
-        sizes = [len(NAMES) - 1, *([width] * rounds)]
-        layers: list[nn.Module] = []
-        for inputs, outputs in itertools.pairwise(sizes):
-            layers += [nn.Linear(inputs, outputs), nn.SiLU()]
-        last = nn.Linear(width, 2 * len(FORMULAS))
-        self.network = zero_output(nn.Sequential(*layers, last)).double()
+        self.chooser = Chooser(len(NAMES), len(FORMULAS), rounds, width)
         self.taken: list[str] = []
-        self.register_buffer("mean", torch.zeros(len(NAMES), dtype=torch.float64))
-        self.register_buffer("deviation", torch.ones(len(NAMES), dtype=torch.float64))
 
     def fit(self, batch: GraphBatch) -> None:
         """Measure means and deviations of the features."""
-        found = self._features([case for case, _ in _cases(batch)])
-        self.mean.copy_(found.mean(0))
-        spread = found.std(0, correction=0)
-        self.deviation.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
+        self.chooser.fit(self._features([case for case, _ in _cases(batch)]))
 
     def forward(self, batch: GraphBatch) -> Tensor:
         """Return values on the lower edges, float64."""
@@ -146,25 +124,18 @@ class LearnedChoice(Network):
     def log_iterations(self, batch: GraphBatch) -> Tensor:
         """Return the logarithm of iterations: expected in training, else of what is taken."""
         cases = [case for case, _ in _cases(batch)]
-        truth = torch.from_numpy(np.stack([case.iterations for case in cases])).to(self.mean)
+        truth = torch.from_numpy(np.stack([case.iterations for case in cases]))
         predicted = self.predicted(cases)
-        if not self.training:
-            return truth.gather(1, predicted.argmin(1, keepdim=True)).squeeze(1)
-        best = truth.min(1, keepdim=True).values
-        regret = (truth - best).clamp_max(MOST_REGRET)
-        share = torch.softmax(-SHARP * predicted, dim=1)
-        return best.squeeze(1) + (share * regret).sum(1)
+        return (expected_cost if self.training else cost_of_first)(predicted, truth.to(predicted))
 
     def predicted(self, cases: list[_Case]) -> Tensor:
         """Logarithm of the iterations of every formula, up to a number for each matrix."""
-        found = self._features(cases) - self.mean
-        rest = (found[:, 1:] / self.deviation[1:]).clamp(-MOST_DEVIATION, MOST_DEVIATION)
-        constant, slope = self.network(rest).chunk(2, dim=1)
-        result: Tensor = constant + STEEP * slope * found[:, :1]
-        return result
+        found: Tensor = self.chooser(self._features(cases))
+        return found
 
     def _features(self, cases: list[_Case]) -> Tensor:
-        return torch.from_numpy(np.stack([case.features for case in cases])).to(self.mean)
+        found = torch.from_numpy(np.stack([case.features for case in cases]))
+        return found.to(self.chooser.mean)
 
 
 def iterations_of(batch: GraphBatch) -> Values:
