@@ -2,8 +2,8 @@
 
     python docs/make_learning_page.py
 
-Reads benchmarks/results/one_model.json and formulas.json, which benchmarks/one_model.py and
-benchmarks/formulas.py write, and one_model_earlier.json, which holds those of earlier versions.
+Reads benchmarks/results/one_model.json, formulas.json and multigrid.json, which the benchmarks of
+these names write, and one_model_earlier.json, which holds those of earlier versions.
 """
 
 from __future__ import annotations
@@ -155,6 +155,41 @@ def formulas_findings() -> str:
     )
 
 
+def multigrid() -> str:
+    """Work of fixed and chosen parameters, over the best of each matrix."""
+    found = stored("multigrid.json")["train"]["validation"]
+    lines = [
+        [
+            "all" if family == "all" else f"`{family}`",
+            f"{ratios['default']:.2f}",
+            f"{ratios['fixed']:.2f}",
+            span(_of_seeds(ratios)),
+            span(ratio / ratios["default"] for ratio in _of_seeds(ratios)),
+        ]
+        for family, ratios in found.items()
+    ]
+    lines.append(lines.pop(0))
+    header = ["matrices", "PyAMG's defaults", "best fixed", "`LearnedMultigrid`, seeds"]
+    return markdown_table([*header, "over defaults, seeds"], lines)
+
+
+def _of_seeds(ratios: dict[str, float]) -> list[float]:
+    return [ratio for name, ratio in ratios.items() if name.isdecimal()]
+
+
+def multigrid_training() -> str:
+    """How far its training went, and what one choice for all matrices is."""
+    found = stored("multigrid.json")["train"]
+    train, validation = found["matrices"]
+    steps = listed(str(seed["best_step"]) for seed in found["seeds"])
+    name, threshold, weight = found["parameters"]
+    return paragraph(
+        f"Trained on {train} matrices, with {validation} for validation; the best steps of the "
+        f"seeds are {steps}. The candidate that is best if all matrices get the same has the "
+        f"{name} measure, threshold {threshold:g} and weight {weight:.3g}."
+    )
+
+
 def filled(page: str) -> str:
     """Return the page with its parts."""
     return with_parts(
@@ -165,6 +200,8 @@ def filled(page: str) -> str:
             "large findings": large_findings(),
             "formulas": formulas(),
             "formulas findings": formulas_findings(),
+            "multigrid training": multigrid_training(),
+            "multigrid": multigrid(),
         },
     )
 

@@ -65,7 +65,9 @@ def _learned(times: Times, sides: int) -> list[tuple[float, str]]:
 
 
 def _model_of(method: str) -> str:
-    """The model of an entry, TRACK/ID, as it is written."""
+    """The model of an entry, TRACK/ID, or of code, MODULE:NAME, as it is written."""
+    if ":" in method:
+        return method.rpartition(":")[2]
     first = method.rpartition("/")[2].partition("-")[0]
     return next((name for name in model_names() if name.lower() == first), first)
 
