@@ -17,7 +17,7 @@ from precondbench.baselines.choice.multigrid import (
     features,
     save_weights,
 )
-from precondbench.errors import BreakdownError, ConfigurationError
+from precondbench.errors import BreakdownError, ConfigurationError, MatrixError
 from precondbench.quality import MAXITER, Context
 from precondbench.quality.method import context_of
 from precondbench.solvers import smoothed_aggregation
@@ -64,6 +64,13 @@ def test_features_follow_neither_scaling_nor_numbering():
     given = features(A, Context())
     for other in (csr_array(8.0 * A), csr_array(A[order][:, order])):
         np.testing.assert_allclose(features(other, Context()), given, rtol=1e-10, atol=1e-12)
+
+
+def test_what_is_not_positive_definite_is_refused():
+    A = grid(5, 5)
+    A[3, 3] = 0.0
+    with pytest.raises(MatrixError, match="diagonal entry 3 of A is not positive"):
+        LearnedMultigrid(seed=None).setup(A)
 
 
 def test_some_nodes_are_enough(monkeypatch):

@@ -75,12 +75,22 @@ def features(A: csr_array, context: Context) -> Values:
     nodes, how many entries are positive, shares of links that are strong in two ways, shares of
     nodes without such a link, mean and extremes of what a node is tied to others by, how diagonals
     differ, and the energy of the near null space on a diagonal of ones.
+
+    Raises
+    ------
+    MatrixError
+        If a diagonal entry is not positive.
     """
+    diagonal = A.diagonal()
+    if not np.all(diagonal > 0.0):
+        raise MatrixError(
+            f"diagonal entry {int(np.argmin(diagonal > 0.0))} of A is not positive; A must be "
+            "symmetric positive definite"
+        )
     n, unknowns = A.shape[0], int(context.facts.get("unknowns", 1))
     nodes = np.unique(np.linspace(0, n // unknowns - 1, min(n // unknowns, SAMPLE)).astype(np.intp))
     rows = (nodes[:, None] * unknowns + np.arange(unknowns)).ravel()
     part = A[rows]
-    diagonal = A.diagonal()
     row = np.repeat(rows, np.diff(part.indptr))
     off = row != part.indices
     scaled = part.data[off] / np.sqrt(diagonal[row[off]] * diagonal[part.indices[off]])
