@@ -1,4 +1,7 @@
-"""Time to a solution: problems, what is measured, and what follows from it."""
+"""Time to a solution: problems, what is measured, and what follows from it.
+
+Longer than other files: one small board serves many tests.
+"""
 
 import json
 import math

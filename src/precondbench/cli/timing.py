@@ -45,13 +45,6 @@ def time(
     ] = None,
     sides: Annotated[str, typer.Option(help="Numbers of right-hand sides.")] = "1,10,100",
     repeats: Annotated[int, typer.Option(help="Times that everything is measured.")] = 3,
-    most_seconds: Annotated[
-        float,
-        typer.Option(
-            help="Of a solve for one right-hand side; if it takes longer, several are taken to "
-            "need as many steps."
-        ),
-    ] = 60.0,
     jobs: Annotated[
         int, typer.Option(help="Processes that count steps before times are measured.")
     ] = 1,
@@ -85,7 +78,7 @@ def time(
     if check is not None and folder is None:
         raise ConfigurationError("--check compares with the times of a folder; name it by --folder")
     contenders = _contenders(methods or [], entries or [], code or [], device)
-    effort = Effort(_numbers(sides), repeats, most_seconds)
+    effort = Effort(_numbers(sides), repeats)
     differences: list[str] = []
     with open_executor(jobs, dask) as executor:
         if executor is None or not dask:

@@ -54,7 +54,7 @@ class Effort:
 
     sides: tuple[int, ...] = (1, 10, 100)
     repeats: int = 3
-    most_seconds: float = 60.0
+    most_seconds: float = 10.0
     least_seconds: float = 0.5
 
 
