@@ -3,7 +3,8 @@
     python docs/make_learning_page.py
 
 Reads benchmarks/results/one_model.json, formulas.json and multigrid.json, which the benchmarks of
-these names write, and one_model_earlier.json, which holds those of earlier versions.
+these names write, one_model_earlier.json, which holds those of earlier versions, and the times of
+the leaderboard.
 """
 
 from __future__ import annotations
@@ -14,7 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from making import DOCS, bullets, listed, markdown_table, paragraph, span, stored, with_parts
+from making import (
+    DOCS,
+    LEADERBOARD,
+    bullets,
+    listed,
+    markdown_table,
+    paragraph,
+    short,
+    span,
+    stored,
+    with_parts,
+)
+from precondbench.leaderboard.timing.times import all_times
 
 PAGE = DOCS / "learning.md"
 _CLASSICAL = {"ic0": "IC(0)", "ic0_shifted": "IC(0), smallest shift", "invk": "Inv-K"}
@@ -190,6 +203,29 @@ def multigrid_training() -> str:
     )
 
 
+def multigrid_seconds() -> str:
+    """Seconds of setup and one solve, beside defaults and the fastest of the others."""
+    lines = []
+    for times in all_times(LEADERBOARD):
+        rows = {row.method.rpartition(":")[2]: row for row in times.rows}
+        ours, default = rows.get("LearnedMultigrid"), rows["smoothed-aggregation AMG"]
+        fastest = times.fastest(1)
+        if ours is None or fastest is None or not ours.solve:
+            continue
+        lines.append(
+            [
+                times.problem,
+                f"{default.iterations}",
+                f"{ours.iterations}",
+                *(short(row.seconds(1)) for row in (default, ours, fastest)),
+                fastest.method,
+                f"{ours.seconds(1) / fastest.seconds(1):.2f}",
+            ]
+        )
+    header = ["problem", "iterations, defaults", "iterations, learned", "defaults, s", "learned, s"]
+    return markdown_table([*header, "fastest, s", "which", "learned over fastest"], lines)
+
+
 def filled(page: str) -> str:
     """Return the page with its parts."""
     return with_parts(
@@ -202,6 +238,7 @@ def filled(page: str) -> str:
             "formulas findings": formulas_findings(),
             "multigrid training": multigrid_training(),
             "multigrid": multigrid(),
+            "multigrid seconds": multigrid_seconds(),
         },
     )
 
