@@ -4,10 +4,10 @@
     python benchmarks/multigrid.py TABLES --test
 
 Matrices are drawn from all families, those of the test from seeds of their own and larger. Each is
-solved with every candidate: about 25 minutes of one core for training and validation, and as much
-for the test. TABLES is a folder that keeps what is finished, so that this can be stopped. Work is
-counted, not timed: iterations plus 24 for the setup, times the entries that a step reads; seconds
-are measured by `precondbench time PROBLEM --code precondbench.baselines:LearnedMultigrid`.
+solved with every candidate, which takes some minutes of one core for training and validation, and
+longer for the test. TABLES is a folder that keeps what is finished, so that this can be stopped.
+Work is counted, not timed: iterations plus 24 for the setup, times the entries that a step reads;
+`precondbench time PROBLEM --code precondbench.baselines:LearnedMultigrid` measures seconds.
 --train writes the weights of the library, and both benchmarks/results/multigrid.json.
 """
 
@@ -74,7 +74,8 @@ def systems(part: str, family: str, rows: int, draws: int) -> Iterator[tuple[Any
 
 def train(folder: Path) -> dict[str, Any]:
     """Train all seeds, write their weights, and return how that went."""
-    data, validation = table("train", folder)[0], table("val", folder)[0]
+    data, _ = table("train", folder)
+    validation, families = table("val", folder)
     models, rows = {}, []
     for seed in SEEDS:
         start = perf_counter()
@@ -96,7 +97,7 @@ def train(folder: Path) -> dict[str, Any]:
         "fixed": fixed,
         "parameters": list(astuple(CANDIDATES[fixed])),
         "seeds": rows,
-        "validation": compared(validation, table("val", folder)[1], fixed),
+        "validation": compared(validation, families, fixed),
     }
 
 
