@@ -32,7 +32,7 @@ from typing import Any
 import torch
 
 import scan
-from precondbench import ParametricInvK, SyntheticTridiag
+from precondbench import ParametricInvK
 from precondbench.baselines import build_model, predict_factor
 from precondbench.baselines.batch import ResidentGraphs
 from precondbench.baselines.training.configuration import resolve_device
@@ -48,7 +48,7 @@ from precondbench.leaderboard import (
 )
 from precondbench.leaderboard.timing.problems import timed_problem
 from precondbench.leaderboard.timing.work import work_of_chain
-from training import BATCH, compare, compiled, wait
+from training import BATCH, compare, compiled, dataset_of, wait
 
 RESULTS = Path(__file__).parent / "results"
 NETWORKS = (
@@ -96,13 +96,6 @@ QUICK = Plan(
     repeats=1,
     problems=("diffusion-2d-400",),
 )
-
-
-def dataset_of(n: int, count: int) -> Any:
-    """Matrices for training: tridiagonal ones of 50 rows, 5-point grids beyond."""
-    if n == 50:
-        return SyntheticTridiag(split="train", config="uniform")[:count]
-    return ParametricInvK.generate("diffusion-2d", n=n, count=count)
 
 
 def training(plan: Plan, device: torch.device) -> Part:

@@ -168,17 +168,20 @@ def loading_table(found: Row) -> str:
 
 
 def training_table(loops: list[Row]) -> str:
-    """Steps a second of three loops."""
+    """Steps a second of four loops."""
     lines = [
         [
             row["model"],
-            *(f"{value:.0f}" for value in row["steps_per_second"].values()),
+            f"{row['n']:,}",
+            *(f"{value:.3g}" for value in row["steps_per_second"].values()),
             f"{row['ours_over_stock']:.1f}x",
+            f"{row['compiled_over_stock']:.1f}x",
         ]
         for row in loops
     ]
-    head = ["steps per second", "precondbench", "standard loop, precondbench network", "standard"]
-    return markdown_table([*head, "speed-up"], lines)
+    head = ["steps a second", "n", "precondbench", "the same, compiled"]
+    head += ["standard loop, precondbench network", "standard", "speed-up", "speed-up, compiled"]
+    return markdown_table(head, lines)
 
 
 def losses(loops: list[Row]) -> str:
@@ -188,7 +191,7 @@ def losses(loops: list[Row]) -> str:
         for row in loops
     ]
     return paragraph(
-        "All three columns start from the same weights and use the same batches; in the last epoch "
+        "All four loops start from the same weights and use the same batches; in the last epoch "
         f"their losses differ by at most {_at_most(max(differences))}."
     )
 

@@ -290,10 +290,16 @@ def broken(monkeypatch):
     monkeypatch.setattr(program, "app", fail)
 
 
+@pytest.mark.parametrize("calls", [1, 2])
 @pytest.mark.parametrize(("stop", "code"), [(SystemExit(143), 143), (KeyboardInterrupt(), 130)])
-def test_a_signal_in_compiled_code_is_no_fault(stop, code, monkeypatch, capsys):
-    def interrupted():
-        raise SystemError("returned a result with an exception set") from stop
+def test_a_signal_in_compiled_code_is_no_fault(stop, code, calls, monkeypatch, capsys):
+    def interrupted(calls=calls):
+        try:
+            if calls > 1:
+                interrupted(calls - 1)
+            raise stop
+        except BaseException as cause:
+            raise SystemError("returned a result with an exception set") from cause
 
     monkeypatch.setattr(program, "app", interrupted)
     with pytest.raises(SystemExit) as ended:

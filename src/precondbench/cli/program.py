@@ -136,9 +136,12 @@ def main() -> None:
         app()
     except Exception as error:
         # Commands print the errors of the library; any other one is unexpected.
-        # A signal in compiled code arrives as the cause of a SystemError.
-        if isinstance(error.__cause__, SystemExit | KeyboardInterrupt):
-            sys.exit(getattr(error.__cause__, "code", 128 + signal.SIGINT))
+        # A signal in compiled code arrives as the cause of a SystemError, or of several.
+        cause: BaseException | None = error
+        while isinstance(cause, SystemError):
+            cause = cause.__cause__
+        if isinstance(cause, SystemExit | KeyboardInterrupt):
+            sys.exit(getattr(cause, "code", 128 + signal.SIGINT))
         if os.environ.get(TRACEBACK):
             raise
         text = (

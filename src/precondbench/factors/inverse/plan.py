@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from precondbench._internal import available_memory
+from precondbench._internal import available_memory, kernel
 from precondbench.errors import ConfigurationError, CostError
-from precondbench.factors.patterns.triangular import LowerPattern
+from precondbench.factors.patterns.triangular import LowerPattern, Pattern
 from precondbench.factors.symbolic.ordering import has_metis, minimum_degree, nested_dissection
 from precondbench.factors.symbolic.supernodes import find_supernodes, split_tree
 from precondbench.factors.symbolic.tree import (
@@ -63,27 +62,50 @@ def inversion_graph(matrix: csr_array, pattern: LowerPattern, longest: float = n
             f"the analysis of their pairs needs {needed / 1e9:.1f} GB, more than there are; "
             "estimate_cost predicts the cost, a pattern with shorter columns lowers it"
         )
-    inside = clique[pattern.indices]
-    rows, columns = pattern.rows(), pattern.indices
-    t = csr_array(
-        (np.ones(int(np.sum(inside))), (rows[inside], columns[inside])), shape=matrix.shape
-    )
-    # All summands are positive: no entry cancels and no stored zero can be lost.
-    return _with_edges(matrix, columns[~inside], rows[~inside], csr_array(t @ t.T))
+    lower = (pattern.indptr, pattern.indices)
+    union = _union(matrix.indptr, matrix.indices, *lower, clique, *pattern.columns()[:2])
+    # Symmetric, so that its columns are its rows, sorted.
+    graph = Pattern(*Pattern(*union).columns()[:2])
+    return graph.csr(np.ones(graph.nnz))
 
 
-def _with_edges(
-    matrix: csr_array, row: NDArray[Any], column: NDArray[Any], graph: csr_array | None = None
-) -> csr_array:
-    """Pattern of a symmetric matrix with more edges, and with those of another graph."""
-    total = csr_array((np.ones(matrix.nnz), matrix.indices, matrix.indptr), shape=matrix.shape)
-    if graph is not None:
-        total = csr_array(graph + total)
-    if row.size:
-        ends = (np.concatenate((row, column)), np.concatenate((column, row)))
-        total = csr_array(total + csr_array((np.ones(2 * row.size), ends), shape=matrix.shape))
-    total.sort_indices()
-    return total
+@kernel
+def _union(indptr, indices, t_indptr, t_indices, clique, colptr, rows):  # type: ignore[no-untyped-def]
+    """Rows of A, each joined with the columns of T that meet it, of a star with its node only.
+
+    Columns are not sorted.
+    """
+    n = indptr.size - 1
+    mark = np.empty(n, np.int64)
+    starts = np.zeros(n + 1, np.int64)
+    out = np.empty(0, np.int32)
+    # Rows are counted first, then written.
+    for writing in (False, True):
+        if writing:
+            out = np.empty(starts[n], np.int32)
+        mark[:] = -1
+        for i in range(n):
+            q = starts[i]
+            for p in range(indptr[i], indptr[i + 1]):
+                j = indices[p]
+                mark[j] = i
+                if writing:
+                    out[q] = j
+                q += 1
+            for p in range(t_indptr[i], t_indptr[i + 1]):
+                j = t_indices[p]
+                first, last = colptr[j], colptr[j + 1]
+                if j != i and not clique[j]:
+                    last = first + 1  # The diagonal is first in a column.
+                for t in range(first, last):
+                    k = rows[t]
+                    if mark[k] != i:
+                        mark[k] = i
+                        if writing:
+                            out[q] = k
+                        q += 1
+            starts[i + 1] = q
+    return starts, out
 
 
 def plan_elimination(matrix: csr_array, pattern: LowerPattern) -> SymbolicFactor:
@@ -163,8 +185,10 @@ def estimate_cost(matrix: csr_array, pattern: LowerPattern) -> Cost:
     colptr, rows, _ = pattern.columns()
     first = np.minimum.reduceat(position[rows], colptr[:-1])
     node = np.argsort(position)
-    stars = (np.repeat(node[first], np.diff(colptr)), rows)
-    graph = _with_edges(matrix, *stars)
+    centres = np.repeat(node[first], np.diff(colptr))
+    edges = (np.concatenate((centres, rows)), np.concatenate((rows, centres)))
+    ones = csr_array((np.ones(matrix.nnz), matrix.indices, matrix.indptr), shape=matrix.shape)
+    graph = csr_array(ones + csr_array((np.ones(2 * rows.size), edges), shape=matrix.shape))
     counts = factor_counts(graph, position) - 1.0
     # Half a square a column to factor, one to invert; a third of a cube for each small block.
     operations = 1.5 * float(np.sum(counts**2)) + float(np.sum(lengths**3)) / 3.0

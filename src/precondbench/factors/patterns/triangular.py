@@ -44,6 +44,18 @@ class Pattern:
         """Row of each entry, int64 (nnz,)."""
         return np.repeat(np.arange(self.n, dtype=np.int64), np.diff(self.indptr))
 
+    def columns(
+        self, values: NDArray[np.float64] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[Any]]:
+        """Return the pattern by columns: ``colptr, rows, position`` of each entry in the CSR order.
+
+        Rows ascend within a column, so the diagonal of a lower triangle comes first. Given values
+        take the place of their positions.
+        """
+        carried = np.empty(self.nnz, np.int64 if values is None else np.float64)
+        colptr, rows = _transpose(self.indptr, self.indices, values, carried)
+        return colptr, rows, carried
+
     def csr(self, values: NDArray[np.float64]) -> scipy.sparse.csr_array:
         """Return the CSR array with these values on the pattern; values are not copied."""
         return scipy.sparse.csr_array(
@@ -72,18 +84,6 @@ class LowerPattern(Pattern):
     def diagonal(self) -> NDArray[np.int64]:
         """Position of each diagonal entry, int64 (n,)."""
         return self.indptr[1:] - 1
-
-    def columns(
-        self, values: NDArray[np.float64] | None = None
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[Any]]:
-        """Return the pattern by columns: ``colptr, rows, position`` of each entry in the CSR order.
-
-        Rows ascend within a column, so the diagonal comes first. Given values take the place of
-        their positions.
-        """
-        carried = np.empty(self.nnz, np.int64 if values is None else np.float64)
-        colptr, rows = _transpose(self.indptr, self.indices, values, carried)
-        return colptr, rows, carried
 
     def symmetric(
         self,
