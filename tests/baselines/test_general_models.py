@@ -184,7 +184,7 @@ def test_training_lowers_the_loss(graphs, name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_sizes_below_one_are_refused(name):
-    with pytest.raises(ConfigurationError, match="both must be 1 or more"):
+    with pytest.raises(ConfigurationError, match="rounds is 0; give an integer of 1 or more"):
         build_model(name, rounds=0)
 
 

@@ -50,7 +50,7 @@ def test_a_network_of_another_kind(tridiagonal_graphs):
 
 
 def test_unknown_names_are_answered_with_known_ones():
-    with pytest.raises(ConfigurationError, match=r"did you mean 'MessagePassingMLP'.*MLP"):
+    with pytest.raises(ConfigurationError, match=r"MLP.*; did you mean 'MessagePassingMLP'"):
         build_model("MessagePasingMLP")
 
 

@@ -103,9 +103,7 @@ refused("width-of-another-model", lambda c: described(c, width=8), "does not fit
 refused("rounds-a-billion", lambda c: described(c, rounds=10**9), "does not fit|rounds")
 refused("width-a-billion", lambda c: described(c, width=10**9), "does not fit|width")
 refused("width-beyond-64-bits", lambda c: described(c, width=10**30), "does not fit|width")
-refused(
-    "rounds-negative", lambda c: described(c, rounds=-1), "must be 1 or more", ConfigurationError
-)
+refused("rounds-negative", lambda c: described(c, rounds=-1), "of 1 or more", ConfigurationError)
 refused("rounds-text", lambda c: described(c, rounds="4"), NOT_OURS)
 refused("rounds-true", lambda c: described(c, rounds=True), NOT_OURS)
 refused("rounds-fraction", lambda c: described(c, rounds=1.5), NOT_OURS)

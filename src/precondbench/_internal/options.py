@@ -48,5 +48,6 @@ def did_you_mean(name: Any, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Return ``; did you mean ...?`` with the closest of the known names, else an empty text."""
     if not isinstance(name, str):
         return "; give one of these texts"
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    spelled = {word.lower(): word for word in known}
+    close = difflib.get_close_matches(name.lower(), spelled, n=1, cutoff=cutoff)
+    return f"; did you mean {spelled[close[0]]!r}?" if close else ""

@@ -9,6 +9,7 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
+from precondbench._internal import whole_number
 from precondbench.baselines.batch import GraphBatch
 from precondbench.errors import ConfigurationError
 from precondbench.quality import Context
@@ -49,7 +50,7 @@ class Network(nn.Module):
     Raises
     ------
     ConfigurationError
-        If ``rounds`` or ``width`` is below 1.
+        If ``rounds`` or ``width`` is not an integer of 1 or more.
     """
 
     raw_features: ClassVar[bool] = False
@@ -59,10 +60,8 @@ class Network(nn.Module):
     choosing: ClassVar[bool] = False
 
     def __init__(self, rounds: int, width: int) -> None:
-        if rounds < 1 or width < 1:
-            raise ConfigurationError(
-                f"rounds is {rounds} and width is {width}; both must be 1 or more"
-            )
+        whole_number("rounds", rounds, least=1)
+        whole_number("width", width, least=1)
         super().__init__()
 
     def forward(self, batch: GraphBatch) -> Tensor:

@@ -191,7 +191,8 @@ def _built(
 def read_tensors(path: Path, error: str) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
     """Read metadata and tensors of a safetensors file, or raise CheckpointError with ``error``."""
     if path.exists() and not path.is_file():
-        raise CheckpointError(f"{path} {error}: it is not a regular file")
+        hint = "; a run has checkpoint.safetensors in its folder" if path.is_dir() else ""
+        raise CheckpointError(f"{path} {error}: it is not a regular file{hint}")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

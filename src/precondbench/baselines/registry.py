@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable
 from importlib import import_module
 from typing import TypeVar
 
+from precondbench._internal import did_you_mean
 from precondbench.baselines.base import FactorModel, Network
 from precondbench.baselines.message_passing.graph_network import GraphNetwork, NodeModel
 from precondbench.errors import ConfigurationError
@@ -123,11 +123,10 @@ def build_model(
         If no model or scaling has that name, or a size is below 1.
     """
     if name not in model_names():
-        close = difflib.get_close_matches(name, model_names(), n=1, cutoff=0.5)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        known = model_names()
         raise ConfigurationError(
-            f"no model is called {name!r}{hint}; known: {', '.join(model_names())}. A model of "
-            "your own is known once its module has been imported"
+            f"no model is called {name!r}; one of your own is known once its module has been "
+            f"imported; there are: {', '.join(known)}{did_you_mean(name, known, cutoff=0.5)}"
         )
     model = _class(name)
     if issubclass(model, NodeModel):

@@ -152,7 +152,7 @@ def _transpose(indptr, indices, values, carried):  # type: ignore[no-untyped-def
     return colptr, rows
 
 
-def lower_pattern(pattern: Any, n: int | None = None) -> LowerPattern:
+def lower_pattern(pattern: Any, n: int | None = None, name: str = "pattern") -> LowerPattern:
     """Check and normalise a lower-triangular pattern.
 
     Parameters
@@ -162,6 +162,8 @@ def lower_pattern(pattern: Any, n: int | None = None) -> LowerPattern:
         entries above the diagonal are an error.
     n : int, optional
         Rows it must have.
+    name : str
+        What errors call it.
 
     Returns
     -------
@@ -184,26 +186,26 @@ def lower_pattern(pattern: Any, n: int | None = None) -> LowerPattern:
     if isinstance(pattern, LowerPattern):
         result = pattern
     else:
-        coo = scipy.sparse.coo_array(real_matrix(pattern, "pattern"))
+        coo = scipy.sparse.coo_array(real_matrix(pattern, name))
         if coo.ndim != 2 or coo.shape[0] != coo.shape[1] or coo.shape[0] == 0:
-            raise MatrixError(f"pattern has shape {coo.shape}; a square one is needed")
+            raise MatrixError(f"{name} has shape {coo.shape}; a square one is needed")
         if np.any(coo.col > coo.row):
             k = int(np.flatnonzero(coo.col > coo.row)[0])
             raise MatrixError(
-                f"pattern has entry ({coo.row[k]}, {coo.col[k]}) above the diagonal; "
-                "pass scipy.sparse.tril(pattern)"
+                f"{name} has entry ({coo.row[k]}, {coo.col[k]}) above the diagonal; "
+                f"pass scipy.sparse.tril({name}), or {name}.T if it is upper triangular"
             )
         ones = scipy.sparse.csr_array((np.ones(coo.nnz), (coo.row, coo.col)), shape=coo.shape)
         ones.sum_duplicates()
         result = LowerPattern(ones.indptr.astype(np.int64), ones.indices.astype(np.int32))
     if n is not None and result.n != n:
-        raise MatrixError(f"pattern has {result.n} rows, the matrix has {n}")
+        raise MatrixError(f"{name} has {result.n} rows, the matrix has {n}")
     empty = np.flatnonzero(np.diff(result.indptr) == 0)
     last = result.indices[result.diagonal]
     missing = empty if empty.size else np.flatnonzero(last != np.arange(result.n))
     if missing.size:
         raise MatrixError(
-            f"pattern lacks the diagonal entry of row {int(missing[0])}; a factor needs them all"
+            f"{name} lacks the diagonal entry of row {int(missing[0])}; a factor needs them all"
         )
     return result
 
@@ -292,7 +294,7 @@ def factor_values(L: Any, name: str = "L") -> tuple[LowerPattern, NDArray[np.flo
     """Split a lower-triangular factor into its checked pattern and its values."""
     full = scipy.sparse.csr_array(square_matrix(L, name), copy=True)
     full.sum_duplicates()
-    pattern = lower_pattern(full)
+    pattern = lower_pattern(full, name=name)
     values = np.asarray(full.data, dtype=np.float64)
     if not np.all(np.isfinite(values)):
         raise MatrixError(f"{name} has {int(np.sum(~np.isfinite(values)))} entries not finite")
