@@ -4,11 +4,14 @@
 
 ``solve``: a step of PCG with IC(0), one right-hand side and four in lockstep, against the traffic
 of its matrices and vectors at the speed of a copy of as many bytes, and against SciPy's ``cg`` with
-ilupp. ``incomplete``: IC(0) and MIC(0) with their checks of the input against ``IChol0`` of ilupp.
+ilupp. ``incomplete``: IC(0) and MIC(0) with their checks of the input against ``IChol0`` of ilupp,
+and these checks alone, which copy the lower triangle.
 ``inv-k``: `invk_report`, its accuracy check included, against the analysis and factorisation of
-CHOLMOD, which solves one system afterwards. Both sides take turns, times are medians.
+CHOLMOD, which solves one system afterwards; it depends much on the BLAS that CHOLMOD is linked to,
+so that results are kept for each (LD_LIBRARY_PATH chooses another one). Both sides take turns,
+times are medians.
 
-It needs ilupp 1.0 and scikit-sparse 0.4.16. Results go to
+It needs ilupp 1.0 and scikit-sparse 0.4.16 on Linux. Results go to
 benchmarks/results/compiled_libraries.json; --quick takes small problems and writes nothing.
 """
 
@@ -34,6 +37,7 @@ from lockstep import old_pcg
 from precondbench import ic0, mic0
 from precondbench._internal import processor_name
 from precondbench.factors import factor_values, invk_report
+from precondbench.factors.patterns.triangular import lower_triangle
 from precondbench.matrices import check_spd_candidate
 from precondbench.solvers import pcg_values
 
@@ -117,6 +121,7 @@ def incomplete(quick: bool) -> dict[str, Any]:
             {
                 "IC(0)": partial(ic0, A),
                 "MIC(0)": partial(mic0, A, 0.97),
+                "checks": partial(lower_triangle, A),
                 "ilupp": partial(ilupp.IChol0Preconditioner, sp.csr_matrix(A)),
             },
             1 if quick else 9,
@@ -125,8 +130,20 @@ def incomplete(quick: bool) -> dict[str, Any]:
             "seconds": times,
             "ic0_over_ilupp": times["IC(0)"] / times["ilupp"],
             "mic0_over_ilupp": times["MIC(0)"] / times["ilupp"],
+            "check_share": times["checks"] / times["IC(0)"],
         }
     return found
+
+
+def blas_of_cholmod() -> str:
+    """Name of the BLAS library of the system that this process has loaded."""
+    maps = Path("/proc/self/maps").read_text("utf-8")
+    loaded = {Path(line.split()[-1]) for line in maps.splitlines() if "blas" in line}
+    # Wheels of NumPy and SciPy bring their own.
+    of_system = [path for path in loaded if "site-packages" not in path.parts]
+    if any("openblas" in str(path) for path in of_system):
+        return "OpenBLAS"
+    return "reference BLAS" if any(p.parent.name == "blas" for p in of_system) else "another BLAS"
 
 
 def inv_k(quick: bool) -> dict[str, Any]:
@@ -155,7 +172,7 @@ def inv_k(quick: bool) -> dict[str, Any]:
                 "one_thread_over_two": times["one thread"] / times["two threads"],
                 "check_share": 1.0 - times["without its check"] / times["one thread"],
             }
-    return found
+    return {blas_of_cholmod(): found}
 
 
 PARTS = {"solve": solve, "incomplete": incomplete, "inv-k": inv_k}
@@ -169,7 +186,7 @@ def main() -> None:
     options = parser.parse_args()
     known = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     for name in options.parts or PARTS:
-        known[name] = PARTS[name](options.quick)
+        known[name] = known.get(name, {}) | PARTS[name](options.quick)
         known["machine"] = processor_name()
         known["versions"] = {
             package: version(package) for package in ("numpy", "scipy", "ilupp", "scikit-sparse")

@@ -1,13 +1,13 @@
 """One model for all families, on matrices much larger than those it was trained on.
 
-    python benchmarks/one_model.py RUN... [--rows 65536] [--draws 2] [--only FAMILY ...]
+    python benchmarks/one_model.py RUN... [--rows 65536] [--draws 2] [--only FAMILY ...] [--seed N]
 
 RUN are folders of runs of `precondbench train parametric --config mixed --model LearnedChoice`, one
 a seed. New matrices are drawn from every family; random-spd has at most 10,000 rows, as on its
 boards. Iterations are the worst of four right-hand sides; what fails counts as 10,000. Hindsight
 best is, for each matrix by itself, the fewest of IC(0), Inv-K and MIC(0) with eight relaxations.
-Writes benchmarks/results/one_model.json, family by family; formulas of those that are there are
-kept, and with --again the model predicts again.
+Writes benchmarks/results/one_model.json, or one_model_N.json for another seed of the draws, family
+by family; formulas of those that are there are kept, and with --again the model predicts again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from precondbench.recipes import RELAXATIONS
 from precondbench.recipes.building.systems import mic_name
 from precondbench.recipes.parametric import GENERATED_DRAWS
 
-RESULTS = Path(__file__).parent / "results" / "one_model.json"
+RESULTS = Path(__file__).parent / "results"
 SEED = 20261130
 MOST_ROWS = {"random-spd": 10_000}
 # Names in facts.
@@ -52,9 +52,9 @@ def models_of(runs: Iterable[Path]) -> dict[int, FactorModel]:
     return models
 
 
-def formulas_of(family: str, rows: int, draws: int) -> dict[str, Any]:
+def formulas_of(family: str, rows: int, draws: int, seed: int) -> dict[str, Any]:
     """Iterations of formulas, which every labelled matrix knows."""
-    data = ParametricInvK.generate(family, n=rows, seed=SEED, count=draws)
+    data = ParametricInvK.generate(family, n=rows, seed=seed, count=draws)
     facts = [data.facts(i) for i in range(len(data))]
     known = {
         name: [counted(one[f"iterations_{name}"]) for one in facts]
@@ -65,11 +65,11 @@ def formulas_of(family: str, rows: int, draws: int) -> dict[str, Any]:
     return {"rows": rows, "matrices": len(data), "formulas": known, "board": board, "seeds": {}}
 
 
-def systems(family: str, rows: int, draws: int) -> Iterator[csr_array]:
+def systems(family: str, rows: int, draws: int, seed: int) -> Iterator[csr_array]:
     """Yield the same matrices without labels."""
     drawn = parametric_family(family)
     for number in range(draws):
-        stream = UniformStream(SEED, drawn.stream, GENERATED_DRAWS, rows, number)
+        stream = UniformStream(seed, drawn.stream, GENERATED_DRAWS, rows, number)
         yield from (system.A for system in drawn.draw(stream, rows, {}))
 
 
@@ -133,27 +133,31 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=2)
     parser.add_argument("--only", nargs="*", default=list(FAMILIES))
     parser.add_argument("--again", action="store_true", help="Predict again what is known.")
+    parser.add_argument("--seed", type=int, default=SEED, help="Of the draws.")
     options = parser.parse_args()
+    stem = "one_model" if options.seed == SEED else f"one_model_{options.seed}"
+    path = RESULTS / f"{stem}.json"
     models = models_of(options.runs)
     training = {}
     for seed, run in zip(models, options.runs, strict=True):
         result = json.loads((run / "result.json").read_text(encoding="utf-8"))
         kept = ("best_epoch", "epochs", "steps", "parameters", "device")
         training[str(seed)] = {name: result[name] for name in kept}
-    content: dict[str, Any] = {"rows": options.rows, "seed": SEED, "families": {}}
-    if RESULTS.is_file():
-        content = json.loads(RESULTS.read_text(encoding="utf-8"))
+    content: dict[str, Any] = {"rows": options.rows, "seed": options.seed, "families": {}}
+    if path.is_file():
+        content = json.loads(path.read_text(encoding="utf-8"))
     content["training"] = training
     families = content["families"]
     for family in options.only:
         rows = min(options.rows, MOST_ROWS.get(family, options.rows))
         if family not in families:
-            families[family] = formulas_of(family, rows, options.draws)
+            families[family] = formulas_of(family, rows, options.draws, options.seed)
         elif not options.again:
             continue
-        families[family]["seeds"] = model_of(systems(family, rows, options.draws), models)
+        drawn = systems(family, rows, options.draws, options.seed)
+        families[family]["seeds"] = model_of(drawn, models)
         content["summary"] = summary(families)
-        RESULTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         print(family, json.dumps(content["summary"]["by_family"][family]), flush=True)
 
 

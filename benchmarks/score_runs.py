@@ -12,6 +12,7 @@ entry states are removed.
 from __future__ import annotations
 
 import argparse
+import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("leaderboard"))
     parser.add_argument("--submissions", type=Path, default=Path("submissions"))
     parser.add_argument("--only", default="*", help="Names of data, as a pattern of folders.")
+    parser.add_argument("--split", default="*", help="Splits to take, as a pattern of their names.")
     parser.add_argument("--fewest", type=int, default=3, help="Seeds that a row needs.")
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
@@ -94,7 +96,7 @@ def main() -> None:
             print(f"{group}: {len(runs)} finished runs, {options.fewest} are needed")
             continue
         said = description(runs[0])
-        for split in tested(runs[0]):
+        for split in fnmatch.filter(tested(runs[0]), options.split):
             folder = options.submissions / group.parent.name / group.name / split
             pack_runs(runs, split, folder, said)
             packed.append(folder)
