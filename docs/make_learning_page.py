@@ -2,9 +2,9 @@
 
     python docs/make_learning_page.py
 
-Reads benchmarks/results/one_model.json, formulas.json and multigrid.json, which the benchmarks of
-these names write, one_model_earlier.json, which holds those of earlier versions, and the times of
-the leaderboard.
+Reads benchmarks/results/one_model.json, one_model_20261201.json, formulas.json and multigrid.json,
+which the benchmarks of these names write, one_model_earlier.json, which holds those of earlier
+versions, and the times of the leaderboard.
 """
 
 from __future__ import annotations
@@ -64,9 +64,8 @@ def training() -> str:
     )
 
 
-def large() -> str:
+def large(content: Any) -> str:
     """The model on large matrices of every family, beside single formulas."""
-    content = stored("one_model.json")
     lines = []
     for family, ratios in content["summary"]["by_family"].items():
         of = content["families"][family]
@@ -92,9 +91,8 @@ def _ratios(ratios: dict[str, float]) -> list[str]:
     return [*classical, f"{ratios[best]:.2f} ({_formula(best)})", span(_seeds(ratios))]
 
 
-def large_findings() -> str:
+def _findings(content: Any) -> list[str]:
     """What the table says in sentences."""
-    content = stored("one_model.json")
     ratios, means = content["summary"]["by_family"], content["summary"]["all"]
     hardest, worst = _worst(ratios)
     below = [family for family, ratio in worst.items() if ratio < 1.0]
@@ -105,19 +103,16 @@ def large_findings() -> str:
         for name in means
         if name.startswith("seed ")
     ]
-    return bullets(
-        [
-            f"Geometric mean over families: {span(_seeds(means))} times hindsight best, by seed; "
-            f"without `random-spd`, where IC(0) with a shift is far ahead of all that hindsight "
-            f"chooses from, {span(others)}. The best single formula, {_formula(best)}, needs "
-            f"{single[best]:.2f} times.",
-            "Over the fewest iterations of the boards, for which IC(0) with a shift counts, the "
-            f"mean is {span(content['summary']['over_board'].values())}.",
-            f"Worst family: `{hardest}`, {worst[hardest]:.2f} times with the worst seed. Ahead of "
-            f"hindsight with every seed: {listed(f'`{family}`' for family in below)}.",
-            *_earlier(),
-        ]
-    )
+    return [
+        f"Geometric mean over families: {span(_seeds(means))} times hindsight best, by seed; "
+        f"without `random-spd`, where IC(0) with a shift is far ahead of all that hindsight "
+        f"chooses from, {span(others)}. The best single formula, {_formula(best)}, needs "
+        f"{single[best]:.2f} times.",
+        "Over the fewest iterations of the boards, for which IC(0) with a shift counts, the "
+        f"mean is {span(content['summary']['over_board'].values())}.",
+        f"Worst family: `{hardest}`, {worst[hardest]:.2f} times with the worst seed. Ahead of "
+        f"hindsight with every seed: {listed(f'`{family}`' for family in below)}.",
+    ]
 
 
 def _earlier() -> list[str]:
@@ -228,12 +223,15 @@ def multigrid_seconds() -> str:
 
 def filled(page: str) -> str:
     """Return the page with its parts."""
+    drawn, again = stored("one_model.json"), stored("one_model_20261201.json")
     return with_parts(
         page,
         {
             "training": training(),
-            "large": large(),
-            "large findings": large_findings(),
+            "large": large(drawn),
+            "large findings": bullets([*_findings(drawn), *_earlier()]),
+            "confirmed": large(again),
+            "confirmed findings": bullets(_findings(again)),
             "formulas": formulas(),
             "formulas findings": formulas_findings(),
             "multigrid training": multigrid_training(),

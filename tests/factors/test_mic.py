@@ -327,3 +327,19 @@ def test_values_for_the_kernel(poisson_2d):
     values, column = mic0_values(pattern, sp.csr_array(sp.tril(A)).data, 0.9)
     assert column == -1
     assert np.array_equal(values, mic0(A, 0.9).data)
+
+
+@pytest.mark.parametrize("given", ["matrix", "pattern", "shift"])
+def test_long_columns(given):
+    """Rows are looked up in columns with more entries than a walk would pay for."""
+    A = m_matrix(120, seed=5, density=0.5)
+    kept = sp.tril(A).toarray() != 0
+    assert (kept.sum(axis=0) > 40).any()
+    wanted = by_elimination(A.toarray(), kept, 0.9, np.ones((120, 1)))
+    if given == "matrix":
+        L = mic0(A, 0.9)
+    elif given == "pattern":
+        L = mic0(A, 0.9, pattern=sp.tril(A))
+    else:
+        L = mic0(A, 0.9, shift=1e-14)
+    np.testing.assert_allclose(L.toarray(), wanted, rtol=1e-9, atol=1e-12)

@@ -60,7 +60,7 @@ def broken_down(name: str, column: int, advice: str) -> BreakdownError:
 
 
 def _on_pattern(A: Any, pattern: Any, name: str, advice: str) -> csr_array:
-    wanted, a = lower_triangle(A, pattern)
+    wanted, a, _ = lower_triangle(A, pattern)
     values, column = ic0_values(wanted, a, overwrite_a=True)
     if column >= 0:
         raise broken_down(name, column, advice)
@@ -199,7 +199,7 @@ def shifted_ic0(A: Any, pattern: Any = None) -> tuple[csr_array, float]:
     >>> alpha
     0.25
     """
-    wanted, a = lower_triangle(A, pattern)
+    wanted, a, _ = lower_triangle(A, pattern)
     return smallest_shift("IC(0)", wanted, a, lambda values: ic0_values(wanted, values, True))
 
 

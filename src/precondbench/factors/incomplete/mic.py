@@ -18,49 +18,56 @@ _NEGLIGIBLE = 1e-10
 # A least-squares problem is solved where its gradient is smaller than this beside the rest.
 _EXACT = 1e-14
 _HALF = 0.5**0.5
+# A row is looked up in a column that is longer than this; shorter ones are walked along.
+_LONG = 32
 
 
 @kernel
-def _mic0(colptr, rows, column, indptr, indices, relaxation, v, out):  # type: ignore[no-untyped-def]
+def _mic0(colptr, rows, data, whole, indptr, indices, relaxation, v, out):  # type: ignore[no-untyped-def]
     """Columns of L one after the other, left-looking; dropped products are summed by row.
 
-    ``column`` holds tril(A) by columns and is overwritten, ``out`` becomes L by rows. Entries are
-    updated in the order of IC(0), so that relaxation 0 gives its bits. Without ``v`` the vector of
-    ones is preserved.
+    ``data`` holds tril(A) by columns, or A itself (``whole``); ``out`` becomes L by rows. Entries
+    are updated in the order of IC(0), so that relaxation 0 gives its bits. Without ``v`` the vector
+    of ones is preserved.
     """
     n = indptr.size - 1
-    # Of column k, how many entries below the diagonal have been used.
-    used = np.zeros(n, np.int32)
-    # Where row i stands in the column that is made, counted from the diagonal; if it does.
-    place = np.zeros(n, np.int32)
+    column = np.empty_like(data)
+    # Of each column, the next entry that a row of L needs.
+    following = np.empty(n, np.int64)
     # Of row i: the sum of v_j over the products that were dropped at (i, j).
     dropped = np.zeros(n, np.float64)
     for j in range(n):
-        start = colptr[j]
+        last = indptr[j + 1] - 1
+        start = colptr[j] + (last - indptr[j] if whole else 0)
         end = colptr[j + 1]
-        for p in range(start + 1, end):
-            # Unsigned, so that nothing is computed for indices from the end.
-            place[np.uint32(rows[p])] = p - start
+        following[j] = start + 1
+        for p in range(start, end):
+            column[p] = data[p]
         pivot = column[start]
         total = dropped[j]
-        last = indptr[j + 1] - 1
+        long = end - start > _LONG
         for q in range(indptr[j], last):
+            # Unsigned, so that nothing is computed for indices from the end.
             k = np.uint32(indices[q])
-            used[k] += 1
-            t = colptr[k] + used[k]
+            t = following[k]
+            following[k] = t + 1
             factor = column[t]
             out[q] = factor
             pivot -= factor * factor
             moved = factor if v is None else factor * v[j]
             lost = 0.0
+            s = start + 1
             for u in range(t + 1, colptr[k + np.uint32(1)]):
-                i = np.uint32(rows[u])
-                s = start + place[i]
+                i = rows[u]
+                if long:
+                    s += np.searchsorted(rows[s:end], i)
+                while s < end and rows[s] < i:
+                    s += 1
                 if s < end and rows[s] == i:
                     column[s] -= column[u] * factor
                 else:
                     lost += column[u] if v is None else column[u] * v[i]
-                    dropped[i] += column[u] * moved
+                    dropped[np.uint32(i)] += column[u] * moved
             total += factor * lost
         pivot -= relaxation * (total if v is None else total / v[j])
         if not (pivot > 0.0 and pivot < np.inf):
@@ -285,16 +292,19 @@ def mic0_values(
     relaxation: float = 1.0,
     vectors: NDArray[np.float64] | None = None,
     overwrite_a: bool = False,
+    plain: csr_array | None = None,
 ) -> tuple[NDArray[np.float64], int]:
     """MIC(0) from tril(A) on a pattern: values in CSR order, and the column of breakdown or -1.
 
-    ``vectors`` have shape (n, k); none are the vector of ones.
+    ``vectors`` have shape (n, k); none are the vector of ones. ``plain`` is A from
+    ``lower_triangle``: columns of tril(A) are then read from rows of A.
     """
     out = a if overwrite_a else np.empty_like(a)
     one = None if vectors is None else vectors[:, 0].copy()
     if vectors is None or (vectors.shape[1] == 1 and np.all(one)):
-        columns = pattern.columns(a)
-        return out, int(_mic0(*columns, pattern.indptr, pattern.indices, relaxation, one, out))
+        given = pattern.columns(a) if plain is None else (plain.indptr, plain.indices, plain.data)
+        lower = (pattern.indptr, pattern.indices)
+        return out, int(_mic0(*given, plain is not None, *lower, relaxation, one, out))
     colptr, rows, position = pattern.columns()
     column = a[position]
     return out, int(_mic0_vectors(colptr, rows, position, column, relaxation, vectors, out))
@@ -377,12 +387,13 @@ def mic0(
     >>> bool(np.array_equal(mic0(A, relaxation=0).data, ic0(A).data))
     True
     """
-    wanted, values = lower_triangle(A, pattern)
+    wanted, values, plain = lower_triangle(A, pattern)
     alpha = real_number("shift", shift)
     if alpha:
         values[wanted.diagonal] += alpha * values[wanted.diagonal]
-    weight = _relaxation(relaxation)
-    factor, column = mic0_values(wanted, values, weight, _vectors(preserve, wanted.n), True)
+        plain = None
+    weight, vectors = _relaxation(relaxation), _vectors(preserve, wanted.n)
+    factor, column = mic0_values(wanted, values, weight, vectors, overwrite_a=True, plain=plain)
     if column >= 0:
         raise broken_down(
             "MIC(0)",
@@ -436,7 +447,7 @@ def shifted_mic0(
     >>> shifted_mic0(kershaw, 0.5)[1]
     0.0625
     """
-    wanted, a = lower_triangle(A, pattern)
+    wanted, a, _ = lower_triangle(A, pattern)
     weight, vectors = _relaxation(relaxation), _vectors(preserve, wanted.n)
     return smallest_shift(
         "MIC(0)", wanted, a, lambda values: mic0_values(wanted, values, weight, vectors)

@@ -254,15 +254,20 @@ def matrix_and_pattern(A: Any, pattern: Any = None) -> tuple[scipy.sparse.csr_ar
     return matrix, lower_pattern(pattern, matrix.shape[0])
 
 
-def lower_triangle(A: Any, pattern: Any = None) -> tuple[LowerPattern, NDArray[np.float64]]:
-    """Check A; return a pattern for its factor, by default that of tril(A), and values on it."""
+def lower_triangle(
+    A: Any, pattern: Any = None
+) -> tuple[LowerPattern, NDArray[np.float64], scipy.sparse.csr_array | None]:
+    """Check A; return a pattern for its factor, by default that of tril(A), and values on it.
+
+    Also A itself, if it passes every check as it is and no pattern is given.
+    """
     if pattern is None:
         triangle = plain_lower_triangle(A)
         if triangle is not None:
             indptr, indices, values = triangle
-            return LowerPattern(indptr, indices), values
+            return LowerPattern(indptr, indices), values, A
     matrix, wanted = matrix_and_pattern(A, pattern)
-    return wanted, lower_values(matrix, wanted)
+    return wanted, lower_values(matrix, wanted), None
 
 
 def lower_values(
