@@ -122,7 +122,7 @@ def _progress(training: str | None, what: str) -> str:
 
 
 def learned_rows(found: dict[str, list[Standing]]) -> dict[tuple[str, str], dict[str, RankedRow]]:
-    """Learned rows by family and method, and by split."""
+    """Learned rows by family and method, and by split, of what has a row on ``test``."""
     rows: dict[tuple[str, str], dict[str, RankedRow]] = {}
     for split, standings in found.items():
         for standing in standings:
@@ -130,7 +130,7 @@ def learned_rows(found: dict[str, list[Standing]]) -> dict[tuple[str, str], dict
                 if row.entry.kind == "learned":
                     key = (standing.track.configuration, row.entry.method)
                     rows.setdefault(key, {})[split] = row
-    return rows
+    return {key: of_splits for key, of_splits in rows.items() if "test" in of_splits}
 
 
 def learned(found: dict[str, list[Standing]]) -> str:

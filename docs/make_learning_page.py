@@ -19,6 +19,7 @@ from making import (
     DOCS,
     LEADERBOARD,
     bullets,
+    committed_standings,
     listed,
     markdown_table,
     paragraph,
@@ -27,6 +28,7 @@ from making import (
     stored,
     with_parts,
 )
+from precondbench.leaderboard.board import Standing
 from precondbench.leaderboard.timing.times import all_times
 
 PAGE = DOCS / "learning.md"
@@ -115,6 +117,75 @@ def _findings(content: Any) -> list[str]:
     ]
 
 
+CHOICE = "learnedchoice-1-rounds"
+FACTORS = {"ic-0": "IC(0)", "inv-k": "Inv-K", "mic-0-tuned": "MIC(0), tuned"}
+# The part of the best factor that counts as a margin in what is said.
+MARGIN = 0.9
+
+
+def _boards() -> dict[str, Standing]:
+    """Tracks of ``test_large`` by family."""
+    return {
+        standing.track.configuration: standing
+        for standing in committed_standings()
+        if standing.track.kind == "parametric" and standing.track.split == "test_large"
+    }
+
+
+def on_boards() -> str:
+    """The row of LearnedChoice on the tracks of large matrices, beside other factors."""
+    lines = []
+    for family, standing in _boards().items():
+        row = standing.by_id[CHOICE]
+        matrices = standing.track.matrices
+        lines.append(
+            [
+                f"`{family}`",
+                str(len(matrices)),
+                f"{np.mean([matrix.n for matrix in matrices]):,.0f}",
+                *(f"{standing.by_id[name].interval.mean:.2f}" for name in FACTORS),
+                _with_interval(row.interval),
+                f"{row.interval.mean - row.gain.mean:.2f}" if row.gain else "",
+            ]
+        )
+    header = ["`test_large`", "matrices", "mean n", *FACTORS.values()]
+    return markdown_table([*header, "`LearnedChoice`", "its start"], lines)
+
+
+def _with_interval(interval: Any) -> str:
+    return f"{interval.mean:.2f} ({interval.low:.2f} to {interval.high:.2f})"
+
+
+def boards_findings() -> str:
+    """What these rows say, with three seeds and intervals."""
+    boards = _boards()
+    rows = {family: standing.by_id[CHOICE].interval for family, standing in boards.items()}
+    ahead = [f for f, i in rows.items() if i.high < 1.0]
+    far = [f for f in ahead if rows[f].mean <= MARGIN]
+    behind = [f for f, i in rows.items() if i.low > 1.0]
+    diffusion = boards["diffusion-2d"]
+    fewer = listed(
+        f"{100 * (1 - rows['diffusion-2d'].mean / diffusion.by_id[name].interval.mean):.0f} % "
+        f"fewer than {said}"
+        for name, said in FACTORS.items()
+    )
+    return bullets(
+        [
+            f"Below the best of those factors, matrix by matrix, with its interval below 1: "
+            f"{listed(f'`{family}`' for family in ahead)}; by a tenth or more: "
+            f"{listed(f'`{family}`' for family in far)}. Above it: "
+            f"{listed(f'`{family}`' for family in behind)}.",
+            f"On `diffusion-2d` it needs {fewer}.",
+            f"Geometric mean over families: {_mean(i.mean for i in rows.values()):.3f}; "
+            + listed(
+                f"{said} {_mean(b.by_id[name].interval.mean for b in boards.values()):.2f}"
+                for name, said in FACTORS.items()
+            )
+            + ".",
+        ]
+    )
+
+
 def _earlier() -> list[str]:
     """Versions before, on the same matrices."""
     lines = []
@@ -200,7 +271,7 @@ def multigrid_training() -> str:
 
 def multigrid_seconds() -> str:
     """Seconds of setup and one solve, beside defaults and the fastest of the others."""
-    lines = []
+    lines, ahead = [], []
     for times in all_times(LEADERBOARD):
         rows = {row.method.rpartition(":")[2]: row for row in times.rows}
         ours, default = rows.get("LearnedMultigrid"), rows["smoothed-aggregation AMG"]
@@ -217,8 +288,14 @@ def multigrid_seconds() -> str:
                 f"{ours.seconds(1) / fastest.seconds(1):.2f}",
             ]
         )
+        if ours.seconds(1) < fastest.seconds(1):
+            ahead.append(times.problem)
     header = ["problem", "iterations, defaults", "iterations, learned", "defaults, s", "learned, s"]
-    return markdown_table([*header, "fastest, s", "which", "learned over fastest"], lines)
+    return (
+        markdown_table([*header, "fastest, s", "which", "learned over fastest"], lines)
+        + "\n\n"
+        + paragraph(f"It takes less time than every other method on {listed(ahead)}.")
+    )
 
 
 def filled(page: str) -> str:
@@ -230,6 +307,8 @@ def filled(page: str) -> str:
             "training": training(),
             "large": large(drawn),
             "large findings": bullets([*_findings(drawn), *_earlier()]),
+            "boards": on_boards(),
+            "boards findings": boards_findings(),
             "confirmed": large(again),
             "confirmed findings": bullets(_findings(again)),
             "formulas": formulas(),
