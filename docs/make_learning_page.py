@@ -19,7 +19,7 @@ from making import (
     DOCS,
     LEADERBOARD,
     bullets,
-    committed_standings,
+    large_families,
     listed,
     markdown_table,
     paragraph,
@@ -124,12 +124,8 @@ MARGIN = 0.9
 
 
 def _boards() -> dict[str, Standing]:
-    """Tracks of ``test_large`` by family."""
-    return {
-        standing.track.configuration: standing
-        for standing in committed_standings()
-        if standing.track.kind == "parametric" and standing.track.split == "test_large"
-    }
+    """Tracks of large matrices by family."""
+    return {standing.track.configuration: standing for standing in large_families()}
 
 
 def on_boards() -> str:

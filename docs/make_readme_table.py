@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from statistics import geometric_mean
 
-from making import ROOT, committed_standings, markdown_table, rewrite, with_parts
+from making import ROOT, committed_standings, large_families, markdown_table, rewrite, with_parts
 from precondbench.leaderboard.board import Standing
 from precondbench.leaderboard.scoring.ranking import RankedRow
 from precondbench.leaderboard.site.text import between, figure, number, percent
@@ -53,11 +53,7 @@ def table() -> str:
     """One line a row of the boards: iterations on synthetic sets and families, area on real."""
     known = {standing.track.id: standing for standing in committed_standings()}
     board = [known[track] for track in (*SYNTHETIC, REAL)]
-    families = [
-        standing
-        for standing in known.values()
-        if standing.track.kind == "parametric" and standing.track.split == "test_large"
-    ]
+    families = large_families()
     header = ["method", "kind", "`uniform`: iterations", "`twin`: iterations"]
     header += ["families: iterations over the best", "real: area", "real: rank", "real: solved"]
     lines = []

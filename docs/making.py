@@ -42,6 +42,15 @@ def committed_standings() -> tuple[Standing, ...]:
     return tuple(standings_of(committed_board()))
 
 
+def large_families() -> list[Standing]:
+    """Return its tracks of ``test_large`` of all families."""
+    return [
+        standing
+        for standing in committed_standings()
+        if standing.track.kind == "parametric" and standing.track.split == "test_large"
+    ]
+
+
 def stored(name: str) -> Any:
     """Return the content of a JSON file in benchmarks/results."""
     return json.loads((RESULTS / name).read_text(encoding="utf-8"))
