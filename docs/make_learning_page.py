@@ -168,7 +168,7 @@ def boards_findings() -> str:
     return bullets(
         [
             f"Below the best of those factors, matrix by matrix, with its interval below 1: "
-            f"{listed(f'`{family}`' for family in ahead)}; by a tenth or more: "
+            f"{listed(f'`{family}`' for family in ahead)}; by a tenth of it or more: "
             f"{listed(f'`{family}`' for family in far)}. Above it: "
             f"{listed(f'`{family}`' for family in behind)}.",
             f"On `diffusion-2d` it needs {fewer}.",

@@ -243,8 +243,10 @@ def test_the_lower_triangle_of_what_is_plain(poisson_2d, form):
 def test_the_lower_triangle_of_what_is_not_plain_takes_the_checks(poisson_2d):
     A = poisson_2d(7)
     assert plain_lower_triangle(A.toarray()) is None
-    pattern, values = lower_triangle(A.toarray())
-    quick, same = lower_triangle(A)
+    pattern, values, nothing = lower_triangle(A.toarray())
+    quick, same, plain = lower_triangle(A)
+    assert nothing is None
+    assert plain is A
     assert np.array_equal(pattern.indices, quick.indices)
     assert np.array_equal(values, same)
     with pytest.raises(MatrixError, match="A is not square"):

@@ -216,13 +216,9 @@ def _check_type(dtype: np.dtype[Any], name: str) -> None:
             f"{name} is complex ({dtype}); only real numbers are supported: give {name}.real if "
             "its imaginary part is zero"
         )
-    if dtype.kind in "SU":
-        raise MatrixError(
-            f"{name} is a text, not a matrix; read a file first, with "
-            "precondbench.matrices.read_matrix(path)"
-        )
     if dtype.kind not in "fiub":
-        raise MatrixError(f"{name} has entries of type {dtype}; give real numbers")
+        hint = "; read a file with precondbench.matrices.read_matrix" if dtype.kind in "SU" else ""
+        raise MatrixError(f"{name} has entries of type {dtype}; give real numbers{hint}")
 
 
 def _to_float64(values: NDArray[Any]) -> NDArray[np.float64]:
