@@ -138,13 +138,12 @@ def compare(
     textbook.network.edge_models = nn.ModuleList(
         ConcatenatingEdgeModel(layer) for layer in textbook.network.edge_models
     )
-    another = [("ours, compiled", ours(copy.deepcopy(model).to(device), dataset, device, True))]
-    loops = {
-        "ours": ours(model.to(device), dataset, device),
-        **dict(another if compiled else []),
-        "stock loop, our network": stock(same_network.to(device), dataset, device),
-        "stock": stock(textbook.to(device), dataset, device),
-    }
+    loops = {"ours": ours(model.to(device), dataset, device)}
+    if compiled:
+        twin = copy.deepcopy(same_network).to(device)
+        loops["ours, compiled"] = ours(twin, dataset, device, compiled=True)
+    loops["stock loop, our network"] = stock(same_network.to(device), dataset, device)
+    loops["stock"] = stock(textbook.to(device), dataset, device)
     seconds: dict[str, list[float]] = {key: [] for key in loops}
     losses: dict[str, list[float]] = {key: [] for key in loops}
     for _ in range(epochs + 1):
@@ -155,16 +154,16 @@ def compare(
     steps = -(-len(dataset) // BATCH)
     # The first epoch allocates and warms up.
     medians = {key: statistics.median(values[1:]) for key, values in seconds.items()}
+    over = {"ours_over_stock": "ours", "compiled_over_stock": "ours, compiled"}
     return {
         "model": name,
         "rounds": rounds,
         "steps_per_second": {key: round(steps / value, 1) for key, value in medians.items()},
-        "ours_over_stock": round(medians["stock"] / medians["ours"], 2),
-        **(
-            {"compiled_over_stock": round(medians["stock"] / medians["ours, compiled"], 2)}
-            if compiled
-            else {}
-        ),
+        **{
+            name: round(medians["stock"] / medians[loop], 2)
+            for name, loop in over.items()
+            if loop in medians
+        },
         "ours_over_stock_loop": round(medians["stock loop, our network"] / medians["ours"], 2),
         "loss_in_first_epoch": {key: round(values[0], 6) for key, values in losses.items()},
         "loss_in_last_epoch": {key: round(values[-1], 6) for key, values in losses.items()},

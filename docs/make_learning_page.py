@@ -17,11 +17,12 @@ import numpy as np
 
 from making import (
     DOCS,
-    LEADERBOARD,
     bullets,
     large_families,
     listed,
     markdown_table,
+    mean_over_families,
+    multigrid_times,
     paragraph,
     short,
     span,
@@ -29,7 +30,6 @@ from making import (
     with_parts,
 )
 from precondbench.leaderboard.board import Standing
-from precondbench.leaderboard.timing.times import all_times
 
 PAGE = DOCS / "learning.md"
 _CLASSICAL = {"ic0": "IC(0)", "ic0_shifted": "IC(0), smallest shift", "invk": "Inv-K"}
@@ -172,11 +172,8 @@ def boards_findings() -> str:
             f"{listed(f'`{family}`' for family in far)}. Above it: "
             f"{listed(f'`{family}`' for family in behind)}.",
             f"On `diffusion-2d` it needs {fewer}.",
-            f"Geometric mean over families: {_mean(i.mean for i in rows.values()):.3f}; "
-            + listed(
-                f"{said} {_mean(b.by_id[name].interval.mean for b in boards.values()):.2f}"
-                for name, said in FACTORS.items()
-            )
+            f"Geometric mean over families: {mean_over_families(CHOICE):.3f}; "
+            + listed(f"{said} {mean_over_families(name):.2f}" for name, said in FACTORS.items())
             + ".",
         ]
     )
@@ -268,12 +265,8 @@ def multigrid_training() -> str:
 def multigrid_seconds() -> str:
     """Seconds of setup and one solve, beside defaults and the fastest of the others."""
     lines, ahead = [], []
-    for times in all_times(LEADERBOARD):
-        rows = {row.method.rpartition(":")[2]: row for row in times.rows}
-        ours, default = rows.get("LearnedMultigrid"), rows["smoothed-aggregation AMG"]
-        fastest = times.fastest(1)
-        if ours is None or fastest is None or not ours.solve:
-            continue
+    for times, ours, fastest in multigrid_times():
+        default = next(row for row in times.rows if row.method == "smoothed-aggregation AMG")
         lines.append(
             [
                 times.problem,
@@ -290,7 +283,7 @@ def multigrid_seconds() -> str:
     return (
         markdown_table([*header, "fastest, s", "which", "learned over fastest"], lines)
         + "\n\n"
-        + paragraph(f"It takes less time than every other method on {listed(ahead)}.")
+        + paragraph(f"It takes less time than all of those methods on {listed(ahead)}.")
     )
 
 

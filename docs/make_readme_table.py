@@ -5,9 +5,15 @@ python docs/make_readme_table.py
 
 from __future__ import annotations
 
-from statistics import geometric_mean
-
-from making import ROOT, committed_standings, large_families, markdown_table, rewrite, with_parts
+from making import (
+    ROOT,
+    committed_standings,
+    large_families,
+    markdown_table,
+    mean_over_families,
+    rewrite,
+    with_parts,
+)
 from precondbench.leaderboard.board import Standing
 from precondbench.leaderboard.scoring.ranking import RankedRow
 from precondbench.leaderboard.site.text import between, figure, number, percent
@@ -42,13 +48,6 @@ def _score(row: RankedRow | None, real: bool) -> str:
     return f"{figure(row.score.mean, real)} {between(row.interval, real)}".rstrip()
 
 
-def _families(name: str, families: list[Standing]) -> str:
-    """Return the geometric mean of ratios over all families; empty if one has no such row."""
-    rows = [standing.by_id.get(name) for standing in families]
-    scores = [row.score.mean for row in rows if row is not None]
-    return number(geometric_mean(scores)) if len(scores) == len(rows) else ""
-
-
 def table() -> str:
     """One line a row of the boards: iterations on synthetic sets and families, area on real."""
     known = {standing.track.id: standing for standing in committed_standings()}
@@ -66,7 +65,8 @@ def table() -> str:
         *synthetic, real = found
         cells = [first.entry.method, first.entry.kind]
         cells += [_score(row, real=False) for row in synthetic]
-        cells += [_families(name, families), _score(real, real=True), "", ""]
+        mean = mean_over_families(name)
+        cells += ["" if mean is None else number(mean), _score(real, real=True), "", ""]
         if real is not None:
             cells[-2:] = [board[-1].rank(real), percent(real.solved.mean)]
         lines.append(cells)

@@ -7,14 +7,16 @@ import json
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from statistics import geometric_mean
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from precondbench.leaderboard import Leaderboard
     from precondbench.leaderboard.board import Standing
+    from precondbench.leaderboard.timing.times import TimedRow, Times
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -49,6 +51,27 @@ def large_families() -> list[Standing]:
         for standing in committed_standings()
         if standing.track.kind == "parametric" and standing.track.split == "test_large"
     ]
+
+
+def mean_over_families(entry: str) -> float | None:
+    """Return the geometric mean of a row over `large_families`; None where one has no such row."""
+    rows = [standing.by_id.get(entry) for standing in large_families()]
+    scores = [row.score.mean for row in rows if row is not None]
+    return geometric_mean(scores) if len(scores) == len(rows) else None
+
+
+def multigrid_times() -> Iterator[tuple[Times, TimedRow, TimedRow]]:
+    """Yield times of problems that LearnedMultigrid solves, its row and the fastest of the others.
+
+    Others are classical and direct methods, for one right-hand side.
+    """
+    from precondbench.leaderboard.timing.times import all_times
+
+    for times in all_times(LEADERBOARD):
+        fastest = times.fastest(1)
+        for row in times.rows:
+            if row.method.endswith(":LearnedMultigrid") and row.solve and fastest is not None:
+                yield times, row, fastest
 
 
 def stored(name: str) -> Any:

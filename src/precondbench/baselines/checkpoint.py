@@ -191,8 +191,7 @@ def _built(
 def read_tensors(path: Path, error: str) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
     """Read metadata and tensors of a safetensors file, or raise CheckpointError with ``error``."""
     if path.exists() and not path.is_file():
-        hint = "; a run has checkpoint.safetensors in its folder" if path.is_dir() else ""
-        raise CheckpointError(f"{path} {error}: it is not a regular file{hint}")
+        raise CheckpointError(f"{path} {error}: it is not a regular file")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -202,7 +201,13 @@ def read_tensors(path: Path, error: str) -> tuple[dict[str, str], dict[str, torc
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    metadata, tensors = read_tensors(path, "is not a readable safetensors file")
+    unreadable = "is not a readable safetensors file"
+    if path.is_dir():
+        raise CheckpointError(
+            f"{path} {unreadable}: it is not a regular file; a run has checkpoint.safetensors in "
+            "its folder"
+        )
+    metadata, tensors = read_tensors(path, unreadable)
     try:
         description: dict[str, Any] = loads(metadata[METADATA_KEY])
         version = description["format_version"]

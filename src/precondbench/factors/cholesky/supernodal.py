@@ -303,12 +303,7 @@ def _solve(at, first, rowptr, rows, block, owner, values, x, count):  # type: ig
         height = width + r
         own = first[s] * count
         # Columns of the identity meet few supernodes: those on their paths to a root.
-        met = False
-        for t in range(own, own + width * count):
-            if x[t] != 0.0:
-                met = True
-                break
-        if not met:
+        if not np.any(x[own : own + width * count]):
             continue
         trsm(at, True, True, count, width, values, block[s], height, x, own, count)
         if r == 0:
