@@ -369,6 +369,7 @@ SUITESPARSE_SPEC = DatasetSpec(
             "Inv-K, IC(0), MIC(0) and shifted IC(0) on the pattern of tril(A) of real SPD matrices "
             "of the SuiteSparse collection of every size, in five folds",
             FoldedBuilder(),
+            ranked={DEFAULT_PATTERN: ("all", "unsolved")},
         ),
     ),
     default_version=RELEASE_VERSION,

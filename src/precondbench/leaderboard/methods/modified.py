@@ -11,13 +11,19 @@ from scipy.sparse.linalg import LinearOperator
 
 from precondbench.factors import (
     mic0,
-    minimum_degree,
     pattern_of,
-    reverse_cuthill_mckee,
     shifted_mic0,
 )
-from precondbench.leaderboard.methods.row import FAMILY, FILLED, TRIL, ReferenceMethod
-from precondbench.leaderboard.methods.symmetric import Ordering
+from precondbench.leaderboard.methods.row import (
+    FAMILY,
+    FILLED,
+    FOLDS,
+    ORDERS,
+    REORDERED,
+    TRIL,
+    Ordering,
+    ReferenceMethod,
+)
 from precondbench.matrices import check_spd_candidate
 from precondbench.recipes import RELAXATIONS
 from precondbench.solvers import after_reordering
@@ -66,7 +72,8 @@ def modified_reordered(
     return after_reordering(A, lambda _: position, factor)
 
 
-_TRIL = frozenset({TRIL, FAMILY})
+_TRIL = frozenset({TRIL, FOLDS, REORDERED, FAMILY})
+_ORDERED = frozenset({TRIL, FOLDS, FAMILY})
 _FILLED = frozenset({FILLED})
 _GUSTAFSSON = "Gustafsson, 1978; Axelsson and Lindskog, 1986"
 
@@ -110,13 +117,10 @@ ROWS: tuple[ReferenceMethod, ...] = (
             f"MIC(0) in {order}.",
             f"{_GUSTAFSSON}; Duff and Meurant, 1989",
             form="operator",
-            on=_TRIL,
+            on=_ORDERED,
             takes_geometry=True,
         )
-        for name, order, ordering in (
-            ("RCM", "reverse Cuthill-McKee order", reverse_cuthill_mckee),
-            ("minimum degree", "multiple minimum-degree order (SuperLU)", minimum_degree),
-        )
+        for name, order, ordering in ORDERS
     ),
     *(
         ReferenceMethod(

@@ -8,10 +8,13 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
+from precondbench.factors import DEFAULT_PATTERN
 from precondbench.leaderboard.methods.row import (
     FAMILY,
     FILLED,
+    FOLDS,
     LU,
+    REORDERED,
     TRIDIAGONAL,
     TRIDIAGONAL_LU,
     TRIL,
@@ -19,6 +22,7 @@ from precondbench.leaderboard.methods.row import (
 )
 from precondbench.leaderboard.tracks import TrackName, open_track
 from precondbench.quality import Pair, evaluate_many, is_tridiagonal
+from precondbench.recipes import FOLDED_VERSIONS
 
 # A new method is a module with its function and ROWS, and one line here.
 _MODULES = (
@@ -43,11 +47,14 @@ def reference_rows(track: TrackName, *, quick: bool = False) -> dict[str, Refere
         board = LU
     elif track.kind == "parametric":
         board = FAMILY
+    elif track.version in FOLDED_VERSIONS:
+        board = FOLDS if track.configuration == DEFAULT_PATTERN else REORDERED
     else:
         board = FILLED if track.configuration.startswith("level-") else TRIL
     rows = _rows(board, track.configuration, quick)
-    # A track of all splits has no validation split of its own.
-    return {key: row for key, row in rows.items() if track.split != "all" or not row.relaxations}
+    # A track of all splits, or of folds, has no validation split of its own.
+    choosing = track.split != "all" and board not in (FOLDS, REORDERED)
+    return {key: row for key, row in rows.items() if choosing or not row.relaxations}
 
 
 def tuned(

@@ -7,15 +7,26 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from precondbench.factors import minimum_degree, reverse_cuthill_mckee
 from precondbench.quality import Context
 
 # Kinds of boards.
 TRIL, FILLED, TRIDIAGONAL, FAMILY = "tril", "filled", "tridiagonal", "family"
+FOLDS, REORDERED = "folds", "reordered"
 LU, TRIDIAGONAL_LU = "lu", "tridiagonal-lu"
 HOPS = (0, 1, 2, 4, 8, 16, 32)
 MEIJERINK = "Meijerink and van der Vorst, 1977"
+
+Ordering = Callable[[csr_array], NDArray[np.int64]]
+# What rows in another order are called, and the order in words.
+ORDERS: tuple[tuple[str, str, Ordering], ...] = (
+    ("RCM", "reverse Cuthill-McKee order", reverse_cuthill_mckee),
+    ("minimum degree", "multiple minimum-degree order (SuperLU)", minimum_degree),
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +50,8 @@ class ReferenceMethod:
         Oracles use knowledge that methods do not have, or are exact; they have no rank.
     on : frozenset of str
         Boards it is on: ``tril`` and ``filled`` of real SPD matrices with factors on tril(A) or
-        on a larger pattern, ``family`` of parametric families, ``tridiagonal``, ``lu``,
+        on a larger pattern, ``folds`` and ``reordered`` of those in folds, in the order of the
+        collection or in another one, ``family`` of parametric families, ``tridiagonal``, ``lu``,
         ``tridiagonal-lu``.
     exact_if_tridiagonal : bool
         Whether it is the exact factor of a tridiagonal matrix, and so an oracle there.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -22,7 +21,6 @@ from precondbench.factors import (
     khop_factor,
     local_invk,
     lower_pattern,
-    minimum_degree,
     pattern_of,
     reverse_cuthill_mckee,
     shifted_ic0,
@@ -30,10 +28,14 @@ from precondbench.factors import (
 from precondbench.leaderboard.methods.row import (
     FAMILY,
     FILLED,
+    FOLDS,
     HOPS,
     MEIJERINK,
+    ORDERS,
+    REORDERED,
     TRIDIAGONAL,
     TRIL,
+    Ordering,
     ReferenceMethod,
 )
 from precondbench.matrices import check_spd_candidate, lower_csr
@@ -51,8 +53,6 @@ from precondbench.solvers import (
 MOST_OPERATIONS = 1e12
 # Powers of two, so that the entries of ICT, and with them its memory, are the same everywhere.
 _FINEST = 24
-
-Ordering = Callable[[csr_array], NDArray[np.int64]]
 
 
 def identity(A: csr_array) -> csr_array:
@@ -85,20 +85,38 @@ def ic0_reordered(A: csr_array, ordering: Ordering) -> LinearOperator:
     return after_reordering(A, ordering, ic0)
 
 
+def check_cost(A: csr_array, what: str, most_operations: float, pattern: str = "tril") -> None:
+    """Raise CostError where a complete factorisation would take too long."""
+    cost = estimate_cost(A, pattern_of(A, pattern))
+    if cost.operations > most_operations:
+        raise CostError(f"{what} needs {cost}; more than {most_operations:.0e} are refused")
+
+
 def fixed_order_invk(
     A: csr_array, pattern: str | None = None, most_operations: float | None = None
 ) -> csr_array:
     """Inv-K with the same bits on every machine, as scores are published."""
     if most_operations is not None:
-        cost = estimate_cost(check_spd_candidate(A, "A"), pattern_of(A, pattern or "tril"))
-        if cost.operations > most_operations:
-            raise CostError(f"Inv-K needs {cost}; more than {most_operations:.0e} are refused")
+        check_cost(check_spd_candidate(A, "A"), "Inv-K", most_operations, pattern or "tril")
     return invk(A, _pattern(A, pattern), method="simplicial", workers=1)
 
 
-def invk_reordered(A: csr_array, ordering: Ordering, pattern: str | None = None) -> LinearOperator:
+def invk_reordered(
+    A: csr_array,
+    ordering: Ordering,
+    pattern: str | None = None,
+    most_operations: float | None = None,
+) -> LinearOperator:
     """Inv-K in another order of the rows, on the pattern of the permuted matrix."""
-    return after_reordering(A, ordering, lambda permuted: fixed_order_invk(permuted, pattern))
+    return after_reordering(
+        A, ordering, lambda permuted: fixed_order_invk(permuted, pattern, most_operations)
+    )
+
+
+def cholesky_within(A: csr_array, most_operations: float) -> LinearOperator:
+    """Complete factorisation, refused where it would take too long."""
+    check_cost(check_spd_candidate(A, "A"), "the factorisation", most_operations)
+    return exact_cholesky(A)
 
 
 def patch_invk(A: csr_array, hops: int, most_operations: float = MOST_OPERATIONS) -> csr_array:
@@ -138,8 +156,10 @@ def _pattern(A: csr_array, name: str | None) -> LowerPattern | None:
 
 
 _SPD = frozenset({TRIL, FILLED, TRIDIAGONAL})
-_EVERYWHERE = _SPD | {FAMILY}
-_EVERY_ORDER = frozenset({TRIL, TRIDIAGONAL, FAMILY})
+_FOLDED = frozenset({FOLDS, REORDERED})
+_EVERYWHERE = _SPD | _FOLDED | {FAMILY}
+_ORDERED = frozenset({TRIL, TRIDIAGONAL, FOLDS, FAMILY})
+_EVERY_ORDER = _ORDERED | {REORDERED}
 _NOT_FILLED = frozenset({TRIL, TRIDIAGONAL})
 _FILLED = frozenset({FILLED})
 _KAPORIN = "Kaporin, 1994; Schaefer, Katzfuss and Owhadi, 2021"
@@ -171,23 +191,19 @@ ROWS: tuple[ReferenceMethod, ...] = (
         on=_EVERY_ORDER,
         exact_if_tridiagonal=True,
     ),
-    ReferenceMethod(
-        "IC(0) after RCM",
-        partial(ic0_reordered, ordering=reverse_cuthill_mckee),
-        "IC(0) in reverse Cuthill-McKee order.",
-        "Cuthill and McKee, 1969; Duff and Meurant, 1989",
-        form="operator",
-        on=_EVERY_ORDER,
-        exact_if_tridiagonal=True,
-    ),
-    ReferenceMethod(
-        "IC(0) after minimum degree",
-        partial(ic0_reordered, ordering=minimum_degree),
-        "IC(0) in multiple minimum-degree order (SuperLU).",
-        "Liu, 1985; Duff and Meurant, 1989",
-        form="operator",
-        on=_EVERY_ORDER,
-        exact_if_tridiagonal=True,
+    *(
+        ReferenceMethod(
+            f"IC(0) after {name}",
+            partial(ic0_reordered, ordering=ordering),
+            f"IC(0) in {order}.",
+            f"{source}; Duff and Meurant, 1989",
+            form="operator",
+            on=_ORDERED,
+            exact_if_tridiagonal=True,
+        )
+        for (name, order, ordering), source in zip(
+            ORDERS, ("Cuthill and McKee, 1969", "Liu, 1985"), strict=True
+        )
     ),
     ReferenceMethod(
         "IC({level})",
@@ -231,7 +247,7 @@ ROWS: tuple[ReferenceMethod, ...] = (
         "The factor on the pattern of tril(A) with the smallest K-condition number of L^T A^-1 L. "
         f"Refused beyond {MAX_OPERATIONS:.0e} multiply-adds.",
         _KAPORIN,
-        on=frozenset({FAMILY}),
+        on=_FOLDED | {FAMILY},
         quick=True,
     ),
     ReferenceMethod(
@@ -255,6 +271,17 @@ ROWS: tuple[ReferenceMethod, ...] = (
         form="operator",
         exact_if_tridiagonal=True,
     ),
+    *(
+        ReferenceMethod(
+            f"Inv-K after {name}",
+            partial(invk_reordered, ordering=ordering, most_operations=MAX_OPERATIONS),
+            f"Inv-K in {order}. Refused beyond {MAX_OPERATIONS:.0e} multiply-adds.",
+            "Kaporin, 1994",
+            form="operator",
+            on=frozenset({FOLDS}),
+        )
+        for name, order, ordering in ORDERS
+    ),
     ReferenceMethod(
         "Inv-K after RCM",
         partial(invk_reordered, ordering=reverse_cuthill_mckee),
@@ -275,7 +302,8 @@ ROWS: tuple[ReferenceMethod, ...] = (
         )
         for hops, limit, on in (
             *((hops, MOST_OPERATIONS, _NOT_FILLED) for hops in (1, 3, 5, 7)),
-            (3, MAX_OPERATIONS, frozenset({FAMILY})),
+            *((hops, MAX_OPERATIONS, _FOLDED) for hops in (1, 5, 7)),
+            (3, MAX_OPERATIONS, _FOLDED | {FAMILY}),
         )
     ),
     ReferenceMethod(
@@ -302,7 +330,7 @@ ROWS: tuple[ReferenceMethod, ...] = (
         "with row-sum weights, one forward Gauss-Seidel sweep down and one backward up.",
         "Vanek, Mandel and Brezina, 1996; Bell, Olson and Schroder, 2022",
         form="operator",
-        on=_SPD,
+        on=_SPD | _FOLDED,
     ),
     ReferenceMethod(
         "smoothed-aggregation AMG",
@@ -321,6 +349,15 @@ ROWS: tuple[ReferenceMethod, ...] = (
         form="operator",
         kind="oracle",
         on=_SPD,
+    ),
+    ReferenceMethod(
+        "Cholesky",
+        partial(cholesky_within, most_operations=MAX_OPERATIONS),
+        "The exact factor with all its fill-in, in minimum-degree order: a direct solver. "
+        f"Refused beyond {MAX_OPERATIONS:.0e} multiply-adds.",
+        form="operator",
+        kind="oracle",
+        on=_FOLDED,
     ),
     *(
         ReferenceMethod(

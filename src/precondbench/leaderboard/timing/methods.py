@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array
 from scipy.sparse.linalg import splu
 
-from precondbench.errors import BreakdownError, ConfigurationError, CostError
-from precondbench.factors import estimate_cost, invk, pattern_of
+from precondbench.errors import BreakdownError, ConfigurationError
+from precondbench.factors import invk
 from precondbench.leaderboard.methods.registry import reference_rows
+from precondbench.leaderboard.methods.symmetric import check_cost
 from precondbench.leaderboard.timing import setup
 from precondbench.leaderboard.timing.work import Work
 from precondbench.leaderboard.tracks import track_named
@@ -197,11 +198,7 @@ class _Direct:
 
 def check_direct(A: csr_array) -> None:
     """Raise CostError where a complete factorisation would take too long."""
-    cost = estimate_cost(A, pattern_of(A, "tril"))
-    if cost.operations > MOST_OPERATIONS:
-        raise CostError(
-            f"the factorisation needs {cost}; more than {MOST_OPERATIONS:.0e} are refused"
-        )
+    check_cost(A, "the factorisation", MOST_OPERATIONS)
 
 
 def _superlu(A: csr_array) -> DirectSolver:
