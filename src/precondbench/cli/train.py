@@ -73,8 +73,8 @@ def train(
     processes, which then share the work.
 
     Settings of the training: rounds, width, epochs, loss, scaling, learning_rate, decay_factor,
-    decay_every, patience, batch_size, max_edges, device, compile, threads. Of the data: label,
-    fold, max_rows. TrainingConfiguration documents them.
+    decay_every, validation, patience, batch_size, max_edges, device, compile, threads. Of the
+    data: label, fold, max_rows. TrainingConfiguration documents them.
     """
     from precondbench.baselines import run_from_settings, train_seeds, training_progress
 

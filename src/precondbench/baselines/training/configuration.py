@@ -19,6 +19,7 @@ from precondbench.datasets import DataSelection
 from precondbench.errors import ConfigurationError
 
 Device = Literal["auto", "cpu", "cuda"]
+Validation = Literal["loss", "iterations"]
 # More of anything is a typing error that would fill memory, or never end.
 Count = Annotated[int, Field(ge=1, le=10**9)]
 
@@ -48,8 +49,11 @@ class TrainingConfiguration:
     loss : str
         Name of a registered loss: ``negative-cosine`` (the paper's), ``log-relative-error`` or
         ``k-condition``.
+    validation : {"loss", "iterations"}
+        What decides which epoch is best: the loss on the validation split, or the mean logarithm
+        of the iterations that its matrices are solved with, at most 2000.
     patience : int
-        Stop after so many epochs without a smaller loss on the validation split.
+        Stop after so many epochs without a better one on the validation split.
     batch_size : int
         Graphs a step: 16 for synthetic matrices, 8 for real ones.
     max_edges : int
@@ -88,6 +92,7 @@ class TrainingConfiguration:
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     decay_factor: Annotated[float, Field(gt=0, le=1)] = 0.6
     decay_every: Count = 50
+    validation: Validation = "loss"
     patience: Count = 50
     batch_size: Count = 16
     max_edges: Annotated[int, Field(ge=1, le=10**12)] = 1_000_000

@@ -16,7 +16,7 @@ from torch import Tensor
 from precondbench.baselines.base import FactorModel
 from precondbench.baselines.batch import GraphBatch, ResidentGraphs
 from precondbench.baselines.checkpoint import load_model
-from precondbench.baselines.losses import Loss, cosine_per_graph, get_loss
+from precondbench.baselines.losses import Loss, get_loss
 from precondbench.baselines.prediction import cpu_threads
 from precondbench.baselines.registry import build_model
 from precondbench.baselines.training.configuration import (
@@ -32,8 +32,10 @@ from precondbench.baselines.training.run_directory import (
     TrainingState,
     describe_environment,
 )
+from precondbench.baselines.training.validation import systems_of, validate
 from precondbench.datasets import DataSelection
 from precondbench.errors import ConfigurationError, TrainingDivergedError
+from precondbench.quality import Problem
 
 # A state takes milliseconds to write; an interrupt costs at most this much work.
 SECONDS_BETWEEN_STATES = 15.0
@@ -44,7 +46,8 @@ class FitLoop:
     """The loop over epochs on prepared graphs.
 
     ``model`` computes the training steps: the model of the state, or its compiled version.
-    ``graphs`` are those to train on, ``checks`` those to validate on.
+    ``graphs`` are those to train on, ``checks`` those to validate on, by the loss or by solving
+    their ``systems``.
     """
 
     model: FactorModel
@@ -55,10 +58,12 @@ class FitLoop:
     ranks: Ranks
     files: RunDirectory
     progress: ReportEpoch | None
+    systems: list[Problem] | None = None
 
     def run(self, state: TrainingState) -> None:
         """Train until the last epoch or until patience ends; the state has the best weights."""
         checks = list(self._batches(self.checks))
+        systems = self.systems and [self.systems[i] for i in self._mine(self.checks).tolist()]
         saved = time.monotonic()
         while not self._finished(state):
             # Without epochs the initial model is measured, as epoch 0.
@@ -66,7 +71,7 @@ class FitLoop:
             start = time.perf_counter()
             rate = self.configuration.rate(epoch) if epoch else 0.0
             loss = self.epoch(state, rate) if epoch else self._initial_loss(state)
-            validation_loss, cosine = validate(state.model, checks, self.loss, self.ranks)
+            validation_loss, cosine = validate(state.model, checks, self.loss, self.ranks, systems)
             self._check_finite(epoch, loss, validation_loss, cosine)
             record = EpochRecord(
                 epoch=epoch,
@@ -92,9 +97,11 @@ class FitLoop:
 
     def _batches(self, graphs: ResidentGraphs) -> Iterator[GraphBatch]:
         """Batches of this process's share of some graphs."""
-        mine = self.ranks.share(torch.arange(len(graphs)))
         size = 4 * self.configuration.batch_size
-        return graphs.batches(size, mine, max_edges=self.configuration.max_edges)
+        return graphs.batches(size, self._mine(graphs), max_edges=self.configuration.max_edges)
+
+    def _mine(self, graphs: ResidentGraphs) -> Tensor:
+        return self.ranks.share(torch.arange(len(graphs)))
 
     def _initial_loss(self, state: TrainingState) -> float:
         return validate(state.model, list(self._batches(self.graphs)), self.loss, self.ranks)[0]
@@ -137,21 +144,6 @@ class FitLoop:
             )
 
 
-@torch.no_grad()
-def validate(
-    model: FactorModel, batches: list[GraphBatch], loss: Loss, ranks: Ranks
-) -> tuple[float, float]:
-    """Mean loss and mean cosine over the graphs of all processes, in evaluation mode."""
-    model.eval()
-    sums: Tensor = torch.zeros(3, dtype=torch.float64, device=model.device)
-    for batch in batches:
-        predicted = model(batch)
-        losses, cosines = loss.of(model, batch, predicted), cosine_per_graph(predicted, batch)
-        sums += torch.stack([losses.sum(), cosines.sum(), sums.new_tensor(batch.num_graphs)])
-    losses_sum, cosines_sum, count = ranks.sum(sums).tolist()
-    return losses_sum / count, cosines_sum / count
-
-
 @dataclass(frozen=True)
 class TrainingResult:
     """Result of :func:`train`.
@@ -164,7 +156,7 @@ class TrainingResult:
         One record an epoch: ``epoch`` from 1 (0 of a model that is not trained), ``loss``,
         ``validation_loss``, ``validation_cosine``, ``learning_rate`` and ``seconds``.
     best_epoch : int
-        Epoch, counted from 1, with the smallest validation loss; 0 without training.
+        Epoch, counted from 1, that is best on the validation split; 0 without training.
     best_validation_cosine : float
         Its mean cosine over the validation split.
     steps : int
@@ -282,7 +274,10 @@ def train(
             )
             files.start(describe_environment(device, ranks.size), state, resume)
             stepped = model.compiled() if configuration.compile else model
-            FitLoop(stepped, graphs, checks, loss, configuration, ranks, files, progress).run(state)
+            systems = systems_of(val_set) if configuration.validation == "iterations" else None
+            FitLoop(
+                stepped, graphs, checks, loss, configuration, ranks, files, progress, systems
+            ).run(state)
             model.load_state_dict(state.best_weights)
             result = _result(model.eval(), state.history, steps_an_epoch, device)
             files.finish(result.to_dict())

@@ -19,7 +19,7 @@ class EpochRecord(TypedDict):
     loss: float
     """Mean over the training graphs, each as of its step."""
     validation_loss: float
-    """Mean over the validation graphs, after the epoch."""
+    """Mean over the validation graphs, after the epoch: of the loss, or of log iterations."""
     validation_cosine: float
     """Mean cosine over the validation graphs, after the epoch."""
     learning_rate: float
