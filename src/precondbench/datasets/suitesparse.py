@@ -111,9 +111,13 @@ class SuiteSparseInvK(FactorDataset):
         With versions ``2.0`` and ``sample-2.0``, from 0 to 4: ``train``, ``val`` and ``test`` are
         those of the fold. Every matrix is a test matrix of one fold. Without a fold there are the
         splits ``all`` and, with ``2.0``, ``unsolved``.
-    pattern : {"tril", "level-1", "level-2", "large"}
-        Pattern of both factors: that of tril(A), or with fill-in up to a level. Graphs have
-        its edges; on fill-in A_ij is 0. Label ``ic0`` is incomplete Cholesky on it, then.
+    pattern : {"tril", "level-1", "level-2", "tril-rcm", "tril-minimum-degree", "large"}
+        Pattern of the factors: that of tril(A), or with fill-in up to a level. Graphs have
+        its edges; on fill-in A_ij is 0. Label ``ic0`` is incomplete Cholesky on it, then. With
+        versions ``2.0`` and ``sample-2.0`` there is no fill-in, but there are the matrices in
+        reverse Cuthill-McKee and in minimum-degree order
+        (:func:`precondbench.factors.reverse_cuthill_mckee`,
+        :func:`precondbench.factors.minimum_degree`).
         With version ``local`` the name of the build: ``large``, which is also understood
         without a version, ``unverified`` or, say, ``max5000``; their pattern is tril(A).
     y_dtype : torch.dtype
@@ -214,4 +218,6 @@ class SuiteSparseInvK(FactorDataset):
         if self.label != "best":
             return labels[self.label]
         best = np.repeat(np.array(shard.facts["best_method"]), np.diff(shard.nnz_offsets))
-        return np.select([best == name for name in labels], list(labels.values()), np.nan)
+        # In another order there may be none; IC(0) with a shift always exists.
+        found = [best == name for name in labels]
+        return np.select(found, list(labels.values()), labels["ic0_shifted"])

@@ -24,6 +24,7 @@ from .patterns.triangular import LowerPattern as LowerPattern
 from .patterns.triangular import lower_pattern as lower_pattern
 from .symbolic.ordering import minimum_degree as minimum_degree
 from .symbolic.ordering import reverse_cuthill_mckee as reverse_cuthill_mckee
+from .symbolic.ordering import permuted as permuted
 from .windows import khop_factor as khop_factor
 
 # Between the packages of this library; not promised to users.

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
 from precondbench.errors import DigestError, MissingDataError, ShardError
-from precondbench.factors import DEFAULT_PATTERN, PATTERNS
+from precondbench.factors import DEFAULT_PATTERN, PATTERNS, minimum_degree, reverse_cuthill_mckee
 from precondbench.matrices import CollectionEntry, catalogue, formula_matrix
 from precondbench.recipes.folds import family, split_of_family, splits_of_fold
 from precondbench.recipes.spec import BuildContext, DatasetSpec, SplitPlan, Version
@@ -54,18 +58,18 @@ class PatternBuilder(ABC):
     kind: ClassVar[str]
 
     @abstractmethod
-    def matrices(self) -> Mapping[str, Sequence[str]]:
+    def matrices(self, configuration: str) -> Mapping[str, Sequence[str]]:
         """``group/name`` of the matrices of each split."""
 
     def splits(self, configuration: str) -> dict[str, int]:
         """Number of records of each split."""
-        return {split: len(names) for split, names in self.matrices().items()}
+        return {split: len(names) for split, names in self.matrices(configuration).items()}
 
     def recipe(self, configuration: str, split: str) -> dict[str, object]:
         """Everything that determines a split besides the matrices themselves, as JSON."""
         recipe: dict[str, object] = {
             "kind": self.kind,
-            "matrices": list(self.matrices()[split]),
+            "matrices": list(self.matrices(configuration)[split]),
             "stored_zeros": "dropped",
             "scaling": "power-of-two",
         }
@@ -86,7 +90,7 @@ class SampleBuilder(PatternBuilder):
 
     kind = "formulas"
 
-    def matrices(self) -> Mapping[str, Sequence[str]]:
+    def matrices(self, configuration: str) -> Mapping[str, Sequence[str]]:
         """``group/name`` of the matrices of each split."""
         return {split: [name for name, _ in pairs] for split, pairs in SAMPLE_SPLITS.items()}
 
@@ -110,6 +114,15 @@ FOLDED_VERSIONS = (FOLDED_SAMPLE_VERSION, FOLDED_VERSION)
 # Multiply-adds of Inv-K; some minutes of one core.
 MAX_OPERATIONS_OF_FOLDS = 1e11
 UNSOLVED = "no label converges"
+# Configurations of the same matrices with the rows in another order.
+ORDERS: dict[str, Callable[[csr_array], NDArray[np.int64]]] = {
+    f"{DEFAULT_PATTERN}-rcm": reverse_cuthill_mckee,
+    f"{DEFAULT_PATTERN}-minimum-degree": minimum_degree,
+}
+_IN_ORDER = {
+    f"{DEFAULT_PATTERN}-rcm": ", in reverse Cuthill-McKee order",
+    f"{DEFAULT_PATTERN}-minimum-degree": ", in minimum-degree order",
+}
 _FOUR = {
     "labels": ["invk", "ic0", "mic0", "ic0_shifted"],
     "max_operations": MAX_OPERATIONS_OF_FOLDS,
@@ -179,7 +192,7 @@ class CollectionBuilder(PatternBuilder):
         allowed = MAX_OPERATIONS if configuration == DEFAULT_PATTERN else MAX_OPERATIONS_WITH_FILL
         return tasks_for(entries, context, allowed, configuration)
 
-    def matrices(self) -> Mapping[str, Sequence[str]]:
+    def matrices(self, configuration: str) -> Mapping[str, Sequence[str]]:
         """``group/name`` of the matrices of each split."""
         return release_splits(self._sources)
 
@@ -192,7 +205,7 @@ class CollectionBuilder(PatternBuilder):
         from precondbench.recipes.building.tasks import PartStore, factor_all
 
         known = {entry.full_name: entry for entry in self._sources}
-        wanted = set(self.matrices()[split])
+        wanted = set(self.matrices(configuration)[split])
         entries = [entry for entry in catalogue(None) if entry.full_name in wanted]
         tasks = self.tasks(entries, configuration, context)
         store = PartStore(context.folder / "parts")
@@ -200,8 +213,9 @@ class CollectionBuilder(PatternBuilder):
         _check_complete(results, context)
         for result in results:
             source = known[result.name]
-            found = (result.outcome, result.matrix_digest)
-            if result.record is None or found != (source.outcome, source.matrix_digest):
+            same = result.matrix_digest == source.matrix_digest
+            same &= configuration in ORDERS or result.outcome == source.outcome
+            if result.record is None or not same:
                 raise DigestError(
                     f"{result.name} from {context.collection_source()}: outcome "
                     f"{result.outcome!r} ({result.detail}), matrix digest "
@@ -215,10 +229,10 @@ class CollectionBuilder(PatternBuilder):
 class FoldedSampleBuilder(PatternBuilder):
     """Matrices that formulas reproduce entry for entry, with four labels, in folds."""
 
-    configurations: tuple[str, ...] = (DEFAULT_PATTERN,)
+    configurations: tuple[str, ...] = (DEFAULT_PATTERN, *ORDERS)
     kind = "formulas"
 
-    def matrices(self) -> Mapping[str, Sequence[str]]:
+    def matrices(self, configuration: str) -> Mapping[str, Sequence[str]]:
         """``group/name`` of the matrices."""
         names = (entry.full_name for entry in catalogue(None))
         return {"all": tuple(name for name in names if name in FOLDED_SAMPLE)}
@@ -229,11 +243,11 @@ class FoldedSampleBuilder(PatternBuilder):
 
     def records(self, configuration: str, split: str, context: BuildContext) -> Iterator[Record]:
         """Build the records; ShardError if a matrix yields none, which a sound build excludes."""
-        from precondbench.recipes.building.four import label_matrix
+        from precondbench.recipes.building.four import label_in_order
 
         kinds = {entry.full_name: entry.kind for entry in catalogue(None)}
-        for name in self.matrices()[split]:
-            result = label_matrix(name, formula_matrix(name), kinds[name], configuration)
+        for name in self.matrices(configuration)[split]:
+            result = label_in_order(name, formula_matrix(name), kinds[name], configuration)
             if result.record is None:
                 raise ShardError(f"{name} of the sample was not built: {result.outcome}")
             yield result.record
@@ -244,10 +258,11 @@ class FoldedBuilder(CollectionBuilder):
     """All matrices of the collection that were available, of every size, with four labels.
 
     ``all`` holds those that a label solves, to be split into folds
-    (:func:`precondbench.recipes.fold_splits`), ``unsolved`` those that none solves.
+    (:func:`precondbench.recipes.fold_splits`), ``unsolved`` those that none solves. The same
+    matrices with their rows in another order are configurations of their own.
     """
 
-    configurations: tuple[str, ...] = (DEFAULT_PATTERN,)
+    configurations: tuple[str, ...] = (DEFAULT_PATTERN, *ORDERS)
     version = FOLDED_VERSION
 
     def tasks(
@@ -258,9 +273,11 @@ class FoldedBuilder(CollectionBuilder):
 
         return tasks_for(entries, context, MAX_OPERATIONS_OF_FOLDS, configuration, four=True)
 
-    def matrices(self) -> Mapping[str, Sequence[str]]:
+    def matrices(self, configuration: str) -> Mapping[str, Sequence[str]]:
         """``group/name`` of the matrices of each split."""
         outcomes = {"all": "built", "unsolved": UNSOLVED}
+        if configuration in ORDERS:
+            del outcomes["unsolved"]
         named = {
             split: tuple(entry.full_name for entry in self._sources if entry.outcome == outcome)
             for split, outcome in outcomes.items()
@@ -273,7 +290,8 @@ class FoldedBuilder(CollectionBuilder):
 
     def title(self, configuration: str, split: str) -> str:
         """Pattern and split."""
-        return "all matrices, in folds" if split == "all" else "matrices without a label"
+        of = "all matrices, in folds" if split == "all" else "matrices without a label"
+        return of + _IN_ORDER.get(configuration, "")
 
 
 @cache

@@ -18,6 +18,7 @@ from precondbench.factors import (
     analyse,
     lower_pattern,
     minimum_degree,
+    permuted,
     reliable_factor,
     scale_symmetrically,
 )
@@ -148,10 +149,7 @@ def after_reordering(
     """
     matrix = check_spd_candidate(A, "A")
     position = order(matrix)
-    perm = np.argsort(position)
-    permuted = csr_array(matrix[perm][:, perm])
-    permuted.sort_indices()
-    lower = csr_array(factor(permuted))
+    lower = csr_array(factor(permuted(matrix, position)))
     return FactoredPreconditioner(
         lower_pattern(lower), np.asarray(lower.data, dtype=np.float64), position
     )

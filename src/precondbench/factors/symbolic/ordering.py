@@ -88,6 +88,38 @@ def nested_dissection(graph: csr_array) -> NDArray[np.int64]:
     return np.asarray(position, dtype=np.int64)
 
 
+def permuted(matrix: csr_array, position: NDArray[np.int64]) -> csr_array:
+    """Return P A P^T, the matrix with its rows and columns in another order.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse.csr_array
+        Shape (n, n).
+    position : numpy.ndarray
+        int64 of shape (n,), as :func:`reverse_cuthill_mckee` returns it: row i becomes row
+        position[i].
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        Shape (n, n), columns sorted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.sparse import csr_array
+    >>> from precondbench.factors import permuted
+    >>> permuted(csr_array([[1.0, 2, 0], [2, 3, 0], [0, 0, 4]]), np.array([2, 0, 1])).toarray()
+    array([[3., 0., 2.],
+           [0., 4., 0.],
+           [2., 0., 1.]])
+    """
+    rows = np.argsort(position)
+    found = csr_array(matrix[rows][:, rows])
+    found.sort_indices()
+    return found
+
+
 def reverse_cuthill_mckee(graph: csr_array) -> NDArray[np.int64]:
     """Reverse Cuthill-McKee order of a symmetric pattern: small bandwidth.
 

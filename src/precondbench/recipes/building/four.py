@@ -18,6 +18,7 @@ from precondbench.factors import (
     lower_pattern,
     lower_values,
     pattern_of,
+    permuted,
     scale_symmetrically,
     selected_inverse,
     shifted_ic0,
@@ -32,7 +33,7 @@ from precondbench.recipes.building.label import (
     outcome_facts,
 )
 from precondbench.recipes.building.systems import RELAXATIONS
-from precondbench.recipes.suitesparse import UNSOLVED
+from precondbench.recipes.suitesparse import ORDERS, UNSOLVED
 from precondbench.shards import Record
 
 # In words, in the order in which equal counts are decided.
@@ -153,6 +154,25 @@ def label_matrix(
     detail = iterations_text(facts, {"none": "none", **FOUR_LABELS})
     kept = record if counts else replace(record, labels=dict.fromkeys(FOUR_LABELS))
     return FactoredMatrix(full_name, outcome, detail, digest, kept, facts, record)
+
+
+def label_in_order(
+    full_name: str,
+    matrix: csr_array,
+    kind: str,
+    configuration: str,
+    max_operations: float = MAX_OPERATIONS,
+) -> FactoredMatrix:
+    """Label a matrix as a configuration of version 2.0 asks: in the order given, or in another one.
+
+    What no label solves in another order has a record, too, with the labels that were tried. The
+    digest is that of the matrix as it is given.
+    """
+    if configuration not in ORDERS:
+        return label_matrix(full_name, matrix, kind, configuration, max_operations)
+    moved = permuted(matrix, ORDERS[configuration](matrix))
+    found = label_matrix(full_name, moved, kind, max_operations=max_operations)
+    return replace(found, record=found.tried, matrix_digest=matrix_digest(matrix))
 
 
 def _modified(problem: SymmetricProblem, unmodified: _Factor) -> _Factor:

@@ -27,7 +27,7 @@ from precondbench.errors import (
 )
 from precondbench.factors import DEFAULT_PATTERN
 from precondbench.matrices import Collection, CollectionEntry, formula_matrix
-from precondbench.recipes.building.four import label_matrix
+from precondbench.recipes.building.four import label_in_order
 from precondbench.recipes.building.label import (
     LARGE,
     MAX_OPERATIONS,
@@ -79,7 +79,7 @@ class Task:
             return factor_large(name, matrix, self.entry.kind)
         if self.four:
             kind, most = self.entry.kind, self.max_operations
-            return label_matrix(name, matrix, kind, self.pattern, most)
+            return label_in_order(name, matrix, kind, self.pattern, most)
         return factor_matrix(
             name,
             matrix,
