@@ -24,7 +24,7 @@ from precondbench.quality import Row
 from precondbench.recipes import MARGIN
 
 Tier = Literal["scored", "reproduced", "reference"]
-IC0, INVK = "ic-0", "inv-k"
+NONE, IC0, INVK = "none", "ic-0", "inv-k"
 Verdict = Literal["fewer", "only this", "tie", "more", "only IC(0)", "neither"]
 
 

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from precondbench._internal import loads
 from precondbench.errors import LeaderboardError
-from precondbench.leaderboard.board import IC0, INVK, Standing, Verdict, standings_of
+from precondbench.leaderboard.board import IC0, INVK, NONE, Standing, Verdict, standings_of
 from precondbench.leaderboard.entries import Leaderboard, read_leaderboard
 from precondbench.leaderboard.scoring.ranking import TAUS, RankedRow, shares_within
 from precondbench.leaderboard.scoring.summary import family_tracks, summarise
@@ -304,6 +304,7 @@ def _entry(environment: Environment, standing: Standing, row: RankedRow, date: s
 def _matrix(environment: Environment, standing: Standing, index: int) -> str:
     matrix = standing.track.matrices[index]
     outcomes = standing.on_matrix(index)
+    ranked = (outcome for outcome in outcomes if outcome.entry.kind != "oracle" and outcome.solved)
     return _render(
         environment,
         "matrix",
@@ -312,6 +313,8 @@ def _matrix(environment: Environment, standing: Standing, index: int) -> str:
         track=standing.track,
         matrix=matrix,
         outcomes=outcomes,
+        best=next(ranked, None),
+        plain=next((outcome for outcome in outcomes if outcome.entry.id == NONE), None),
         solved=sum(outcome.solved for outcome in outcomes),
         spy=draw_spy(matrix),
     )
