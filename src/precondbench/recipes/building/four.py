@@ -55,6 +55,7 @@ def label_matrix(
     kind: str = "",
     pattern_name: str = "tril",
     max_operations: float = MAX_OPERATIONS,
+    given: csr_array | None = None,
 ) -> FactoredMatrix:
     """Compute four factors of a checked matrix on a pattern, and solve with each by protocol 2.
 
@@ -70,6 +71,9 @@ def label_matrix(
         See :func:`precondbench.factors.pattern_of`.
     max_operations : float
         Above this predicted cost Inv-K is not computed.
+    given : scipy.sparse.csr_array, optional
+        The matrix in the order of its source, if that is another one: its condition number is
+        estimated there, where SuperLU fills in less.
 
     Returns
     -------
@@ -102,7 +106,7 @@ def label_matrix(
     condition = math.nan
     try:
         if estimate_cost(scaled, pattern).operations <= max_operations:
-            condition = condition_estimate(scaled)
+            condition = condition_estimate(scaled if given is None else _scaled(given))
             values = invk_values(selected_inverse(scaled, pattern), pattern)
             factors["invk"] = _Factor(values, problem.solve(values))
     except BreakdownError as error:
@@ -156,6 +160,10 @@ def label_matrix(
     return FactoredMatrix(full_name, outcome, detail, digest, kept, facts, record)
 
 
+def _scaled(matrix: csr_array) -> csr_array:
+    return scale_symmetrically(matrix, power_of_two_scaling(matrix.diagonal()))
+
+
 def label_in_order(
     full_name: str,
     matrix: csr_array,
@@ -171,7 +179,7 @@ def label_in_order(
     if configuration not in ORDERS:
         return label_matrix(full_name, matrix, kind, configuration, max_operations)
     moved = permuted(matrix, ORDERS[configuration](matrix))
-    found = label_matrix(full_name, moved, kind, max_operations=max_operations)
+    found = label_matrix(full_name, moved, kind, max_operations=max_operations, given=matrix)
     return replace(found, record=found.tried, matrix_digest=matrix_digest(matrix))
 
 

@@ -1,0 +1,160 @@
+"""Update docs/real.md from the committed leaderboard.
+
+python docs/make_real_page.py
+"""
+
+from __future__ import annotations
+
+from statistics import geometric_mean, median
+
+from making import (
+    DOCS,
+    committed_standings,
+    counted,
+    listed,
+    markdown_table,
+    paragraph,
+    rewrite,
+    short,
+    with_parts,
+)
+from precondbench.leaderboard.board import INVK, Standing
+from precondbench.leaderboard.scoring.intervals import Resampled
+from precondbench.leaderboard.scoring.ranking import RankedRow, ranked_by
+from precondbench.leaderboard.site.text import between, figure, percent, signed_between
+
+PAGE = DOCS / "real.md"
+GIVEN = "suitesparse-invk-2.0-tril-all"
+ORDERS = {
+    GIVEN: "given",
+    "suitesparse-invk-2.0-tril-rcm-all": "reverse Cuthill-McKee",
+    "suitesparse-invk-2.0-tril-minimum-degree-all": "minimum degree",
+}
+LOCAL = "local-patch-inv-k-k-3"
+TARGET = 0.03
+SECONDS_AN_HOUR = 3600.0
+
+
+def _boards() -> dict[str, Standing]:
+    known = {standing.track.id: standing for standing in committed_standings()}
+    return {track: known[track] for track in ORDERS if track in known}
+
+
+def _ranked(board: Standing) -> list[RankedRow]:
+    return [row for row in board.rows if row.entry.kind != "oracle"]
+
+
+def _half(row: RankedRow) -> float:
+    return (row.interval.high - row.interval.low) / 2.0
+
+
+def board_table(board: Standing) -> str:
+    """Every row with its area, half of the width of its interval, and the share solved."""
+    lines = [
+        [
+            board.rank(row),
+            row.entry.method,
+            row.entry.kind,
+            f"{figure(row.score.mean, True)} {between(row.interval, True)}",
+            figure(_half(row), True),
+            percent(row.solved.mean),
+        ]
+        for row in board.rows
+    ]
+    head = ["rank", "method", "kind", "area", "half-width", "solved"]
+    return markdown_table(head, lines, words=3)
+
+
+def widths_text(board: Standing) -> str:
+    """How wide the intervals are, and whether Inv-K is told from a patch of three hops."""
+    rows = _ranked(board)
+    narrow = [row for row in rows if _half(row) <= TARGET]
+    families = [matrix.family for matrix in board.track.matrices]
+    inverse, local = (
+        Resampled(ranked_by(board.track), families, board.by_id[name].evaluations)
+        for name in (INVK, LOCAL)
+    )
+    difference = inverse.minus(local)
+    told = "holds" if difference.holds_zero else "excludes"
+    return paragraph(
+        f"Half of the width of the interval is {figure(_half(board.by_id[INVK]), True)} for Inv-K, "
+        f"and at most {TARGET} for {counted(len(narrow), len(rows), 'rows')}; the median is "
+        f"{figure(median(map(_half, rows)), True)}. There are {len(set(families))} families. The "
+        f"difference between Inv-K and Inv-K of patches of three hops is "
+        f"{signed_between(difference, True)}, which {told} zero."
+    )
+
+
+def _mean(row: RankedRow) -> float:
+    return geometric_mean(
+        max(count, 1) for seed in row.evaluations for count in seed.penalised_iterations
+    )
+
+
+def orders_table(boards: dict[str, Standing]) -> str:
+    """Iterations and shares solved of rows that are on the boards of all orders."""
+    common = set.intersection(*(set(board.by_id) for board in boards.values()))
+    lines = []
+    for row in boards[GIVEN].rows:
+        if row.entry.id in common:
+            found = [board.by_id[row.entry.id] for board in boards.values()]
+            cells = [f"{short(_mean(one))} ({percent(one.solved.mean)})" for one in found]
+            lines.append([row.entry.method, *cells])
+    return markdown_table(["method", *(ORDERS[track] for track in boards)], lines)
+
+
+def learned_table(board: Standing) -> str:
+    """Rows of networks, with what training gave and took."""
+    lines = []
+    for row in board.rows:
+        if row.entry.kind != "learned" or row.gain is None:
+            continue
+        training = row.entry.training
+        seconds = row.entry.seconds.get("training", 0.0)
+        hours = seconds / SECONDS_AN_HOUR
+        lines.append(
+            [
+                row.entry.method,
+                f"{figure(row.score.mean, True)} {between(row.interval, True)}",
+                signed_between(row.gain, True),
+                percent(row.solved.mean),
+                str(len(row.evaluations)),
+                short(hours),
+                training or "",
+            ]
+        )
+    head = ["method", "area", "gain over its start", "solved", "seeds", "core-hours", "training"]
+    return markdown_table(head, lines)
+
+
+def ahead_text(board: Standing) -> str:
+    """Which networks gain, and which are ahead of Inv-K."""
+    rows = [row for row in board.rows if row.entry.kind == "learned" and row.gain is not None]
+    gaining = [row.entry.method for row in rows if row.gain is not None and row.gain.low > 0.0]
+    ahead = [row.entry.method for row in rows if row.score.mean > board.by_id[INVK].score.mean]
+    return paragraph(
+        f"The interval of the gain is above zero for {listed(gaining)}. The area is larger than "
+        f"that of Inv-K for {listed(ahead)}."
+    )
+
+
+def parts() -> dict[str, str]:
+    """Return what the page shows of the boards."""
+    boards = _boards()
+    board = boards[GIVEN]
+    return {
+        "board": board_table(board),
+        "widths": widths_text(board),
+        "orders": orders_table(boards),
+        "learned": learned_table(board),
+        "ahead": ahead_text(board),
+    }
+
+
+def filled(page: str) -> str:
+    """Return the page with updated tables."""
+    return with_parts(page, parts())
+
+
+if __name__ == "__main__":
+    rewrite(PAGE, parts())
