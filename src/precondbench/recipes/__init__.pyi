@@ -48,6 +48,7 @@ from .parametric import PARAMETRIC as PARAMETRIC
 from .parametric import draw_records as draw_records
 from .suitesparse import FOLDED_VERSION as FOLDED_VERSION
 from .suitesparse import FOLDED_VERSIONS as FOLDED_VERSIONS
+from .suitesparse import MAX_OPERATIONS_OF_FOLDS as MAX_OPERATIONS_OF_FOLDS
 from .suitesparse import RELEASE_VERSION as RELEASE_VERSION
 from .suitesparse import SUITESPARSE as SUITESPARSE
 from .suitesparse import release_plans as release_plans

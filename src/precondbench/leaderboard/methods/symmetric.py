@@ -40,7 +40,7 @@ from precondbench.leaderboard.methods.row import (
 )
 from precondbench.matrices import check_spd_candidate, lower_csr
 from precondbench.quality import tridiagonal_part
-from precondbench.recipes import MAX_OPERATIONS
+from precondbench.recipes import MAX_OPERATIONS, MAX_OPERATIONS_OF_FOLDS
 from precondbench.solvers import (
     FactoredInverse,
     FactoredPreconditioner,
@@ -241,14 +241,17 @@ ROWS: tuple[ReferenceMethod, ...] = (
         exact_if_tridiagonal=True,
         quick=True,
     ),
-    ReferenceMethod(
-        "Inv-K",
-        partial(fixed_order_invk, most_operations=MAX_OPERATIONS),
-        "The factor on the pattern of tril(A) with the smallest K-condition number of L^T A^-1 L. "
-        f"Refused beyond {MAX_OPERATIONS:.0e} multiply-adds.",
-        _KAPORIN,
-        on=_FOLDED | {FAMILY},
-        quick=True,
+    *(
+        ReferenceMethod(
+            "Inv-K",
+            partial(fixed_order_invk, most_operations=limit),
+            "The factor on the pattern of tril(A) with the smallest K-condition number of "
+            f"L^T A^-1 L. Refused beyond {limit:.0e} multiply-adds.",
+            _KAPORIN,
+            on=on,
+            quick=True,
+        )
+        for limit, on in ((MAX_OPERATIONS, frozenset({FAMILY})), (MAX_OPERATIONS_OF_FOLDS, _FOLDED))
     ),
     ReferenceMethod(
         "Inv-K on tril(A)", fixed_order_invk, "Inv-K without the fill-in.", _KAPORIN, on=_FILLED
@@ -274,8 +277,8 @@ ROWS: tuple[ReferenceMethod, ...] = (
     *(
         ReferenceMethod(
             f"Inv-K after {name}",
-            partial(invk_reordered, ordering=ordering, most_operations=MAX_OPERATIONS),
-            f"Inv-K in {order}. Refused beyond {MAX_OPERATIONS:.0e} multiply-adds.",
+            partial(invk_reordered, ordering=ordering, most_operations=MAX_OPERATIONS_OF_FOLDS),
+            f"Inv-K in {order}. Refused beyond {MAX_OPERATIONS_OF_FOLDS:.0e} multiply-adds.",
             "Kaporin, 1994",
             form="operator",
             on=frozenset({FOLDS}),
@@ -301,9 +304,9 @@ ROWS: tuple[ReferenceMethod, ...] = (
             on=on,
         )
         for hops, limit, on in (
-            *((hops, MOST_OPERATIONS, _NOT_FILLED) for hops in (1, 3, 5, 7)),
-            *((hops, MAX_OPERATIONS, _FOLDED) for hops in (1, 5, 7)),
-            (3, MAX_OPERATIONS, _FOLDED | {FAMILY}),
+            *((hops, MOST_OPERATIONS, _NOT_FILLED | _FOLDED) for hops in (1, 3)),
+            *((hops, MOST_OPERATIONS, _NOT_FILLED) for hops in (5, 7)),
+            (3, MAX_OPERATIONS, frozenset({FAMILY})),
         )
     ),
     ReferenceMethod(
@@ -352,9 +355,9 @@ ROWS: tuple[ReferenceMethod, ...] = (
     ),
     ReferenceMethod(
         "Cholesky",
-        partial(cholesky_within, most_operations=MAX_OPERATIONS),
+        partial(cholesky_within, most_operations=MAX_OPERATIONS_OF_FOLDS),
         "The exact factor with all its fill-in, in minimum-degree order: a direct solver. "
-        f"Refused beyond {MAX_OPERATIONS:.0e} multiply-adds.",
+        f"Refused beyond {MAX_OPERATIONS_OF_FOLDS:.0e} multiply-adds.",
         form="operator",
         kind="oracle",
         on=_FOLDED,
