@@ -2,17 +2,29 @@
 
     python docs/make_unsolved_page.py
 
-Reads benchmarks/results/attainable.json, which benchmarks/attainable.py writes.
+Reads benchmarks/results/attainable.json, which benchmarks/attainable.py writes, and the committed
+leaderboard.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from making import DOCS, counted, listed, markdown_table, paragraph, short, stored, with_parts
+from making import (
+    DOCS,
+    committed_standings,
+    counted,
+    listed,
+    markdown_table,
+    paragraph,
+    short,
+    stored,
+    with_parts,
+)
 from precondbench.quality import RTOL
 
 PAGE = DOCS / "unsolved.md"
+TRACK = "suitesparse-invk-2.0-tril-unsolved"
 
 
 def attainable_table(rows: list[dict[str, Any]]) -> str:
@@ -27,7 +39,9 @@ def attainable_table(rows: list[dict[str, Any]]) -> str:
         ]
         for row in rows
     ]
-    return markdown_table(["matrix", "n", "condition", "attainable residual", "rows"], lines)
+    return markdown_table(
+        ["matrix", "n", "condition", "residual of the rounded solution", "rows"], lines
+    )
 
 
 def attainable_text(unsolved: list[dict[str, Any]], solved: list[dict[str, Any]]) -> str:
@@ -37,11 +51,28 @@ def attainable_text(unsolved: list[dict[str, Any]], solved: list[dict[str, Any]]
     others = [row for row in solved if row["attainable"] > RTOL]
     share = counted(len(above), len(unsolved), "matrices").capitalize()
     return paragraph(
-        f"{share} of split `unsolved` have an attainable residual above the tolerance, and "
+        f"{share} of split `unsolved` have such a residual above the tolerance, and "
         f"{counted(len(others), len(solved))} of those of split `all` that were measured; the "
         "largest of these is "
         f"{largest['attainable']:.1e} (`{largest['name']}`)."
     )
+
+
+def board_text() -> str:
+    """Which rows of the board solve which matrices."""
+    (board,) = (one for one in committed_standings() if one.track.id == TRACK)
+    names = [matrix.name for matrix in board.track.matrices]
+    found = []
+    for row in board.rows:
+        solved = [
+            f"`{name}`"
+            for name, *seeds in zip(names, *(one.solved for one in row.evaluations), strict=True)
+            if any(seeds)
+        ]
+        if solved:
+            oracle = " (an exact factor)" if row.entry.kind == "oracle" else ""
+            found.append(f"{row.entry.method}{oracle} solves {listed(solved)}")
+    return paragraph(f"Of {len(board.rows)} rows, {listed(found)}; the others solve none.")
 
 
 def solved_table(rows: list[dict[str, Any]]) -> str:
@@ -87,6 +118,7 @@ def filled(page: str) -> str:
         {
             "attainable": attainable_table(found["unsolved"]),
             "attainable text": attainable_text(found["unsolved"], found["all"]),
+            "board": board_text(),
             "solved": solved_table(found["unsolved"]),
             "solved text": solved_text(found["unsolved"]),
         },

@@ -32,13 +32,15 @@ from precondbench.leaderboard.submissions.check import (
 )
 from precondbench.leaderboard.submissions.tolerance import OTHER_SIDES, outside_band
 from precondbench.leaderboard.tracks import RANKED_BY
+from precondbench.recipes import FOLDED_VERSION, FOLDED_VERSIONS
 from precondbench.shards import file_sha256
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "leaderboard"
 REAL = [track.id for track in TRACKS if track.kind == "real"]
-TRIL = [track for track in REAL if "-tril-" in track]
-LEVELS = [track for track in REAL if track not in TRIL]
+TRIL = [track for track in REAL if "-1.0-tril-" in track]
+LEVELS = [track for track in REAL if "-level-" in track]
+FOLDED = [track for track in REAL if "-2.0-" in track and track.endswith("-all")]
 RESULTS = ("baselines.jsonl", "nonlocal.jsonl")
 LU = [track.id for track in TRACKS if track.nonsymmetric]
 
@@ -86,6 +88,22 @@ def test_shares_of_real_matrices_solved(board, track):
     hops = [solved(board, track, f"local-patch-inv-k-k-{k}") for k in (1, 3)]
     assert hops[0] <= hops[1] <= solved(board, track, "inv-k")
     assert solved(board, track, "cholesky") == 1.0
+
+
+@pytest.mark.parametrize("track", FOLDED)
+def test_shares_of_all_matrices_solved(board, track):
+    """IC(0) with a shift solves nearly all; what is refused counts as failed."""
+    assert solved(board, track, "ic-0-smallest-shift") > solved(board, track, "ic-0") + 0.2
+    assert solved(board, track, "cholesky") > 0.95
+    assert solved(board, track, "inv-k") > 0.9
+
+
+def test_what_no_label_solves_is_hard_for_all(board):
+    """A first solver is news: change the page about these matrices, too."""
+    entries = board.entries["suitesparse-invk-2.0-tril-unsolved"].values()
+    for entry in entries:
+        limit = 0.5 if entry.kind == "oracle" else 0.2
+        assert entry.seeds[0].summary["solved"] < limit, entry.method
 
 
 @pytest.mark.parametrize("track", LEVELS)
@@ -149,8 +167,9 @@ def test_learned_rows_are_those_of_the_results(board):
     found = {}
     for track in TRACKS:
         for entry in board.entries[track.id].values():
-            # Rows of families stand in no other file of results.
-            if entry.kind != "learned" or track.kind == "parametric":
+            # Rows of families and of folds stand in no other file of results.
+            folded = track.version in FOLDED_VERSIONS
+            if entry.kind != "learned" or track.kind == "parametric" or folded:
                 continue
             key = (track.dataset, track.configuration, track.split, entry.method)
             found[key] = {scores.seed for scores in entry.seeds}
@@ -221,6 +240,7 @@ SHORTER = [
     track.id
     for track in TRACKS
     if track.id not in LONGER
+    and track.version != FOLDED_VERSION
     and (track.kind != "parametric" or track.id == "parametric-1.0-jumps-2d-test-mesh")
 ]
 
