@@ -1,5 +1,7 @@
 """Losses, compared with their formulas in dense matrices."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -175,6 +177,19 @@ def test_pcg_residual_ranks_as_the_solver_does():
     best, second, worst = found.values()
     assert (best < second).all()
     assert (second < worst).all()
+
+
+def test_pcg_residual_stands_still_where_a_matrix_is_indefinite():
+    """As one that is nearly singular may be in single precision."""
+    data = ParametricInvK.generate("jumps-2d", n=200, count=1)
+    batch = ResidentGraphs(data).whole()
+    entries = batch.edge_attr.clone()
+    entries[batch.edge_index[0] == batch.edge_index[1], 0] *= 0.5
+    values = torch.from_numpy(ic0(data.pair(0).A).data).requires_grad_()
+    found = get_loss("pcg-residual").per_graph(values, replace(batch, edge_attr=entries))
+    (gradient,) = torch.autograd.grad(found.sum(), values)
+    assert torch.isfinite(found).all()
+    assert torch.isfinite(gradient).all()
 
 
 @pytest.mark.parametrize("name", ["log-relative-error", "k-condition", "pcg-residual"])

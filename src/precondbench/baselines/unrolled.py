@@ -85,8 +85,10 @@ def residuals(values: Tensor, graphs: GraphBatch, b: Tensor, steps: int) -> list
     p, found = z, [dot(r, z)]
     for _ in range(steps):
         q = torch.zeros_like(p).index_add(0, target, a * p[source])
-        # Where nothing is left of a residual, nothing is divided by nothing.
-        alpha = found[-1] / dot(p, q).clamp_min(tiny)
+        energy = dot(p, q)
+        # Where nothing is left of a residual, nothing is divided by nothing. In single precision an
+        # ill-conditioned matrix may not be positive definite: its solve stands still from there.
+        alpha = torch.where(energy > 0.0, found[-1] / energy.clamp_min(tiny), 0.0)
         r = r - alpha[of_node] * q
         z = apply(r)
         found.append(dot(r, z))
