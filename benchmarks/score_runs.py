@@ -36,9 +36,19 @@ KNOWING = ("DivisionCell",)
 PAPER = "https://arxiv.org/abs/2502.01397"
 
 
+def first_of(run: Path) -> Path:
+    """The folder of a run, or of its first fold."""
+    return next(iter(sorted(run.glob("fold-*/"))), run)
+
+
+def configuration(run: Path) -> RunConfiguration:
+    """Settings of a run, or of its first fold."""
+    return RunConfiguration.from_mapping(read_toml(first_of(run) / "configuration.toml"))
+
+
 def description(run: Path) -> dict[str, Any]:
     """Description of a submission of this library."""
-    training = RunConfiguration.from_mapping(read_toml(run / "configuration.toml")).training
+    training = configuration(run).training
     said: dict[str, Any] = {"authors": ["precondbench"], "licence": "Apache-2.0"}
     summary = model_summary(training.model)
     if training.model in NODE_MODELS:
@@ -59,7 +69,7 @@ def description(run: Path) -> dict[str, Any]:
 
 def tested(run: Path) -> list[str]:
     """Splits that are tracks: those with predictions, or those of all families."""
-    data = RunConfiguration.from_mapping(read_toml(run / "configuration.toml")).data.resolved()
+    data = configuration(run).data.resolved()
     own = [
         track
         for track in TRACKS
@@ -88,8 +98,9 @@ def main() -> None:
     options = parser.parse_args()
     packed = []
     for group in sorted(options.runs.glob(f"{options.only}/*-*")):
-        runs = sorted(path.parent for path in group.glob("seed-*/result.json"))
-        if runs and load_model(runs[0] / "checkpoint.safetensors").fitted:
+        # Predictions come last, those of all folds after the last fold.
+        runs = sorted({path.parent for path in group.glob("seed-*/predictions-*.safetensors")})
+        if runs and load_model(first_of(runs[0]) / "checkpoint.safetensors").fitted:
             # Every seed gives the same: one row without seeds.
             runs = runs[:1]
         elif len(runs) < options.fewest:
