@@ -387,7 +387,7 @@ SUITESPARSE_SPEC = DatasetSpec(
             "Inv-K, IC(0), MIC(0) and shifted IC(0) on the pattern of tril(A) of real SPD matrices "
             "of the SuiteSparse collection of every size, in five folds",
             FoldedBuilder(),
-            ranked={DEFAULT_PATTERN: ("all", "unsolved")},
+            ranked={DEFAULT_PATTERN: ("all", "unsolved")} | dict.fromkeys(ORDERS, ("all",)),
         ),
     ),
     default_version=RELEASE_VERSION,
