@@ -26,7 +26,8 @@ import torch
 
 from precondbench.baselines import LearnedMultigrid
 from precondbench.baselines.choice.chooser import cost_of_first
-from precondbench.baselines.choice.multigrid import CANDIDATES, CostTable, save_weights
+from precondbench.baselines.choice.fitting import CostTable, save_weights
+from precondbench.baselines.choice.multigrid import CANDIDATES, TRAINED, cost_table
 from precondbench.leaderboard.timing.problems import drawn_problem
 from precondbench.matrices import FAMILIES
 
@@ -55,7 +56,7 @@ def table(part: str, folder: Path) -> tuple[CostTable, list[str]]:
             path = folder / f"{part}-{family}-{rows}.npz"
             if not path.is_file():
                 start = perf_counter()
-                found = CostTable.of(systems(part, family, rows, draws))
+                found = cost_table(systems(part, family, rows, draws))
                 np.savez(path, features=found.features, costs=found.costs)
                 print(f"{path.stem}: {perf_counter() - start:.0f} s", flush=True)
             with np.load(path) as stored:
@@ -89,7 +90,7 @@ def train(folder: Path) -> dict[str, Any]:
                 "seconds": round(perf_counter() - start, 1),
             }
         )
-    save_weights(models)
+    save_weights({str(seed): model.chooser for seed, model in models.items()}, TRAINED)
     # One candidate for all matrices, chosen on the same ones.
     fixed = int(torch.cat((data.costs, validation.costs)).mean(0).argmin())
     return {

@@ -23,7 +23,7 @@ from precondbench.leaderboard.site.text import between, figure
 
 PAGE = DOCS / "findings.md"
 TRIDIAGONAL = "synthetic-tridiag-1.0-uniform-test"
-REAL = "suitesparse-invk-1.0-tril-test"
+REAL = "suitesparse-invk-2.0-tril-all"
 CHOICE, INVK, IC0, MIC0 = "learnedchoice-1-rounds", "inv-k", "ic-0", "mic-0-tuned"
 
 
@@ -53,7 +53,7 @@ def _real(standing: Standing) -> str:
     none = "" if learned else " There is no learned row yet."
     return (
         f"On {len(standing.track.matrices)} real matrices the areas under the performance profile "
-        f"are: {said}.{none} See [suitesparse.md](suitesparse.md)."
+        f"are: {said}.{none} See [real.md](real.md)."
     )
 
 

@@ -20,7 +20,7 @@ from precondbench.leaderboard.site.text import between, figure, number, percent
 
 PAGE = ROOT / "README.md"
 SYNTHETIC = ("synthetic-tridiag-1.0-uniform-test", "synthetic-tridiag-1.0-twin-test")
-REAL = "suitesparse-invk-1.0-tril-test"
+REAL = "suitesparse-invk-2.0-tril-all"
 CLASSICAL = ("inv-k", "ic-0", "mic-0-tuned", "local-patch-inv-k-k-3", "jacobi")
 # Of these kinds so many of the best rows of every track, the model for all families, and the graph
 # network that most know.

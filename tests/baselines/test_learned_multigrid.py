@@ -8,14 +8,13 @@ from scipy.sparse import csr_array, diags_array, eye_array, kron
 from precondbench import ParametricInvK, pcg
 from precondbench.baselines import LearnedMultigrid
 from precondbench.baselines.choice import multigrid
+from precondbench.baselines.choice.fitting import CostTable, save_weights
 from precondbench.baselines.choice.multigrid import (
     CANDIDATES,
     NAMES,
     Aggregation,
-    CostTable,
     costs,
     features,
-    save_weights,
 )
 from precondbench.errors import BreakdownError, ConfigurationError, MatrixError
 from precondbench.quality import MAXITER, Context
@@ -155,7 +154,7 @@ def test_it_learns_which_candidate_is_cheap(tmp_path):
     again = LearnedMultigrid(seed=None)
     assert again.fit(synthetic(300, 0), synthetic(100, 1), seed=3) == fitted
     path = tmp_path / "weights.safetensors"
-    save_weights({0: model, 1: LearnedMultigrid(seed=None)}, path)
+    save_weights({"0": model.chooser, "1": LearnedMultigrid(seed=None).chooser}, path)
     assert path.stat().st_size < 200_000
 
 
@@ -168,5 +167,5 @@ def test_trained_weights_are_in_the_library(elastic):
         assert model.taken in CANDIDATES
         weights = model.chooser.state_dict()
         assert any(not torch.equal(weights[name], start[name]) for name in start)
-    with pytest.raises(ConfigurationError, match="no weights of seed 7; choose 0, 1 or 2"):
+    with pytest.raises(ConfigurationError, match="no weights of 7; there are: 0, 1, 2"):
         LearnedMultigrid(7)

@@ -2,6 +2,7 @@ from .base import FactorModel as FactorModel
 from .base import Network as Network
 from .batch import GraphBatch as GraphBatch
 from .choice.multigrid import LearnedMultigrid as LearnedMultigrid
+from .choice.orders import LearnedOrder as LearnedOrder
 from .checkpoint import join_models as join_models
 from .checkpoint import load_model as load_model
 from .checkpoint import load_models as load_models

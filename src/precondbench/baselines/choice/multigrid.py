@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
 from scipy.sparse import csr_array
-from torch import Tensor
 
-from precondbench._internal import replacing
-from precondbench.baselines.choice.chooser import Chooser, cost_of_first, expected_cost
-from precondbench.errors import BreakdownError, ConfigurationError, MatrixError
+from precondbench.baselines.choice.chooser import Chooser
+from precondbench.baselines.choice.fitting import CostTable, Fitted, fit_chooser, load_weights
+from precondbench.errors import BreakdownError, MatrixError
 from precondbench.quality import MAXITER, Context, SymmetricProblem
 from precondbench.solvers import Preconditioner, VCycle, smoothed_aggregation
 
@@ -35,7 +31,6 @@ SHARES = (0.01, 0.03, 0.1, 0.2, 0.3, 0.5)
 SAMPLE = 4096
 LEAST = 1e-12
 ROUNDS, WIDTH = 1, 32
-RATE, DECAY, MOST_STEPS, PATIENCE = 3e-3, 1.0, 4000, 1000
 TRAINED = Path(__file__).parent / "multigrid.safetensors"
 
 
@@ -163,27 +158,11 @@ def costs(A: csr_array, context: Context) -> Values:
     return np.array(found)
 
 
-@dataclass(frozen=True)
-class CostTable:
-    """Features of matrices and the costs of all candidates, float64, a row a matrix."""
-
-    features: Tensor
-    costs: Tensor
-
-    @classmethod
-    def of(cls, systems: Iterable[tuple[csr_array, Context]]) -> Self:
-        """Solve every system with every candidate."""
-        rows = [(features(*system), costs(*system)) for system in systems]
-        described, work = zip(*rows, strict=True)
-        return cls(torch.from_numpy(np.stack(described)), torch.from_numpy(np.stack(work)))
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """How a training ended: the best step, and the mean logarithm of the work there."""
-
-    step: int
-    validation: float
+def cost_table(systems: Iterable[tuple[csr_array, Context]]) -> CostTable:
+    """Solve every system with every candidate."""
+    rows = [(features(*system), costs(*system)) for system in systems]
+    described, work = zip(*rows, strict=True)
+    return CostTable(torch.from_numpy(np.stack(described)), torch.from_numpy(np.stack(work)))
 
 
 class LearnedMultigrid:
@@ -223,10 +202,10 @@ class LearnedMultigrid:
     kind = "learned"
 
     def __init__(self, seed: int | None = 0) -> None:
-        self.chooser = Chooser(len(NAMES), len(CANDIDATES), ROUNDS, WIDTH)
+        self.chooser = _untrained()
         self.taken: Aggregation | None = None
         if seed is not None:
-            self.chooser.load_state_dict(_weights(seed))
+            load_weights(self.chooser, TRAINED, str(seed))
 
     def setup(self, A: csr_array, context: Context | None = None) -> Preconditioner:
         """Return the V-cycle that is predicted to need least work, of those that exist.
@@ -266,47 +245,9 @@ class LearnedMultigrid:
         """
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            chooser = Chooser(len(NAMES), len(CANDIDATES), ROUNDS, WIDTH)
-        chooser.fit(train.features)
-        optimiser = torch.optim.AdamW(chooser.parameters(), lr=RATE, weight_decay=DECAY)
-        best, kept = Fitted(0, float("inf")), chooser.state_dict()
-        for step in range(MOST_STEPS):
-            with torch.no_grad():
-                reached = (
-                    cost_of_first(chooser(validation.features), validation.costs).mean().item()
-                )
-            if reached < best.validation:
-                best, kept = Fitted(step, reached), deepcopy(chooser.state_dict())
-            if step - best.step >= PATIENCE:
-                break
-            optimiser.zero_grad()
-            loss = expected_cost(chooser(train.features), train.costs).mean()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-        self.chooser.load_state_dict(kept)
-        return best
+            self.chooser = _untrained()
+        return fit_chooser(self.chooser, train, validation)
 
 
-def save_weights(models: Mapping[int, LearnedMultigrid], path: Path = TRAINED) -> None:
-    """Write the weights of several seeds into one file."""
-    tensors = {
-        f"{seed}.{name}": tensor.contiguous()
-        for seed, model in models.items()
-        for name, tensor in model.chooser.state_dict().items()
-    }
-    with replacing(path) as temporary:
-        save_file(tensors, temporary)
-
-
-def _weights(seed: int) -> dict[str, Tensor]:
-    start = f"{seed}."
-    found = {
-        name.removeprefix(start): tensor
-        for name, tensor in load_file(TRAINED).items()
-        if name.startswith(start)
-    }
-    if not found:
-        raise ConfigurationError(
-            f"LearnedMultigrid has no weights of seed {seed}; choose 0, 1 or 2"
-        )
-    return found
+def _untrained() -> Chooser:
+    return Chooser(len(NAMES), len(CANDIDATES), ROUNDS, WIDTH)
