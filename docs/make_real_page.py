@@ -16,10 +16,12 @@ from making import (
     paragraph,
     rewrite,
     short,
+    span,
+    stored,
     with_parts,
 )
 from precondbench.leaderboard.board import INVK, Standing
-from precondbench.leaderboard.scoring.intervals import Resampled
+from precondbench.leaderboard.scoring.intervals import Interval, Resampled
 from precondbench.leaderboard.scoring.ranking import RankedRow, ranked_by
 from precondbench.leaderboard.site.text import between, figure, percent, signed_between
 
@@ -138,6 +140,40 @@ def ahead_text(board: Standing) -> str:
     )
 
 
+def order_text() -> str:
+    """What LearnedOrder gains, and how it compares."""
+    found = stored("orders.json")
+    learned, gain = found["learned"], Interval(**found["gain"])
+    area = Interval(*learned["area"])
+    over = [
+        f"{signed_between(Interval(*learned[name]), True)} over {method}"
+        for name, method in (("inv-k", "Inv-K"), ("inv-k-after-rcm", "Inv-K after RCM"))
+    ]
+    steps = [step for row in found["seeds"] for step in row["best_steps"]]
+    seconds = sum(row["seconds"] for row in found["seeds"])
+    best = figure(found["best"]["area"][0], True)
+    return paragraph(
+        f"Its area is {figure(area.mean, True)} {between(area, True)}, "
+        f"{signed_between(gain, True)} over its untrained start, which takes IC(0) with the "
+        f"smallest shift in the order given: {listed(over)}. It solves "
+        f"{percent(sum(found['solved']) / len(found['solved']))} of the matrices. The best of the "
+        f"candidates on each matrix, in hindsight, has area {best}. "
+        f"Over {len(found['seeds'])} seeds and five folds the best step is {span(steps)}, and "
+        f"training takes {short(seconds)} s in all."
+    )
+
+
+def taken_table() -> str:
+    """How often each candidate is taken."""
+    taken = stored("orders.json")["taken"]
+    total = sum(taken.values())
+    rows = [
+        [*name.split(", ", 1), f"{count / total:.0%}"]
+        for name, count in sorted(taken.items(), key=lambda one: -one[1])
+    ]
+    return markdown_table(["order", "formula", "share"], rows, words=2)
+
+
 def parts() -> dict[str, str]:
     """Return what the page shows of the boards."""
     boards = _boards()
@@ -148,6 +184,8 @@ def parts() -> dict[str, str]:
         "orders": orders_table(boards),
         "learned": learned_table(board),
         "ahead": ahead_text(board),
+        "order": order_text(),
+        "taken": taken_table(),
     }
 
 
