@@ -15,9 +15,11 @@ from making import (
     multigrid_times,
     rewrite,
     short,
+    stored,
     with_parts,
 )
 from precondbench.leaderboard.board import Standing
+from precondbench.leaderboard.scoring.intervals import Interval
 from precondbench.leaderboard.scoring.ranking import RankedRow
 from precondbench.leaderboard.site.text import between, figure
 
@@ -25,6 +27,7 @@ PAGE = DOCS / "findings.md"
 TRIDIAGONAL = "synthetic-tridiag-1.0-uniform-test"
 REAL = "suitesparse-invk-2.0-tril-all"
 CHOICE, INVK, IC0, MIC0 = "learnedchoice-1-rounds", "inv-k", "ic-0", "mic-0-tuned"
+AFTER_RCM = "inv-k-after-rcm"
 
 
 def _score(row: RankedRow, real: bool = False) -> str:
@@ -50,10 +53,13 @@ def _real(standing: Standing) -> str:
     learned = [row for row in standing.rows if row.entry.kind == "learned"]
     rows = [standing.by_id[INVK], standing.by_id[IC0], *learned[:1]]
     said = listed(f"{row.entry.method} {_score(row, real=True)}" for row in rows)
+    area = Interval(*stored("orders.json")["learned"]["area"])
     none = "" if learned else " There is no learned row yet."
     return (
         f"On {len(standing.track.matrices)} real matrices the areas under the performance profile "
-        f"are: {said}.{none} See [real.md](real.md)."
+        f"are: {said}.{none} A network that chooses among factors in three orders has "
+        f"{figure(area.mean, True)} {between(area, True)}, Inv-K in reverse Cuthill-McKee order "
+        f"{_score(standing.by_id[AFTER_RCM], real=True)}: [real.md](real.md)."
     )
 
 

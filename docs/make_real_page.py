@@ -5,6 +5,7 @@ python docs/make_real_page.py
 
 from __future__ import annotations
 
+import re
 from statistics import geometric_mean, median
 
 from making import (
@@ -111,21 +112,23 @@ def learned_table(board: Standing) -> str:
     for row in board.rows:
         if row.entry.kind != "learned" or row.gain is None:
             continue
-        training = row.entry.training
-        seconds = row.entry.seconds.get("training", 0.0)
-        hours = seconds / SECONDS_AN_HOUR
+        seeds = len(row.evaluations)
+        hours = (row.entry.seconds.training or 0.0) * seeds / SECONDS_AN_HOUR
+        runs = re.findall(r"(\d+) steps, best epoch (\d+)", row.entry.training or "")
         lines.append(
             [
                 row.entry.method,
                 f"{figure(row.score.mean, True)} {between(row.interval, True)}",
                 signed_between(row.gain, True),
                 percent(row.solved.mean),
-                str(len(row.evaluations)),
+                str(seeds),
+                span(int(steps) for steps, _ in runs),
+                span(int(epoch) for _, epoch in runs),
                 short(hours),
-                training or "",
             ]
         )
-    head = ["method", "area", "gain over its start", "solved", "seeds", "core-hours", "training"]
+    head = ["method", "area", "gain over its start", "solved", "seeds"]
+    head += ["steps of a model", "best epoch", "core-hours of all seeds"]
     return markdown_table(head, lines)
 
 
@@ -145,17 +148,23 @@ def order_text() -> str:
     found = stored("orders.json")
     learned, gain = found["learned"], Interval(**found["gain"])
     area = Interval(*learned["area"])
+    differences = {
+        "Inv-K": Interval(*learned["inv-k"]),
+        "Inv-K after RCM": Interval(*learned["inv-k-after-rcm"]),
+    }
     over = [
-        f"{signed_between(Interval(*learned[name]), True)} over {method}"
-        for name, method in (("inv-k", "Inv-K"), ("inv-k-after-rcm", "Inv-K after RCM"))
+        f"{signed_between(difference, True)} over {method}"
+        for method, difference in differences.items()
     ]
+    alike = [method for method, difference in differences.items() if difference.holds_zero]
+    told = f" It cannot be told from {listed(alike)}." if alike else ""
     steps = [step for row in found["seeds"] for step in row["best_steps"]]
     seconds = sum(row["seconds"] for row in found["seeds"])
     best = figure(found["best"]["area"][0], True)
     return paragraph(
         f"Its area is {figure(area.mean, True)} {between(area, True)}, "
         f"{signed_between(gain, True)} over its untrained start, which takes IC(0) with the "
-        f"smallest shift in the order given: {listed(over)}. It solves "
+        f"smallest shift in the order given: {listed(over)}.{told} It solves "
         f"{percent(sum(found['solved']) / len(found['solved']))} of the matrices. The best of the "
         f"candidates on each matrix, in hindsight, has area {best}. "
         f"Over {len(found['seeds'])} seeds and five folds the best step is {span(steps)}, and "
@@ -168,7 +177,7 @@ def taken_table() -> str:
     taken = stored("orders.json")["taken"]
     total = sum(taken.values())
     rows = [
-        [*name.split(", ", 1), f"{count / total:.0%}"]
+        [*name.split(", ", 1), f"{count / total:.1%}"]
         for name, count in sorted(taken.items(), key=lambda one: -one[1])
     ]
     return markdown_table(["order", "formula", "share"], rows, words=2)
