@@ -218,6 +218,4 @@ class SuiteSparseInvK(FactorDataset):
         if self.label != "best":
             return labels[self.label]
         best = np.repeat(np.array(shard.facts["best_method"]), np.diff(shard.nnz_offsets))
-        # In another order there may be none; IC(0) with a shift always exists.
-        found = [best == name for name in labels]
-        return np.select(found, list(labels.values()), labels["ic0_shifted"])
+        return np.select([best == name for name in labels], list(labels.values()), np.nan)

@@ -213,9 +213,8 @@ class CollectionBuilder(PatternBuilder):
         _check_complete(results, context)
         for result in results:
             source = known[result.name]
-            same = result.matrix_digest == source.matrix_digest
-            same &= configuration in ORDERS or result.outcome == source.outcome
-            if result.record is None or not same:
+            found = (result.outcome, result.matrix_digest)
+            if result.record is None or found != (source.outcome, source.matrix_digest):
                 raise DigestError(
                     f"{result.name} from {context.collection_source()}: outcome "
                     f"{result.outcome!r} ({result.detail}), matrix digest "

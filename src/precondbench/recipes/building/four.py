@@ -173,14 +173,13 @@ def label_in_order(
 ) -> FactoredMatrix:
     """Label a matrix as a configuration of version 2.0 asks: in the order given, or in another one.
 
-    What no label solves in another order has a record, too, with the labels that were tried. The
-    digest is that of the matrix as it is given.
+    The digest is that of the matrix as it is given.
     """
     if configuration not in ORDERS:
         return label_matrix(full_name, matrix, kind, configuration, max_operations)
     moved = permuted(matrix, ORDERS[configuration](matrix))
     found = label_matrix(full_name, moved, kind, max_operations=max_operations, given=matrix)
-    return replace(found, record=found.tried, matrix_digest=matrix_digest(matrix))
+    return replace(found, matrix_digest=matrix_digest(matrix))
 
 
 def _modified(problem: SymmetricProblem, unmodified: _Factor) -> _Factor:
