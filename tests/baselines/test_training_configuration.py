@@ -18,6 +18,7 @@ def test_defaults_are_the_protocol_of_the_paper():
         "learning_rate": 1e-3,
         "decay_factor": 0.6,
         "decay_every": 50,
+        "validation": "loss",
         "patience": 50,
         "batch_size": 16,
         "scaling": "standardised",

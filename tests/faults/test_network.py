@@ -252,7 +252,7 @@ def every_split_fits_its_bound(bench):
         assert 3 * size < bounds[name], name
     assert max(bounds.values()) < 10 << 30
     assert max(size for name, size in bounds.items() if "level-" not in name) < 4 << 30
-    large = ("level-", "parametric", "2.0/tril/all")
+    large = ("level-", "parametric", "suitesparse-invk/2.0/")
     small = [size for name, size in bounds.items() if not any(part in name for part in large)]
     assert max(small) < 256 << 20
 

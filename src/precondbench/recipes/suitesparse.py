@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import csr_array
-
 from precondbench.errors import DigestError, MissingDataError, ShardError
-from precondbench.factors import DEFAULT_PATTERN, PATTERNS, minimum_degree, reverse_cuthill_mckee
+from precondbench.factors import DEFAULT_PATTERN, PATTERNS
 from precondbench.matrices import CollectionEntry, catalogue, formula_matrix
 from precondbench.recipes.folds import family, split_of_family, splits_of_fold
 from precondbench.recipes.spec import BuildContext, DatasetSpec, SplitPlan, Version
@@ -73,6 +69,8 @@ class PatternBuilder(ABC):
             "stored_zeros": "dropped",
             "scaling": "power-of-two",
         }
+        if configuration in ORDERS:
+            return recipe | {"order": ORDERS[configuration]}
         return recipe if configuration == DEFAULT_PATTERN else recipe | {"pattern": configuration}
 
     def title(self, configuration: str, split: str) -> str:
@@ -114,14 +112,10 @@ FOLDED_VERSIONS = (FOLDED_SAMPLE_VERSION, FOLDED_VERSION)
 # Multiply-adds of Inv-K; some minutes of one core.
 MAX_OPERATIONS_OF_FOLDS = 1e11
 UNSOLVED = "no label converges"
-# Configurations of the same matrices with the rows in another order.
-ORDERS: dict[str, Callable[[csr_array], NDArray[np.int64]]] = {
-    f"{DEFAULT_PATTERN}-rcm": reverse_cuthill_mckee,
-    f"{DEFAULT_PATTERN}-minimum-degree": minimum_degree,
-}
-_IN_ORDER = {
-    f"{DEFAULT_PATTERN}-rcm": ", in reverse Cuthill-McKee order",
-    f"{DEFAULT_PATTERN}-minimum-degree": ", in minimum-degree order",
+# Configurations of the same matrices with the rows in another order, which is named.
+ORDERS = {
+    f"{DEFAULT_PATTERN}-rcm": "reverse Cuthill-McKee",
+    f"{DEFAULT_PATTERN}-minimum-degree": "minimum-degree",
 }
 _FOUR = {
     "labels": ["invk", "ic0", "mic0", "ic0_shifted"],
@@ -290,7 +284,7 @@ class FoldedBuilder(CollectionBuilder):
     def title(self, configuration: str, split: str) -> str:
         """Pattern and split."""
         of = "all matrices, in folds" if split == "all" else "matrices without a label"
-        return of + _IN_ORDER.get(configuration, "")
+        return of + (f", in {ORDERS[configuration]} order" if configuration in ORDERS else "")
 
 
 @cache

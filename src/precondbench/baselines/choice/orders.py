@@ -231,7 +231,7 @@ class LearnedOrder:
         Parameters
         ----------
         train, validation : CostTable
-            Of :func:`order_table`, of different matrices.
+            Of different matrices, as ``order_table`` makes them.
         seed : int
             Of the first weights.
         """

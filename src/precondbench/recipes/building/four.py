@@ -17,8 +17,10 @@ from precondbench.factors import (
     invk_values,
     lower_pattern,
     lower_values,
+    minimum_degree,
     pattern_of,
     permuted,
+    reverse_cuthill_mckee,
     scale_symmetrically,
     selected_inverse,
     shifted_ic0,
@@ -39,6 +41,9 @@ from precondbench.shards import Record
 # In words, in the order in which equal counts are decided.
 SHIFTED = "ic0_shifted"
 FOUR_LABELS = {"invk": "Inv-K", "ic0": "IC(0)", SHIFTED: "shifted IC(0)", "mic0": "MIC(0)"}
+
+# The function of each order.
+POSITIONS = dict(zip(ORDERS, (reverse_cuthill_mckee, minimum_degree), strict=True))
 
 
 @dataclass(frozen=True)
@@ -175,9 +180,9 @@ def label_in_order(
 
     The digest is that of the matrix as it is given.
     """
-    if configuration not in ORDERS:
+    if configuration not in POSITIONS:
         return label_matrix(full_name, matrix, kind, configuration, max_operations)
-    moved = permuted(matrix, ORDERS[configuration](matrix))
+    moved = permuted(matrix, POSITIONS[configuration](matrix))
     found = label_matrix(full_name, moved, kind, max_operations=max_operations, given=matrix)
     return replace(found, matrix_digest=matrix_digest(matrix))
 
