@@ -2,10 +2,10 @@
 
     python benchmarks/orders.py TABLES
 
-Needs version 2.0 of the real data. Every matrix is factored and solved in nine ways, which takes
-some minutes of two cores; TABLES is a folder that keeps what is finished, so that this can be
-stopped. Then three seeds are trained on each of five folds, which takes a minute, and each matrix
-is solved with what the model chooses that did not see its family, by the protocol of the boards.
+Needs version 2.0 of the real data. Every matrix is factored and solved in nine ways; TABLES is a
+folder that keeps what is finished, so that this can be stopped. Then three seeds are trained on
+each of five folds, in seconds, and each matrix is solved with what the model chooses that did not
+see its family, by the protocol of the boards. In all about 20 minutes of one core.
 Writes the weights of the library, and benchmarks/results/orders.json.
 """
 
