@@ -41,6 +41,12 @@ TOLERANCE, MOST_STEPS = 1e-2, 1000
 POWERS, MOST_ENERGY = 10, 1000.0
 
 
+def unit_diagonal(pattern: LowerPattern, lower: Values) -> tuple[Values, Values]:
+    """Return tril(A) scaled to a unit diagonal, and the roots of the diagonal it had."""
+    root = np.sqrt(lower[pattern.indptr[1:] - 1])
+    return lower / np.repeat(root, np.diff(pattern.indptr)) / root[pattern.indices], root
+
+
 @dataclass(frozen=True)
 class UnitSystem:
     """A matrix with a unit diagonal, and what several formulas need of it.

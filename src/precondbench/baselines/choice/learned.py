@@ -15,7 +15,13 @@ from precondbench.baselines.base import Network
 from precondbench.baselines.batch import GraphBatch
 from precondbench.baselines.choice.chooser import Chooser, cost_of_first, expected_cost
 from precondbench.baselines.choice.features import NAMES, features
-from precondbench.baselines.choice.formulas import FORMULAS, UnitSystem, Values, formula_values
+from precondbench.baselines.choice.formulas import (
+    FORMULAS,
+    UnitSystem,
+    Values,
+    formula_values,
+    unit_diagonal,
+)
 from precondbench.baselines.elimination.levels import pattern_of, patterns_of_graphs
 from precondbench.factors import LowerPattern
 from precondbench.quality import MAXITER, SymmetricProblem
@@ -150,6 +156,5 @@ def _cases(batch: GraphBatch) -> Iterator[tuple[_Case, NDArray[np.float64]]]:
     entries = batch.core.double().cpu().numpy()
     nodes = torch.bincount(batch.batch).tolist()
     for _, positions, one in patterns_of_graphs(pattern, nodes):
-        values = entries[positions]
-        root = np.sqrt(values[one.indptr[1:] - 1])
-        yield _case(one, values / np.repeat(root, np.diff(one.indptr)) / root[one.indices]), root
+        unit, root = unit_diagonal(one, entries[positions])
+        yield _case(one, unit), root

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from precondbench.baselines.choice.chooser import Chooser
 from precondbench.baselines.choice.fitting import CostTable, Fitted, fit_chooser, load_weights
-from precondbench.baselines.choice.formulas import UnitSystem, formula_values
+from precondbench.baselines.choice.formulas import UnitSystem, formula_values, unit_diagonal
 from precondbench.factors import (
     lower_part,
     lower_values,
@@ -82,9 +82,7 @@ class Ordered:
         position = ORDERS[order](A)
         moved = permuted(A, position)
         pattern = lower_part(moved)
-        values = lower_values(moved, pattern)
-        root = np.sqrt(values[pattern.indptr[1:] - 1])
-        unit = values / np.repeat(root, np.diff(pattern.indptr)) / root[pattern.indices]
+        unit, root = unit_diagonal(pattern, lower_values(moved, pattern))
         system = UnitSystem(pattern, unit)
         return cls(order, position, root, system, SymmetricProblem(system.matrix, pattern))
 
