@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.sparse import csr_array, tril
 from torch import Tensor
 
-from precondbench.errors import ConfigurationError
+from precondbench._internal import Recent, digest_of
+from precondbench.errors import ConfigurationError, CostError
 from precondbench.factors import (
     LowerPattern,
     local_invk,
@@ -142,13 +145,27 @@ class PaddedGraphs:
         return mask.view(self.count, self.longest)
 
 
+# Multiply-add pairs of the patches of one matrix: minutes. Few have patches that large.
+_MOST_OPERATIONS = 1e11
+
+
+def _patch_factor(A: csr_array, hops: int) -> csr_array:
+    """Local-patch Inv-K with that many hops, or as many as `_MOST_OPERATIONS` allow."""
+    for fewer in range(hops, 0, -1):
+        with suppress(CostError):
+            return local_invk(A, fewer, max_operations=_MOST_OPERATIONS)
+    return local_invk(A, 0)
+
+
 # Classical factors that a network may declare as its core.
 _CORES: dict[str, Callable[[csr_array], csr_array]] = {
     # A itself in double precision: features are in single precision.
     "tril": lambda A: csr_array(tril(A, format="csr")),
     "shifted-ic0": lambda A: shifted_ic0(A)[0],
-    **{f"local-patch-{hops}": partial(local_invk, hops=hops) for hops in range(8)},
+    **{f"local-patch-{hops}": partial(_patch_factor, hops=hops) for hops in range(8)},
 }
+# Seeds of a model ask for the same ones in turn.
+_KNOWN: Recent[NDArray[np.float64]] = Recent(2**29, lambda values: values.nbytes)
 
 
 def core_names() -> list[str]:
@@ -165,10 +182,12 @@ def core_values(dataset: Any, name: str) -> Tensor:
         raise ConfigurationError(
             f"no classical factor is called {name!r}; known: {', '.join(core_names())}"
         )
-    found = [
-        lower_values(_CORES[name](matrix), pattern)
-        for matrix, pattern in _matrices(dataset, "this model reads a factor of the matrices")
-    ]
+    found = []
+    for matrix, pattern in _matrices(dataset, "this model reads a factor of the matrices"):
+        key = name, digest_of(matrix.indptr, matrix.indices, matrix.data)
+        found.append(
+            _KNOWN.get(key, lambda: lower_values(_CORES[name](matrix), pattern))  # noqa: B023
+        )
     return torch.from_numpy(np.concatenate(found))
 
 
