@@ -71,6 +71,8 @@ html_show_sourcelink = False
 html_context = {"default_mode": "auto"}
 html_theme_options = {
     "navigation_with_keys": False,
+    # Its toggles have no name that a screen reader could read.
+    "collapse_navigation": True,
     "navbar_center": ["navbar-nav", "boards"],
     "show_prev_next": True,
     "show_toc_level": 2,

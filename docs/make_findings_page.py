@@ -26,7 +26,7 @@ from precondbench.leaderboard.site.text import between, figure
 PAGE = DOCS / "findings.md"
 TRIDIAGONAL = "synthetic-tridiag-1.0-uniform-test"
 REAL = "suitesparse-invk-2.0-tril-all"
-CHOICE, INVK, IC0, MIC0 = "learnedchoice-1-rounds", "inv-k", "ic-0", "mic-0-tuned"
+CHOICE, INVK, IC0, MIC0 = "learnedchoice-1-round", "inv-k", "ic-0", "mic-0-tuned"
 AFTER_RCM = "inv-k-after-rcm"
 
 

@@ -61,7 +61,7 @@ def main() -> None:
     change = 100 * changes(L, M)
     right.bar(rows[inside], change[inside], color=SEEN, label=f"seen in {ROUNDS} rounds")
     right.bar(rows[~inside], change[~inside], color=UNSEEN, label="not seen")
-    right.set(title=f"{ROUNDS} rounds of message passing see few rows", xlabel="row of L")
+    right.set(title=f"{ROUNDS} rounds of messages see {ROUNDS + 1} rows", xlabel="row of L")
     right.set(ylabel="change of its diagonal, %")
     right.legend(frameon=False)
     save_figure(figure, PICTURE)

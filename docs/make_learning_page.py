@@ -117,7 +117,7 @@ def _findings(content: Any) -> list[str]:
     ]
 
 
-CHOICE = "learnedchoice-1-rounds"
+CHOICE = "learnedchoice-1-round"
 FACTORS = {"ic-0": "IC(0)", "inv-k": "Inv-K", "mic-0-tuned": "MIC(0), tuned"}
 # The part of the best factor that counts as a margin in what is said.
 MARGIN = 0.9

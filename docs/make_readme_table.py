@@ -25,7 +25,7 @@ CLASSICAL = ("inv-k", "ic-0", "mic-0-tuned", "local-patch-inv-k-k-3", "jacobi")
 # Of these kinds so many of the best rows of every track, the model for all families, and the graph
 # network that most know.
 BEST = {"fitted": 1, "learned": 2}
-ALWAYS = ("learnedchoice-1-rounds", "gatv2-4-rounds")
+ALWAYS = ("learnedchoice-1-round", "gatv2-4-rounds")
 
 
 def _rows(board: list[Standing]) -> list[str]:

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from precondbench.matrices import Collection
 
+pytest_plugins = ("tests.browsing",)
 MIRROR_VARIABLE = "PRECONDBENCH_SUITESPARSE"
 MIRROR = os.environ.get(MIRROR_VARIABLE)
 

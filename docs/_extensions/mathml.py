@@ -56,7 +56,8 @@ def _inline(translator: Any, node: nodes.math) -> None:
 
 def _block(translator: Any, node: nodes.math_block) -> None:
     formula = mathml(node.astext(), "block")
-    translator.body.append(f'<div class="math-block">{formula}</div>\n')
+    # Wide ones scroll on a small screen: by keyboard, too.
+    translator.body.append(f'<div class="math-block" tabindex="0">{formula}</div>\n')
     raise nodes.SkipNode
 
 

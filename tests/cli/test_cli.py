@@ -184,7 +184,7 @@ def test_train_then_score(tmp_path):
         "predictions-test_large.safetensors",
     }
     report = json.loads(run("score", folder / "predictions-test.safetensors", "--json").stdout)
-    assert report["method"] == "MLP (1 rounds)"
+    assert report["method"] == "MLP (1 round)"
     summary = report["seeds"]["4"]["summary"]
     assert summary["solved"] == 1.0
     assert summary["cosine_mean"] > 0.8

@@ -242,7 +242,7 @@ def test_a_board_compares_one_split(in_folder):
         val,
         code=2,
     )
-    assert "repeats 'MLP (1 rounds), seed 0'" in " ".join(twice.stderr.split())
+    assert "repeats 'MLP (1 round), seed 0'" in " ".join(twice.stderr.split())
     assert not (in_folder / "board").exists()
     (track,) = json.loads(run("board", val, "--json").stdout)["tracks"]
     assert {"IC(0)", "Inv-K", "none"} <= {row["method"] for row in track["rows"]}

@@ -135,3 +135,13 @@ def test_a_model_on_a_board_takes_less_than_sixty_lines():
     commands = console.commands()
     assert any(command.startswith("precondbench board") for command in commands)
     assert len(file.text.splitlines()) + len(commands) < 60
+
+
+@pytest.mark.parametrize("who", ["student", "analyst"])
+def test_the_first_pages_of_newcomers_take_less_than_forty_lines(who):
+    """docs/plain_pyg.md and docs/solve_and_plot.md, which are run above, as they are timed."""
+    from benchmarks.paths import PAGES as PATHS
+    from benchmarks.paths import program
+
+    python, commands = program(PATHS[who])
+    assert 20 < len(python.splitlines()) + len(commands) < 40

@@ -77,6 +77,16 @@ def test_pages_lead_to_the_boards_and_back(site):
     assert (site / "submitting.html") in targets
 
 
+@pytest.mark.parametrize("page", ["index", "protocol", "solve_and_plot", "api/factors", "commands"])
+def test_pages_are_accessible_and_fit_a_phone(site, browser, violations, page):
+    context = browser.new_context(viewport={"width": 390, "height": 900})
+    shown = context.new_page()
+    shown.goto((site / f"{page}.html").as_uri())
+    assert shown.evaluate("document.documentElement.scrollWidth") <= 390
+    assert violations(shown) == []
+    context.close()
+
+
 def test_every_formula_is_converted(site):
     formulas = [
         formula

@@ -27,8 +27,8 @@ def trained(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def trained_board(trained, tmp_path_factory):
-    """A leaderboard with both, ``mlp-1-rounds`` and ``moebiuscell-1-rounds``; not to be changed."""
+    """A leaderboard with both, ``mlp-1-round`` and ``moebiuscell-1-round``; not to be changed."""
     folder = tmp_path_factory.mktemp("board") / "leaderboard"
     entries = list(score_submissions([trained / "MLP", trained / "MoebiusCell"], folder))
-    assert [entry.id for entry in entries] == ["mlp-1-rounds", "moebiuscell-1-rounds"]
+    assert [entry.id for entry in entries] == ["mlp-1-round", "moebiuscell-1-round"]
     return folder

@@ -145,7 +145,7 @@ def make_kit(folder):
         (entry,) = (parts[name] / "entries" / TWIN).glob("*.json")
         add_owner(board, TWIN, entry.stem, account)
     # Its weights stay, and the submission moves to an archive.
-    shutil.rmtree(submission_path(board, TWIN, "mlp-1-rounds"))
+    shutil.rmtree(submission_path(board, TWIN, "mlp-1-round"))
     known = json.loads((board / "owners.json").read_text())["owners"]
     write_register(board, Owners(maintainers=[MAINTAINER], owners=known))
     return Kit(board, submissions, parts)
@@ -298,12 +298,12 @@ def narrower_interval(checkout, kit):
 @hostile("is not scored without its submission")
 def better_without_a_submission(checkout, kit):
     board = checkout / "leaderboard"
-    edit(board, "mlp-1-rounds", lambda c: c["seeds"][0]["iterations"].__setitem__(0, 1))
+    edit(board, "mlp-1-round", lambda c: c["seeds"][0]["iterations"].__setitem__(0, 1))
 
 
 @hostile("is not scored without its submission")
 def kind_of_an_archived_entry(checkout, kit):
-    edit(checkout / "leaderboard", "mlp-1-rounds", lambda c: c.update(kind="classical"))
+    edit(checkout / "leaderboard", "mlp-1-round", lambda c: c.update(kind="classical"))
 
 
 @hostile("the values of seed 0 have another digest")
@@ -343,7 +343,7 @@ def reproduced_in_the_entry(checkout, kit):
 @hostile("reproduced.json is changed by maintainers only")
 def reproduced_in_the_register(checkout, kit):
     board = checkout / "leaderboard"
-    add_reproduced(board, read_leaderboard(board).entries[TWIN]["mlp-1-rounds"])
+    add_reproduced(board, read_leaderboard(board).entries[TWIN]["mlp-1-round"])
 
 
 @hostile("has tier reference, which is for rows of the library")
@@ -456,7 +456,7 @@ def id_of_the_library(checkout, kit):
     add_owner(board, TWIN, "ic0", ME)
 
 
-@hostile("can be taken for 'MLP \\(1 rounds\\)'", account=99)
+@hostile("can be taken for 'MLP \\(1 round\\)'", account=99)
 def name_of_another_owner_with_other_digits(checkout, kit):
     board = kit.add(checkout, "sweep", 99)
     edit(board, "sweep", lambda c: c.update(method="MLP (l rounds)"))
@@ -539,7 +539,7 @@ def weights_of_one_seed_in_another_order(checkout, kit):
 @hostile("states weights of seed 1; .* is not there")
 def weights_removed(checkout, kit):
     board = checkout / "leaderboard"
-    (board / "weights" / DATA / "mlp-1-rounds" / "seed-1.safetensors").unlink()
+    (board / "weights" / DATA / "mlp-1-round" / "seed-1.safetensors").unlink()
     _write_sums(board / "weights")
 
 
@@ -551,7 +551,7 @@ def submission_removed_that_scores_an_entry(checkout, kit):
 @hostile("is not what any entry states as its weights")
 def weights_of_nothing(checkout, kit):
     board = checkout / "leaderboard"
-    source = board / "weights" / DATA / "mlp-1-rounds" / "seed-0.safetensors"
+    source = board / "weights" / DATA / "mlp-1-round" / "seed-0.safetensors"
     target = board / "weights" / DATA / "store" / "seed-0.safetensors"
     target.parent.mkdir()
     shutil.copyfile(source, target)
@@ -750,7 +750,7 @@ def update_of_ones_own(checkout, kit):
 def words_corrected(checkout, kit):
     board = checkout / "leaderboard"
     links = {"code": "https://example.org/mlp", "paper": None}
-    edit(board, "mlp-1-rounds", lambda c: c.update(description="A perceptron.", links=links))
+    edit(board, "mlp-1-round", lambda c: c.update(description="A perceptron.", links=links))
 
 
 @honest
@@ -771,7 +771,7 @@ def something_else(checkout, kit):
 
 def recorded_as_reproduced(checkout, kit):
     board = checkout / "leaderboard"
-    add_reproduced(board, read_leaderboard(board).entries[TWIN]["mlp-1-rounds"])
+    add_reproduced(board, read_leaderboard(board).entries[TWIN]["mlp-1-round"])
 
 
 honest(recorded_as_reproduced, MAINTAINER)

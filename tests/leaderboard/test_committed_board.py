@@ -186,7 +186,7 @@ def test_learned_rows_are_those_of_the_results(board):
     ("track", "entry", "way"),
     [
         ("synthetic-tridiag-1.0-twin-test", "smoothed-aggregation-amg", COMPUTED),
-        ("synthetic-tridiag-1.0-twin-test", "moebiuscell-1-rounds", SAME_BITS),
+        ("synthetic-tridiag-1.0-twin-test", "moebiuscell-1-round", SAME_BITS),
         ("synthetic-tridiag-lu-1.0-twin-test", "1-hop-oracle", COMPUTED),
     ],
 )
@@ -197,7 +197,7 @@ def test_a_row_comes_out_again(track, entry, way):
 
 def test_weights_give_the_row_of_another_track_of_their_data(tmp_path, board):
     """Extended from `test`, a row is the committed one of `test_large`."""
-    entry = "moebiuscell-1-rounds"
+    entry = "moebiuscell-1-round"
     name, large = "synthetic-tridiag-1.0-twin-test", "synthetic-tridiag-1.0-twin-test-large"
     shutil.copytree(FOLDER / "weights", tmp_path / "weights")
     for kind in ("tracks", "entries"):
@@ -218,7 +218,7 @@ def test_weights_give_the_row_of_another_track_of_their_data(tmp_path, board):
     ("entry", "to", "problem"),
     [
         ("jacobi", "synthetic-tridiag-1.0-twin-test-large", "no weights"),
-        ("moebiuscell-1-rounds", "synthetic-tridiag-1.0-hard-test", "other weights"),
+        ("moebiuscell-1-round", "synthetic-tridiag-1.0-hard-test", "other weights"),
     ],
 )
 def test_other_rows_are_not_extended(entry, to, problem):

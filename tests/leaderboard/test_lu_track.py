@@ -186,7 +186,7 @@ def test_a_trained_model_is_reproduced(tmp_path):
         ["submit", "pack", *runs, "--author", "a", "--description", "d",
          "--out", str(tmp_path / "s")],
         ["leaderboard", "score", str(tmp_path / "s"), "--folder", str(tmp_path / "b")],
-        ["leaderboard", "reproduce", str(tmp_path / "b" / "entries" / TRACK / "mlp-1-rounds.json")],
+        ["leaderboard", "reproduce", str(tmp_path / "b" / "entries" / TRACK / "mlp-1-round.json")],
     )  # fmt: skip
     for step in steps:
         result = runner.invoke(app, step)

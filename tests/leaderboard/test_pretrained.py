@@ -53,23 +53,23 @@ def board(trained_board, tmp_path):
     return shutil.copytree(trained_board, tmp_path / "leaderboard")
 
 
-def stored(board, entry="mlp-1-rounds"):
+def stored(board, entry="mlp-1-round"):
     return read_leaderboard(board).entries[TWIN][entry]
 
 
-def changed(board, change, entry="mlp-1-rounds"):
+def changed(board, change, entry="mlp-1-round"):
     path = entry_path(board, TWIN, entry)
     content = json.loads(path.read_text())
     change(content)
     path.write_text(json.dumps(content))
 
 
-def weights(board, entry="mlp-1-rounds", seed=1):
+def weights(board, entry="mlp-1-round", seed=1):
     return weights_path(board, track_named(TWIN), entry, seed)
 
 
 def test_entries_state_their_weights_and_start(board, trained):
-    learned, fitted = stored(board), stored(board, "moebiuscell-1-rounds")
+    learned, fitted = stored(board), stored(board, "moebiuscell-1-round")
     assert (learned.kind, fitted.kind) == ("learned", "fitted")
     assert learned.weights == {str(k): file_sha256(weights(board, seed=k)) for k in range(3)}
     assert list(fitted.weights) == ["0"]
@@ -86,14 +86,14 @@ def test_entries_state_their_weights_and_start(board, trained):
     sums = (board / "weights" / SUMS).read_text().splitlines()
     assert len(sums) == 4
     assert sums[-1] == (
-        f"{fitted.weights['0']}  synthetic-tridiag-1.0-twin/moebiuscell-1-rounds/seed-0.safetensors"
+        f"{fitted.weights['0']}  synthetic-tridiag-1.0-twin/moebiuscell-1-round/seed-0.safetensors"
     )
 
 
 def test_both_are_predicted_again_to_the_bit(board):
     (found,) = check_entries(board)
     assert (found.confirmed, found.problems) == (
-        dict.fromkeys(("mlp-1-rounds", "moebiuscell-1-rounds"), SAME_BITS),
+        dict.fromkeys(("mlp-1-round", "moebiuscell-1-round"), SAME_BITS),
         {},
     )
 
@@ -126,7 +126,7 @@ def test_the_start_is_the_model_of_no_epochs(board, tmp_path):
 def test_other_files_are_not_read(board, damage, message):
     damage(weights(board))
     with pytest.raises(LeaderboardError, match=message):
-        check_entry(board, TWIN, "mlp-1-rounds")
+        check_entry(board, TWIN, "mlp-1-round")
 
 
 def scaled(share):
@@ -152,7 +152,7 @@ def replaced(board, make, seed=1):
 def test_another_model_is_found(board):
     replaced(board, scaled(0.05))
     with pytest.raises(LeaderboardError, match=r"seed 1: \d+ of 200 matrices lie outside the band"):
-        check_entry(board, TWIN, "mlp-1-rounds")
+        check_entry(board, TWIN, "mlp-1-round")
 
 
 @pytest.fixture(scope="module", params=[SAME_BITS, IN_BAND], ids=["same-bits", "other-bits"])
@@ -228,16 +228,16 @@ def test_weights_that_do_not_give_the_predictions(board, trained, tmp_path):
     content = json.loads((folder / "submission.json").read_text())
     content["weights"]["0"] = file_sha256(path)
     (folder / "submission.json").write_text(json.dumps(content))
-    score_submission(folder, board, name="mlp-1-rounds")
+    score_submission(folder, board, name="mlp-1-round")
     with pytest.raises(LeaderboardError, match=r"seed 0: .* lie outside the band"):
-        check_entry(board, TWIN, "mlp-1-rounds", submission=folder)
+        check_entry(board, TWIN, "mlp-1-round", submission=folder)
     path.write_bytes(b"x")
     with pytest.raises(SubmissionError, match="is stated"):
         open_bundle(folder)
 
 
 def test_weights_of_no_entry_are_removed(board):
-    entry_path(board, TWIN, "mlp-1-rounds").unlink()
+    entry_path(board, TWIN, "mlp-1-round").unlink()
     assert len(prune_weights(board)) == 3
     assert not weights(board).parent.exists()
     assert len((board / "weights" / SUMS).read_text().splitlines()) == 1
@@ -251,7 +251,7 @@ def packaged(board, monkeypatch):
 
 
 def test_models_by_name(packaged, trained):
-    model = load_pretrained(f"{TWIN}/mlp-1-rounds", seed=2)
+    model = load_pretrained(f"{TWIN}/mlp-1-round", seed=2)
     assert not model.training
     bundle = open_bundle(trained / "MLP")
     mine = predict(model, bundle.dataset)
@@ -260,22 +260,22 @@ def test_models_by_name(packaged, trained):
     assert pretrained.pretrained_names() == [
         f"{track}/{entry}"
         for track in (f"{TWIN}-large", TWIN)
-        for entry in ("mlp-1-rounds", "moebiuscell-1-rounds")
+        for entry in ("mlp-1-round", "moebiuscell-1-round")
     ]
 
 
 @pytest.mark.parametrize(
     ("entry", "seed", "message"),
     [
-        (f"{TWIN}/mpl-1-rounds", 0, f"did you mean '{TWIN}/mlp-1-rounds'"),
+        (f"{TWIN}/mpl-1-round", 0, f"did you mean '{TWIN}/mlp-1-round'"),
         (
-            "mlp-1-rounds",
+            "mlp-1-round",
             0,
-            r"no entry with weights is called 'mlp-1-rounds'.*pretrained_names\(\)",
+            r"no entry with weights is called 'mlp-1-round'.*pretrained_names\(\)",
         ),
         (f"{TWIN}/../../etc/passwd", 0, "no entry with weights"),
-        (f"{TWIN}/mlp-1-rounds", 3, "has weights of seed 0, 1, 2, not of 3"),
-        (f"{TWIN}/moebiuscell-1-rounds", "1", "has weights of seed 0, not of '1'"),
+        (f"{TWIN}/mlp-1-round", 3, "has weights of seed 0, 1, 2, not of 3"),
+        (f"{TWIN}/moebiuscell-1-round", "1", "has weights of seed 0, not of '1'"),
     ],
 )
 def test_names_and_seeds_that_are_not_there(packaged, entry, seed, message):
@@ -288,10 +288,10 @@ def test_altered_weights_never_reach_torch(packaged):
     tensors = load_file(path)
     save_file({name: value * 2 for name, value in tensors.items()}, path)
     with pytest.raises(CheckpointError, match=r"has sha256 .* is stated"):
-        load_pretrained(f"{TWIN}/mlp-1-rounds", seed=1)
+        load_pretrained(f"{TWIN}/mlp-1-round", seed=1)
     path.unlink()
     with pytest.raises(CheckpointError, match="cannot be read"):
-        load_pretrained(f"{TWIN}/mlp-1-rounds", seed=1)
+        load_pretrained(f"{TWIN}/mlp-1-round", seed=1)
 
 
 @pytest.mark.skipif(not (ROOT / "leaderboard").is_dir(), reason="needs the checkout")

@@ -31,7 +31,7 @@ def scored(trained_board, tmp_path_factory):
     folder = shutil.copytree(trained_board, tmp_path_factory.mktemp("board") / "leaderboard")
     board = read_leaderboard(folder)
     return (
-        board.entries[TWIN]["mlp-1-rounds"],
+        board.entries[TWIN]["mlp-1-round"],
         open_track(track_named(TWIN)),
         board.tracks[TWIN],
         folder,
@@ -40,7 +40,7 @@ def scored(trained_board, tmp_path_factory):
 
 def test_the_same_machine_gives_the_same_bits(scored):
     """The command trains again, prints what it runs, and writes down that it succeeded."""
-    path = entry_path(scored[3], TWIN, "moebiuscell-1-rounds")
+    path = entry_path(scored[3], TWIN, "moebiuscell-1-round")
     before = path.read_bytes()
     result = CliRunner().invoke(app, ["leaderboard", "reproduce", str(path), "--timeout", "300"])
     assert result.exit_code == 0, result.output
@@ -48,7 +48,7 @@ def test_the_same_machine_gives_the_same_bits(scored):
     assert command == json.loads(before)["command"]
     assert "1 of 1 seeds are the same to the bit" in said
     assert path.read_bytes() == before
-    assert read_leaderboard(scored[3]).reproduced[TWIN] == {"moebiuscell-1-rounds"}
+    assert read_leaderboard(scored[3]).reproduced[TWIN] == {"moebiuscell-1-round"}
 
 
 def test_other_bits_must_need_about_the_same_iterations(scored):

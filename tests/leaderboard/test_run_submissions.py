@@ -188,7 +188,7 @@ def test_code_that_knows_its_right_hand_sides(data, tmp_path, board):
 
 
 def test_the_file_of_an_entry_that_is_not_run_says_nothing_of_it(trained_board, tmp_path):
-    (path,) = trained_board.glob("entries/*/moebiuscell-1-rounds.json")
+    (path,) = trained_board.glob("entries/*/moebiuscell-1-round.json")
     assert not {"program", "limits"} & json.loads(path.read_text()).keys()
     entry = Entry.model_validate_json(path.read_text())
     assert write_entry(tmp_path, entry).read_bytes() == path.read_bytes()

@@ -1,11 +1,4 @@
-"""The site in a real browser, opened from a folder: sorting, filters, accessibility, small screens.
-
-A Chromium is looked for in PRECONDBENCH_CHROMIUM and on the path. Without one, or without
-playwright, these tests are skipped, unless PRECONDBENCH_REQUIRE_BROWSER=1.
-"""
-
-import os
-import shutil
+"""The site in a real browser: sorting, filters, accessibility, small screens."""
 
 import pytest
 from board_models import REAL, SYNTHETIC, learned, make_entry, make_seed, make_track
@@ -25,31 +18,6 @@ UNEVEN = [[30, 10, 12, 30], [60, 60, 59, 58], [90, 91, 92, 93]]
 START = [make_seed([40, 60, "invalid"], seed).model_dump(mode="json") for seed in range(3)]
 FROM_START = {"start": START, "gain": {"mean": 0.12, "low": -0.01, "high": 0.25}}
 LONG = "A method with a name that is far too long for a telephone " + "x" * 60
-
-
-def missing(reason):
-    if os.environ.get("PRECONDBENCH_REQUIRE_BROWSER") == "1":
-        pytest.fail(f"PRECONDBENCH_REQUIRE_BROWSER is set, but {reason}")
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        missing("playwright is not installed")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = os.environ.get("PRECONDBENCH_CHROMIUM") or next(
-        filter(None, map(shutil.which, names)), None
-    )
-    if path is None:
-        missing("there is no Chromium; name one in PRECONDBENCH_CHROMIUM")
-    with sync_playwright() as playwright:
-        # Root in a container has no sandbox; the pages are our own.
-        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield running
-        running.close()
 
 
 def operator(iterations):
@@ -232,21 +200,7 @@ def test_colours_follow_the_scheme(opened):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_accessibility(opened, name, scheme):
-    try:
-        from axe_playwright_python.sync_playwright import Axe
-    except ImportError:
-        missing("axe-playwright-python is not installed")
+def test_accessibility(opened, violations, name, scheme):
     page = opened(name, scheme=scheme)
     page.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
-    # Styles are asked of the browser; axe need not fetch them, which the pages forbid.
-    options = {"preload": False}
-    if scheme == "dark":
-        options["runOnly"] = ["color-contrast"]
-    found = [
-        f"{violation['id']}: {node['html']}"
-        for violation in Axe().run(page, options=options).response["violations"]
-        if violation["impact"] in ("serious", "critical")
-        for node in violation["nodes"]
-    ]
-    assert found == []
+    assert violations(page, contrast_alone=scheme == "dark") == []

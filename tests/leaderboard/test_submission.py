@@ -267,7 +267,7 @@ def test_runs_tell_what_they_know(runs, tmp_path):
     course = "; seed 0: 1 epochs, 63 steps, best epoch 1; seed 1: "
     assert submission.training is not None
     assert course in submission.training
-    assert submission.method == "MLP (1 rounds)"
+    assert submission.method == "MLP (1 round)"
     assert submission.parameters == 1969
     assert sorted(submission.predictions) == ["0", "1", "2"]
     assert submission.command.splitlines()[1].endswith("--seeds 1")

@@ -207,13 +207,12 @@ class Standing:
 
 
 def standings_of(board: Leaderboard) -> list[Standing]:
-    """Rank every track: real ones first, each kind in the order of ``TRACKS``."""
+    """Rank every track: real ones first, the newest version first, then as in ``TRACKS``."""
     place = {track.id: number for number, track in enumerate(TRACKS)}
     kinds = list(RANKED_BY)
-    tracks = sorted(
-        board.tracks.values(),
-        key=lambda t: (kinds.index(t.kind), place.get(t.id, len(place)), t.id),
-    )
+    tracks = sorted(board.tracks.values(), key=lambda t: (place.get(t.id, len(place)), t.id))
+    tracks.sort(key=lambda t: t.version, reverse=True)
+    tracks.sort(key=lambda t: kinds.index(t.kind))
     return [
         Standing(
             track, board.entries.get(track.id, {}), board.reproduced.get(track.id, frozenset())

@@ -105,7 +105,8 @@ class TrainingConfiguration:
     def method(self) -> str:
         """Name of the method on boards: what sets it apart from others of the same model."""
         scaling = "" if self.scaling == "standardised" else f", {self.scaling}"
-        return f"{self.model} ({self.rounds} rounds{scaling})"
+        rounds = "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
+        return f"{self.model} ({rounds}{scaling})"
 
     def rate(self, epoch: int) -> float:
         """Learning rate in an epoch, counted from 1."""

@@ -45,6 +45,8 @@ from precondbench.leaderboard.timing.times import (
 )
 
 ASSETS = ("style.css", "board.js")
+# Ends of the spectra of real matrices, by benchmarks/spectra.py.
+SPECTRA = Path(__file__).with_name("spectra.json")
 MARKDOWN, MARKER = "leaderboard.md", "leaderboard.json"
 # Names at the top of a site; a folder that holds others is not replaced.
 _TOP_LEVEL = (
@@ -193,6 +195,7 @@ def _environment(documentation: str | None) -> Environment:
         lstrip_blocks=True,
     )
     environment.globals["documentation"] = documentation
+    environment.globals["spectra"] = loads(SPECTRA.read_text(encoding="utf-8"))
     environment.filters.update(
         between=between,
         figure=figure,
