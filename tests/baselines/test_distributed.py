@@ -76,7 +76,9 @@ def losses(output):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Gloo's loopback device is called lo on Linux")
-@pytest.mark.parametrize("settings", [{}, {"model": "GEN", "max_edges": 500}])
+@pytest.mark.parametrize(
+    "settings", [{}, pytest.param({"model": "GEN", "max_edges": 500}, marks=pytest.mark.long)]
+)
 def test_two_processes_take_the_steps_of_one(tmp_path, environment, settings):
     (alone,) = trained(1, tmp_path / "one", environment, **settings)
     first, second = trained(2, tmp_path / "two", environment, **settings)

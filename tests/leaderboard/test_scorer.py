@@ -137,6 +137,7 @@ print(json.dumps({name: [one.to_dict() for one in seeds] for name, seeds in scor
 """
 
 
+@pytest.mark.long
 def test_the_kind_of_processor_changes_nothing(generic_cpu):
     environment = {**os.environ, **generic_cpu, "NUMBA_NUM_THREADS": "1"}
     done = subprocess.run(
