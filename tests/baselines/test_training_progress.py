@@ -11,11 +11,12 @@ class Terminal(io.StringIO):
         return True
 
 
-def record(epoch, cosine):
+def record(epoch, validation):
     return {
         "epoch": epoch,
         "loss": -0.5,
-        "validation_cosine": cosine,
+        "validation_loss": validation,
+        "validation_cosine": 0.875,
         "learning_rate": 1e-3,
         "seconds": 0.25,
     }
@@ -24,15 +25,17 @@ def record(epoch, cosine):
 def shown(file, **options):
     console = Console(file=file, width=120, force_terminal=file.isatty(), legacy_windows=False)
     with training_progress(3, console=console, **options) as report:
-        report(record(1, 0.875))
+        report(record(1, 0.5))
         report(record(2, 0.75))
     return file.getvalue()
 
 
 def test_plain_lines_where_there_is_no_terminal():
     assert shown(io.StringIO()).splitlines() == [
-        "epoch 1/3  loss -0.500000  validation cosine 0.875000  lr 1.0e-03  0.2 s",
-        "epoch 2/3  loss -0.500000  validation cosine 0.750000  lr 1.0e-03  0.2 s",
+        "epoch 1/3  loss -0.500000  validation loss 0.500000  validation cosine 0.875000  "
+        "lr 1.0e-03  0.2 s",
+        "epoch 2/3  loss -0.500000  validation loss 0.750000  validation cosine 0.875000  "
+        "lr 1.0e-03  0.2 s",
     ]
 
 
@@ -40,7 +43,7 @@ def test_live_display_on_a_terminal(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     text = shown(Terminal())
     assert "2/3" in text
-    assert "0.750000 (best 0.875000)" in text
+    assert "0.750000 (best 0.500000)" in text
 
 
 @pytest.mark.parametrize("file", [io.StringIO(), Terminal()])

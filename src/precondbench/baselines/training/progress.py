@@ -58,6 +58,7 @@ def training_progress(
 def _print_line(record: EpochRecord, epochs: int, console: Console) -> None:
     console.file.write(
         f"epoch {record['epoch']}/{epochs}  loss {record['loss']:.6f}  "
+        f"validation loss {record['validation_loss']:.6f}  "
         f"validation cosine {record['validation_cosine']:.6f}  "
         f"lr {record['learning_rate']:.1e}  {record['seconds']:.1f} s\n"
     )
@@ -71,22 +72,27 @@ def _live_display(epochs: int, console: Console) -> Iterator[ReportEpoch]:
         MofNCompleteColumn(),
         BarColumn(bar_width=20),
         TextColumn("loss {task.fields[loss]}"),
-        TextColumn("validation cosine {task.fields[cosine]} (best {task.fields[best]})"),
+        # What decides which epoch is best.
+        TextColumn("validation {task.fields[validation]} (best {task.fields[best]})"),
+        TextColumn("cosine {task.fields[cosine]}"),
         TimeRemainingColumn(),
     )
-    best = float("-inf")
+    best = float("inf")
     with LiveDisplay(*columns, console=console) as display:
-        task = display.add_task("train", total=epochs, loss="-", cosine="-", best="-")
+        task = display.add_task(
+            "train", total=epochs, loss="-", validation="-", best="-", cosine="-"
+        )
 
         def report(record: EpochRecord) -> None:
             nonlocal best
-            best = max(best, record["validation_cosine"])
+            best = min(best, record["validation_loss"])
             display.update(
                 task,
                 completed=record["epoch"],
                 loss=f"{record['loss']:.6f}",
-                cosine=f"{record['validation_cosine']:.6f}",
+                validation=f"{record['validation_loss']:.6f}",
                 best=f"{best:.6f}",
+                cosine=f"{record['validation_cosine']:.6f}",
             )
 
         yield report
