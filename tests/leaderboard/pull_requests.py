@@ -459,8 +459,8 @@ def id_of_the_library(checkout, kit):
 @hostile("can be taken for 'MLP \\(1 round\\)'", account=99)
 def name_of_another_owner_with_other_digits(checkout, kit):
     board = kit.add(checkout, "sweep", 99)
-    edit(board, "sweep", lambda c: c.update(method="MLP (l rounds)"))
-    edit_submission(board, "sweep", lambda c: c.update(method="MLP (l rounds)"))
+    edit(board, "sweep", lambda c: c.update(method="MLP (l round)"))
+    edit_submission(board, "sweep", lambda c: c.update(method="MLP (l round)"))
 
 
 # -- seeds and weights --
