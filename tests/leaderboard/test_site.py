@@ -11,9 +11,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from board_models import REAL, SYNTHETIC, learned, make_entry, make_track, measured
+from board_models import REAL, SYNTHETIC, learned, make_entry, make_seed, make_track, measured
 from typer.testing import CliRunner
 
+from precondbench import SyntheticTridiag, evaluate, invk
 from precondbench.cli import app
 from precondbench.errors import LeaderboardError
 from precondbench.leaderboard import render_site
@@ -194,6 +195,19 @@ def test_an_entry_says_where_it_beats_ic0(rendered):
     )
     assert "no prediction" in said
     assert "claims, not checked" in said
+
+
+def test_every_number_of_a_summary_has_a_column(tmp_path):
+    summary = evaluate(SyntheticTridiag(split="val")[:2], invk).summary
+    summary = {"effective_hops": 3.0} | {k: v for k, v in summary.items() if k != "matrices"}
+    board = tmp_path / "leaderboard"
+    write_track(board, make_track([10, 20]))
+    write_entry(board, make_entry("full", make_seed([10, 20], summary=summary)))
+    render_site(board, tmp_path / "site")
+    (page,) = (tmp_path / "site").glob(f"**/{REAL}/full.html")
+    table = page.read_text(encoding="utf-8").split('id="seeds"')[1].split("</thead>")[0]
+    assert table.count("<th ") == 1 + len(summary)
+    assert "_" not in re.sub("<[^>]*>", "", table)
 
 
 def test_of_many_drawn_matrices_a_page_has_the_hardest(tmp_path):
