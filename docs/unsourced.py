@@ -28,6 +28,7 @@ PAGES = (
             "benchmarks",
             "classical",
             "findings",
+            "ledger",
             "index",
             "labels",
             "learning",

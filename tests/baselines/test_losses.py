@@ -69,6 +69,7 @@ def test_names():
         "negative-cosine",
         "pcg-residual",
         "relative-k-condition",
+        "solution-residual",
     ]
     with pytest.raises(
         ConfigurationError, match="no loss is called 'mse'; known: frobenius-residual, k-"
@@ -190,6 +191,23 @@ def test_pcg_residual_stands_still_where_a_matrix_is_indefinite():
     (gradient,) = torch.autograd.grad(found.sum(), values)
     assert torch.isfinite(found).all()
     assert torch.isfinite(gradient).all()
+
+
+def test_solution_residual(graphs):
+    resident = ResidentGraphs(graphs)
+    resident.solve(graphs)
+    numbers = [2, 0, 1]
+    batch = resident.batch(torch.tensor(numbers))
+    predicted = batch.y + 0.1 * torch.randn_like(batch.y)
+    found = get_loss("solution-residual").per_graph(predicted, batch)
+    for graph, number in enumerate(numbers):
+        x, b = batch.solved[batch.batch == graph].T
+        A = torch.as_tensor(graphs.pair(number).A)
+        torch.testing.assert_close(A @ x, b)
+        L, _ = dense(predicted, batch, graph)
+        torch.testing.assert_close(found[graph], (L @ L.T @ x - b).norm() / b.norm())
+    with pytest.raises(ConfigurationError, match="with solutions"):
+        get_loss("solution-residual").per_graph(predicted, replace(batch, solved=None))
 
 
 @pytest.mark.parametrize("name", ["log-relative-error", "k-condition", "pcg-residual"])

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, tril
+from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from precondbench._internal import Recent, digest_of
@@ -25,7 +26,7 @@ from precondbench.factors import (
     shifted_ic0,
     trace_form,
 )
-from precondbench.matrices import check_spd_candidate
+from precondbench.matrices import UniformStream, check_spd_candidate
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class GraphBatch:
         Entries of A^-1, for losses that need them.
     core : torch.Tensor or None
         float64: values of a classical factor on the lower edges, for networks that read it.
+    solved : torch.Tensor or None
+        float64 [nodes, 2]: x and b with A x = b, for losses that need a solution.
     """
 
     x: Tensor
@@ -64,6 +67,7 @@ class GraphBatch:
     y: Tensor | None = None
     inverse: InversePairs | None = None
     core: Tensor | None = None
+    solved: Tensor | None = None
 
     @classmethod
     def from_data(cls, data: Any) -> GraphBatch:
@@ -236,6 +240,19 @@ def inverse_pairs(dataset: Any) -> tuple[InversePairs, Tensor]:
     return pairs, torch.tensor([form.weight.size for form in forms])
 
 
+def solutions(dataset: Any) -> Tensor:
+    """Solve A x = b directly for every matrix of a dataset with ``pair(i)``.
+
+    The near normal numbers of b follow from the matrix alone. Returns x and b, float64 [nodes, 2].
+    """
+    found = []
+    for matrix, _ in _matrices(dataset, "this loss solves with the matrices"):
+        digest = digest_of(matrix.indptr, matrix.indices, matrix.data)
+        b = UniformStream(int.from_bytes(digest)).near_normal(matrix.shape[0])
+        found.append(np.stack([splu(matrix.tocsc()).solve(b), b], axis=1))
+    return torch.from_numpy(np.concatenate(found))
+
+
 class ResidentGraphs:
     """A dataset held on one device, from which minibatches are gathered.
 
@@ -259,6 +276,7 @@ class ResidentGraphs:
             torch.cat([item.y for item in items]).double().to(self.device) if labelled else None
         )
         self.core: Tensor | None = None
+        self.solved: Tensor | None = None
         self._inverse: InversePairs | None = None
         self._pairs = torch.zeros(len(items), dtype=torch.int64)
         # Sizes stay on the CPU: reading them there never waits for the device.
@@ -284,6 +302,10 @@ class ResidentGraphs:
     def add_core(self, dataset: Any, name: str) -> None:
         """Add values of a classical factor to all batches; ``dataset`` holds the same graphs."""
         self.core = core_values(dataset, name).to(self.device)
+
+    def solve(self, dataset: Any) -> None:
+        """Add a solution and its right-hand side to all batches, see :func:`solutions`."""
+        self.solved = solutions(dataset).to(self.device)
 
     def whole(self) -> GraphBatch:
         """Return all graphs in one batch."""
@@ -313,6 +335,7 @@ class ResidentGraphs:
             edge_attr=chosen(self.edge_attr),
             y=None if self.y is None else chosen(self.y),
             core=None if self.core is None else chosen(self.core),
+            solved=None if self.solved is None else chosen(self.solved),
             inverse=self._inverses(graphs),
         )
 
@@ -335,6 +358,7 @@ class ResidentGraphs:
             num_graphs=graphs.numel(),
             y=None if self.y is None else self.y.index_select(0, lower),
             core=None if self.core is None else self.core.index_select(0, lower),
+            solved=None if self.solved is None else self.solved.index_select(0, nodes),
             inverse=self._inverses(graphs),
         )
 

@@ -31,6 +31,7 @@ class Loss:
     name: str
     per_graph: PerGraph
     needs_inverse: bool = False
+    needs_solution: bool = False
 
     def of(self, model: FactorModel, batch: GraphBatch, predicted: Tensor | None = None) -> Tensor:
         """Return the loss of a model for each graph; ``predicted`` are its values, if known."""
@@ -52,7 +53,9 @@ def _refuse(predicted: Tensor, graphs: GraphBatch) -> Tensor:
 _LOSSES: dict[str, Loss] = {"log-iterations": _Asked("log-iterations", _refuse)}
 
 
-def register_loss(name: str, *, needs_inverse: bool = False) -> Callable[[PerGraph], PerGraph]:
+def register_loss(
+    name: str, *, needs_inverse: bool = False, needs_solution: bool = False
+) -> Callable[[PerGraph], PerGraph]:
     """Decorator: make a function ``(predicted, batch) -> one value for each graph`` a loss by name.
 
     Parameters
@@ -61,6 +64,8 @@ def register_loss(name: str, *, needs_inverse: bool = False) -> Callable[[PerGra
         Name for ``TrainingConfiguration.loss``.
     needs_inverse : bool
         Whether the function reads ``graphs.inverse``, entries of A^-1.
+    needs_solution : bool
+        Whether the function reads ``graphs.solved``, a solution and its right-hand side.
 
     Returns
     -------
@@ -69,7 +74,7 @@ def register_loss(name: str, *, needs_inverse: bool = False) -> Callable[[PerGra
     """
 
     def register(function: PerGraph) -> PerGraph:
-        _LOSSES[name] = Loss(name, function, needs_inverse)
+        _LOSSES[name] = Loss(name, function, needs_inverse, needs_solution)
         return function
 
     return register
@@ -209,24 +214,47 @@ def frobenius_residual(predicted: Tensor, graphs: GraphBatch) -> Tensor:
     epochs can be compared. This is the loss of Häusner, Öktem and Sjölund (2023) up to the root and
     the scale, and of Li et al. (2023) where their solutions are random.
     """
-    values = predicted.double()
-    column, row = graphs.edge_index[:, graphs.lower]
     within = _number_in_graph(graphs)
     random = torch.Generator().manual_seed(0)
     longest = int(within.max()) + 1
     signs = 2.0 * torch.randint(2, (longest, SKETCHES), generator=random).double() - 1.0
-    z = signs.to(values.device)[within]
+    z = signs.to(predicted.device)[within]
     a = graphs.edge_attr[:, 0].double()
-
-    def times(ends: Tensor, others: Tensor, entries: Tensor, vectors: Tensor) -> Tensor:
-        return torch.zeros_like(z).index_add(0, ends, entries[:, None] * vectors[others])
-
-    product = times(row, column, values, times(column, row, values, z))
-    rest = product - times(graphs.edge_index[1], graphs.edge_index[0], a, z)
-    start = values.new_zeros(graphs.num_graphs)
+    source, target = graphs.edge_index
+    rest = _product(predicted, graphs, z) - _times(target, source, a, z)
+    start = z.new_zeros(graphs.num_graphs)
     norm = start.index_add(0, graphs.batch, rest.square().mean(1))
-    whole = start.index_add(0, graphs.batch[graphs.edge_index[1]], a.square())
+    whole = start.index_add(0, graphs.batch[target], a.square())
     return (_positive(norm) / _positive(whole)).sqrt()
+
+
+def _times(ends: Tensor, others: Tensor, entries: Tensor, vectors: Tensor) -> Tensor:
+    """Multiply a matrix of those entries by the columns of ``vectors``, [nodes, columns]."""
+    return torch.zeros_like(vectors).index_add(0, ends, entries[:, None] * vectors[others])
+
+
+def _product(predicted: Tensor, graphs: GraphBatch, vectors: Tensor) -> Tensor:
+    """L L^T times the columns of ``vectors``."""
+    values = predicted.double()
+    column, row = graphs.lower_ends
+    return _times(row, column, values, _times(column, row, values, vectors))
+
+
+@register_loss("solution-residual", needs_solution=True)
+def solution_residual(predicted: Tensor, graphs: GraphBatch) -> Tensor:
+    r"""||L L^T x - b|| / ||b||, with A x = b and b near normal; it needs no label.
+
+    The mean of its square over b is ||L L^T A^-1 - I||_F^2 / n, which weighs what A makes small.
+    The loss of Trifonov et al. (2024) and, where their right-hand sides are random, of Li et al.
+    (2023), up to the root and the scale. Each matrix has one b, the same every time.
+    """
+    if graphs.solved is None:
+        raise ConfigurationError("the loss solution-residual needs graphs with solutions")
+    x, b = graphs.solved[:, :1], graphs.solved[:, 1:]
+    rest = (_product(predicted, graphs, x) - b).square().sum(1)
+    start = rest.new_zeros(graphs.num_graphs)
+    norm, whole = (start.index_add(0, graphs.batch, one) for one in (rest, b.square().sum(1)))
+    return (_positive(norm) / whole).sqrt()
 
 
 @register_loss("pcg-residual")

@@ -39,6 +39,7 @@ _BUILT_IN = {
     "MonomialCell": "recurrences",
     "NeuralIF": "message_passing.published",
     "PatchNetwork": "patches",
+    "PreCorrector": "published.precorrector",
 }
 _REGISTERED: dict[str, ModelClass] = {}
 

@@ -263,6 +263,9 @@ def train(
             if loss.needs_inverse:
                 graphs.invert(train_set)
                 checks.invert(val_set)
+            if loss.needs_solution:
+                graphs.solve(train_set)
+                checks.solve(val_set)
             if model.core is not None:
                 checks.add_core(val_set, model.core)
             _fit(model, graphs, train_set)

@@ -1,0 +1,1 @@
+"""Published learned preconditioners, each in one file, from its description."""
