@@ -2,8 +2,8 @@
 
     python docs/make_benchmarks_page.py
 
-Reads invk_and_pcg.json, invk_scaling.json, loading.json, training.json, startup.json and
-scoring.json in benchmarks/results, which the benchmarks of these names write.
+Reads invk_and_pcg.json, invk_scaling.json, loading.json, training.json, startup.json, paths.json
+and scoring.json in benchmarks/results, which the benchmarks of these names write.
 """
 
 from __future__ import annotations
@@ -281,6 +281,18 @@ def start_up(rows: list[Row]) -> str:
     return markdown_table(["command", "median, s", "least", "most"], lines)
 
 
+def paths(rows: list[Row]) -> str:
+    """Lines and seconds of the examples of two pages."""
+    return markdown_table(
+        ["page", "lines", "first time, s", "afterwards, s"],
+        [
+            [f"[{row['page']}]({row['page']})", str(row["lines"])]
+            + [short(row["seconds"][turn]) for turn in ("first", "second")]
+            for row in rows
+        ],
+    )
+
+
 def filled(page: str) -> str:
     """Return the page with updated tables and figures."""
     invk, scaling = stored("invk_and_pcg.json"), stored("invk_scaling.json")
@@ -300,6 +312,7 @@ def filled(page: str) -> str:
             "compiled": compiled_table(training["compiled"]),
             "libraries": libraries(stored("compiled_libraries.json")),
             "start-up": start_up(stored("startup.json")),
+            "paths": paths(stored("paths.json")),
             "scoring": scoring_findings(stored("scoring.json")),
         },
     )

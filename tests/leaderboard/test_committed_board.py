@@ -147,7 +147,8 @@ def method_of(row):
         return "DivisionCell (knows the algorithm)"
     scaling = options_of(row).get("scaling", "standardised")
     end = "" if scaling == "standardised" else f", {scaling}"
-    return f"{row['model']} ({row['rounds']} rounds{end})"
+    rounds = "1 round" if row["rounds"] == 1 else f"{row['rounds']} rounds"
+    return f"{row['model']} ({rounds}{end})"
 
 
 def test_learned_rows_are_those_of_the_results(board):
