@@ -39,9 +39,8 @@ def ledger_table(cases: list[tuple[str, dict[str, Any]]]) -> str:
     """Printed and measured numbers."""
     lines = []
     for method, case in cases:
-        (classical,) = set(case["measured"]) - {method}
         cells = [method, _case(case["case"])]
-        for name in (classical, method):
+        for name in ("IC(0)", method):
             if name in case["printed"]:
                 printed, ratio = f"{case['printed'][name]:g}", f"{_ratio(case, name):.2f}"
             else:

@@ -75,7 +75,7 @@ def test_a_case_is_written(scripts, tmp_path, monkeypatch):
 
 def test_triangles_and_numbers_of_nodes(scripts):
     _, neural_if = scripts
-    A, _ = neural_if.drawn(0, n=60, places=150)
+    A = neural_if.drawn(0, n=60, places=150)
     graph = neural_if.Graph.of(A)
     z = torch.randn(60)
     np.testing.assert_allclose(graph.matrix_times(z), A @ z.numpy(), rtol=1e-4, atol=1e-4)
@@ -96,7 +96,7 @@ def test_triangles_and_numbers_of_nodes(scripts):
 def test_a_graph_net_is_its_formula(scripts):
     _, neural_if = scripts
     torch.manual_seed(0)
-    graph = neural_if.Graph.of(neural_if.drawn(1, n=30, places=60)[0])
+    graph = neural_if.Graph.of(neural_if.drawn(1, n=30, places=60))
     net = neural_if.GraphNet(1, mean=True)
     e, h = net(graph.nodes, graph.entries[:, None], graph.row, graph.column)
     first, activation, second = net.edge
@@ -108,10 +108,28 @@ def test_a_graph_net_is_its_formula(scripts):
     torch.testing.assert_close(h, net.node(torch.cat([graph.nodes, means[:, None]], dim=1)))
 
 
+def test_networks_train_and_are_tested(scripts, tmp_path, monkeypatch):
+    _, neural_if = scripts
+    sizes = {"TRAIN": 4, "VALIDATION": 1, "TEST": 2, "CHECKED_EVERY": 2, "ROWS": 80}
+    for name, value in sizes.items():
+        monkeypatch.setattr(neural_if, name, value)
+    small = neural_if.drawn
+    monkeypatch.setattr(neural_if, "drawn", lambda number: small(number, n=80, places=160))
+    # Matrices that small are not diagonally dominant enough.
+    monkeypatch.setattr(neural_if, "ic0", neural_if.jacobi)
+    target = tmp_path / "found.json"
+    command = f"x --json {target} --steps 4 --out {tmp_path}"
+    monkeypatch.setattr(sys, "argv", command.split())
+    neural_if.main()
+    (case,) = json.loads(target.read_text())["cases"]
+    assert case["best_step"] in (2, 4)
+    assert set(case["measured"]) == {"IC(0)", "Jacobi", "NeuralIF"}
+
+
 def test_the_factor_has_a_positive_diagonal(scripts):
     _, neural_if = scripts
     torch.manual_seed(0)
     network = neural_if.NeuralIF()
-    graph = neural_if.Graph.of(neural_if.drawn(2, n=50, places=100)[0])
+    graph = neural_if.Graph.of(neural_if.drawn(2, n=50, places=100))
     assert (network(graph)[graph.diagonal] > 0.0).all()
     assert sum(one.numel() for one in network.parameters()) == 1846
