@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,14 +20,15 @@ def scripts(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
     import neural_if
     import precorrector
+    import spai4gpu
 
-    yield precorrector, neural_if
-    for module in ("neural_if", "precorrector"):
+    yield SimpleNamespace(precorrector=precorrector, neural_if=neural_if, spai4gpu=spai4gpu)
+    for module in ("neural_if", "precorrector", "spai4gpu"):
         sys.modules.pop(module, None)
 
 
 def test_a_constant_coefficient_gives_the_laplacian(scripts):
-    precorrector, _ = scripts
+    precorrector = scripts.precorrector
     second = sp.diags_array([[-1.0] * 4, [2.0] * 5, [-1.0] * 4], offsets=[-1, 0, 1])
     eye = sp.eye_array(5)
     expected = 36.0 * (sp.kron(second, eye) + sp.kron(eye, second))
@@ -35,7 +37,7 @@ def test_a_constant_coefficient_gives_the_laplacian(scripts):
 
 
 def test_fields_are_within_their_bounds(scripts):
-    precorrector, _ = scripts
+    precorrector = scripts.precorrector
     A, _ = precorrector.drawn(32, 0.5, 0)
     assert abs(A - A.T).max() == 0.0
     # The contrast of sums of four coefficients is at most that of the field.
@@ -43,7 +45,7 @@ def test_fields_are_within_their_bounds(scripts):
 
 
 def test_training_goes_on_where_it_stopped(scripts, tmp_path, monkeypatch, capsys):
-    precorrector, _ = scripts
+    precorrector = scripts.precorrector
     monkeypatch.setattr(precorrector, "SAVED_EVERY", 2)
     monkeypatch.setitem(precorrector.BOUNDS, (6, 0.1), (1, 1e6))
     systems = precorrector.Systems(6, 0.1, range(12))
@@ -57,7 +59,7 @@ def test_training_goes_on_where_it_stopped(scripts, tmp_path, monkeypatch, capsy
 
 
 def test_a_case_is_written(scripts, tmp_path, monkeypatch):
-    precorrector, _ = scripts
+    precorrector = scripts.precorrector
     for name, value in {"TRAIN": 10, "TEST": 3, "SAVED_EVERY": 3}.items():
         monkeypatch.setattr(precorrector, name, value)
     monkeypatch.setitem(precorrector.BOUNDS, (6, 0.1), (1, 1e6))
@@ -74,7 +76,7 @@ def test_a_case_is_written(scripts, tmp_path, monkeypatch):
 
 
 def test_triangles_and_numbers_of_nodes(scripts):
-    _, neural_if = scripts
+    neural_if = scripts.neural_if
     A = neural_if.drawn(0, n=60, places=150)
     graph = neural_if.Graph.of(A)
     z = torch.randn(60)
@@ -94,7 +96,7 @@ def test_triangles_and_numbers_of_nodes(scripts):
 
 
 def test_a_graph_net_is_its_formula(scripts):
-    _, neural_if = scripts
+    neural_if = scripts.neural_if
     torch.manual_seed(0)
     graph = neural_if.Graph.of(neural_if.drawn(1, n=30, places=60))
     net = neural_if.GraphNet(1, mean=True)
@@ -108,26 +110,50 @@ def test_a_graph_net_is_its_formula(scripts):
     torch.testing.assert_close(h, net.node(torch.cat([graph.nodes, means[:, None]], dim=1)))
 
 
-def test_networks_train_and_are_tested(scripts, tmp_path, monkeypatch):
-    _, neural_if = scripts
-    sizes = {"TRAIN": 4, "VALIDATION": 1, "TEST": 2, "CHECKED_EVERY": 2, "ROWS": 80}
-    for name, value in sizes.items():
-        monkeypatch.setattr(neural_if, name, value)
-    small = neural_if.drawn
-    monkeypatch.setattr(neural_if, "drawn", lambda number: small(number, n=80, places=160))
+@pytest.mark.parametrize("name", ["NeuralIF", "SPAI4GPU"])
+def test_networks_train_and_are_tested(scripts, tmp_path, monkeypatch, name):
+    neural_if, script = (
+        scripts.neural_if,
+        getattr(scripts, {"NeuralIF": "neural_if"}.get(name, "spai4gpu")),
+    )
+    sizes = {"TRAIN": 4, "VALIDATION": 1, "TEST": 2, "ROWS": 80}
+    every = {"CHECKED_EVERY": 2} if script is neural_if else {"SAVED_EVERY": 2, "SMALL": 60}
+    for key, value in (sizes | every).items():
+        monkeypatch.setattr(script, key, value)
+    drawn = neural_if.drawn
+    for one in {neural_if, script}:
+        monkeypatch.setattr(one, "drawn", lambda number, n=80, places=160: drawn(number, n, 160))
     # Matrices that small are not diagonally dominant enough.
-    monkeypatch.setattr(neural_if, "ic0", neural_if.jacobi)
+    monkeypatch.setattr(script, "ic0", neural_if.jacobi)
     target = tmp_path / "found.json"
     command = f"x --json {target} --steps 4 --out {tmp_path}"
     monkeypatch.setattr(sys, "argv", command.split())
-    neural_if.main()
+    script.main()
     (case,) = json.loads(target.read_text())["cases"]
-    assert case["best_step"] in (2, 4)
-    assert set(case["measured"]) == {"IC(0)", "Jacobi", "NeuralIF"}
+    assert case["steps"] == 4
+    assert set(case["measured"]) == {"IC(0)", "Jacobi", name}
+
+
+def test_the_loss_of_spai4gpu_is_its_formula(scripts):
+    spai4gpu = scripts.spai4gpu
+    torch.manual_seed(0)
+    network = spai4gpu.SPAI4GPU()
+    assert sum(one.numel() for one in network.parameters()) == 28_033
+    A = scripts.neural_if.drawn(3, n=40, places=80)
+    graph = spai4gpu.Graph.of(A)
+    values = network(graph).detach()
+    G = sp.csr_array((values.double().numpy(), A.indices, A.indptr), A.shape).toarray()
+    inverse = G @ G.T + spai4gpu.EPS * np.eye(40)
+    M = spai4gpu.preconditioner(network, A)
+    np.testing.assert_allclose(M @ np.eye(40), inverse, rtol=1e-6, atol=1e-9)
+    w = torch.randn(40)
+    rest = A @ inverse @ w.numpy() - w.numpy()
+    expected = (rest @ rest) / float(w @ w)
+    assert spai4gpu.loss_of(values, graph, w).item() == pytest.approx(expected, rel=1e-3)
 
 
 def test_the_factor_has_a_positive_diagonal(scripts):
-    _, neural_if = scripts
+    neural_if = scripts.neural_if
     torch.manual_seed(0)
     network = neural_if.NeuralIF()
     graph = neural_if.Graph.of(neural_if.drawn(2, n=50, places=100))
