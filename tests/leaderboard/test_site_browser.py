@@ -17,6 +17,7 @@ UNEVEN = [[30, 10, 12, 30], [60, 60, 59, 58], [90, 91, 92, 93]]
 # Iterations are of the side with the most, but these tests do not score.
 START = [make_seed([40, 60, "invalid"], seed).model_dump(mode="json") for seed in range(3)]
 FROM_START = {"start": START, "gain": {"mean": 0.12, "low": -0.01, "high": 0.25}}
+COMMAND = "precondbench train suitesparse-invk --model Net --set rounds=4 --set width=16 --seeds 0"
 LONG = "A method with a name that is far too long for a telephone " + "x" * 60
 
 
@@ -32,7 +33,7 @@ def site(tmp_path_factory):
     write_track(folder / "leaderboard", make_track([1, 1], "synthetic"))
     hops = {"summary": {"effective_hops": 2.5, "solved": 1.0}}
     for entry in (
-        learned("net", [8, 20, "invalid"], [9, 22, 31], [7, 21, 30], **FROM_START),
+        learned("net", [8, 20, "invalid"], [9, 22, 31], [7, 21, 30], **FROM_START, command=COMMAND),
         learned("long", [80, 20, 300], [9, 220, 31], [70, 21, 30], method=LONG),
         make_entry("fit", make_seed([30, 60, 90], 0, sides=UNEVEN), kind="fitted", method="Fit"),
         make_entry("ic-0", [16, "stagnated", 40], method="IC(0)"),
