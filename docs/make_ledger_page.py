@@ -48,7 +48,7 @@ def ledger_table(cases: list[tuple[str, dict[str, Any]]]) -> str:
             cells += [printed, f"{case['measured'][name]['mean']:g}", ratio]
         lines.append([*cells, f"{case['parameters']:,}", f"{case['seconds'] / 3600:.2f}"])
     head = ["method", "case", "IC(0), printed", "IC(0), here", "ratio", "printed", "here", "ratio"]
-    return markdown_table([*head, "parameters", "core-hours"], lines, words=2)
+    return markdown_table([*head, "parameters", "hours"], lines, words=2)
 
 
 def findings_text(cases: list[tuple[str, dict[str, Any]]]) -> str:
@@ -56,7 +56,8 @@ def findings_text(cases: list[tuple[str, dict[str, Any]]]) -> str:
     near = [case for method, case in cases if abs(_ratio(case, method) - 1.0) <= WITHIN]
     return paragraph(
         f"Iterations, means over the test matrices, one seed. Within {WITHIN:.0%} of the printed "
-        f"number: {len(near)} of {len(cases)}.".replace("%", " %")
+        f"number: {len(near)} of {len(cases)}. Hours of training are those of the clock, on one core "
+        "that had other work as well.".replace("%", " %")
     )
 
 
