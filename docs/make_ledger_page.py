@@ -56,8 +56,8 @@ def findings_text(cases: list[tuple[str, dict[str, Any]]]) -> str:
     near = [case for method, case in cases if abs(_ratio(case, method) - 1.0) <= WITHIN]
     return paragraph(
         f"Iterations, means over the test matrices, one seed. Within {WITHIN:.0%} of the printed "
-        f"number: {len(near)} of {len(cases)}. Hours of training are those of the clock, on one core "
-        "that had other work as well.".replace("%", " %")
+        f"number: {len(near)} of {len(cases)}. Hours of training are those of the clock, on one "
+        "core that had other work as well.".replace("%", " %")
     )
 
 
