@@ -15,9 +15,9 @@ AMERICAN = re.compile(
     r"|\bneighbors?\b|\bbehaviors?\b|\bcolors?\b|\bcenter(?:ed|s)?\b|\bmodeling\b",
     re.IGNORECASE,
 )
-# Titles of papers, and what a paper says, stay as they are.
+# Titles of papers, what a paper says, and addresses stay as they are.
 QUOTED = re.compile(
-    r"Triangular\s+Factorizations|^## References.*?(?=^## |\Z)|^\| +\d+ \|[^\n]*|`[^`]*`",
+    r"\]\(https?://[^)]*\)|Triangular\s+Factorizations|^## References.*?(?=^## |\Z)|^\| +\d+ \|[^\n]*|`[^`]*`",
     re.DOTALL | re.MULTILINE,
 )
 FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
