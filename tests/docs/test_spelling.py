@@ -17,7 +17,8 @@ AMERICAN = re.compile(
 )
 # Titles of papers, what a paper says, and addresses stay as they are.
 QUOTED = re.compile(
-    r"\]\(https?://[^)]*\)|Triangular\s+Factorizations|^## References.*?(?=^## |\Z)|^\| +\d+ \|[^\n]*|`[^`]*`",
+    r"\]\(https?://[^)]*\)|Triangular\s+Factorizations"
+    r"|^## References.*?(?=^## |\Z)|^\| +\d+ \|[^\n]*|`[^`]*`",
     re.DOTALL | re.MULTILINE,
 )
 FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
