@@ -1,6 +1,6 @@
 """NeuralIF on the random matrices of its authors.
 
-    python benchmarks/ledger/neural_if.py --json FILE [--steps 8000] [--out runs/ledger]
+    python benchmarks/ledger/neural_if.py --json FILE [--steps 5000] [--out runs/ledger]
 
 Häusner, Öktem and Sjölund (arXiv:2305.16368), built from the authors' code
 (github.com/paulhausner/neural-incomplete-factorization):
@@ -236,7 +236,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--out", type=Path, default=Path("runs/ledger"))
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -258,6 +258,8 @@ def main() -> None:
         "measured": measured,
         "seed": options.seed,
         "steps": kept["steps"],
+        "checked_every": CHECKED_EVERY,
+        "validation": [round(check, 1) for check in kept["checks"]],
         "best_step": CHECKED_EVERY * (1 + int(np.argmin(kept["checks"]))),
         "parameters": sum(one.numel() for one in network.parameters()),
         "seconds": round(kept["seconds"]),
