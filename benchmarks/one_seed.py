@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from precondbench.baselines import RunConfiguration, read_toml, training_command
 from precondbench.leaderboard import TRACKS
@@ -36,12 +35,7 @@ def facts_of(run: Path) -> dict[str, Any]:
     results = [json.loads((fold / "result.json").read_text()) for fold in folds]
     environment = json.loads((folds[0] / "environment.json").read_text())
     configuration = RunConfiguration.from_mapping(read_toml(folds[0] / "configuration.toml"))
-    whole = RunConfiguration.from_mapping(
-        {
-            "data": {**vars(configuration.data), "fold": None},
-            "training": vars(configuration.training),
-        }
-    )
+    whole = replace(configuration, data=replace(configuration.data, fold=None))
     return {
         "method": configuration.training.method,
         "seed": configuration.training.seed,
@@ -51,7 +45,7 @@ def facts_of(run: Path) -> dict[str, Any]:
         "steps": [result["steps"] for result in results],
         "seconds": round(sum(result["seconds"] for result in results), 1),
         "device": environment["device_name"],
-        "torch": torch.__version__,
+        "torch": environment["torch"],
         "command": training_command(whole),
     }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from making import DOCS, markdown_table, paragraph, rewrite, stored, with_parts
+from precondbench.leaderboard.site.text import percent
 
 PAGE = DOCS / "ledger.md"
 METHODS = ("neural_if", "precorrector")
@@ -56,9 +57,9 @@ def findings_text(cases: list[tuple[str, dict[str, Any]]]) -> str:
     """How many are within the bound."""
     near = [case for method, case in cases if abs(_ratio(case, method) - 1.0) <= WITHIN]
     return paragraph(
-        f"Iterations, means over the test matrices, one seed. Within {WITHIN:.0%} of the printed "
-        f"number: {len(near)} of {len(cases)}. Hours of training are those of the clock, on one "
-        "core that had other work as well.".replace("%", " %")
+        f"Iterations, means over the test matrices, one seed. Within {percent(WITHIN)} of the "
+        f"printed number: {len(near)} of {len(cases)}. Hours of training are those of the clock, "
+        "on one core that had other work as well."
     )
 
 

@@ -23,7 +23,7 @@ def scripts(monkeypatch):
     import spai4gpu
 
     yield SimpleNamespace(precorrector=precorrector, neural_if=neural_if, spai4gpu=spai4gpu)
-    for module in ("neural_if", "precorrector", "spai4gpu"):
+    for module in ("neural_if", "precorrector", "records", "spai4gpu"):
         sys.modules.pop(module, None)
 
 
@@ -112,10 +112,8 @@ def test_a_graph_net_is_its_formula(scripts):
 
 @pytest.mark.parametrize("name", ["NeuralIF", "SPAI4GPU"])
 def test_networks_train_and_are_tested(scripts, tmp_path, monkeypatch, name):
-    neural_if, script = (
-        scripts.neural_if,
-        getattr(scripts, {"NeuralIF": "neural_if"}.get(name, "spai4gpu")),
-    )
+    neural_if = scripts.neural_if
+    script = {"NeuralIF": neural_if, "SPAI4GPU": scripts.spai4gpu}[name]
     sizes = {"TRAIN": 4, "VALIDATION": 1, "TEST": 2, "ROWS": 80}
     every = {"CHECKED_EVERY": 2} if script is neural_if else {"SAVED_EVERY": 2, "SMALL": 60}
     for key, value in (sizes | every).items():

@@ -23,8 +23,6 @@ state.
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,11 +33,11 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
+from records import facts, keep, options_parser, prepare, restored, statistics, times, write
 from torch import Tensor, nn
 
 from precondbench import ic0, pcg
 from precondbench.baselines import mlp
-from precondbench.baselines.training.run_directory import device_name
 
 ROWS, PLACES, SHIFT = 10_000, 100_000, 1e-3
 TRAIN, VALIDATION, TEST = 1000, 10, 100
@@ -88,7 +86,7 @@ class Graph:
     def times(self, values: Tensor, z: Tensor, *, transposed: bool = False) -> Tensor:
         """Multiply the triangular matrix of those values, or its transpose, by a vector."""
         out, come = (self.column, self.row) if transposed else (self.row, self.column)
-        return torch.zeros_like(z).scatter_add(0, out, values * z.index_select(0, come))
+        return times(out, come, values, z)
 
     def matrix_times(self, z: Tensor) -> Tensor:
         """A z."""
@@ -165,10 +163,10 @@ def predicted_by(network: NeuralIF) -> Factor:
     """Return what predicts the factor of a matrix."""
 
     def factor(A: sp.csr_array) -> sp.csr_array:
+        graph = Graph.of(A)
         with torch.no_grad():
-            values = network(Graph.of(A)).double().numpy()
-        lower = sp.csr_array(sp.tril(A, format="csr"))
-        return sp.csr_array((values, lower.indices, lower.indptr), lower.shape)
+            values = network(graph).double().numpy()
+        return sp.csr_array((values, (graph.row.numpy(), graph.column.numpy())), A.shape)
 
     return factor
 
@@ -193,11 +191,7 @@ def trained(seed: int, state: Path, steps: int) -> tuple[NeuralIF, dict[str, Any
     torch.manual_seed(seed)
     network = NeuralIF()
     optimiser = torch.optim.AdamW(network.parameters())
-    kept: dict[str, Any] = {"steps": 0, "seconds": 0.0, "checks": []}
-    if state.is_file():
-        kept = torch.load(state, weights_only=False)
-        network.load_state_dict(kept["network"])
-        optimiser.load_state_dict(kept["optimiser"])
+    kept = {"checks": []} | restored(state, network, optimiser)
     validation = range(TRAIN, TRAIN + VALIDATION)
     graphs: dict[int, Graph] = {}
     while kept["steps"] < steps:
@@ -223,8 +217,7 @@ def trained(seed: int, state: Path, steps: int) -> tuple[NeuralIF, dict[str, Any
         kept["checks"].append(float(np.mean(iterations(predicted_by(network), validation))))
         if kept["checks"][-1] == min(kept["checks"]):
             kept["best"] = {key: one.clone() for key, one in network.state_dict().items()}
-        kept |= {"network": network.state_dict(), "optimiser": optimiser.state_dict()}
-        torch.save(kept, state)
+        keep(state, network, optimiser, kept)
         where = f"step {kept['steps']}: loss {total:.4g}, validation {kept['checks'][-1]:.1f}"
         print(f"{where}, {kept['seconds']:.0f} s", flush=True)
     network.load_state_dict(kept["best"])
@@ -233,41 +226,24 @@ def trained(seed: int, state: Path, steps: int) -> tuple[NeuralIF, dict[str, Any
 
 def main() -> None:
     """Train, test and write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=5000)
-    parser.add_argument("--out", type=Path, default=Path("runs/ledger"))
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    options.out.mkdir(parents=True, exist_ok=True)
-    network, kept = trained(
-        options.seed, options.out / f"neural_if-{options.seed}.pt", options.steps
-    )
+    options = options_parser(__doc__, 5000).parse_args()
+    prepare(options.out)
+    state = options.out / f"neural_if-{options.seed}.pt"
+    network, kept = trained(options.seed, state, options.steps)
     tests = range(TRAIN + VALIDATION, TRAIN + VALIDATION + TEST)
-    measured = {}
     methods = {"IC(0)": ic0, "Jacobi": jacobi, "NeuralIF": predicted_by(network)}
-    for name, factor in methods.items():
-        counts = iterations(factor, tests)
-        mean, deviation = round(float(np.mean(counts)), 1), round(float(np.std(counts)), 2)
-        measured[name] = {"mean": mean, "std": deviation}
-        print(name, measured[name], flush=True)
+    measured = {name: statistics(iterations(factor, tests)) for name, factor in methods.items()}
     row = {
         "case": {"n": ROWS},
         "printed": PRINTED,
         "measured": measured,
-        "seed": options.seed,
-        "steps": kept["steps"],
         "checked_every": CHECKED_EVERY,
         "validation": [round(check, 1) for check in kept["checks"]],
         "best_step": CHECKED_EVERY * (1 + int(np.argmin(kept["checks"]))),
-        "parameters": sum(one.numel() for one in network.parameters()),
-        "seconds": round(kept["seconds"]),
-        "device": device_name(torch.device("cpu")),
-        "torch": torch.__version__,
+        **facts(network, options.seed, kept),
     }
-    content = {"method": "NeuralIF", "paper": "arXiv:2305.16368, arXiv:2510.27517", "cases": [row]}
-    options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write(options.json, "NeuralIF", "arXiv:2305.16368, arXiv:2510.27517", [row])
+    print(measured)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ Here phi is a cubic spline of noise in place of a Gaussian field. Training goes 
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from pathlib import Path
@@ -28,12 +27,12 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
+from records import facts, keep, options_parser, prepare, restored, statistics, times, write
 from torch import Tensor
 
 from precondbench import ic0, pcg
 from precondbench.baselines import GraphBatch
 from precondbench.baselines.published.precorrector import PreCorrector
-from precondbench.baselines.training.run_directory import device_name
 from precondbench.matrices import UniformStream
 from precondbench.matrices.families.fields import smooth_field
 
@@ -129,30 +128,25 @@ class Systems:
 def loss_of(values: Tensor, batch: GraphBatch, x: Tensor, b: Tensor) -> Tensor:
     """Return the mean of ||L L^T x - b||^2."""
     column, row = batch.edge_index
-    zero = torch.zeros_like(x)
-    y = zero.index_add(0, column, values * x[row])
-    product = zero.index_add(0, row, values * y[column])
+    product = times(row, column, values, times(column, row, values, x))
     return (product - b).square().sum() / batch.num_graphs
 
 
-def trained(systems: Systems, seed: int, state: Path, steps: int) -> tuple[PreCorrector, float]:
-    """Train, from where the file stopped; return the network and the seconds it took."""
+def trained(
+    systems: Systems, seed: int, state: Path, steps: int
+) -> tuple[PreCorrector, dict[str, Any]]:
+    """Train, from where the file stopped; return the network, and the steps and seconds."""
     torch.manual_seed(seed)
     network = PreCorrector(ROUNDS, WIDTH)
     optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
-    done, seconds = 0, 0.0
-    if state.is_file():
-        kept = torch.load(state)
-        network.load_state_dict(kept["network"])
-        optimiser.load_state_dict(kept["optimiser"])
-        done, seconds = kept["steps"], kept["seconds"]
+    kept = restored(state, network, optimiser)
     template = systems.batch(torch.arange(BATCH))
     assert template.core is not None
-    while done < steps:
+    while kept["steps"] < steps:
         began = time.perf_counter()
         # Steps from here are the same, whether or not training was stopped here.
-        random = torch.Generator().manual_seed(seed * 10**6 + done)
-        for _ in range(min(SAVED_EVERY, steps - done)):
+        random = torch.Generator().manual_seed(seed * 10**6 + kept["steps"])
+        for _ in range(min(SAVED_EVERY, steps - kept["steps"])):
             chosen = torch.randint(len(systems.A), (BATCH,), generator=random)
             template.core.copy_(systems.core[chosen].reshape(-1))
             optimiser.zero_grad()
@@ -160,15 +154,12 @@ def trained(systems: Systems, seed: int, state: Path, steps: int) -> tuple[PreCo
             loss = loss_of(network(template), template, x, b)
             torch.autograd.backward(loss)
             optimiser.step()
-            done += 1
-        seconds += time.perf_counter() - began
-        kept = {"network": network.state_dict(), "optimiser": optimiser.state_dict()}
-        torch.save({**kept, "steps": done, "seconds": seconds}, state)
-        alpha = network.alpha.item()
-        print(
-            f"step {done}: loss {loss.item():.4g}, alpha {alpha:.4f}, {seconds:.0f} s", flush=True
-        )
-    return network, seconds
+            kept["steps"] += 1
+        kept["seconds"] += time.perf_counter() - began
+        keep(state, network, optimiser, kept)
+        found = f"loss {loss.item():.4g}, alpha {network.alpha.item():.4f}"
+        print(f"step {kept['steps']}: {found}, {kept['seconds']:.0f} s", flush=True)
+    return network, kept
 
 
 def iterations(systems: Systems, factors: list[sp.csr_array]) -> list[int]:
@@ -186,7 +177,7 @@ def iterations(systems: Systems, factors: list[sp.csr_array]) -> list[int]:
 
 def case(side: int, variance: float, seed: int, state: Path, steps: int) -> dict[str, Any]:
     """Train and test on one case; means over the test matrices."""
-    network, seconds = trained(Systems(side, variance, range(TRAIN)), seed, state, steps)
+    network, kept = trained(Systems(side, variance, range(TRAIN)), seed, state, steps)
     systems = Systems(side, variance, range(TRAIN, TRAIN + TEST))
     pattern, core = systems.pattern, systems.core
     with torch.no_grad():
@@ -197,45 +188,30 @@ def case(side: int, variance: float, seed: int, state: Path, steps: int) -> dict
             sp.csr_array((data, pattern.indices, pattern.indptr), pattern.shape)
             for data in of.numpy()
         ]
-        counts = iterations(systems, factors)
-        found[name] = {
-            "mean": round(float(np.mean(counts)), 1),
-            "std": round(float(np.std(counts)), 2),
-        }
+        found[name] = statistics(iterations(systems, factors))
     return {
-        "case": {"side": side, "variance": variance, "contrast": BOUNDS[side, variance]},
+        "case": {"side": side, "variance": variance, "contrast": list(BOUNDS[side, variance])},
         "printed": PRINTED[side, variance],
         "measured": found,
-        "seed": seed,
-        "steps": steps,
         "alpha": round(network.alpha.item(), 4),
-        "parameters": sum(one.numel() for one in network.parameters()),
-        "seconds": round(seconds),
-        "device": device_name(torch.device("cpu")),
-        "torch": torch.__version__,
+        **facts(network, seed, kept),
     }
 
 
 def main() -> None:
     """Train, test and write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path, required=True)
+    parser = options_parser(__doc__, STEPS)
     parser.add_argument("--side", type=int, default=32)
     parser.add_argument("--variance", type=float, nargs="+", default=[0.1, 0.5])
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--out", type=Path, default=Path("runs/ledger"))
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    options.out.mkdir(parents=True, exist_ok=True)
+    prepare(options.out)
     rows = json.loads(options.json.read_text())["cases"] if options.json.is_file() else []
     for variance in options.variance:
         state = options.out / f"precorrector-{options.side}-{variance}-{options.seed}.pt"
         row = case(options.side, variance, options.seed, state, options.steps)
         rows = [old for old in rows if (old["case"], old["seed"]) != (row["case"], row["seed"])]
-        rows.append(json.loads(json.dumps(row)))
-        content = {"method": "PreCorrector", "paper": "arXiv:2405.15557v3", "cases": rows}
-        options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        rows.append(row)
+        write(options.json, "PreCorrector", "arXiv:2405.15557v3", rows)
         print(row["printed"], row["measured"], flush=True)
 
 

@@ -24,8 +24,6 @@ of its state.
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,19 +32,18 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 import torch
-from neural_if import ROWS, TEST, TRAIN, VALIDATION, drawn, jacobi
+from neural_if import MOST, ROWS, TEST, TOLERANCE, TRAIN, VALIDATION, drawn, jacobi
 from neural_if import iterations as iterations_of_a_factor
+from records import facts, keep, options_parser, prepare, restored, statistics, times, write
 from scipy.sparse.linalg import LinearOperator
 from torch import Tensor, nn
 
 from precondbench import ic0, pcg
 from precondbench.baselines import mlp
-from precondbench.baselines.training.run_directory import device_name
 
 SMALL, PLACES = 1000, 10_000
 WIDTH, LAYERS, EPS = 24, 4, 3e-3
 RATE, DECAY, FALL, CLIP = 1e-3, 3e-3, 0.99**500, 10.0
-TOLERANCE, MOST = 1e-8, 10_000
 PRINTED = {"IC(0)": 385, "Jacobi": 970, "SPAI4GPU": 456}
 SAVED_EVERY = 200
 
@@ -76,7 +73,7 @@ class Graph:
     def times(self, values: Tensor, z: Tensor, *, transposed: bool = False) -> Tensor:
         """Multiply the matrix of those values, or its transpose, by a vector."""
         out, come = (self.column, self.row) if transposed else (self.row, self.column)
-        return torch.zeros_like(z).scatter_add(0, out, values * z.index_select(0, come))
+        return times(out, come, values, z)
 
 
 class Layer(nn.Module):
@@ -147,78 +144,57 @@ def iterations(network: SPAI4GPU, numbers: range, n: int, places: int) -> list[i
     return counts
 
 
-def trained(seed: int, state: Path, steps: int) -> tuple[SPAI4GPU, float]:
-    """Train, from where the file stopped; return the network and the seconds it took."""
+def trained(seed: int, state: Path, steps: int) -> tuple[SPAI4GPU, dict[str, Any]]:
+    """Train, from where the file stopped; return the network, and the steps and seconds."""
     torch.manual_seed(seed)
     network = SPAI4GPU()
     optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
-    done, seconds = 0, 0.0
-    if state.is_file():
-        kept = torch.load(state)
-        network.load_state_dict(kept["network"])
-        optimiser.load_state_dict(kept["optimiser"])
-        done, seconds = kept["steps"], kept["seconds"]
+    kept = restored(state, network, optimiser)
     validation = range(TRAIN, TRAIN + VALIDATION)
-    while done < steps:
+    while kept["steps"] < steps:
         began = time.perf_counter()
         # Steps from here are the same, whether or not training was stopped here.
-        random = torch.Generator().manual_seed(seed * 10**7 + done)
-        total, count = 0.0, min(SAVED_EVERY, steps - done)
+        random = torch.Generator().manual_seed(seed * 10**7 + kept["steps"])
+        total, count = 0.0, min(SAVED_EVERY, steps - kept["steps"])
         for number in torch.randint(TRAIN, (count,), generator=random).tolist():
             graph = Graph.of(drawn(number, n=SMALL, places=PLACES))
             w = torch.randn(SMALL, generator=random)
             for group in optimiser.param_groups:
-                group["lr"] = RATE * FALL ** (done / steps)
+                group["lr"] = RATE * FALL ** (kept["steps"] / steps)
             loss = loss_of(network(graph), graph, w)
             optimiser.zero_grad()
             torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(network.parameters(), CLIP)
             optimiser.step()
             total += loss.item() / count
-            done += 1
-        seconds += time.perf_counter() - began
-        kept = {"network": network.state_dict(), "optimiser": optimiser.state_dict()}
-        torch.save({**kept, "steps": done, "seconds": seconds}, state)
+            kept["steps"] += 1
+        kept["seconds"] += time.perf_counter() - began
+        keep(state, network, optimiser, kept)
         found = np.mean(iterations(network, validation, SMALL, PLACES))
-        print(f"step {done}: loss {total:.4g}, {found:.1f}, {seconds:.0f} s", flush=True)
-    return network, seconds
+        where = f"step {kept['steps']}: loss {total:.4g}, {found:.1f}"
+        print(f"{where}, {kept['seconds']:.0f} s", flush=True)
+    return network, kept
 
 
 def main() -> None:
     """Train, test and write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--out", type=Path, default=Path("runs/ledger"))
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    options.out.mkdir(parents=True, exist_ok=True)
+    options = options_parser(__doc__, 4000).parse_args()
+    prepare(options.out)
     state = options.out / f"spai4gpu-{options.steps}-{options.seed}.pt"
-    network, seconds = trained(options.seed, state, options.steps)
+    network, kept = trained(options.seed, state, options.steps)
     tests = range(TRAIN + VALIDATION, TRAIN + VALIDATION + TEST)
-    found = {
-        name: iterations_of_a_factor(of, tests) for name, of in (("IC(0)", ic0), ("Jacobi", jacobi))
-    }
+    classical = {"IC(0)": ic0, "Jacobi": jacobi}
+    found = {name: iterations_of_a_factor(of, tests) for name, of in classical.items()}
     found["SPAI4GPU"] = iterations(network, tests, ROWS, 10 * ROWS)
-    measured: dict[str, dict[str, float]] = {}
-    for name, counts in found.items():
-        mean, deviation = round(float(np.mean(counts)), 1), round(float(np.std(counts)), 2)
-        measured[name] = {"mean": mean, "std": deviation}
-        print(name, measured[name], flush=True)
-    row: dict[str, Any] = {
+    measured = {name: statistics(counts) for name, counts in found.items()}
+    row = {
         "case": {"n": ROWS},
         "printed": PRINTED,
         "measured": measured,
-        "seed": options.seed,
-        "steps": options.steps,
-        "parameters": sum(one.numel() for one in network.parameters()),
-        "seconds": round(seconds),
-        "device": device_name(torch.device("cpu")),
-        "torch": torch.__version__,
+        **facts(network, options.seed, kept),
     }
-    content = {"method": "SPAI4GPU", "paper": "arXiv:2510.27517", "cases": [row]}
-    options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write(options.json, "SPAI4GPU", "arXiv:2510.27517", [row])
+    print(measured)
 
 
 if __name__ == "__main__":
