@@ -51,6 +51,10 @@ def _half(row: RankedRow) -> float:
     return (row.interval.high - row.interval.low) / 2.0
 
 
+def _area(area: Interval) -> str:
+    return f"{figure(area.mean, True)} {between(area, True)}"
+
+
 def board_table(board: Standing) -> str:
     """Every row with its area, half of the width of its interval, and the share solved."""
     lines = [
@@ -58,7 +62,7 @@ def board_table(board: Standing) -> str:
             board.rank(row),
             row.entry.method,
             row.entry.kind,
-            f"{figure(row.score.mean, True)} {between(row.interval, True)}",
+            _area(row.interval),
             figure(_half(row), True),
             percent(row.solved.mean),
         ]
@@ -126,7 +130,7 @@ def learned_table(board: Standing) -> str:
     lines = [
         [
             method,
-            f"{figure(area.mean, True)} {between(area, True)}",
+            _area(area),
             signed_between(gain, True),
             percent(solved),
             str(seeds),
@@ -159,8 +163,8 @@ def ahead_text(board: Standing) -> str:
         f"{counted(len(ones_gaining), len(ones))} networks. The area is larger than that of Inv-K "
         f"for {listed(name for name, area in areas.items() if area > invk)}. Of the networks with "
         f"one seed that pass messages {most['method']} has the largest area, "
-        f"{between(Interval(*most['area']), True)}; MLP, which passes none, has "
-        f"{between(Interval(*alone['area']), True)}."
+        f"{_area(Interval(*most['area']))}; MLP, which passes none, has "
+        f"{_area(Interval(*alone['area']))}."
     )
 
 
@@ -183,7 +187,7 @@ def order_text() -> str:
     seconds = sum(row["seconds"] for row in found["seeds"])
     best = figure(found["best"]["area"][0], True)
     return paragraph(
-        f"Its area is {figure(area.mean, True)} {between(area, True)}, "
+        f"Its area is {_area(area)}, "
         f"{signed_between(gain, True)} over its untrained start, which takes IC(0) with the "
         f"smallest shift in the order given: {listed(over)}.{told} It solves "
         f"{percent(sum(found['solved']) / len(found['solved']))} of the matrices. The best of the "
